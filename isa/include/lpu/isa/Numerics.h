@@ -1,0 +1,31 @@
+// The only definition of the machine's arithmetic (docs/spec/numerics.md). The
+// simulator and the compiler's reference interpreter both call these functions;
+// nothing here may depend on the host CPU, libm, or compiler flags.
+#pragma once
+
+#include "lpu/isa/Instruction.h"
+
+#include <cstdint>
+
+namespace lpu::isa {
+
+std::int32_t floatToInt32(float v);          ///< nearest even, saturating, NaN -> 0
+std::int32_t floatToInt(float v, std::int32_t lo, std::int32_t hi); ///< same, clipped to [lo, hi]
+std::uint16_t floatToHalf(float v);          ///< nearest even, overflow to infinity
+float halfToFloat(std::uint16_t bits);
+float expF32(float v);   ///< <= 2 ulp; 0 below -103.97, +inf above 88.73, NaN -> NaN; results under 2^-126 flush to 0
+float tanhF32(float v);
+float rsqrtF32(float v); ///< <= 2 ulp; 0 -> +inf, negative -> NaN
+float recipF32(float v); ///< <= 1 ulp: correctly rounded 1/v
+
+/// Largest magnitude of two balanced int8 digits: 127 * 256 + 127.
+inline constexpr std::int32_t kDigit16Max = 32639;
+/// Bias-and-flip constants: bytes of (v + bias) ^ bias are v's balanced digits.
+inline constexpr std::uint32_t kDigit16Bias = 0x00000080u, kDigit32Bias = 0x00808080u;
+/// Balanced digit `index` (0 lowest) of a 4-digit split of v (wrapping addition of the bias).
+std::int8_t digit32(std::int32_t v, int index);
+
+/// One VXM lane operation on 32-bit patterns (fp32 operations reinterpret them).
+std::uint32_t vxmOp(Opcode opcode, std::uint32_t a, std::uint32_t b, std::uint32_t c);
+
+} // namespace lpu::isa

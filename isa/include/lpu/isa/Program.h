@@ -1,0 +1,126 @@
+// The program container (.lpx): what the compiler hands to the runtime and the
+// simulator. One file holds the machine it was compiled for, memory regions with
+// their initial contents, and one program per step kind, token count and context.
+#pragma once
+
+#include "lpu/isa/Instruction.h"
+#include "lpu/isa/Machine.h"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace lpu::isa {
+
+/// A block of memory rows. Row (r, i) with 0 <= r < rows, 0 <= i < slices is
+/// row `row0 + r` of bank `bank` of slice `slice0 + i` on `side`.
+struct Region {
+  enum class Kind : std::uint8_t {
+    Constant, ///< initial contents from the image; a write is a violation
+    Zero,     ///< starts as zeros (KV cache), writable
+    Scratch,  ///< starts never written, writable
+    Code,     ///< space charged for instruction text; never accessed
+  };
+  std::string name;
+  Kind kind = Kind::Scratch;
+  Side side = Side::East;
+  std::uint16_t slice0 = 0, slices = 1;
+  std::uint8_t bank = 0;
+  std::uint16_t row0 = 0, rows = 0;
+  /// Constant: byte offset in the image of row (0, 0); row (r, i) is at
+  /// imageOffset + (r * slices + i) * machine.rowBytes().
+  std::uint64_t imageOffset = 0;
+};
+
+/// A named input or output: `items` vectors-of-vectors. Byte b of vector v of
+/// item k is row `row0 + k * vectors + v` of slice `slice0 + b`.
+/// Lane l of vector v holds element v * lanesUsed + l (broadcast inputs: all lanes equal).
+struct Binding {
+  std::string name;            ///< "token", "position" (inputs, int32 broadcast), "logits" (output, fp32)
+  std::uint8_t width = 4;      ///< bytes per element = slices
+  std::uint32_t items = 1;     ///< tokens of the step
+  std::uint32_t vectors = 1;   ///< vectors per item
+  std::uint32_t lanesUsed = 0; ///< lanes used in each vector (the last may be partial)
+  std::uint32_t elements = 0;  ///< elements per item
+  Side side = Side::East;
+  std::uint16_t slice0 = 0;
+  std::uint8_t bank = 0;
+  std::uint16_t row0 = 0;
+};
+
+struct QueueCode {
+  QueueId queue;
+  std::vector<Word> words;
+  /// Per word: index into StepProgram::labels of the operation it serves.
+  std::vector<std::uint16_t> labels;
+};
+
+struct Utilization { double mxm = 0, vxm = 0, sxm = 0, mem = 0, streams = 0; };
+
+/// One step: everything a chip does between an opening SYNC and its last effect.
+struct StepProgram {
+  enum class Kind : std::uint8_t { Prefill, Decode };
+  std::string name;
+  Kind kind = Kind::Decode;
+  std::uint32_t tokens = 1;   ///< tokens fed
+  std::uint32_t context = 0;  ///< positions it can attend to: every fed position must be < context
+  Cycle predictedCycles = 0;
+  Cycle weightStreamBoundCycles = 0, resourceBoundCycles = 0, criticalPathCycles = 0, lowerBoundCycles = 0;
+  Utilization utilization;
+  std::vector<QueueCode> queues;
+  std::vector<std::string> labels; ///< "layer 3: qkv", …; index 0 is "control"
+  std::vector<Binding> inputs, outputs;
+};
+
+/// What the runtime needs to turn text into token ids and back.
+struct Tokenizer {
+  std::string model;               ///< "llama" (SentencePiece scores), "gpt2" (byte-level BPE), "none"
+  std::string pre;                 ///< pre-tokenizer name for gpt2
+  std::vector<std::string> tokens; ///< raw bytes
+  std::vector<float> scores;
+  std::vector<std::int32_t> types; ///< GGUF token types
+  std::vector<std::string> merges; ///< "left right"
+  std::int32_t bos = -1, eos = -1, unknown = -1;
+  bool addBos = true, addSpacePrefix = true;
+};
+
+struct ModelInfo {
+  std::string name, architecture;
+  std::uint32_t vocabulary = 0, maxContext = 0, layers = 0;
+};
+
+struct Program {
+  std::string machineYaml; ///< canonical text (writeMachine)
+  Machine machine;
+  ModelInfo model;
+  Tokenizer tokenizer;
+  std::vector<Region> regions;
+  std::vector<StepProgram> steps;
+  /// SXM map table: per map, one source lane per lane (-1: zero).
+  std::vector<std::vector<std::int16_t>> sxmMaps;
+  /// Links wired back to the same chip, for tests: (link, link) pairs.
+  std::vector<std::pair<std::uint8_t, std::uint8_t>> loopbacks;
+  /// True: queues hold the whole text (space charged as Code regions). False:
+  /// queues start with queuePreloadWords and the rest arrives by IFETCH.
+  bool residentCode = true;
+
+  /// Initial contents of Constant regions; memory-mapped when read from a file.
+  std::span<const std::uint8_t> image;
+  /// Keeps `image` alive (a mapping, or a std::vector<uint8_t>).
+  std::shared_ptr<const void> imageOwner;
+};
+
+/// Identifies this instruction set: a hash over Instructions.def's contents as compiled in.
+std::uint64_t isaHash();
+
+/// Writes to `path` atomically (temporary file, then rename): header, page-aligned
+/// image, checksums. The same program gives the same bytes.
+Status writeProgram(const Program &program, const std::string &path);
+/// Reads and checks a container: magic, format version, ISA hash, machine hash,
+/// checksums, all ranges. The image is mapped, not copied.
+Result<Program> readProgram(const std::string &path);
+
+} // namespace lpu::isa
