@@ -1,0 +1,177 @@
+#!/usr/bin/python3
+"""Train the small story model: vocabulary first, then the weights; checkpoints go to --work.
+
+Needs Debian's python3-torch and libopenblas0-pthread. Same text, seed and options give the same vocabulary; weights
+agree only as far as the machine's matrix library adds in the same order.
+"""
+import argparse
+import json
+import math
+import os
+import pathlib
+import sys
+import time
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read once, when PyTorch loads the library
+
+import numpy as np
+import torch
+
+from model import Config, Model
+from tokenizer import BOS, EOS, Tokenizer
+
+STORY_END = "<|endoftext|>"
+HOLD_OUT_EVERY = 100  # stories of the training file that are only measured on: the same mixture as trained on
+PLAIN = str.maketrans({"\u201c": '"', "\u201d": '"', "\u2018": "'", "\u2019": "'", "\u2013": "-", "\u2014": "-",
+                       "\u2026": "...", "\u00a0": " "})
+
+
+def read_stories(path):
+    """Typographic quotes and dashes become plain ones: a small vocabulary has no room for both."""
+    text = pathlib.Path(path).read_text(encoding="utf-8").translate(PLAIN)
+    return [story for story in (part.strip() for part in text.split(STORY_END)) if story]
+
+
+def encode_stories(tokenizer, stories):
+    """All stories in one row, each between BOS and EOS, and where each begins."""
+    row, starts = [], []
+    for story in stories:
+        starts.append(len(row))
+        row += [BOS] + tokenizer.encode(story) + [EOS]
+    return torch.tensor(row), torch.tensor(starts)
+
+
+def windows(row, at, length):
+    both = torch.stack([row[i:i + length + 1] for i in at.tolist()])
+    return both[:, :-1], both[:, 1:]
+
+
+class Sampler:
+    """Windows of the full context. Every other one starts with a story, as a prompt will; the rest start anywhere."""
+
+    def __init__(self, row, starts, length, batch, seed):
+        self.row, self.length, self.batch = row, length, batch
+        self.last = len(row) - length - 1
+        self.starts = starts[starts <= self.last]
+        self.random = torch.Generator().manual_seed(seed)
+
+    def next(self):
+        half = self.batch // 2
+        stories = self.starts[torch.randint(len(self.starts), (half,), generator=self.random)]
+        anywhere = torch.randint(self.last + 1, (self.batch - half,), generator=self.random)
+        return windows(self.row, torch.cat([stories, anywhere]), self.length)
+
+
+@torch.no_grad()
+def measure(model, row, length):
+    """Mean loss per token over consecutive windows."""
+    model.eval()
+    at = torch.arange(0, len(row) - length, length)
+    losses = [model.loss(*windows(row, part, length)) * len(part) for part in at.split(8)]
+    model.train()
+    return float(sum(losses)) / len(at)
+
+
+@torch.no_grad()
+def continue_greedily(model, tokenizer, text, count):
+    model.eval()
+    ids = [BOS] + tokenizer.encode(text)
+    for _ in range(count):
+        ids.append(int(model(torch.tensor([ids]))[0, -1].argmax()))
+        if ids[-1] == EOS:
+            break
+    model.train()
+    return tokenizer.decode(ids).strip()
+
+
+def learning_rate(step, options):
+    if step < options.warmup:
+        return options.lr * (step + 1) / options.warmup
+    done = (step - options.warmup) / max(1, options.steps - options.warmup)
+    return options.lr * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def make_optimizer(model, options):
+    """Norm weights are not decayed: their natural value is one, not zero."""
+    matrices = [p for p in model.parameters() if p.dim() == 2]
+    vectors = [p for p in model.parameters() if p.dim() < 2]
+    return torch.optim.AdamW([{"params": matrices, "weight_decay": options.decay},
+                              {"params": vectors, "weight_decay": 0.0}], lr=options.lr, betas=(0.9, 0.95))
+
+
+def save(path, model, tokenizer, facts):
+    """Renamed into place: a reader never sees half a checkpoint."""
+    partial = path.with_suffix(".partial")
+    torch.save({"weights": model.state_dict(), "config": vars(model.config), "pieces": tokenizer.pieces,
+                "facts": facts}, partial)
+    partial.replace(path)
+
+
+def train(model, tokenizer, sampler, held_out, other, options):
+    optimizer = make_optimizer(model, options)
+    began, recent, best = time.time(), [], math.inf
+    for step in range(options.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, options)
+        loss = model.loss(*sampler.next())
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        recent.append(loss.item())
+        if (step + 1) % options.every and step + 1 < options.steps:
+            continue
+        seconds = time.time() - began
+        facts = {"step": step + 1, "train_loss": round(float(np.mean(recent)), 4),
+                 "held_out_loss": round(measure(model, held_out, model.config.context), 4),
+                 "valid_loss": round(measure(model, other, model.config.context), 4),
+                 "seconds": round(seconds), "tokens": (step + 1) * options.batch * model.config.context}
+        recent = []
+        print(json.dumps(facts), flush=True)
+        print("   ", continue_greedily(model, tokenizer, "Once upon a time", 48).replace("\n", " / "), flush=True)
+        save(options.work / "last.pt", model, tokenizer, facts)
+        if facts["held_out_loss"] < best:
+            best = facts["held_out_loss"]
+            save(options.work / "best.pt", model, tokenizer, facts)
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--text", required=True, help=f"stories, separated by {STORY_END}")
+    parser.add_argument("--valid", required=True, help="stories of another file, measured only")
+    parser.add_argument("--work", required=True, type=pathlib.Path, help="folder for checkpoints")
+    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--batch", type=int, default=8, help="windows a step")
+    parser.add_argument("--lr", type=float, default=3e-3)
+    parser.add_argument("--warmup", type=int, default=200)
+    parser.add_argument("--decay", type=float, default=0.1)
+    parser.add_argument("--dropout", type=float, default=0.05)
+    parser.add_argument("--every", type=int, default=250, help="steps between checkpoints")
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args()
+
+
+def main():
+    options = parse_options()
+    torch.set_num_threads(1)
+    torch.manual_seed(options.seed)
+    options.work.mkdir(parents=True, exist_ok=True)
+    config = Config()
+    stories = read_stories(options.text)
+    held_out = stories[::HOLD_OUT_EVERY]
+    del stories[::HOLD_OUT_EVERY]
+    began = time.time()
+    tokenizer = Tokenizer.train(" " + "\n ".join(stories), config.vocabulary)
+    row, starts = encode_stories(tokenizer, stories)
+    held_out, _ = encode_stories(tokenizer, held_out)
+    other, _ = encode_stories(tokenizer, read_stories(options.valid))
+    model = Model(config, options.dropout)
+    print(json.dumps({"stories": len(stories), "tokens": len(row), "held_out_tokens": len(held_out), "valid_tokens": len(other),
+                      "parameters": sum(p.numel() for p in model.parameters()),
+                      "vocabulary_seconds": round(time.time() - began, 1)}), flush=True)
+    train(model, tokenizer, Sampler(row, starts, config.context, options.batch, options.seed), held_out, other,
+          options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
