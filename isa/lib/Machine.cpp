@@ -1,0 +1,211 @@
+// Machine descriptions: YAML text to a checked Machine and back. Parsing is
+// strict (every key exactly once, nothing else) because a silently defaulted
+// number would change every prediction made from it.
+#include "lpu/isa/Machine.h"
+
+#include "MachineKeys.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <charconv>
+#include <fmt/format.h>
+#include <fstream>
+#include <optional>
+#include <set>
+#include <sstream>
+
+namespace lpu::isa {
+namespace {
+
+struct Preset {
+  std::string_view name, text;
+};
+constexpr Preset kPresets[] = {
+#include "MachinePresets.inc"
+};
+
+/// Parses one document; the first error wins and stops everything.
+class Parser {
+public:
+  Parser(std::string_view fileName) : file(fileName) {}
+
+  Result<Machine> run(std::string_view yaml) {
+    try {
+      const YAML::Node root = YAML::Load(std::string(yaml));
+      if (parseRoot(root) && checkAcross(root))
+        return machine;
+    } catch (const YAML::Exception &e) {
+      fail(e.mark.line, "not valid YAML: " + firstLine(e.msg));
+    } catch (const std::exception &e) {
+      fail(0, std::string("not valid YAML: ") + firstLine(e.what()));
+    }
+    return *error;
+  }
+
+private:
+  std::string file;
+  Machine machine;
+  std::optional<Error> error;
+
+  static std::string firstLine(const std::string &text) { return text.substr(0, text.find('\n')); }
+
+  bool fail(int line, std::string message) {
+    if (!error)
+      error = Error{fmt::format("{}:{}", file, line < 0 ? 1 : line + 1), std::move(message)};
+    return false;
+  }
+  bool fail(const YAML::Node &node, std::string message) { return fail(node.Mark().line, std::move(message)); }
+
+  bool parseRoot(const YAML::Node &root) {
+    if (!root.IsMap())
+      return fail(root, "a machine description must be a map of sections");
+    std::set<std::string> seen;
+    for (const auto &entry : root)
+      if (!parseTopLevel(entry.first, entry.second, seen))
+        return false;
+    if (!seen.contains("name"))
+      return fail(root, "missing key 'name'");
+    for (const MachineKey &key : machineKeys())
+      if (!seen.contains(std::string(key.section)))
+        return fail(root, fmt::format("missing section '{}'", key.section));
+    return true;
+  }
+
+  bool parseTopLevel(const YAML::Node &key, const YAML::Node &value, std::set<std::string> &seen) {
+    if (!key.IsScalar())
+      return fail(key, "a key must be a plain word");
+    const std::string name = key.Scalar();
+    if (!seen.insert(name).second)
+      return fail(key, fmt::format("key '{}' appears twice", name));
+    if (name == "name")
+      return parseName(value);
+    for (const MachineKey &known : machineKeys())
+      if (known.section == name)
+        return parseSection(name, key, value);
+    return fail(key, fmt::format("unknown key '{}'", name));
+  }
+
+  bool parseName(const YAML::Node &value) {
+    if (!value.IsScalar() || value.Scalar().empty())
+      return fail(value, "'name' must be a word");
+    machine.name = value.Scalar();
+    const auto legal = [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_' || c == '.'; };
+    for (char c : machine.name)
+      if (!legal(static_cast<unsigned char>(c)))
+        return fail(value, "'name' may hold letters, digits, '-', '_' and '.' only");
+    return true;
+  }
+
+  bool parseSection(const std::string &section, const YAML::Node &at, const YAML::Node &node) {
+    if (!node.IsMap())
+      return fail(at, fmt::format("'{}' must be a map of keys", section));
+    std::set<std::string> seen;
+    for (const auto &entry : node)
+      if (!parseEntry(section, entry.first, entry.second, seen))
+        return false;
+    for (const MachineKey &key : machineKeys())
+      if (key.section == section && !seen.contains(std::string(key.key)))
+        return fail(at, fmt::format("missing key '{}.{}'", section, key.key));
+    return true;
+  }
+
+  bool parseEntry(const std::string &section, const YAML::Node &key, const YAML::Node &value,
+                  std::set<std::string> &seen) {
+    if (!key.IsScalar())
+      return fail(key, fmt::format("a key of '{}' must be a plain word", section));
+    const std::string name = key.Scalar();
+    if (!seen.insert(name).second)
+      return fail(key, fmt::format("key '{}.{}' appears twice", section, name));
+    for (const MachineKey &known : machineKeys())
+      if (known.section == section && known.key == name)
+        return parseValue(known, key, value);
+    return fail(key, fmt::format("unknown key '{}.{}'", section, name));
+  }
+
+  bool parseValue(const MachineKey &key, const YAML::Node &at, const YAML::Node &value) {
+    const bool real = std::holds_alternative<double Machine::*>(key.member);
+    const std::string text = value.IsScalar() ? value.Scalar() : "";
+    const std::string name = fmt::format("{}.{}", key.section, key.key);
+    double number = 0;
+    if (real ? !parseNumber<double>(text, number) : !parseNumber<std::int64_t>(text, number))
+      return fail(at, fmt::format("'{}' must be {}", name, real ? "a number" : "an integer"));
+    if (!(number >= key.low && number <= key.high))
+      return fail(at, key.low == key.high
+                          ? fmt::format("'{}' is {}, but this project fixes it at {}", name, text, key.low)
+                          : fmt::format("'{}' is {}, outside of {} to {}", name, text, key.low, key.high));
+    store(key, number);
+    return true;
+  }
+
+  template <typename T> static bool parseNumber(const std::string &text, double &number) {
+    T value{};
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    number = static_cast<double>(value);
+    return error == std::errc() && end == text.data() + text.size() && !text.empty();
+  }
+
+  void store(const MachineKey &key, double number) {
+    if (auto *integer = std::get_if<int Machine::*>(&key.member))
+      machine.**integer = static_cast<int>(number);
+    else if (auto *real = std::get_if<double Machine::*>(&key.member))
+      machine.**real = number;
+    else
+      machine.latency.*std::get<Cycle Latencies::*>(key.member) = static_cast<Cycle>(number);
+  }
+
+  /// Conditions between keys, reported at the key that is too large.
+  bool checkAcross(const YAML::Node &root) {
+    if (machine.c2cEastLinks > machine.c2cLinks)
+      return fail(root["c2c"]["east_links"], fmt::format("'c2c.east_links' is {}, more than the {} of 'c2c.links'",
+                                                         machine.c2cEastLinks, machine.c2cLinks));
+    if (machine.queuePreloadWords > machine.queueWords)
+      return fail(root["queues"]["preload_words"],
+                  fmt::format("'queues.preload_words' is {}, more than the {} of 'queues.words'",
+                              machine.queuePreloadWords, machine.queueWords));
+    return true;
+  }
+};
+
+std::string valueText(const Machine &machine, const MachineKey &key) {
+  if (auto *integer = std::get_if<int Machine::*>(&key.member))
+    return fmt::format("{}", machine.**integer);
+  if (auto *real = std::get_if<double Machine::*>(&key.member))
+    return fmt::format("{}", machine.**real);
+  return fmt::format("{}", machine.latency.*std::get<Cycle Latencies::*>(key.member));
+}
+
+} // namespace
+
+Result<Machine> parseMachine(std::string_view yaml, std::string_view fileName) { return Parser(fileName).run(yaml); }
+
+Result<Machine> loadMachine(const std::string &nameOrPath) {
+  for (const Preset &preset : kPresets)
+    if (preset.name == nameOrPath)
+      return parseMachine(preset.text, nameOrPath);
+  std::ifstream file(nameOrPath, std::ios::binary);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf()))
+    return Error{nameOrPath, fmt::format("neither a machine preset ({}) nor a readable file",
+                                         fmt::join(presetNames(), ", "))};
+  return parseMachine(text.str(), nameOrPath);
+}
+
+std::string writeMachine(const Machine &machine) {
+  std::string text = fmt::format("name: {}\n", machine.name);
+  std::string_view section;
+  for (const MachineKey &key : machineKeys()) {
+    if (key.section != section)
+      text += fmt::format("{}:\n", section = key.section);
+    text += fmt::format("  {}: {}\n", key.key, valueText(machine, key));
+  }
+  return text;
+}
+
+std::vector<std::string> presetNames() {
+  std::vector<std::string> names;
+  for (const Preset &preset : kPresets)
+    names.emplace_back(preset.name);
+  return names;
+}
+
+} // namespace lpu::isa

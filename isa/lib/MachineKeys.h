@@ -1,0 +1,24 @@
+// The keys of a machine description: which member of Machine each one sets and
+// what values it may take. Reader and canonical writer share this one list, so
+// neither can know a key that the other does not.
+#pragma once
+
+#include "lpu/isa/Machine.h"
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <variant>
+
+namespace lpu::isa {
+
+struct MachineKey {
+  std::string_view section, key;
+  std::variant<int Machine::*, double Machine::*, Cycle Latencies::*> member;
+  double low, high; ///< inclusive
+};
+
+/// In canonical order; keys of one section stand together.
+std::span<const MachineKey> machineKeys();
+
+} // namespace lpu::isa
