@@ -1,0 +1,38 @@
+// lpu-run's options.
+#pragma once
+
+#include "lpu/rt/Sampler.h"
+#include "lpu/sim/Simulator.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lpu::rt {
+
+struct RunOptions {
+  std::string program;
+  /// At most one of the next three, and none with `perplexity`.
+  std::optional<std::string> prompt, promptFile;
+  std::optional<std::vector<TokenId>> tokens;
+  std::optional<std::uint64_t> count; ///< -n; none: as many as fit, at most kDefaultCount
+  SamplerOptions sampling;
+  bool ignoreEos = false;
+  sim::Engine engine = sim::Engine::Event;
+  sim::Mode mode = sim::Mode::Functional;
+  std::string report, logits, trace, perplexity; ///< paths; empty: not asked for
+};
+
+inline constexpr std::uint64_t kDefaultCount = 64;
+
+/// Options to run with, or text to print and the code to exit with.
+struct ParsedCommandLine {
+  std::optional<RunOptions> options;
+  std::string output; ///< help or version text for stdout
+  std::string error;  ///< one line for stderr
+  int exitCode = 0;   ///< 0 help, 2 usage error
+};
+
+ParsedCommandLine parseCommandLine(int argc, const char *const *argv);
+
+} // namespace lpu::rt

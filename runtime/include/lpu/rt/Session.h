@@ -1,0 +1,56 @@
+// Runs planned steps on the simulated chip and keeps what they cost. The KV
+// cache lives in the chip's memory from step to step.
+#pragma once
+
+#include "lpu/isa/Program.h"
+#include "lpu/rt/StepPlan.h"
+#include "lpu/rt/Tokenizer.h"
+#include "lpu/sim/Simulator.h"
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace lpu::rt {
+
+struct StepRecord {
+  PlannedStep step;
+  isa::Cycle predictedCycles = 0; ///< from the program
+  isa::Cycle simulatedCycles = 0; ///< from SystemC time
+};
+
+class Session {
+public:
+  /// Sees every record as it is made.
+  using Observer = std::function<void(const StepRecord &)>;
+
+  /// Both must outlive the session; `program` must have passed checkRunnable.
+  Session(const isa::Program &program, sim::Simulator &simulator, sim::Mode mode, Observer observer = {});
+
+  /// Feeds `tokens` (step.tokens of them; token 0 pads the program's further
+  /// rows) and returns the valid rows of logits, step.tokens × vocabulary, empty in
+  /// timing mode. Error: a violation, see violation().
+  Result<std::vector<float>> run(const PlannedStep &step, std::span<const TokenId> tokens);
+  /// A new sequence: the KV cache is empty again.
+  void reset() { simulator.clearState(); }
+
+  const std::vector<StepRecord> &records() const { return steps; }
+  const std::optional<sim::Violation> &violation() const { return broken; }
+  const isa::Program &compiled() const { return program; }
+  bool functional() const { return mode == sim::Mode::Functional; }
+  /// All steps took as many cycles as predicted; else the first that did not.
+  const StepRecord *firstMismatch() const;
+
+private:
+  void write(const isa::StepProgram &target, const char *name, std::span<const std::int32_t> values);
+
+  const isa::Program &program;
+  sim::Simulator &simulator;
+  sim::Mode mode;
+  Observer observer;
+  std::vector<StepRecord> steps;
+  std::optional<sim::Violation> broken;
+};
+
+} // namespace lpu::rt

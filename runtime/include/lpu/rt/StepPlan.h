@@ -1,0 +1,41 @@
+// Which step program runs when. A pure function of the programs and of counts,
+// never of values, so functional and timing runs take the same steps.
+#pragma once
+
+#include "lpu/isa/Program.h"
+#include "lpu/isa/Result.h"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace lpu::rt {
+
+struct PlannedStep {
+  std::size_t program = 0;    ///< index into Program::steps
+  std::uint32_t position = 0; ///< of the first token fed
+  std::uint32_t tokens = 0;   ///< valid ones; the program's further rows are padding
+  bool operator==(const PlannedStep &) const = default;
+};
+
+struct StepPlan {
+  std::vector<PlannedStep> steps;
+  std::size_t promptSteps = 0; ///< the first so many feed the prompt; the last of these yields the first new token
+};
+
+/// Positions a sequence may have: the largest context of a decode program, or the
+/// model's maxContext where that is smaller (buckets may be rounded up).
+std::uint32_t contextLimit(const isa::Program &program);
+
+/// Steps that feed `prompt` tokens and then, to generate `generated` tokens, each
+/// of them but the last. Contract for every step: position + program.tokens <=
+/// program.context. The prompt goes through
+///  - the largest prefill program that the remaining tokens fill, in its smallest
+///    fitting context; else
+///  - the smallest prefill program that holds all remaining tokens, padded, if more
+///    than one remains and decode steps are not predicted to be faster; else
+///  - decode programs, always in the smallest fitting context.
+/// Errors: prompt of 0, no decode program, more positions than the context limit.
+Result<StepPlan> planSteps(const isa::Program &program, std::uint64_t prompt, std::uint64_t generated);
+
+} // namespace lpu::rt

@@ -1,0 +1,187 @@
+// Option parsing on CLI11, with every value taken as text and converted here, so
+// that each mistake becomes one line naming the option and what it accepts.
+#include "lpu/rt/CommandLine.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+
+namespace lpu::rt {
+namespace {
+
+/// Option values as written; an option not given stays empty (nullopt).
+struct Texts {
+  std::string program;
+  std::optional<std::string> prompt, promptFile, tokens, count, temperature, topK, topP, seed, engine, mode, report, logits,
+      trace, perplexity;
+  bool ignoreEos = false;
+};
+
+void declare(CLI::App &app, Texts &t) {
+  auto text = [&](const char *name, std::optional<std::string> &to, const char *type, const char *help) {
+    app.add_option_function<std::string>(name, [&to](const std::string &v) { to = v; }, help)->type_name(type);
+  };
+  app.add_option("program", t.program, "compiled program")->type_name("OUT.lpx");
+  text("--prompt", t.prompt, "TEXT", "text to continue, tokenized as the program's vocabulary says");
+  text("--prompt-file", t.promptFile, "FILE", "the same from a file");
+  text("--tokens", t.tokens, "1,2,3", "token ids to continue, fed as they are");
+  text("-n", t.count, "N", "tokens to generate, the last of which is not fed (default: 64, or what fits); 0 only feeds");
+  text("--temperature", t.temperature, "T", "0 is greedy (default)");
+  text("--top-k", t.topK, "K", "sample among the K likeliest (default: 0, all)");
+  text("--top-p", t.topP, "P", "sample among the likeliest that cover P (default: 1, all)");
+  text("--seed", t.seed, "S", "of the random numbers (default: 0)");
+  app.add_flag("--ignore-eos", t.ignoreEos, "do not stop at the end-of-sequence token");
+  text("--engine", t.engine, "event|clocked", "simulator engine (default: event)");
+  text("--mode", t.mode, "functional|timing", "timing: same steps, no values, no tokens (default: functional)");
+  text("--report", t.report, "FILE.json", "write the report");
+  text("--logits", t.logits, "FILE.npy", "write the logits of every position fed, float32");
+  text("--trace", t.trace, "FILE.json", "write a Perfetto trace");
+  text("--perplexity", t.perplexity, "FILE", "perplexity of the file's text; generates nothing");
+}
+
+template <typename T> std::optional<T> parseNumber(std::string_view text) {
+  T value{};
+  auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return code == std::errc{} && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
+}
+
+Error bad(const char *option, const std::string &value, const char *wanted) {
+  return {"lpu-run", fmt::format("{} '{}': expected {}", option, value, wanted)};
+}
+
+template <typename T, typename Check>
+Status readNumber(const std::optional<std::string> &text, const char *option, const char *wanted, T &to, Check valid) {
+  if (!text)
+    return Ok{};
+  auto value = parseNumber<T>(*text);
+  if (!value || !valid(*value))
+    return bad(option, *text, wanted);
+  to = *value;
+  return Ok{};
+}
+
+Result<std::vector<TokenId>> readTokens(const std::string &text) {
+  std::vector<TokenId> ids;
+  for (std::size_t at = 0; at <= text.size();) {
+    std::size_t end = std::min(text.find(',', at), text.size());
+    std::string_view item = std::string_view(text).substr(at, end - at);
+    while (item.starts_with(' '))
+      item.remove_prefix(1);
+    while (item.ends_with(' '))
+      item.remove_suffix(1);
+    auto id = parseNumber<TokenId>(item);
+    if (!id || *id < 0)
+      return bad("--tokens", text, "token ids separated by commas, at least one (such as 1,403,407)");
+    ids.push_back(*id);
+    at = end + 1;
+  }
+  return ids;
+}
+
+template <typename E>
+Status readChoice(const std::optional<std::string> &text, const char *option, const char *wanted,
+                  std::initializer_list<std::pair<const char *, E>> choices, E &to) {
+  if (!text)
+    return Ok{};
+  for (auto [name, value] : choices)
+    if (*text == name) {
+      to = value;
+      return Ok{};
+    }
+  return bad(option, *text, wanted);
+}
+
+Status readPath(const std::optional<std::string> &text, const char *option, std::string &to) {
+  if (text && text->empty())
+    return bad(option, "", "the name of a file");
+  to = text.value_or("");
+  return Ok{};
+}
+
+Status checkCombination(const Texts &t, const RunOptions &o) {
+  int sources = t.prompt.has_value() + t.promptFile.has_value() + t.tokens.has_value();
+  auto usage = [](const char *message) { return Error{"lpu-run", message}; };
+  if (t.program.empty())
+    return usage("no program given; usage: lpu-run OUT.lpx --prompt TEXT (see --help)");
+  if (sources > 1)
+    return usage("--prompt, --prompt-file and --tokens exclude each other; give one of them");
+  if (sources == 0 && o.perplexity.empty())
+    return usage("nothing to run; give --prompt, --prompt-file, --tokens or --perplexity");
+  if (sources == 1 && !o.perplexity.empty())
+    return usage("--perplexity generates nothing and takes no prompt; give one or the other");
+  if (o.mode == sim::Mode::Timing && !o.perplexity.empty())
+    return usage("--perplexity needs values; leave out --mode=timing");
+  if (o.mode == sim::Mode::Timing && !o.logits.empty())
+    return usage("--logits needs values; leave out --mode=timing");
+  return Ok{};
+}
+
+Result<RunOptions> convert(const Texts &t) {
+  RunOptions o;
+  o.program = t.program;
+  o.prompt = t.prompt;
+  o.promptFile = t.promptFile;
+  o.ignoreEos = t.ignoreEos;
+  std::uint64_t count = 0;
+  auto any = [](auto) { return true; };
+  std::initializer_list<Status> results = {
+      readNumber(t.count, "-n", "a whole number from 0 on", count, any),
+      readNumber(t.temperature, "--temperature", "a number from 0 on", o.sampling.temperature,
+                 [](float v) { return std::isfinite(v) && v >= 0; }),
+      readNumber(t.topK, "--top-k", "a whole number from 0 on", o.sampling.topK, any),
+      readNumber(t.topP, "--top-p", "a number above 0 and up to 1", o.sampling.topP, [](float v) { return v > 0 && v <= 1; }),
+      readNumber(t.seed, "--seed", "a whole number from 0 to 2^64 - 1", o.sampling.seed, any),
+      readChoice(t.engine, "--engine", "event or clocked",
+                 {std::pair{"event", sim::Engine::Event}, {"clocked", sim::Engine::Clocked}}, o.engine),
+      readChoice(t.mode, "--mode", "functional or timing",
+                 {std::pair{"functional", sim::Mode::Functional}, {"timing", sim::Mode::Timing}}, o.mode),
+      readPath(t.report, "--report", o.report),
+      readPath(t.logits, "--logits", o.logits),
+      readPath(t.trace, "--trace", o.trace),
+      readPath(t.perplexity, "--perplexity", o.perplexity),
+  };
+  for (const Status &status : results)
+    if (!status)
+      return status.error();
+  if (t.count)
+    o.count = count;
+  if (t.tokens) {
+    auto ids = readTokens(*t.tokens);
+    if (!ids)
+      return ids.error();
+    o.tokens = *ids;
+  }
+  if (Status status = checkCombination(t, o); !status)
+    return status.error();
+  return o;
+}
+
+ParsedCommandLine usageError(const Error &error) { return {std::nullopt, {}, error.str(), 2}; }
+
+std::string oneLine(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+} // namespace
+
+ParsedCommandLine parseCommandLine(int argc, const char *const *argv) {
+  CLI::App app{"Runs a compiled program on the simulated LPU: text to stdout, everything else to stderr.", "lpu-run"};
+  Texts texts;
+  declare(app, texts);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp &) {
+    return {std::nullopt, app.help(), {}, 0};
+  } catch (const CLI::ParseError &e) {
+    return usageError({"lpu-run", oneLine(e.what()) + " (see --help)"});
+  }
+  auto options = convert(texts);
+  if (!options)
+    return usageError(options.error());
+  return {*options, {}, {}, 0};
+}
+
+} // namespace lpu::rt

@@ -1,0 +1,106 @@
+// Output files appear whole or not at all: readers in scripts never see half a
+// report. Symbolic links are followed, so a link stays a link.
+#include "lpu/rt/Files.h"
+
+#include <fmt/format.h>
+
+#include <bit>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <unistd.h>
+
+namespace lpu::rt {
+namespace fs = std::filesystem;
+namespace {
+
+Error systemError(const std::string &path, const char *doing) {
+  return {path, fmt::format("cannot {}: {}; check the path and its permissions", doing, std::strerror(errno))};
+}
+
+Status writeAll(const std::string &target, const std::string &named, std::string_view content) {
+  std::FILE *file = std::fopen(target.c_str(), "wb");
+  if (!file)
+    return systemError(named, "write");
+  bool good = std::fwrite(content.data(), 1, content.size(), file) == content.size();
+  good = std::fflush(file) == 0 && good;
+  int why = errno;
+  good = std::fclose(file) == 0 && good;
+  if (good)
+    return Ok{};
+  errno = why ? why : EIO;
+  return systemError(named, "write");
+}
+
+/// Where a write of `path` really goes: the end of its links.
+std::string resolve(const std::string &path) {
+  std::error_code ec;
+  fs::path real = fs::canonical(path, ec);
+  return ec ? path : real.string();
+}
+
+} // namespace
+
+Result<std::string> readFile(const std::string &path) {
+  std::error_code ec;
+  if (fs::is_directory(path, ec))
+    return Error{path, "cannot read: it is a directory; name a file"};
+  std::FILE *file = std::fopen(path.c_str(), "rb");
+  if (!file)
+    return systemError(path, "read");
+  std::string out;
+  char buffer[65536];
+  while (std::size_t n = std::fread(buffer, 1, sizeof buffer, file))
+    out.append(buffer, n);
+  bool bad = std::ferror(file);
+  std::fclose(file);
+  if (bad)
+    return systemError(path, "read");
+  return out;
+}
+
+Status writeFileAtomically(const std::string &path, std::string_view content) {
+  std::error_code ec;
+  std::string target = resolve(path);
+  if (fs::exists(target, ec) && !fs::is_regular_file(target, ec))
+    return writeAll(target, path, content);
+  std::string temporary = fmt::format("{}.tmp.{}", target, ::getpid());
+  Status status = writeAll(temporary, path, content);
+  if (status && std::rename(temporary.c_str(), target.c_str()) != 0)
+    status = systemError(path, "write");
+  if (!status)
+    std::remove(temporary.c_str());
+  return status;
+}
+
+Status checkWritable(const std::string &path) {
+  std::error_code ec;
+  std::string target = resolve(path);
+  if (fs::is_directory(target, ec))
+    return Error{path, "cannot write: it is a directory; name a file"};
+  bool inPlace = fs::exists(target, ec) && !fs::is_regular_file(target, ec);
+  fs::path folder = fs::path(target).parent_path();
+  std::string asked = inPlace ? target : folder.empty() ? "." : folder.string();
+  if (!inPlace && !fs::is_directory(asked, ec))
+    return Error{path, fmt::format("cannot write: '{}' is no directory; create it first", asked)};
+  if (::access(asked.c_str(), W_OK) != 0)
+    return systemError(path, "write");
+  return Ok{};
+}
+
+std::string npyBytes(std::span<const float> values, std::size_t rows, std::size_t columns) {
+  static_assert(std::endian::native == std::endian::little, "float bytes are copied as they are");
+  std::string header = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}", rows, columns);
+  constexpr std::size_t kPreamble = 10; // magic 6, version 2, header length 2
+  header.append(63 - (kPreamble + header.size()) % 64, ' ');
+  header += '\n';
+  std::string out("\x93NUMPY\x01\x00", 8);
+  out += static_cast<char>(header.size() & 0xFF);
+  out += static_cast<char>(header.size() >> 8);
+  out += header;
+  out.append(reinterpret_cast<const char *>(values.data()), values.size_bytes());
+  return out;
+}
+
+} // namespace lpu::rt

@@ -1,0 +1,48 @@
+// All figures are sums over the steps that ran; nothing is extrapolated. They
+// depend on the program and the counts alone, so they repeat exactly.
+#include "lpu/rt/LatencyReport.h"
+
+#include "lpu/rt/Loader.h"
+
+namespace lpu::rt {
+namespace {
+
+double bytesOf(const isa::Binding *binding) {
+  return binding ? double{1} * binding->width * binding->items * binding->elements : 0;
+}
+
+} // namespace
+
+double chipUs(const StepRecord &record, const isa::Machine &machine) {
+  return static_cast<double>(record.simulatedCycles) / (machine.clockGHz * 1e3);
+}
+
+double hostUs(const isa::StepProgram &program, const isa::Machine &machine) {
+  double in = bytesOf(findBinding(program.inputs, "token")) + bytesOf(findBinding(program.inputs, "position"));
+  double out = bytesOf(findBinding(program.outputs, "logits"));
+  return 2 * machine.hostLatencyUs + (in + out) / (machine.hostGBps * 1e3);
+}
+
+Latency summarize(std::span<const StepRecord> records, std::optional<std::size_t> firstTokenStep,
+                  const isa::Program &program, bool withHost) {
+  Latency out;
+  if (!firstTokenStep || *firstTokenStep >= records.size())
+    return out;
+  double first = 0, later = 0;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    double us = chipUs(records[i], program.machine);
+    if (withHost)
+      us += hostUs(program.steps[records[i].step.program], program.machine);
+    (i <= *firstTokenStep ? first : later) += us;
+  }
+  out.ttftUs = first;
+  std::size_t laterSteps = records.size() - 1 - *firstTokenStep;
+  if (laterSteps == 0)
+    return out;
+  out.tpotUs = later / static_cast<double>(laterSteps);
+  if (later > 0)
+    out.tokensPerSecond = 1e6 / *out.tpotUs;
+  return out;
+}
+
+} // namespace lpu::rt

@@ -1,0 +1,257 @@
+// The course of a run: read the input, plan and check everything that can be
+// checked beforehand, run, and only then write files. A failure prints one line
+// and leaves no file behind.
+#include "lpu/rt/Run.h"
+
+#include "Progress.h"
+#include "lpu/rt/Files.h"
+#include "lpu/rt/Generate.h"
+#include "lpu/rt/Loader.h"
+#include "lpu/rt/RunReport.h"
+#include "lpu/rt/Utf8.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <ostream>
+
+namespace lpu::rt {
+namespace {
+
+/// Prints `error` as the one line users see.
+int fail(const Terminal &terminal, const Error &error, int code = kFailure) {
+  std::string line = error.str();
+  std::replace_if(line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
+  terminal.err << line << '\n' << std::flush;
+  return code;
+}
+
+std::string hex(std::span<const std::uint8_t> bytes) {
+  std::string out;
+  for (std::uint8_t b : bytes)
+    out += fmt::format("{:02x}", b);
+  return out;
+}
+
+/// The trace is written beside its place and moved there when the run succeeds.
+class TraceFile {
+public:
+  explicit TraceFile(const std::string &path) : path(path), temporary(path.empty() ? "" : path + ".partial") {}
+  ~TraceFile() {
+    if (!temporary.empty())
+      std::remove(temporary.c_str());
+  }
+  const std::string &name() const { return temporary; }
+  Status keep() {
+    if (!temporary.empty() && std::rename(temporary.c_str(), path.c_str()) != 0)
+      return Error{path, "cannot write the trace; check the path and its permissions"};
+    return Ok{};
+  }
+
+private:
+  std::string path, temporary;
+};
+
+class Run {
+public:
+  Run(const isa::Program &program, const RunOptions &options, const SimulatorFactory &create, const Terminal &terminal)
+      : program(program), options(options), create(create), terminal(terminal) {}
+
+  int execute() {
+    if (Status status = prepare(); !status)
+      return fail(terminal, status.error());
+    TraceFile trace(options.trace);
+    auto simulator = create(program, {options.engine, options.mode, trace.name()});
+    if (!simulator)
+      return fail(terminal, inProgram(simulator.error()));
+
+    Progress progress(terminal, plannedSteps);
+    Session session(program, **simulator, options.mode, [&](const StepRecord &r) { progress.stepDone(r); });
+    Status status = perplexityRun() ? scoreText(session) : generateText(session, progress);
+    progress.clear();
+    if (!status)
+      return fail(terminal, inProgram(status.error()), session.violation() ? kViolation : kFailure);
+    finishReport(session, **simulator);
+    simulator->reset(); // closes the trace
+    if (status = writeFiles(trace); !status)
+      return fail(terminal, status.error());
+    return conclude(session);
+  }
+
+private:
+  bool perplexityRun() const { return !options.perplexity.empty(); }
+
+  /// Names the program in an error that does not say which file it is about.
+  Error inProgram(Error error) const {
+    error.place = error.place.empty() || error.place == options.program ? options.program
+                                                                        : options.program + ": " + error.place;
+    return error;
+  }
+
+  /// Everything that can go wrong before the chip runs.
+  Status prepare() {
+    auto made = Tokenizer::create(program.tokenizer);
+    if (!made)
+      return inProgram(made.error());
+    tokenizer = std::move(*made);
+    for (const std::string *path : {&options.report, &options.logits, &options.trace})
+      if (!path->empty())
+        if (Status status = checkWritable(*path); !status)
+          return status;
+    return perplexityRun() ? prepareText() : preparePrompt();
+  }
+
+  Status preparePrompt() {
+    auto ids = readPrompt();
+    if (!ids)
+      return ids.error();
+    request.prompt = *ids;
+    std::uint64_t limit = contextLimit(program), length = ids->size();
+    request.count = options.count.value_or(length > limit ? 0 : std::min(kDefaultCount, limit - length + 1));
+    request.sampling = options.sampling;
+    request.stop = options.ignoreEos ? -1 : tokenizer->eos();
+    auto plan = planSteps(program, length, request.count);
+    if (!plan)
+      return inProgram(plan.error());
+    plannedSteps = plan->steps.size();
+    return Ok{};
+  }
+
+  Result<std::vector<TokenId>> readPrompt() const {
+    if (options.tokens) {
+      for (std::size_t i = 0; i < options.tokens->size(); ++i)
+        if (TokenId id = (*options.tokens)[i]; static_cast<std::uint32_t>(id) >= program.model.vocabulary)
+          return inProgram({"", fmt::format("token {} (number {} of --tokens) is outside of the vocabulary; ids run from 0 to {}",
+                                            id, i + 1, program.model.vocabulary - 1)});
+      return *options.tokens;
+    }
+    std::string text = options.prompt.value_or("");
+    if (options.promptFile) {
+      auto content = readFile(*options.promptFile);
+      if (!content)
+        return content.error();
+      text = *content;
+    }
+    auto ids = tokenizer->encodePrompt(text);
+    return ids ? ids : Result<std::vector<TokenId>>(inProgram(ids.error()));
+  }
+
+  Status prepareText() {
+    auto content = readFile(options.perplexity);
+    if (!content)
+      return content.error();
+    auto ids = tokenizer->encode(*content);
+    if (!ids)
+      return inProgram(ids.error());
+    if (ids->empty())
+      return Error{options.perplexity, "the text has no tokens; give at least one word"};
+    if (tokenizer->bos() < 0)
+      return inProgram({"tokenizer", "--perplexity starts each window with a BOS token, and the vocabulary has none"});
+    text = *ids;
+    auto steps = countPerplexitySteps(program, text.size());
+    if (!steps)
+      return inProgram(steps.error());
+    plannedSteps = *steps;
+    return Ok{};
+  }
+
+  RowSink rowSink() {
+    if (options.logits.empty())
+      return {};
+    return [this](std::span<const float> rows) { logits.insert(logits.end(), rows.begin(), rows.end()); };
+  }
+
+  Status scoreText(Session &session) {
+    auto value = measurePerplexity(session, tokenizer->bos(), text, rowSink());
+    if (!value)
+      return value.error();
+    report.perplexity = *value;
+    return Ok{};
+  }
+
+  Status generateText(Session &session, Progress &progress) {
+    Utf8Stream utf8;
+    auto say = [&](const std::string &piece) {
+      report.text += piece;
+      terminal.out << piece << std::flush;
+    };
+    auto generation = generate(session, request, rowSink(), [&](TokenId id) {
+      progress.textStarts();
+      say(utf8.push(tokenizer->bytes(id)));
+    });
+    if (!generation)
+      return generation.error();
+    say(utf8.finish());
+    if (terminal.outIsTerminal && !report.text.empty())
+      terminal.out << std::endl;
+    if (!terminal.out)
+      return Error{"stdout", "cannot write the generated text; check where it is redirected to"};
+    report.promptTokens = request.prompt;
+    report.tokens = generation->tokens;
+    if (generation->reachesToken)
+      firstTokenStep = generation->firstTokenStep;
+    return Ok{};
+  }
+
+  void finishReport(const Session &session, const sim::Simulator &simulator) {
+    report.steps = session.records();
+    report.chip = summarize(report.steps, firstTokenStep, program, false);
+    report.withHost = summarize(report.steps, firstTokenStep, program, true);
+    report.engine = options.engine == sim::Engine::Event ? "event" : "clocked";
+    if (!options.report.empty())
+      report.memorySha256 = hex(simulator.memorySha256());
+    report.hostSeconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+
+  Status writeFiles(TraceFile &trace) {
+    std::size_t columns = program.model.vocabulary;
+    if (!options.logits.empty())
+      if (Status s = writeFileAtomically(options.logits, npyBytes(logits, logits.size() / columns, columns)); !s)
+        return s;
+    if (!options.report.empty())
+      if (Status s = writeFileAtomically(options.report, reportJson(report, program)); !s)
+        return s;
+    return trace.keep();
+  }
+
+  int conclude(const Session &session) {
+    terminal.err << reportTable(report, program) << std::flush;
+    const StepRecord *wrong = session.firstMismatch();
+    if (!wrong)
+      return kSuccess;
+    return fail(terminal, inProgram({"", fmt::format("program '{}' at position {} took {} cycles, {} were predicted; the program "
+                                                     "and this simulator disagree on the machine, compile the model again",
+                                                     program.steps[wrong->step.program].name, wrong->step.position,
+                                                     wrong->simulatedCycles, wrong->predictedCycles)}));
+  }
+
+  const isa::Program &program;
+  const RunOptions &options;
+  const SimulatorFactory &create;
+  Terminal terminal;
+  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+  std::unique_ptr<Tokenizer> tokenizer;
+  GenerateRequest request;
+  std::vector<TokenId> text; ///< for perplexity
+  std::size_t plannedSteps = 0;
+  std::optional<std::size_t> firstTokenStep;
+  std::vector<float> logits;
+  RunReport report;
+};
+
+} // namespace
+
+int runProgram(const isa::Program &program, const RunOptions &options, const SimulatorFactory &create, Terminal terminal) {
+  return Run(program, options, create, terminal).execute();
+}
+
+int runFile(const RunOptions &options, const SimulatorFactory &create, Terminal terminal) {
+  auto program = loadProgram(options.program);
+  if (!program)
+    return fail(terminal, program.error());
+  return runProgram(*program, options, create, terminal);
+}
+
+} // namespace lpu::rt

@@ -1,0 +1,87 @@
+// The report of a run. Key order is fixed, numbers are printed in their shortest
+// exact form, so equal runs give equal bytes but for host_seconds and engine.
+#include "lpu/rt/RunReport.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+
+namespace lpu::rt {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json number(const std::optional<double> &value) { return value && std::isfinite(*value) ? Json(*value) : Json(nullptr); }
+
+void addLatency(Json &to, const Latency &latency) {
+  to["ttft_us"] = number(latency.ttftUs);
+  to["tpot_us"] = number(latency.tpotUs);
+  to["tokens_per_second"] = number(latency.tokensPerSecond);
+}
+
+const char *kindName(isa::StepProgram::Kind kind) {
+  return kind == isa::StepProgram::Kind::Prefill ? "prefill" : "decode";
+}
+
+Json stepJson(const StepRecord &record, const isa::StepProgram &program) {
+  return {{"kind", kindName(program.kind)},
+          {"program", program.name},
+          {"position", record.step.position},
+          {"tokens", record.step.tokens},
+          {"predicted_cycles", record.predictedCycles},
+          {"simulated_cycles", record.simulatedCycles}};
+}
+
+std::string cell(const std::optional<double> &value, int digits) {
+  return value ? fmt::format("{:.{}f}", *value, digits) : "-";
+}
+
+} // namespace
+
+std::string reportJson(const RunReport &report, const isa::Program &program) {
+  Json json;
+  json["prompt_tokens"] = report.promptTokens;
+  json["tokens"] = report.tokens;
+  json["text"] = report.text;
+  json["steps"] = Json::array();
+  for (const StepRecord &record : report.steps)
+    json["steps"].push_back(stepJson(record, program.steps[record.step.program]));
+  addLatency(json, report.chip);
+  addLatency(json["with_host"], report.withHost);
+  if (report.memorySha256)
+    json["memory_sha256"] = *report.memorySha256;
+  if (report.perplexity)
+    json["perplexity"] = number(report.perplexity);
+  json["engine"] = report.engine;
+  json["host_seconds"] = report.hostSeconds;
+  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string reportTable(const RunReport &report, const isa::Program &program) {
+  isa::Cycle predicted = 0, simulated = 0;
+  std::size_t decodes = 0;
+  for (const StepRecord &r : report.steps) {
+    predicted += r.predictedCycles;
+    simulated += r.simulatedCycles;
+    decodes += program.steps[r.step.program].kind == isa::StepProgram::Kind::Decode;
+  }
+  const auto &[chip, host] = std::pair{report.chip, report.withHost};
+  std::string out;
+  auto row = [&](std::string_view name, const std::string &a, const std::string &b) {
+    out += fmt::format("  {:<26}{:>14}{:>14}\n", name, a, b);
+  };
+  row("latency", "chip", "with host");
+  row("time to first token, us", cell(chip.ttftUs, 2), cell(host.ttftUs, 2));
+  row("time per output token, us", cell(chip.tpotUs, 2), cell(host.tpotUs, 2));
+  row("tokens per second", cell(chip.tokensPerSecond, 1), cell(host.tokensPerSecond, 1));
+  out += fmt::format("  {} prompt tokens, {} generated; {} prefill and {} decode steps\n", report.promptTokens.size(),
+                     report.tokens.size(), report.steps.size() - decodes, decodes);
+  out += fmt::format("  {} cycles predicted, {} simulated at {} GHz ({} engine, {:.2f} s of host time)\n", predicted,
+                     simulated, program.machine.clockGHz, report.engine, report.hostSeconds);
+  if (report.perplexity)
+    out += fmt::format("  perplexity {:.4f}\n", *report.perplexity);
+  return out;
+}
+
+} // namespace lpu::rt

@@ -1,0 +1,19 @@
+// lpu-run: runs a compiled program on the SystemC chip.
+#include "lpu/rt/Run.h"
+
+#include <csignal>
+#include <iostream>
+#include <unistd.h>
+
+int main(int argc, char **argv) {
+  std::signal(SIGPIPE, SIG_IGN); // a closed stdout is reported, not fatal
+  auto parsed = lpu::rt::parseCommandLine(argc, argv);
+  if (!parsed.options) {
+    std::cout << parsed.output;
+    if (!parsed.error.empty())
+      std::cerr << parsed.error << '\n';
+    return parsed.exitCode;
+  }
+  lpu::rt::Terminal terminal{std::cout, std::cerr, isatty(STDOUT_FILENO) == 1, isatty(STDERR_FILENO) == 1};
+  return lpu::rt::runFile(*parsed.options, lpu::sim::Simulator::create, terminal);
+}
