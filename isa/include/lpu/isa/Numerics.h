@@ -9,12 +9,14 @@
 
 namespace lpu::isa {
 
+// Every NaN that an operation makes is 0x7FC00000 (fp16: 0x7E00), whatever its
+// operands; operations that only choose or move (move, maxf, minf, select) keep bits.
 std::int32_t floatToInt32(float v);          ///< nearest even, saturating, NaN -> 0
 std::int32_t floatToInt(float v, std::int32_t lo, std::int32_t hi); ///< same, clipped to [lo, hi]
 std::uint16_t floatToHalf(float v);          ///< nearest even, overflow to infinity
 float halfToFloat(std::uint16_t bits);
 float expF32(float v);   ///< <= 2 ulp; 0 below -103.97, +inf above 88.73, NaN -> NaN; results under 2^-126 flush to 0
-float tanhF32(float v);
+float tanhF32(float v);  ///< <= 2 ulp; keeps the sign of zero, NaN -> NaN
 float rsqrtF32(float v); ///< <= 2 ulp; 0 -> +inf, negative -> NaN
 float recipF32(float v); ///< <= 1 ulp: correctly rounded 1/v
 
