@@ -1,0 +1,56 @@
+// Text form of instructions and step programs (docs/spec/assembly in words:
+// `lpu-as --help`). Writing and parsing are exact inverses: assembling what was
+// written for a program gives back every bit of its step programs.
+#pragma once
+
+#include "lpu/isa/Program.h"
+#include "lpu/isa/Result.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace lpu::isa {
+
+/// "mem rd=1 rdrow=5 rdstream=w3": the mnemonic and every field that is not
+/// zero. A stream field is written with its direction ("w3"); VXM operands are
+/// "a=e4:4" (direction, stream, bytes), "a=alu3", "a=imm", "a=acc".
+std::string disassemble(const Instruction &instruction);
+
+/// Inverse of disassemble; also takes every field by its plain name, `nop 5`,
+/// hexadecimal numbers and fp32 immediates ("imm=1.5f"). The error's place is empty.
+Result<Instruction> assembleInstruction(std::string_view text);
+
+/// Contents of an assembly file.
+struct AssemblyFile {
+  /// predictedCycles is -1 where the file gave no `predicted=`.
+  std::vector<StepProgram> steps;
+  // What a hand-written file declares besides its steps.
+  std::vector<Region> regions;
+  std::vector<std::uint8_t> image; ///< contents of Constant regions (`.row`)
+  std::vector<std::vector<std::int16_t>> sxmMaps;
+  std::vector<std::pair<std::uint8_t, std::uint8_t>> loopbacks;
+  bool residentCode = true;
+  /// Line of the first such declaration; 0 when there is none.
+  int firstDeclaration = 0;
+};
+
+/// Parses a file; the error's place is "file:line".
+Result<AssemblyFile> parseAssembly(std::string_view text, const std::string &fileName, const Machine &machine);
+
+/// All step programs of a program, and nothing else of it.
+std::string writeAssembly(const Program &program);
+
+/// A complete program from a hand-written file: model and tokenizer stay empty;
+/// a step without `predicted=` claims the length the legality checker computes.
+Result<Program> assembleProgram(std::string_view text, const std::string &fileName, const Machine &machine);
+
+/// `program` with its step programs replaced by those of the file.
+Result<Program> assembleOnto(Program program, std::string_view text, const std::string &fileName);
+
+/// A C-like quoted string: \" \\ \n \xHH are the only escapes.
+std::string quote(std::string_view text);
+
+} // namespace lpu::isa
