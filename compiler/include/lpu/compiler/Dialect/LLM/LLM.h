@@ -1,0 +1,46 @@
+// The llm dialect: operations, and the quantized types they use.
+#pragma once
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Quant/IR/Quant.h"
+#include "mlir/Dialect/Quant/IR/QuantTypes.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "lpu/compiler/Dialect/LLM/LLMDialect.h.inc"
+#include "lpu/compiler/Dialect/LLM/LLMEnums.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "lpu/compiler/Dialect/LLM/LLMAttrs.h.inc"
+#define GET_OP_CLASSES
+#include "lpu/compiler/Dialect/LLM/LLMOps.h.inc"
+
+namespace lpu::compiler::llm {
+
+/// Module attributes: path of the weight file, name of the model.
+inline constexpr llvm::StringLiteral kSourceAttr = "llm.source", kModelAttr = "llm.model";
+/// The function that is the model.
+inline constexpr llvm::StringLiteral kForward = "forward";
+
+/// !quant.uniform<i16<-32639:32639>:f32, scale>
+mlir::quant::UniformQuantizedType activationType(mlir::MLIRContext *context, double scale);
+/// !quant.any<i8<-127:127>:f32>
+mlir::quant::AnyQuantizedType weightType(mlir::MLIRContext *context);
+
+/// Scale of an int16 activation tensor, or nothing when `type` is not one.
+std::optional<double> activationScale(mlir::Type type);
+inline std::optional<double> activationScale(mlir::Value value) { return activationScale(value.getType()); }
+/// Width (last dimension) of an activation.
+int64_t width(mlir::Value value);
+
+/// The declaration a symbol names, looked up in the module around `user`; null when it is not there.
+WeightOp lookupWeight(mlir::Operation *user, mlir::FlatSymbolRefAttr symbol);
+KVCacheOp lookupCache(mlir::Operation *user, mlir::FlatSymbolRefAttr symbol);
+/// @forward of a module; null when absent.
+mlir::func::FuncOp forwardFunction(mlir::ModuleOp module);
+
+} // namespace lpu::compiler::llm

@@ -1,0 +1,270 @@
+//===- the llm dialect: a transformer as a graph ---------------------------===//
+//
+// Where it stands
+//
+//   model.gguf ──import──▶ llm (float) ──llm-quantize──▶ llm (quantized)
+//     ──llm-plan-steps──▶ llm + steps ──llm-verify-quantized──▶ conversion to stream ▶ lpu ▶ program
+//
+// At entry (import): one module with the attribute llm.source (path of the weight
+// file); one llm.weight per use of a tensor; one llm.kv_cache per layer; one
+// func.func @forward(%token: tensor<?xi32>, %position: tensor<?xi32>)
+// -> tensor<?xVxf32>, all activations f32. The leading dynamic dimension counts the
+// tokens of one step.
+// At exit: linear weights are int8 with per-row scales, inputs of linears and
+// queries, keys and attention results are int16 with static scales in their
+// types; llm.step names every program to be built.
+//
+// Weights are handles: no operation ever holds weight data. Arithmetic:
+// docs/spec/numerics.md (rules N1–N10).
+//
+//===-----------------------------------------------------------------------===//
+#ifndef LPU_COMPILER_DIALECT_LLM_LLMOPS_TD
+#define LPU_COMPILER_DIALECT_LLM_LLMOPS_TD
+
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/OpBase.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def LLMDialect : Dialect {
+  let name = "llm";
+  let cppNamespace = "::lpu::compiler::llm";
+  let summary = "Quantized transformer graphs";
+  let description = [{
+    A Llama model as a graph over a KV cache, without any notion of a machine. Quantized values use the types of
+    the upstream `quant` dialect: int16 activations are `!quant.uniform<i16<-32639:32639>:f32, SCALE>`, int8
+    weights `!quant.any<i8<-127:127>:f32>` (their per-row scales follow from the data, N3).
+  }];
+  let dependentDialects = ["::mlir::quant::QuantDialect"];
+}
+
+class LLM_Op<string mnemonic, list<Trait> traits = []> : Op<LLMDialect, mnemonic, traits> {
+  let hasVerifier = 1;
+}
+
+/// An operation that computes activations and looks symbols up.
+class LLM_ComputeOp<string mnemonic, list<Trait> traits = []>
+    : LLM_Op<mnemonic, !listconcat(traits, [DeclareOpInterfaceMethods<SymbolUserOpInterface>])>;
+
+def LLM_Tokens : 1DTensorOf<[I32]>;
+def LLM_Activation : 2DTensorOf<[AnyType]>;
+
+//===-----------------------------------------------------------------------===//
+// Declarations
+//===-----------------------------------------------------------------------===//
+
+def LLM_WeightOp : LLM_Op<"weight", [Symbol]> {
+  let summary = "a named tensor of the weight file";
+  let description = [{
+    Declares a handle: tensor `source` of the module's `llm.source` file, used with the element type of `type`.
+    A tensor used in two ways (an embedding tied to the output projection) has two handles.
+
+    ```mlir
+    llm.weight @blk.0.attn_q "blk.0.attn_q.weight" : tensor<64x64xf32>
+    ```
+
+    Constraints:
+    - C1: `type` is a static tensor of rank 1 or 2 without empty dimensions.
+    - C2: its elements are f32, f16 or `!quant.any<i8<-127:127>:f32>`; rank 1 is f32.
+    - C3: `source` is not empty.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$source, TypeAttrOf<AnyRankedTensor>:$type);
+  let assemblyFormat = "$sym_name $source attr-dict `:` $type";
+  let extraClassDeclaration = [{
+    ::mlir::RankedTensorType getTensorType() { return ::llvm::cast<::mlir::RankedTensorType>(getType()); }
+    int64_t getRows() { return getTensorType().getRank() == 1 ? 1 : getTensorType().getDimSize(0); }
+    int64_t getCols() { return getTensorType().getShape().back(); }
+    bool isQuantized();
+  }];
+}
+
+def LLM_KVCacheOp : LLM_Op<"kv_cache", [Symbol]> {
+  let summary = "the keys and values of one layer";
+  let description = [{
+    Declares storage for `capacity` positions of `kv_heads` keys (int16) and values (fp16) of width `head_dim`,
+    read by `heads` query heads. It starts empty and lives across steps.
+
+    ```mlir
+    llm.kv_cache @cache.0 {layer = 0 : i64, heads = 8 : i64, kv_heads = 4 : i64, head_dim = 8 : i64, capacity = 512 : i64}
+    ```
+
+    Constraints:
+    - C1: `layer` is at least 0, everything else at least 1.
+    - C2: `kv_heads` divides `heads`.
+    - C3: `head_dim` is even.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$layer, I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim,
+                   I64Attr:$capacity);
+  let assemblyFormat = "$sym_name attr-dict";
+}
+
+def LLM_StepKind : I32EnumAttr<"StepKind", "what a step does", [
+    I32EnumAttrCase<"Prefill", 0, "prefill">, I32EnumAttrCase<"Decode", 1, "decode">]> {
+  let cppNamespace = "::lpu::compiler::llm";
+  let genSpecializedAttr = 0;
+}
+def LLM_StepKindAttr : EnumAttr<LLMDialect, LLM_StepKind, "step_kind">;
+
+def LLM_StepOp : LLM_Op<"step", [Symbol]> {
+  let summary = "one program to build";
+  let description = [{
+    Asks for a program that feeds `tokens` tokens to @forward, at positions below `context`. One program serves
+    every position of its context bucket.
+
+    ```mlir
+    llm.step @decode_64 decode tokens 1 context 64
+    ```
+
+    Constraints:
+    - C1: `tokens` is at least 1 and at most `context`.
+    - C2: a decode step feeds exactly one token.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, LLM_StepKindAttr:$kind, I64Attr:$tokens, I64Attr:$context);
+  let assemblyFormat = "$sym_name $kind `tokens` $tokens `context` $context attr-dict";
+}
+
+//===-----------------------------------------------------------------------===//
+// Computation
+//===-----------------------------------------------------------------------===//
+
+def LLM_EmbeddingOp : LLM_ComputeOp<"embedding", [Pure]> {
+  let summary = "rows of the embedding table";
+  let description = [{
+    Row `token` of the table for every token, as f32. After quantization the table is fp16 (N9).
+
+    ```mlir
+    %x = llm.embedding %token, @token_embd : (tensor<?xi32>) -> tensor<?x64xf32>
+    ```
+
+    Constraints:
+    - C1: the symbol names an `llm.weight` of rank 2 with f32 or f16 elements.
+    - C2: the result is f32 and as wide as the table.
+  }];
+  let arguments = (ins LLM_Tokens:$token, FlatSymbolRefAttr:$weight);
+  let results = (outs LLM_Activation:$result);
+  let assemblyFormat = "$token `,` $weight attr-dict `:` functional-type(operands, results)";
+}
+
+def LLM_RmsNormOp : LLM_ComputeOp<"rms_norm", [Pure]> {
+  let summary = "x / sqrt(mean(x²) + eps) ∘ weight";
+  let description = [{
+    Root-mean-square norm over the width (N5). A quantized result has the static scale that the norm's own bound
+    gives, so it never clips.
+
+    ```mlir
+    %n = llm.rms_norm %x, @blk.0.attn_norm {eps = 1.0e-05 : f32} : (tensor<?x64xf32>) -> tensor<?x64xf32>
+    ```
+
+    Constraints:
+    - C1: the symbol names an `llm.weight` of rank 1, f32, as wide as the input.
+    - C2: `eps` is positive and finite.
+    - C3: input and result have the same shape; the input is f32, the result f32 or int16.
+  }];
+  let arguments = (ins LLM_Activation:$input, FlatSymbolRefAttr:$weight, F32Attr:$eps);
+  let results = (outs LLM_Activation:$result);
+  let assemblyFormat = "$input `,` $weight attr-dict `:` functional-type(operands, results)";
+}
+
+def LLM_LinearOp : LLM_ComputeOp<"linear", [Pure]> {
+  let summary = "x · Wᵀ · factor";
+  let description = [{
+    Output n is the dot product of the input with row n of the weight, times `factor` (N3). The factor lets a
+    consumer with a static output scale have its reciprocal applied here for nothing (N6, N8).
+
+    ```mlir
+    %q = llm.linear %n, @blk.0.attn_q : (tensor<?x64xf32>) -> tensor<?x64xf32>
+    ```
+
+    Constraints:
+    - C1: the symbol names an `llm.weight` of rank 2.
+    - C2: the weight has as many columns as the input is wide and as many rows as the result.
+    - C3: either the weight is int8 and the input int16, or both are f32.
+    - C4: the result is f32.
+    - C5: `factor` is positive and finite.
+  }];
+  let arguments = (ins LLM_Activation:$input, FlatSymbolRefAttr:$weight, DefaultValuedAttr<F64Attr, "1.0">:$factor);
+  let results = (outs LLM_Activation:$result);
+  let assemblyFormat = "$input `,` $weight attr-dict `:` functional-type(operands, results)";
+}
+
+def LLM_RopeOp : LLM_ComputeOp<"rope", [Pure]> {
+  let summary = "rotary position embedding";
+  let description = [{
+    Rotates the interleaved pairs (2i, 2i+1) of each head by position · base^(−2i/head_dim), divided by
+    `freqs[i]` when given (N6). A quantized result of scale s expects its input to carry the factor 1/s already
+    (`llm-verify-quantized` checks it).
+
+    ```mlir
+    %r = llm.rope %q, %position {heads = 8 : i64, head_dim = 8 : i64, base = 1.0e+04 : f64} : (tensor<?x64xf32>, tensor<?xi32>) -> tensor<?x64xf32>
+    ```
+
+    Constraints:
+    - C1: the width is `heads` · `head_dim`, both at least 1, `head_dim` even.
+    - C2: `base` is positive and finite.
+    - C3: `freqs` names an `llm.weight` of rank 1, f32, with head_dim/2 elements.
+    - C4: input and result have the same shape; the input is f32, the result f32 or int16.
+  }];
+  let arguments = (ins LLM_Activation:$input, LLM_Tokens:$position, I64Attr:$heads, I64Attr:$head_dim, F64Attr:$base,
+                   OptionalAttr<FlatSymbolRefAttr>:$freqs);
+  let results = (outs LLM_Activation:$result);
+  let assemblyFormat = "$input `,` $position attr-dict `:` functional-type(operands, results)";
+}
+
+def LLM_AttentionOp : LLM_ComputeOp<"attention"> {
+  let summary = "append to a KV cache and attend to it";
+  let description = [{
+    Stores the keys and values of these positions in the cache, then computes softmax(q·kᵀ/√head_dim)·v over all
+    positions up to the own one, per query head; query heads share KV heads in groups (N7).
+
+    ```mlir
+    %a = llm.attention %q, %k, %v, %position, @cache.0 : (tensor<?x64xf32>, tensor<?x32xf32>, tensor<?x32xf32>, tensor<?xi32>) -> tensor<?x64xf32>
+    ```
+
+    Constraints:
+    - C1: the symbol names an `llm.kv_cache`.
+    - C2: queries and result are heads · head_dim wide, keys and values kv_heads · head_dim.
+    - C3: queries, keys and result are all f32 or all int16; values are f32.
+  }];
+  let arguments = (ins LLM_Activation:$query, LLM_Activation:$key, LLM_Activation:$value, LLM_Tokens:$position,
+                   FlatSymbolRefAttr:$cache);
+  let results = (outs LLM_Activation:$result);
+  let assemblyFormat = "$query `,` $key `,` $value `,` $position `,` $cache attr-dict `:` functional-type(operands, results)";
+}
+
+def LLM_SiluMulOp : LLM_Op<"silu_mul", [Pure]> {
+  let summary = "gate / (1 + e^−gate) ∘ up";
+  let description = [{
+    The gate of a gated FFN (N8). A quantized result of scale s expects `up` to carry the factor 1/s already
+    (`llm-verify-quantized` checks it).
+
+    ```mlir
+    %h = llm.silu_mul %g, %u : (tensor<?x172xf32>, tensor<?x172xf32>) -> tensor<?x172xf32>
+    ```
+
+    Constraints:
+    - C1: gate, up and result have the same shape; gate and up are f32.
+    - C2: the result is f32 or int16.
+  }];
+  let arguments = (ins LLM_Activation:$gate, LLM_Activation:$up);
+  let results = (outs LLM_Activation:$result);
+  let assemblyFormat = "$gate `,` $up attr-dict `:` functional-type(operands, results)";
+}
+
+def LLM_AddOp : LLM_Op<"add", [Pure]> {
+  let summary = "residual sum";
+  let description = [{
+    branch + residual in f32, in this order (N9).
+
+    ```mlir
+    %y = llm.add %branch, %residual : (tensor<?x64xf32>, tensor<?x64xf32>) -> tensor<?x64xf32>
+    ```
+
+    Constraints:
+    - C1: both operands and the result have one type, f32.
+  }];
+  let arguments = (ins LLM_Activation:$branch, LLM_Activation:$residual);
+  let results = (outs LLM_Activation:$result);
+  let assemblyFormat = "$branch `,` $residual attr-dict `:` functional-type(operands, results)";
+}
+
+#endif // LPU_COMPILER_DIALECT_LLM_LLMOPS_TD

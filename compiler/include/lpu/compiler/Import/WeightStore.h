@@ -1,0 +1,79 @@
+// A model file as the compiler sees it: its shape, tokenizer and weights by name.
+// Weights stay in the mapped file; what leaves is decoded to fp32 or quantized on demand.
+#pragma once
+
+#include "lpu/compiler/Import/GgufFile.h"
+#include "lpu/isa/Program.h"
+#include "lpu/isa/Result.h"
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace lpu::compiler {
+
+/// Hyperparameters of a Llama model. Sizes in elements.
+struct ModelShape {
+  std::string name, architecture;
+  std::uint32_t layers = 0, hidden = 0, heads = 0, kvHeads = 0, headDim = 0, ffn = 0, vocabulary = 0, context = 0;
+  float eps = 0;
+  double ropeBase = 10000;
+  bool tied = false;      ///< no output.weight: token_embd.weight serves for both
+  bool ropeFreqs = false; ///< rope_freqs.weight divides the frequencies
+
+  std::string outputName() const { return tied ? "token_embd.weight" : "output.weight"; }
+};
+
+/// int8 rows with one fp32 scale each (docs/spec/numerics.md N3): W[n][k] ≈ values[n * cols + k] * scales[n].
+struct QuantizedMatrix {
+  std::uint32_t rows = 0, cols = 0;
+  std::vector<std::int8_t> values;
+  std::vector<float> scales; ///< 0 for a row of zeros
+  std::span<const std::int8_t> row(std::uint32_t n) const { return std::span(values).subspan(std::size_t{n} * cols, cols); }
+};
+
+/// N3; `weights` are rows * cols finite values.
+QuantizedMatrix quantizeRows(std::span<const float> weights, std::uint32_t rows, std::uint32_t cols);
+/// N3 for one row: fills `values`, returns its scale.
+float quantizeRow(std::span<const float> weights, std::span<std::int8_t> values);
+
+class WeightStore {
+public:
+  /// Opens a GGUF file and checks it against architecture `llama`: hyperparameters, presence and shape of every
+  /// tensor, tokenizer. Values are checked when they are loaded.
+  static Result<std::shared_ptr<WeightStore>> open(const std::string &path);
+
+  const std::string &path() const { return file->path(); }
+  const ModelShape &shape() const { return modelShape; }
+  const isa::Tokenizer &tokenizer() const { return modelTokenizer; }
+
+  bool has(std::string_view name) const { return file->findTensor(name) != nullptr; }
+  /// Rows and columns of a tensor (a vector has one row); {0, 0} when absent.
+  std::pair<std::uint32_t, std::uint32_t> dimensions(std::string_view name) const;
+  /// "Q8_0"; empty when absent.
+  std::string typeName(std::string_view name) const;
+
+  /// All values, row-major [rows][cols]. Error: no such tensor, or a NaN or infinite value.
+  Result<std::vector<float>> load(std::string_view name) const;
+  /// One row into `out` (cols values).
+  Status loadRow(std::string_view name, std::uint32_t row, std::span<float> out) const;
+  /// quantizeRows of a tensor, computed row by row and kept.
+  Result<std::shared_ptr<const QuantizedMatrix>> quantized(std::string_view name);
+
+private:
+  WeightStore() = default;
+  Status decodeRow(const GgufTensor &tensor, std::uint64_t row, std::span<float> out) const;
+  Error missing(std::string_view name) const;
+
+  std::shared_ptr<const GgufFile> file;
+  ModelShape modelShape;
+  isa::Tokenizer modelTokenizer;
+  std::mutex cacheMutex;
+  std::unordered_map<std::string, std::shared_ptr<const QuantizedMatrix>> cache;
+};
+
+} // namespace lpu::compiler

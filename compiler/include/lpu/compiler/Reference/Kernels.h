@@ -1,0 +1,55 @@
+// The rules of docs/spec/numerics.md on plain vectors, one function per rule,
+// written to be read beside it. One token at a time; no dialect in sight.
+#pragma once
+
+#include "lpu/compiler/Import/WeightStore.h"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace lpu::compiler::reference {
+
+using Floats = std::vector<float>;
+using Digits = std::vector<std::int16_t>; ///< int16 values in [−32639, 32639]
+
+/// N4: a sum of int32 values over lanes is hi·65536 + lo.
+struct LaneSum {
+  std::int32_t hi, lo;
+};
+LaneSum laneSum(std::span<const std::int32_t> values);
+
+/// d16: fp32 to int16, nearest even, clipped to ±32639.
+std::int16_t toDigits(float value);
+
+/// N3: y[n] = (fp32(H)·256 + fp32(L))·c[n].
+Floats linear(const QuantizedMatrix &weights, std::span<const std::int16_t> input, std::span<const float> scales);
+
+/// N5.
+Digits rmsNorm(std::span<const float> input, std::span<const float> gains, float eps);
+
+/// N6: `cos` and `sin` hold one head; the input consists of whole heads.
+Digits rope(std::span<const float> input, std::span<const float> cos, std::span<const float> sin);
+
+/// Keys and values of one layer, one row per position.
+struct Cache {
+  std::uint32_t heads = 0, kvHeads = 0, headDim = 0;
+  std::vector<Digits> keys;
+  std::vector<Floats> values; ///< fp16 values, widened
+};
+/// N7 constants, see ScoreConstants.
+struct AttentionScales {
+  float scoreHi, scoreLo, inverseOutput;
+};
+/// N7 for the query at the last position of the cache, all heads.
+Digits attention(const Cache &cache, std::span<const std::int16_t> query, const AttentionScales &scales);
+
+/// N8.
+Digits siluMul(std::span<const float> gate, std::span<const float> up);
+
+/// N9.
+Floats add(std::span<const float> branch, std::span<const float> residual);
+/// N7, N9: to fp16 and back.
+void roundToHalf(std::span<float> values);
+
+} // namespace lpu::compiler::reference

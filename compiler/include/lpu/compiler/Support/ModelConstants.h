@@ -1,0 +1,42 @@
+// Constants that docs/spec/numerics.md derives from a model: computed in double,
+// rounded to fp32 once. The lowering stores them in memory images and immediates,
+// the reference interpreter multiplies by them; both take them from here.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace lpu::compiler {
+
+/// N3: c[n] = fp32(inputScale · weightScale · factor).
+float linearScale(double inputScale, float weightScale, double factor);
+
+/// N5: fixed point of the squares and the factors that turn digit sums into the mean.
+struct RmsNormConstants {
+  static constexpr float kCoarse = 16.0f, kMinusInverseCoarse = -0.0625f; ///< 2^4 and −2^-4
+  static constexpr float kFine = 17179869184.0f;                         ///< 2^34
+  float coarseHi, coarseLo; ///< 65536·2^-4/H and 2^-4/H
+  float fineHi, fineLo;     ///< 65536·2^-34/H and 2^-34/H
+};
+RmsNormConstants rmsNormConstants(std::uint32_t width);
+/// N5: g[n] = fp32(gamma[n] / outputScale).
+std::vector<float> rmsNormGains(std::span<const float> gamma, double outputScale);
+
+/// N7: score = fp32(hi)·scoreHi + fp32(lo)·scoreLo; kMasked is the score of a position not attended to.
+struct ScoreConstants {
+  static constexpr float kMasked = -3e38f;
+  float scoreHi, scoreLo;
+};
+ScoreConstants scoreConstants(double queryScale, double keyScale, std::uint32_t headDim);
+/// 1/scale rounded to fp32 once.
+float inverseScale(double scale);
+
+/// N6: cos and sin factors of one head at one position, `headDim` each; sin is negated for even n. `freqs` is
+/// empty or holds headDim/2 divisors of the frequencies.
+struct RopeRow {
+  std::vector<float> cos, sin;
+};
+RopeRow ropeRow(std::uint64_t position, std::uint32_t headDim, double base, std::span<const float> freqs);
+
+} // namespace lpu::compiler

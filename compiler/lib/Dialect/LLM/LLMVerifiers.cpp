@@ -1,0 +1,171 @@
+// Constraints of the llm operations. The labels C1, C2, … are those of LLMOps.td
+// and open every message, so that constraint, check and test find each other.
+
+#include "lpu/compiler/Dialect/LLM/LLM.h"
+
+#include <cmath>
+
+namespace lpu::compiler::llm {
+namespace {
+
+using mlir::failure;
+using mlir::LogicalResult;
+using mlir::success;
+
+mlir::Type element(mlir::Value value) { return mlir::getElementTypeOrSelf(value.getType()); }
+bool isFloat(mlir::Value value) { return element(value).isF32(); }
+bool isInt16(mlir::Value value) { return activationScale(value).has_value(); }
+bool sameShape(mlir::Value a, mlir::Value b) {
+  return llvm::cast<mlir::RankedTensorType>(a.getType()).getShape() == llvm::cast<mlir::RankedTensorType>(b.getType()).getShape();
+}
+bool positive(const llvm::APFloat &value) { return value.isFinite() && !value.isZero() && !value.isNegative(); }
+
+template <typename Op> Op lookup(mlir::SymbolTableCollection &tables, mlir::Operation *user, mlir::FlatSymbolRefAttr symbol) {
+  return tables.lookupNearestSymbolFrom<Op>(user, symbol);
+}
+
+} // namespace
+
+LogicalResult WeightOp::verify() {
+  auto type = getTensorType();
+  if (!type.hasStaticShape() || type.getRank() < 1 || type.getRank() > 2 || type.getNumElements() == 0)
+    return emitOpError("C1: needs a static tensor of rank 1 or 2 without empty dimensions, found ") << type;
+  mlir::Type element = type.getElementType();
+  if (!element.isF32() && (type.getRank() == 1 || !(element.isF16() || isQuantized())))
+    return emitOpError("C2: elements must be f32, f16 or !quant.any<i8<-127:127>:f32> (rank 1: f32), found ") << element;
+  if (getSource().empty())
+    return emitOpError("C3: names no tensor of the weight file");
+  return success();
+}
+
+LogicalResult KVCacheOp::verify() {
+  auto layer = static_cast<int64_t>(getLayer()), heads = static_cast<int64_t>(getHeads()), kvHeads = static_cast<int64_t>(getKvHeads()),
+       headDim = static_cast<int64_t>(getHeadDim()), capacity = static_cast<int64_t>(getCapacity());
+  if (layer < 0 || heads < 1 || kvHeads < 1 || headDim < 1 || capacity < 1)
+    return emitOpError("C1: layer must be at least 0; heads, kv_heads, head_dim and capacity at least 1");
+  if (heads % kvHeads)
+    return emitOpError("C2: ") << kvHeads << " KV heads do not divide " << heads << " heads";
+  if (headDim % 2)
+    return emitOpError("C3: head_dim ") << headDim << " is odd";
+  return success();
+}
+
+LogicalResult StepOp::verify() {
+  auto tokens = static_cast<int64_t>(getTokens()), context = static_cast<int64_t>(getContext());
+  if (tokens < 1 || tokens > context)
+    return emitOpError("C1: feeds ") << tokens << " tokens, possible are 1 to its context of " << context;
+  if (getKind() == StepKind::Decode && tokens != 1)
+    return emitOpError("C2: a decode step feeds one token, found ") << tokens;
+  return success();
+}
+
+LogicalResult EmbeddingOp::verify() { return success(); }
+
+LogicalResult EmbeddingOp::verifySymbolUses(mlir::SymbolTableCollection &tables) {
+  auto weight = lookup<WeightOp>(tables, *this, getWeightAttr());
+  if (!weight || weight.getTensorType().getRank() != 2 || weight.isQuantized())
+    return emitOpError("C1: ") << getWeightAttr() << " is not an llm.weight of rank 2 with f32 or f16 elements";
+  if (!isFloat(getResult()) || width(getResult()) != weight.getCols())
+    return emitOpError("C2: result must be f32 and ") << weight.getCols() << " wide like the table, found " << getResult().getType();
+  return success();
+}
+
+LogicalResult RmsNormOp::verify() {
+  if (!positive(getEps()))
+    return emitOpError("C2: eps must be positive and finite, found ") << getEpsAttr();
+  if (!sameShape(getInput(), getResult()) || !isFloat(getInput()) || !(isFloat(getResult()) || isInt16(getResult())))
+    return emitOpError("C3: needs an f32 input and an f32 or int16 result of its shape, found ")
+           << getInput().getType() << " and " << getResult().getType();
+  return success();
+}
+
+LogicalResult RmsNormOp::verifySymbolUses(mlir::SymbolTableCollection &tables) {
+  auto weight = lookup<WeightOp>(tables, *this, getWeightAttr());
+  if (!weight || weight.getTensorType().getRank() != 1 || weight.getCols() != width(getInput()))
+    return emitOpError("C1: ") << getWeightAttr() << " is not an llm.weight of rank 1 with " << width(getInput()) << " elements";
+  return success();
+}
+
+LogicalResult LinearOp::verify() {
+  if (!isFloat(getResult()))
+    return emitOpError("C4: result must be f32, found ") << getResult().getType();
+  if (!positive(getFactor()))
+    return emitOpError("C5: factor must be positive and finite, found ") << getFactorAttr();
+  return success();
+}
+
+LogicalResult LinearOp::verifySymbolUses(mlir::SymbolTableCollection &tables) {
+  auto weight = lookup<WeightOp>(tables, *this, getWeightAttr());
+  if (!weight || weight.getTensorType().getRank() != 2)
+    return emitOpError("C1: ") << getWeightAttr() << " is not an llm.weight of rank 2";
+  if (weight.getCols() != width(getInput()) || weight.getRows() != width(getResult()))
+    return emitOpError("C2: weight is ") << weight.getRows() << "x" << weight.getCols() << ", but the input is " << width(getInput())
+                                         << " and the result " << width(getResult()) << " wide";
+  bool quantized = weight.isQuantized() && isInt16(getInput());
+  bool real = weight.getTensorType().getElementType().isF32() && isFloat(getInput());
+  if (!quantized && !real)
+    return emitOpError("C3: needs an int8 weight with an int16 input or f32 with f32, found ")
+           << weight.getTensorType() << " and " << getInput().getType();
+  return success();
+}
+
+LogicalResult RopeOp::verify() {
+  auto heads = static_cast<int64_t>(getHeads()), headDim = static_cast<int64_t>(getHeadDim());
+  if (heads < 1 || headDim < 1 || headDim % 2 || width(getInput()) / heads != headDim || width(getInput()) % heads)
+    return emitOpError("C1: ") << heads << " heads of even width " << headDim << " do not make up the input's width " << width(getInput());
+  if (!positive(getBase()))
+    return emitOpError("C2: base must be positive and finite, found ") << getBaseAttr();
+  if (!sameShape(getInput(), getResult()) || !isFloat(getInput()) || !(isFloat(getResult()) || isInt16(getResult())))
+    return emitOpError("C4: needs an f32 input and an f32 or int16 result of its shape, found ")
+           << getInput().getType() << " and " << getResult().getType();
+  return success();
+}
+
+LogicalResult RopeOp::verifySymbolUses(mlir::SymbolTableCollection &tables) {
+  if (!getFreqsAttr())
+    return success();
+  auto weight = lookup<WeightOp>(tables, *this, getFreqsAttr());
+  auto expected = static_cast<int64_t>(getHeadDim()) / 2;
+  if (!weight || weight.getTensorType().getRank() != 1 || weight.getCols() != expected)
+    return emitOpError("C3: ") << getFreqsAttr() << " is not an llm.weight of rank 1 with " << expected << " elements";
+  return success();
+}
+
+LogicalResult AttentionOp::verify() {
+  bool quantized = isInt16(getQuery()) && isInt16(getKey()) && isInt16(getResult());
+  bool real = isFloat(getQuery()) && isFloat(getKey()) && isFloat(getResult());
+  if (!(quantized || real) || !isFloat(getValue()))
+    return emitOpError("C3: query, key and result must be all f32 or all int16 and value f32, found ")
+           << getQuery().getType() << ", " << getKey().getType() << ", " << getResult().getType() << " and " << getValue().getType();
+  return success();
+}
+
+LogicalResult AttentionOp::verifySymbolUses(mlir::SymbolTableCollection &tables) {
+  auto cache = lookup<KVCacheOp>(tables, *this, getCacheAttr());
+  if (!cache)
+    return emitOpError("C1: ") << getCacheAttr() << " is not an llm.kv_cache";
+  auto queries = static_cast<int64_t>(cache.getHeads() * cache.getHeadDim()), keys = static_cast<int64_t>(cache.getKvHeads() * cache.getHeadDim());
+  if (width(getQuery()) != queries || width(getResult()) != queries || width(getKey()) != keys || width(getValue()) != keys)
+    return emitOpError("C2: the cache needs query and result ")
+           << queries << ", key and value " << keys << " wide, found " << width(getQuery()) << ", " << width(getResult()) << ", "
+           << width(getKey()) << " and " << width(getValue());
+  return success();
+}
+
+LogicalResult SiluMulOp::verify() {
+  if (!sameShape(getGate(), getUp()) || !sameShape(getGate(), getResult()) || !isFloat(getGate()) || !isFloat(getUp()))
+    return emitOpError("C1: needs f32 gate and up and a result of one shape, found ")
+           << getGate().getType() << ", " << getUp().getType() << " and " << getResult().getType();
+  if (!isFloat(getResult()) && !isInt16(getResult()))
+    return emitOpError("C2: result must be f32 or int16, found ") << getResult().getType();
+  return success();
+}
+
+LogicalResult AddOp::verify() {
+  if (!isFloat(getBranch()) || getBranch().getType() != getResidual().getType() || getBranch().getType() != getResult().getType())
+    return emitOpError("C1: operands and result must have one f32 type, found ")
+           << getBranch().getType() << ", " << getResidual().getType() << " and " << getResult().getType();
+  return success();
+}
+
+} // namespace lpu::compiler::llm

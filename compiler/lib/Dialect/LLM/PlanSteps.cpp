@@ -1,0 +1,77 @@
+// llm-plan-steps: which programs to build. A program's schedule is fixed for its
+// context bucket, so buckets trade code size against attention over empty positions;
+// powers of two from 64 waste at most half.
+
+#include "lpu/compiler/Dialect/LLM/LLM.h"
+#include "lpu/compiler/Dialect/LLM/Passes.h"
+
+#include "mlir/IR/Builders.h"
+
+namespace lpu::compiler::llm {
+#define GEN_PASS_DEF_PLANSTEPS
+#include "lpu/compiler/Dialect/LLM/Passes.h.inc"
+
+namespace {
+
+constexpr uint64_t kSmallestBucket = 64;
+
+std::vector<uint64_t> contextBuckets(uint64_t maxContext) {
+  std::vector<uint64_t> buckets;
+  for (uint64_t bucket = kSmallestBucket; bucket < maxContext; bucket *= 2)
+    buckets.push_back(bucket);
+  buckets.push_back(maxContext);
+  return buckets;
+}
+
+struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
+  using PlanStepsBase::PlanStepsBase;
+
+  void runOnOperation() override {
+    mlir::ModuleOp module = getOperation();
+    std::optional<uint64_t> context = chooseContext(module);
+    if (!context)
+      return signalPassFailure();
+    for (StepOp old : llvm::make_early_inc_range(module.getOps<StepOp>()))
+      old.erase();
+    for (KVCacheOp cache : module.getOps<KVCacheOp>())
+      cache.setCapacity(*context);
+    mlir::OpBuilder builder(module.getContext());
+    if (mlir::func::FuncOp forward = forwardFunction(module))
+      builder.setInsertionPoint(forward);
+    else
+      builder.setInsertionPointToEnd(module.getBody());
+    for (uint64_t bucket : contextBuckets(*context))
+      createSteps(builder, module.getLoc(), bucket);
+  }
+
+  /// The context to plan for; nothing after an error.
+  std::optional<uint64_t> chooseContext(mlir::ModuleOp module) {
+    auto caches = module.getOps<KVCacheOp>();
+    if (caches.empty()) {
+      module.emitError("there is no llm.kv_cache to plan steps for");
+      return std::nullopt;
+    }
+    if (maxTokens == 0) {
+      module.emitError("max-tokens is 0, a prefill step feeds at least 1 token");
+      return std::nullopt;
+    }
+    uint64_t largest = (*caches.begin()).getCapacity();
+    if (maxContext > largest) {
+      module.emitError("max-context ") << maxContext.getValue() << " is more than the model's " << largest << "; the largest that fits is "
+                                       << largest;
+      return std::nullopt;
+    }
+    return maxContext == 0 ? largest : maxContext.getValue();
+  }
+
+  void createSteps(mlir::OpBuilder &builder, mlir::Location loc, uint64_t context) {
+    std::string suffix = std::to_string(context);
+    StepOp::create(builder, loc, "decode_" + suffix, StepKind::Decode, 1, context);
+    uint64_t tokens = std::min<uint64_t>(maxTokens, context);
+    if (tokens > 1)
+      StepOp::create(builder, loc, "prefill_" + std::to_string(tokens) + "x" + suffix, StepKind::Prefill, tokens, context);
+  }
+};
+
+} // namespace
+} // namespace lpu::compiler::llm

@@ -1,0 +1,205 @@
+// llm-quantize: from the float graph to int8 weights and int16 activations.
+//
+// All scales are static and come from bounds, never from data: the norm bounds the
+// 2-norm of what a linear is fed, Cauchy–Schwarz bounds each of its outputs, and
+// rope, softmax and silu only shrink those (docs/spec/numerics.md N5, N10). Bounds
+// use the int8 weights the machine will multiply by, not the file's values.
+
+#include "lpu/compiler/Dialect/LLM/LLM.h"
+#include "lpu/compiler/Dialect/LLM/Passes.h"
+#include "lpu/compiler/Dialect/LLM/Source.h"
+#include "lpu/compiler/Support/OneLineErrors.h"
+#include "lpu/isa/Numerics.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <cmath>
+
+namespace lpu::compiler::llm {
+#define GEN_PASS_DEF_QUANTIZE
+#include "lpu/compiler/Dialect/LLM/Passes.h.inc"
+
+namespace {
+
+using mlir::failure;
+using mlir::LogicalResult;
+using mlir::success;
+
+class Quantizer {
+public:
+  Quantizer(mlir::ModuleOp target, WeightStore &weights) : module(target), store(weights), context(target.getContext()) {}
+  LogicalResult run();
+
+private:
+  LogicalResult visit(EmbeddingOp op);
+  LogicalResult visit(RmsNormOp op);
+  LogicalResult visit(LinearOp op);
+  LogicalResult visit(RopeOp op);
+  LogicalResult visit(AttentionOp op);
+  LogicalResult visit(SiluMulOp op);
+
+  /// N10: bounds of |y[n]| of a linear fed by a norm.
+  mlir::FailureOr<std::vector<double>> outputBounds(mlir::Operation *user, mlir::Value output);
+  /// The linear whose only consumer needs its factor.
+  mlir::FailureOr<LinearOp> exclusiveLinear(mlir::Operation *user, mlir::Value value);
+  mlir::FailureOr<std::vector<float>> load(mlir::Operation *user, mlir::FlatSymbolRefAttr symbol);
+  /// Gives `result` the int16 type of scale margin·bound/32639 and returns the scale.
+  mlir::FailureOr<double> quantizeResult(mlir::Value result, double bound, double margin);
+  LogicalResult fail(const Error &error) { return report(context, error); }
+
+  mlir::ModuleOp module;
+  WeightStore &store;
+  mlir::MLIRContext *context;
+};
+
+mlir::FailureOr<double> Quantizer::quantizeResult(mlir::Value result, double bound, double margin) {
+  double scale = bound == 0 ? 1.0 : margin * bound / isa::kDigit16Max; // an all-zero tensor fits any scale
+  // Reciprocals of scales are fp32 factors, so both must be normal numbers.
+  if (!std::isnormal(static_cast<float>(scale)) || !std::isnormal(static_cast<float>(1.0 / scale)))
+    return result.getDefiningOp()->emitOpError("its values may reach ")
+           << bound << ", which int16 with an fp32 scale cannot hold; the weights are damaged, fetch or export the file again";
+  auto type = llvm::cast<mlir::RankedTensorType>(result.getType());
+  result.setType(type.clone(activationType(context, scale)));
+  return scale;
+}
+
+mlir::FailureOr<std::vector<float>> Quantizer::load(mlir::Operation *user, mlir::FlatSymbolRefAttr symbol) {
+  auto values = store.load(lookupWeight(user, symbol).getSource());
+  if (!values)
+    return fail(values.error());
+  return std::move(*values);
+}
+
+LogicalResult Quantizer::visit(EmbeddingOp op) {
+  WeightOp table = lookupWeight(op, op.getWeightAttr());
+  std::vector<float> row(static_cast<std::size_t>(table.getCols()));
+  for (uint32_t n = 0; n < table.getRows(); ++n) {
+    if (Status ok = store.loadRow(table.getSource(), n, row); !ok)
+      return fail(ok.error());
+    for (float v : row)
+      if (!std::isfinite(isa::halfToFloat(isa::floatToHalf(v))))
+        return fail({store.path(), "tensor " + quoted(table.getSource()) + ": row " + std::to_string(n) + " holds " + std::to_string(v) +
+                                       ", beyond fp16 (65504); use a model with a smaller embedding"});
+  }
+  table.setType(table.getTensorType().clone(mlir::Float16Type::get(context)));
+  return success();
+}
+
+LogicalResult Quantizer::visit(RmsNormOp op) {
+  auto gamma = load(op, op.getWeightAttr());
+  if (mlir::failed(gamma))
+    return failure();
+  double largest = 0;
+  for (float g : *gamma)
+    largest = std::max(largest, std::fabs(static_cast<double>(g)));
+  return quantizeResult(op.getResult(), std::sqrt(static_cast<double>(gamma->size())) * largest, 1.001);
+}
+
+LogicalResult Quantizer::visit(LinearOp op) {
+  WeightOp weight = lookupWeight(op, op.getWeightAttr());
+  if (auto matrix = store.quantized(weight.getSource()); !matrix)
+    return fail(matrix.error());
+  if (!activationScale(op.getInput()))
+    return op.emitOpError("its input stays f32: only results of norms, attention and silu_mul can be quantized");
+  weight.setType(weight.getTensorType().clone(weightType(context)));
+  return success();
+}
+
+mlir::FailureOr<std::vector<double>> Quantizer::outputBounds(mlir::Operation *user, mlir::Value output) {
+  auto linear = output.getDefiningOp<LinearOp>();
+  auto norm = linear ? linear.getInput().getDefiningOp<RmsNormOp>() : RmsNormOp();
+  if (!norm)
+    return user->emitOpError("needs operands made by a linear of a norm, nothing else is bounded (N10)");
+  auto gamma = load(norm, norm.getWeightAttr());
+  if (mlir::failed(gamma))
+    return failure();
+  auto matrix = store.quantized(lookupWeight(linear, linear.getWeightAttr()).getSource());
+  if (!matrix)
+    return fail(matrix.error());
+  std::vector<double> bounds;
+  for (uint32_t n = 0; n < (*matrix)->rows; ++n) {
+    double squares = 0;
+    auto row = (*matrix)->row(n);
+    for (std::size_t k = 0; k < row.size(); ++k)
+      squares += std::pow(static_cast<double>(row[k]) * (*gamma)[k], 2);
+    bounds.push_back(std::sqrt(static_cast<double>(row.size()) * squares) * (*matrix)->scales[n]);
+  }
+  return bounds;
+}
+
+mlir::FailureOr<LinearOp> Quantizer::exclusiveLinear(mlir::Operation *user, mlir::Value value) {
+  auto linear = value.getDefiningOp<LinearOp>();
+  if (!linear || !value.hasOneUse())
+    return user->emitOpError("needs an operand made by a linear for it alone, which takes the factor 1/scale (N6, N8)");
+  return linear;
+}
+
+LogicalResult Quantizer::visit(RopeOp op) {
+  auto linear = exclusiveLinear(op, op.getInput());
+  if (mlir::failed(linear))
+    return failure();
+  auto bounds = outputBounds(op, op.getInput());
+  if (mlir::failed(bounds))
+    return failure();
+  double largest = 0;
+  for (std::size_t i = 0; i + 1 < bounds->size(); i += 2)
+    largest = std::max(largest, std::hypot((*bounds)[i], (*bounds)[i + 1]));
+  auto scale = quantizeResult(op.getResult(), largest, 1.01);
+  if (mlir::succeeded(scale))
+    linear->setFactor(llvm::APFloat(1.0 / *scale));
+  return scale;
+}
+
+LogicalResult Quantizer::visit(AttentionOp op) {
+  auto bounds = outputBounds(op, op.getValue());
+  if (mlir::failed(bounds))
+    return failure();
+  return quantizeResult(op.getResult(), *std::max_element(bounds->begin(), bounds->end()), 1.01);
+}
+
+LogicalResult Quantizer::visit(SiluMulOp op) {
+  auto linear = exclusiveLinear(op, op.getUp());
+  if (mlir::failed(linear))
+    return failure();
+  auto gate = outputBounds(op, op.getGate()), up = outputBounds(op, op.getUp());
+  if (mlir::failed(gate) || mlir::failed(up))
+    return failure();
+  double largest = 0;
+  for (std::size_t j = 0; j < gate->size(); ++j)
+    largest = std::max(largest, (*gate)[j] * (*up)[j]);
+  auto scale = quantizeResult(op.getResult(), largest, 1.01);
+  if (mlir::succeeded(scale))
+    linear->setFactor(llvm::APFloat(1.0 / *scale));
+  return scale;
+}
+
+LogicalResult Quantizer::run() {
+  mlir::func::FuncOp forward = forwardFunction(module);
+  if (!forward || forward.isExternal())
+    return module.emitError("there is no function @") << kForward << " to quantize";
+  for (mlir::Operation &op : forward.front()) {
+    auto result = llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
+                      .Case<EmbeddingOp, RmsNormOp, LinearOp, RopeOp, AttentionOp, SiluMulOp>([&](auto o) { return visit(o); })
+                      .Case<AddOp, mlir::func::ReturnOp>([](auto) { return success(); })
+                      .Default([](mlir::Operation *o) { return o->emitOpError("is not an operation llm-quantize knows"); });
+    if (mlir::failed(result))
+      return failure();
+  }
+  // Rope divisors are read here so that damaged ones are found with all other weights.
+  for (WeightOp weight : module.getOps<WeightOp>())
+    if (weight.getTensorType().getRank() == 1)
+      if (auto values = store.load(weight.getSource()); !values)
+        return fail(values.error());
+  return success();
+}
+
+struct QuantizePass : impl::QuantizeBase<QuantizePass> {
+  void runOnOperation() override {
+    std::shared_ptr<WeightStore> store = openSource(getOperation());
+    if (!store || mlir::failed(Quantizer(getOperation(), *store).run()))
+      signalPassFailure();
+  }
+};
+
+} // namespace
+} // namespace lpu::compiler::llm

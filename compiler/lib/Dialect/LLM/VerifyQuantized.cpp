@@ -1,0 +1,91 @@
+// llm-verify-quantized: the gate at the end of the llm phase. The lowering relies
+// on every point checked here.
+
+#include "lpu/compiler/Dialect/LLM/LLM.h"
+#include "lpu/compiler/Dialect/LLM/Passes.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <cmath>
+
+namespace lpu::compiler::llm {
+#define GEN_PASS_DEF_VERIFYQUANTIZED
+#include "lpu/compiler/Dialect/LLM/Passes.h.inc"
+
+namespace {
+
+using mlir::LogicalResult;
+using mlir::success;
+
+LogicalResult needInt16(mlir::Operation *op, mlir::Value value, llvm::StringRef what) {
+  if (activationScale(value))
+    return success();
+  return op->emitOpError("has a float ") << what << ", run llm-quantize first";
+}
+
+/// The consumer's reciprocal scale must have been folded into the linear before it (N6, N8).
+LogicalResult needFactor(mlir::Operation *op, mlir::Value operand, mlir::Value result) {
+  auto linear = operand.getDefiningOp<LinearOp>();
+  double expected = 1.0 / *activationScale(result);
+  if (linear && linear.getFactor().convertToDouble() == expected)
+    return success();
+  auto diagnostic = op->emitOpError("needs an operand made by llm.linear with factor 1/scale = ") << expected;
+  if (linear)
+    diagnostic << ", found " << linear.getFactor().convertToDouble();
+  return diagnostic;
+}
+
+LogicalResult check(EmbeddingOp op) {
+  if (lookupWeight(op, op.getWeightAttr()).getTensorType().getElementType().isF16())
+    return success();
+  return op.emitOpError("has a float table, run llm-quantize first");
+}
+LogicalResult check(RmsNormOp op) { return needInt16(op, op.getResult(), "result"); }
+LogicalResult check(LinearOp op) { return needInt16(op, op.getInput(), "input"); }
+LogicalResult check(AttentionOp op) { return needInt16(op, op.getResult(), "result"); }
+LogicalResult check(RopeOp op) {
+  return mlir::failed(needInt16(op, op.getResult(), "result")) ? mlir::failure() : needFactor(op, op.getInput(), op.getResult());
+}
+LogicalResult check(SiluMulOp op) {
+  return mlir::failed(needInt16(op, op.getResult(), "result")) ? mlir::failure() : needFactor(op, op.getUp(), op.getResult());
+}
+
+LogicalResult checkSignature(mlir::ModuleOp module, mlir::func::FuncOp forward) {
+  if (!forward || forward.isExternal())
+    return module.emitError("there is no function @") << kForward;
+  mlir::Builder builder(module.getContext());
+  auto ids = mlir::RankedTensorType::get({mlir::ShapedType::kDynamic}, builder.getI32Type());
+  mlir::FunctionType type = forward.getFunctionType();
+  auto logits = type.getNumResults() == 1 ? llvm::dyn_cast<mlir::RankedTensorType>(type.getResult(0)) : mlir::RankedTensorType();
+  bool inputs = type.getNumInputs() == 2 && type.getInput(0) == ids && type.getInput(1) == ids;
+  if (!inputs || !logits || logits.getRank() != 2 || !logits.getElementType().isF32())
+    return forward.emitOpError("must be (tensor<?xi32>, tensor<?xi32>) -> tensor<?xVxf32>, found ") << type;
+  if (!llvm::hasSingleElement(forward.getBody()))
+    return forward.emitOpError("must be one block");
+  return success();
+}
+
+struct VerifyQuantizedPass : impl::VerifyQuantizedBase<VerifyQuantizedPass> {
+  void runOnOperation() override {
+    mlir::ModuleOp module = getOperation();
+    mlir::func::FuncOp forward = forwardFunction(module);
+    if (mlir::failed(checkSignature(module, forward)))
+      return signalPassFailure();
+    for (mlir::Operation &op : forward.front()) {
+      auto result = llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
+                        .Case<EmbeddingOp, RmsNormOp, LinearOp, RopeOp, AttentionOp, SiluMulOp>([](auto o) { return check(o); })
+                        .Case<AddOp, mlir::func::ReturnOp>([](auto) { return success(); })
+                        .Default([](mlir::Operation *o) { return o->emitOpError("does not belong into a quantized model"); });
+      if (mlir::failed(result))
+        return signalPassFailure();
+    }
+    if (module.getOps<StepOp>().empty()) {
+      module.emitError("no llm.step is planned, run llm-plan-steps first");
+      return signalPassFailure();
+    }
+    markAllAnalysesPreserved();
+  }
+};
+
+} // namespace
+} // namespace lpu::compiler::llm

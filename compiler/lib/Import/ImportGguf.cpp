@@ -1,0 +1,149 @@
+// Builds the graph of a Llama model from its shape. Only names and sizes enter
+// the IR; weights stay in the file, which the module names in llm.source.
+
+#include "lpu/compiler/Import/ImportGguf.h"
+
+#include "lpu/compiler/Dialect/LLM/LLM.h"
+#include "lpu/compiler/Support/OneLineErrors.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/Verifier.h"
+
+namespace lpu::compiler {
+namespace {
+
+using mlir::Value;
+
+class GraphBuilder {
+public:
+  GraphBuilder(mlir::MLIRContext &context, const WeightStore &weights)
+      : store(weights), shape(weights.shape()), builder(&context), loc(mlir::FileLineColLoc::get(&context, weights.path(), 0, 0)) {}
+
+  mlir::OwningOpRef<mlir::ModuleOp> build();
+
+private:
+  void declareWeights();
+  void declareWeight(const std::string &symbol, const std::string &tensor);
+  void declareCaches();
+  void buildForward();
+  Value layer(int64_t index, Value x);
+  Value attention(int64_t index, Value x);
+  Value ffn(int64_t index, Value x);
+
+  mlir::RankedTensorType activation(int64_t width) {
+    return mlir::RankedTensorType::get({mlir::ShapedType::kDynamic, width}, builder.getF32Type());
+  }
+  mlir::RankedTensorType ids() { return mlir::RankedTensorType::get({mlir::ShapedType::kDynamic}, builder.getI32Type()); }
+  mlir::FlatSymbolRefAttr symbol(const std::string &name) { return mlir::FlatSymbolRefAttr::get(builder.getContext(), name); }
+  mlir::FlatSymbolRefAttr symbol(int64_t index, const char *name) { return symbol("blk." + std::to_string(index) + "." + name); }
+
+  Value norm(Value x, mlir::FlatSymbolRefAttr weight) {
+    return llm::RmsNormOp::create(builder, loc, x.getType(), x, weight, builder.getF32FloatAttr(shape.eps));
+  }
+  Value linear(Value x, mlir::FlatSymbolRefAttr weight, int64_t width) {
+    return llm::LinearOp::create(builder, loc, activation(width), x, weight, builder.getF64FloatAttr(1.0));
+  }
+  Value rope(Value x, uint32_t heads) {
+    return llm::RopeOp::create(builder, loc, x.getType(), x, position, builder.getI64IntegerAttr(heads),
+                               builder.getI64IntegerAttr(shape.headDim), builder.getF64FloatAttr(shape.ropeBase),
+                               shape.ropeFreqs ? symbol("rope_freqs") : mlir::FlatSymbolRefAttr());
+  }
+  Value add(Value branch, Value residual) { return llm::AddOp::create(builder, loc, residual.getType(), branch, residual); }
+
+  const WeightStore &store;
+  const ModelShape &shape;
+  mlir::OpBuilder builder;
+  mlir::Location loc;
+  Value position;
+};
+
+void GraphBuilder::declareWeight(const std::string &symbol, const std::string &tensor) {
+  auto [rows, cols] = store.dimensions(tensor);
+  bool vector = symbol.find("norm") != std::string::npos || symbol == "rope_freqs";
+  llvm::SmallVector<int64_t> sizes = vector ? llvm::SmallVector<int64_t>{cols} : llvm::SmallVector<int64_t>{rows, cols};
+  llm::WeightOp::create(builder, loc, builder.getStringAttr(symbol), builder.getStringAttr(tensor),
+                        mlir::TypeAttr::get(mlir::RankedTensorType::get(sizes, builder.getF32Type())));
+}
+
+void GraphBuilder::declareWeights() {
+  declareWeight("token_embd", "token_embd.weight");
+  if (shape.ropeFreqs)
+    declareWeight("rope_freqs", "rope_freqs.weight");
+  for (uint32_t i = 0; i < shape.layers; ++i)
+    for (const char *name : {"attn_norm", "attn_q", "attn_k", "attn_v", "attn_output", "ffn_norm", "ffn_gate", "ffn_up", "ffn_down"}) {
+      std::string full = "blk." + std::to_string(i) + "." + name;
+      declareWeight(full, full + ".weight");
+    }
+  declareWeight("output_norm", "output_norm.weight");
+  declareWeight("output", shape.outputName());
+}
+
+void GraphBuilder::declareCaches() {
+  for (uint32_t i = 0; i < shape.layers; ++i)
+    llm::KVCacheOp::create(builder, loc, "cache." + std::to_string(i), i, shape.heads, shape.kvHeads, shape.headDim, shape.context);
+}
+
+Value GraphBuilder::attention(int64_t i, Value x) {
+  int64_t width = int64_t{shape.heads} * shape.headDim, kvWidth = int64_t{shape.kvHeads} * shape.headDim;
+  Value n = norm(x, symbol(i, "attn_norm"));
+  Value q = rope(linear(n, symbol(i, "attn_q"), width), shape.heads);
+  Value k = rope(linear(n, symbol(i, "attn_k"), kvWidth), shape.kvHeads);
+  Value v = linear(n, symbol(i, "attn_v"), kvWidth);
+  Value a = llm::AttentionOp::create(builder, loc, activation(width), q, k, v, position, symbol("cache." + std::to_string(i)));
+  return linear(a, symbol(i, "attn_output"), shape.hidden);
+}
+
+Value GraphBuilder::ffn(int64_t i, Value x) {
+  Value n = norm(x, symbol(i, "ffn_norm"));
+  Value gate = linear(n, symbol(i, "ffn_gate"), shape.ffn);
+  Value up = linear(n, symbol(i, "ffn_up"), shape.ffn);
+  Value h = llm::SiluMulOp::create(builder, loc, gate.getType(), gate, up);
+  return linear(h, symbol(i, "ffn_down"), shape.hidden);
+}
+
+Value GraphBuilder::layer(int64_t i, Value x) {
+  x = add(attention(i, x), x);
+  return add(ffn(i, x), x);
+}
+
+void GraphBuilder::buildForward() {
+  auto type = builder.getFunctionType({ids(), ids()}, {activation(shape.vocabulary)});
+  auto forward = mlir::func::FuncOp::create(builder, loc, llm::kForward, type);
+  builder.setInsertionPointToStart(forward.addEntryBlock());
+  position = forward.getArgument(1);
+  Value x = llm::EmbeddingOp::create(builder, loc, activation(shape.hidden), forward.getArgument(0), symbol("token_embd"));
+  for (uint32_t i = 0; i < shape.layers; ++i)
+    x = layer(i, x);
+  Value logits = linear(norm(x, symbol("output_norm")), symbol("output"), shape.vocabulary);
+  mlir::func::ReturnOp::create(builder, loc, logits);
+}
+
+mlir::OwningOpRef<mlir::ModuleOp> GraphBuilder::build() {
+  mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(loc);
+  (*module)->setAttr(llm::kSourceAttr, builder.getStringAttr(store.path()));
+  (*module)->setAttr(llm::kModelAttr, builder.getStringAttr(shape.name));
+  builder.setInsertionPointToStart(module->getBody());
+  declareWeights();
+  declareCaches();
+  buildForward();
+  if (mlir::failed(mlir::verify(*module)))
+    return nullptr;
+  return module;
+}
+
+} // namespace
+
+mlir::OwningOpRef<mlir::ModuleOp> importModel(mlir::MLIRContext &context, const WeightStore &store) {
+  context.loadDialect<llm::LLMDialect, mlir::func::FuncDialect, mlir::quant::QuantDialect>();
+  return GraphBuilder(context, store).build();
+}
+
+mlir::OwningOpRef<mlir::ModuleOp> importGguf(mlir::MLIRContext &context, const std::string &path) {
+  auto store = WeightStore::open(path);
+  if (store)
+    return importModel(context, **store);
+  (void)report(&context, store.error());
+  return nullptr;
+}
+
+} // namespace lpu::compiler

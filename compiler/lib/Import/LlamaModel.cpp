@@ -1,0 +1,257 @@
+// Architecture `llama` in GGUF terms: the keys it needs, the tensors it consists
+// of and how their shapes follow from the keys. Anything the compiler would have
+// to ignore (biases, experts, scaled rope) is an error, never silently dropped.
+
+#include "LlamaModel.h"
+
+#include <cmath>
+
+namespace lpu::compiler {
+namespace {
+
+// Sums of int8 x int8 products over one row must fit int32: 2^31 / 127^2 = 133,144 (docs/spec/numerics.md N3).
+constexpr std::uint64_t kMaxWidth = 131072, kMaxLayers = 4096, kMaxContext = std::uint64_t{1} << 24, kMaxVocabulary = std::uint64_t{1} << 20;
+
+/// Reads one key after another and keeps the first error.
+class KeyReader {
+public:
+  explicit KeyReader(const GgufFile &gguf) : file(gguf) {}
+
+  std::uint32_t required(const std::string &key, std::uint64_t max) {
+    auto value = optional(key, max);
+    if (!value)
+      fail("key " + quoted(key) + " is missing; export the file again");
+    return value.value_or(0);
+  }
+  std::optional<std::uint32_t> optional(const std::string &key, std::uint64_t max) {
+    auto value = take(file.unsignedValue(key, max));
+    if (value && *value == 0)
+      fail("key " + quoted(key) + " is 0, at least 1 is needed; export the file again");
+    return value ? std::optional<std::uint32_t>(static_cast<std::uint32_t>(*value)) : std::nullopt;
+  }
+  /// A positive finite number.
+  std::optional<double> positive(const std::string &key) {
+    auto value = take(file.floatValue(key));
+    if (value && !(*value > 0 && std::isfinite(*value)))
+      fail("key " + quoted(key) + " is " + std::to_string(*value) + ", a positive number is needed; export the file again");
+    return value;
+  }
+  template <typename T> std::optional<T> take(Result<std::optional<T>> value) {
+    if (value)
+      return std::move(*value);
+    if (!error)
+      error = value.error();
+    return std::nullopt;
+  }
+  void fail(const std::string &message) {
+    if (!error)
+      error = Error{file.path(), message};
+  }
+
+  const GgufFile &file;
+  std::optional<Error> error;
+};
+
+void checkArchitecture(KeyReader &keys) {
+  auto architecture = keys.take(keys.file.stringValue("general.architecture"));
+  if (!architecture)
+    keys.fail("key \"general.architecture\" is missing; export the file again");
+  else if (*architecture != "llama")
+    keys.fail("architecture " + quoted(*architecture) + " is not supported (\"llama\" is); use a Llama model");
+}
+
+void checkRope(KeyReader &keys, const ModelShape &shape) {
+  auto dims = keys.optional("llama.rope.dimension_count", kMaxWidth);
+  if (dims && *dims != shape.headDim)
+    keys.fail("key \"llama.rope.dimension_count\" is " + std::to_string(*dims) + ", expected the head's width " +
+              std::to_string(shape.headDim) + "; partial rope is not supported");
+  auto scaling = keys.take(keys.file.stringValue("llama.rope.scaling.type"));
+  if (scaling && *scaling != "none")
+    keys.fail("key \"llama.rope.scaling.type\" is " + quoted(*scaling) + "; only \"none\" is supported, use a model without it");
+}
+
+void checkHeads(KeyReader &keys, ModelShape &shape) {
+  auto keyLength = keys.optional("llama.attention.key_length", kMaxWidth);
+  auto valueLength = keys.optional("llama.attention.value_length", kMaxWidth);
+  if (keys.error)
+    return;
+  if (!keyLength && shape.hidden % shape.heads)
+    return keys.fail("key \"llama.embedding_length\" is " + std::to_string(shape.hidden) + ", not divisible by " +
+                     std::to_string(shape.heads) + " heads, and there is no \"llama.attention.key_length\"; export the file again");
+  shape.headDim = keyLength.value_or(shape.hidden / shape.heads);
+  if (valueLength && *valueLength != shape.headDim)
+    keys.fail("key \"llama.attention.value_length\" is " + std::to_string(*valueLength) + ", expected the key length " +
+              std::to_string(shape.headDim) + "; other shapes are not supported");
+  if (shape.heads % shape.kvHeads)
+    keys.fail("key \"llama.attention.head_count_kv\" is " + std::to_string(shape.kvHeads) + ", which does not divide the " +
+              std::to_string(shape.heads) + " heads; export the file again");
+  if (shape.headDim % 2)
+    keys.fail("heads are " + std::to_string(shape.headDim) + " wide, rope needs an even width; export the file again");
+  if (std::uint64_t{shape.heads} * shape.headDim > kMaxWidth)
+    keys.fail(std::to_string(shape.heads) + " heads of " + std::to_string(shape.headDim) + " pass the largest width " + std::to_string(kMaxWidth) +
+              "; use a smaller model");
+}
+
+/// Checks one tensor's shape: vectors have rows = 1.
+Status expectTensor(const GgufFile &file, const std::string &name, std::uint64_t rows, std::uint64_t cols) {
+  const GgufTensor *tensor = file.findTensor(name);
+  if (!tensor)
+    return Error{file.path(), "tensor " + quoted(name) + " is missing; export the file again"};
+  if (tensor->rows == rows && tensor->cols == cols)
+    return Ok{};
+  return Error{file.path(), "tensor " + quoted(name) + ": found shape [" + std::to_string(tensor->rows) + ", " + std::to_string(tensor->cols) +
+                                "], expected [" + std::to_string(rows) + ", " + std::to_string(cols) +
+                                "] from the file's hyperparameters; export the file again"};
+}
+
+struct ExpectedTensor {
+  const char *suffix;
+  std::uint64_t rows, cols;
+};
+
+std::vector<ExpectedTensor> layerTensors(const ModelShape &s) {
+  std::uint64_t q = std::uint64_t{s.heads} * s.headDim, kv = std::uint64_t{s.kvHeads} * s.headDim;
+  return {{"attn_norm", 1, s.hidden},        {"attn_q", q, s.hidden},       {"attn_k", kv, s.hidden},
+          {"attn_v", kv, s.hidden},          {"attn_output", s.hidden, q},  {"ffn_norm", 1, s.hidden},
+          {"ffn_gate", s.ffn, s.hidden},     {"ffn_up", s.ffn, s.hidden},   {"ffn_down", s.hidden, s.ffn}};
+}
+
+/// The table must hold nothing beyond the `known` tensors already found: name one that is not among them.
+Status expectNoOthers(const GgufFile &file, const ModelShape &shape) {
+  for (const GgufTensor &tensor : file.tensors()) {
+    std::string name(tensor.name);
+    bool known = name == "token_embd.weight" || name == "output_norm.weight" || name == "output.weight" || name == "rope_freqs.weight";
+    if (!known && name.starts_with("blk.")) {
+      std::size_t dot = name.find('.', 4);
+      bool inRange = dot != std::string::npos && dot < 10 && std::to_string(std::atoi(name.c_str() + 4)) == name.substr(4, dot - 4) &&
+                     std::atoi(name.c_str() + 4) < static_cast<int>(shape.layers);
+      for (const ExpectedTensor &expected : layerTensors(shape))
+        known |= inRange && name.substr(dot + 1) == std::string(expected.suffix) + ".weight";
+    }
+    if (!known)
+      return Error{file.path(), "tensor " + quoted(name) + " is not part of the supported llama architecture of " +
+                                    std::to_string(shape.layers) + " layers (no biases, no experts); use another model"};
+  }
+  return Ok{};
+}
+
+} // namespace
+
+Result<ModelShape> readShape(const GgufFile &file) {
+  KeyReader keys(file);
+  checkArchitecture(keys);
+  if (keys.error)
+    return *keys.error;
+  ModelShape shape;
+  shape.architecture = "llama";
+  shape.name = std::string(keys.take(file.stringValue("general.name")).value_or("llama"));
+  shape.layers = keys.required("llama.block_count", kMaxLayers);
+  shape.hidden = keys.required("llama.embedding_length", kMaxWidth);
+  shape.ffn = keys.required("llama.feed_forward_length", kMaxWidth);
+  shape.heads = keys.required("llama.attention.head_count", kMaxWidth);
+  shape.kvHeads = keys.optional("llama.attention.head_count_kv", kMaxWidth).value_or(shape.heads);
+  shape.context = keys.required("llama.context_length", kMaxContext);
+  auto eps = keys.positive("llama.attention.layer_norm_rms_epsilon");
+  if (!eps)
+    keys.fail("key \"llama.attention.layer_norm_rms_epsilon\" is missing; export the file again");
+  shape.eps = static_cast<float>(eps.value_or(0));
+  shape.ropeBase = keys.positive("llama.rope.freq_base").value_or(10000.0);
+  auto experts = keys.take(file.unsignedValue("llama.expert_count", UINT32_MAX));
+  if (experts.value_or(0) > 0)
+    keys.fail("key \"llama.expert_count\" is " + std::to_string(*experts) + "; mixtures of experts are not supported, use a dense model");
+  checkHeads(keys, shape);
+  checkRope(keys, shape);
+  const GgufTensor *embedding = file.findTensor("token_embd.weight");
+  if (!embedding)
+    keys.fail("tensor \"token_embd.weight\" is missing; export the file again");
+  else if (embedding->rows > kMaxVocabulary)
+    keys.fail("tensor \"token_embd.weight\" has " + std::to_string(embedding->rows) + " rows, at most " + std::to_string(kMaxVocabulary) +
+              " tokens are supported; use another model");
+  shape.vocabulary = embedding ? static_cast<std::uint32_t>(embedding->rows) : 0;
+  auto vocabulary = keys.optional("llama.vocab_size", UINT32_MAX);
+  if (vocabulary && *vocabulary != shape.vocabulary)
+    keys.fail("key \"llama.vocab_size\" is " + std::to_string(*vocabulary) + ", but \"token_embd.weight\" has " +
+              std::to_string(shape.vocabulary) + " rows; export the file again");
+  shape.tied = !file.findTensor("output.weight");
+  shape.ropeFreqs = file.findTensor("rope_freqs.weight") != nullptr;
+  if (keys.error)
+    return *keys.error;
+  return shape;
+}
+
+Status checkTensors(const GgufFile &file, const ModelShape &shape) {
+  if (Status ok = expectTensor(file, "token_embd.weight", shape.vocabulary, shape.hidden); !ok)
+    return ok;
+  if (Status ok = expectTensor(file, "output_norm.weight", 1, shape.hidden); !ok)
+    return ok;
+  if (!shape.tied)
+    if (Status ok = expectTensor(file, "output.weight", shape.vocabulary, shape.hidden); !ok)
+      return ok;
+  if (shape.ropeFreqs)
+    if (Status ok = expectTensor(file, "rope_freqs.weight", 1, shape.headDim / 2); !ok)
+      return ok;
+  for (std::uint32_t layer = 0; layer < shape.layers; ++layer)
+    for (const ExpectedTensor &expected : layerTensors(shape))
+      if (Status ok = expectTensor(file, "blk." + std::to_string(layer) + "." + expected.suffix + ".weight", expected.rows, expected.cols); !ok)
+        return ok;
+  return expectNoOthers(file, shape);
+}
+
+namespace {
+
+void readTokenIds(KeyReader &keys, const ModelShape &shape, isa::Tokenizer &out) {
+  auto id = [&](const char *key) {
+    auto value = keys.take(keys.file.unsignedValue(key, UINT32_MAX));
+    if (value && *value >= shape.vocabulary)
+      keys.fail("key " + quoted(key) + " is " + std::to_string(*value) + ", beyond the vocabulary of " + std::to_string(shape.vocabulary) +
+                "; export the file again");
+    return value ? static_cast<std::int32_t>(*value) : -1;
+  };
+  out.bos = id("tokenizer.ggml.bos_token_id");
+  out.eos = id("tokenizer.ggml.eos_token_id");
+  out.unknown = id("tokenizer.ggml.unknown_token_id");
+}
+
+void checkCount(KeyReader &keys, const char *key, std::size_t found, std::size_t expected) {
+  if (found != expected)
+    keys.fail("key " + quoted(key) + " has " + std::to_string(found) + " elements, expected one per token of the vocabulary, " +
+              std::to_string(expected) + "; export the file again");
+}
+
+} // namespace
+
+Result<isa::Tokenizer> readTokenizer(const GgufFile &file, const ModelShape &shape) {
+  isa::Tokenizer out;
+  KeyReader keys(file);
+  out.model = std::string(keys.take(file.stringValue("tokenizer.ggml.model")).value_or("none"));
+  if (keys.error)
+    return *keys.error;
+  if (out.model == "none" || out.model == "no_vocab") {
+    out.model = "none";
+    return out;
+  }
+  if (out.model != "llama" && out.model != "gpt2")
+    return Error{file.path(), "key \"tokenizer.ggml.model\" is " + quoted(out.model) +
+                                  ", not supported (\"llama\" and \"gpt2\" are); use another model"};
+  bool sentencePiece = out.model == "llama";
+  out.pre = std::string(keys.take(file.stringValue("tokenizer.ggml.pre")).value_or(""));
+  out.tokens = keys.take(file.stringArray("tokenizer.ggml.tokens", kMaxVocabulary)).value_or(std::vector<std::string>());
+  checkCount(keys, "tokenizer.ggml.tokens", out.tokens.size(), shape.vocabulary);
+  out.scores = keys.take(file.floatArray("tokenizer.ggml.scores", kMaxVocabulary)).value_or(std::vector<float>());
+  if (sentencePiece || !out.scores.empty())
+    checkCount(keys, "tokenizer.ggml.scores", out.scores.size(), shape.vocabulary);
+  out.types = keys.take(file.intArray("tokenizer.ggml.token_type", kMaxVocabulary)).value_or(std::vector<std::int32_t>());
+  if (!out.types.empty())
+    checkCount(keys, "tokenizer.ggml.token_type", out.types.size(), shape.vocabulary);
+  out.merges = keys.take(file.stringArray("tokenizer.ggml.merges", kMaxVocabulary)).value_or(std::vector<std::string>());
+  if (!sentencePiece && out.merges.empty())
+    keys.fail("key \"tokenizer.ggml.merges\" is missing, which tokenizer \"gpt2\" needs; export the file again");
+  readTokenIds(keys, shape, out);
+  out.addBos = keys.take(file.boolValue("tokenizer.ggml.add_bos_token")).value_or(sentencePiece);
+  out.addSpacePrefix = keys.take(file.boolValue("tokenizer.ggml.add_space_prefix")).value_or(sentencePiece);
+  if (keys.error)
+    return *keys.error;
+  return out;
+}
+
+} // namespace lpu::compiler

@@ -1,0 +1,218 @@
+// The reference interpreter: walks the operations of @forward in order and calls
+// the kernel of each. What an operation needs besides its inputs (int8 weights,
+// scale vectors) is prepared once.
+
+#include "lpu/compiler/Reference/Interpreter.h"
+
+#include "lpu/compiler/Dialect/LLM/LLM.h"
+#include "lpu/compiler/Dialect/LLM/Source.h"
+#include "lpu/compiler/Reference/Kernels.h"
+#include "lpu/compiler/Support/ModelConstants.h"
+#include "lpu/compiler/Support/OneLineErrors.h"
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <algorithm>
+
+namespace lpu::compiler {
+
+using namespace reference;
+using mlir::LogicalResult;
+using mlir::success;
+
+struct Interpreter::State {
+  explicit State(mlir::ModuleOp model) : module(model) {}
+  LogicalResult prepare();
+  Result<std::vector<float>> step(std::int32_t tokenId, std::int64_t tokenPosition);
+
+  LogicalResult prepareOp(llm::RmsNormOp op);
+  LogicalResult prepareOp(llm::LinearOp op);
+  LogicalResult prepareOp(llm::RopeOp op);
+  Status run(llm::EmbeddingOp op);
+  Status run(llm::RmsNormOp op);
+  Status run(llm::LinearOp op);
+  Status run(llm::RopeOp op);
+  Status run(llm::AttentionOp op);
+  Status run(llm::SiluMulOp op);
+  Status run(llm::AddOp op);
+  Status run(mlir::func::ReturnOp op);
+
+  mlir::ModuleOp module;
+  mlir::func::FuncOp forward;
+  std::shared_ptr<WeightStore> store;
+  std::int64_t capacity = 0;
+  llvm::DenseMap<mlir::Operation *, Cache> caches;
+  /// Gains of a norm, scales of a linear, frequency divisors of a rope.
+  llvm::DenseMap<mlir::Operation *, Floats> constants;
+  llvm::DenseMap<mlir::Operation *, std::shared_ptr<const QuantizedMatrix>> matrices;
+
+  // Of the step under way.
+  std::int32_t token = 0;
+  std::int64_t position = 0;
+  llvm::DenseMap<mlir::Value, Floats> floats;
+  llvm::DenseMap<mlir::Value, Digits> digits;
+  Floats logits;
+};
+
+LogicalResult Interpreter::State::prepareOp(llm::RmsNormOp op) {
+  auto gamma = store->load(llm::lookupWeight(op, op.getWeightAttr()).getSource());
+  if (!gamma)
+    return report(module.getContext(), gamma.error());
+  constants[op] = rmsNormGains(*gamma, *llm::activationScale(op.getResult()));
+  return success();
+}
+
+LogicalResult Interpreter::State::prepareOp(llm::LinearOp op) {
+  auto matrix = store->quantized(llm::lookupWeight(op, op.getWeightAttr()).getSource());
+  if (!matrix)
+    return report(module.getContext(), matrix.error());
+  Floats &scales = constants[op];
+  for (float weightScale : (*matrix)->scales)
+    scales.push_back(linearScale(*llm::activationScale(op.getInput()), weightScale, op.getFactor().convertToDouble()));
+  matrices[op] = *matrix;
+  return success();
+}
+
+LogicalResult Interpreter::State::prepareOp(llm::RopeOp op) {
+  Floats &freqs = constants[op];
+  if (!op.getFreqsAttr())
+    return success();
+  auto values = store->load(llm::lookupWeight(op, op.getFreqsAttr()).getSource());
+  if (!values)
+    return report(module.getContext(), values.error());
+  freqs = std::move(*values);
+  return success();
+}
+
+LogicalResult Interpreter::State::prepare() {
+  forward = llm::forwardFunction(module);
+  store = llm::openSource(module);
+  if (!store || !forward || forward.isExternal())
+    return store ? module.emitError("there is no function @") << llm::kForward << " to run" : mlir::failure();
+  for (llm::KVCacheOp cache : module.getOps<llm::KVCacheOp>()) {
+    caches[cache] = {static_cast<std::uint32_t>(cache.getHeads()), static_cast<std::uint32_t>(cache.getKvHeads()),
+                     static_cast<std::uint32_t>(cache.getHeadDim()), {}, {}};
+    capacity = static_cast<std::int64_t>(cache.getCapacity());
+  }
+  for (mlir::Operation &op : forward.front()) {
+    bool quantized = !llvm::isa<llm::RmsNormOp, llm::RopeOp, llm::AttentionOp, llm::SiluMulOp>(op) || llm::activationScale(op.getResult(0));
+    bool fed = !llvm::isa<llm::LinearOp>(op) || llm::activationScale(op.getOperand(0));
+    if (!quantized || !fed)
+      return op.emitOpError("is not quantized, run llm-quantize first");
+    auto prepared = llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
+                        .Case<llm::RmsNormOp, llm::LinearOp, llm::RopeOp>([&](auto o) { return prepareOp(o); })
+                        .Case<llm::EmbeddingOp, llm::AttentionOp, llm::SiluMulOp, llm::AddOp, mlir::func::ReturnOp>([](auto) { return success(); })
+                        .Default([](mlir::Operation *o) { return o->emitOpError("is not an operation of a quantized model"); });
+    if (mlir::failed(prepared))
+      return mlir::failure();
+  }
+  return success();
+}
+
+Status Interpreter::State::run(llm::EmbeddingOp op) {
+  llm::WeightOp table = llm::lookupWeight(op, op.getWeightAttr());
+  if (token < 0 || token >= table.getRows())
+    return Error{"", "token " + std::to_string(token) + " is not in the vocabulary of " + std::to_string(table.getRows()) +
+                         "; give ids from 0 to " + std::to_string(table.getRows() - 1)};
+  Floats row(static_cast<std::size_t>(table.getCols()));
+  if (Status ok = store->loadRow(table.getSource(), static_cast<std::uint32_t>(token), row); !ok)
+    return ok;
+  roundToHalf(row);
+  floats[op.getResult()] = std::move(row);
+  return Ok{};
+}
+
+Status Interpreter::State::run(llm::RmsNormOp op) {
+  digits[op.getResult()] = rmsNorm(floats[op.getInput()], constants[op], op.getEps().convertToFloat());
+  return Ok{};
+}
+
+Status Interpreter::State::run(llm::LinearOp op) {
+  floats[op.getResult()] = linear(*matrices[op], digits[op.getInput()], constants[op]);
+  return Ok{};
+}
+
+Status Interpreter::State::run(llm::RopeOp op) {
+  RopeRow row = ropeRow(static_cast<std::uint64_t>(position), static_cast<std::uint32_t>(op.getHeadDim()), op.getBase().convertToDouble(),
+                        constants[op]);
+  digits[op.getResult()] = rope(floats[op.getInput()], row.cos, row.sin);
+  return Ok{};
+}
+
+Status Interpreter::State::run(llm::AttentionOp op) {
+  llm::KVCacheOp declaration = llm::lookupCache(op, op.getCacheAttr());
+  Cache &cache = caches[declaration];
+  cache.keys.push_back(digits[op.getKey()]);
+  cache.values.push_back(floats[op.getValue()]);
+  roundToHalf(cache.values.back());
+  ScoreConstants c = scoreConstants(*llm::activationScale(op.getQuery()), *llm::activationScale(op.getKey()), cache.headDim);
+  AttentionScales scales{c.scoreHi, c.scoreLo, inverseScale(*llm::activationScale(op.getResult()))};
+  digits[op.getResult()] = attention(cache, digits[op.getQuery()], scales);
+  return Ok{};
+}
+
+Status Interpreter::State::run(llm::SiluMulOp op) {
+  digits[op.getResult()] = siluMul(floats[op.getGate()], floats[op.getUp()]);
+  return Ok{};
+}
+
+Status Interpreter::State::run(llm::AddOp op) {
+  floats[op.getResult()] = add(floats[op.getBranch()], floats[op.getResidual()]);
+  return Ok{};
+}
+
+Status Interpreter::State::run(mlir::func::ReturnOp op) {
+  logits = floats[op.getOperand(0)];
+  return Ok{};
+}
+
+Result<std::vector<float>> Interpreter::State::step(std::int32_t tokenId, std::int64_t tokenPosition) {
+  std::int64_t filled = caches.empty() ? tokenPosition : static_cast<std::int64_t>(caches.begin()->second.keys.size());
+  if (tokenPosition < 0 || tokenPosition > filled || tokenPosition >= capacity)
+    return Error{"", "position " + std::to_string(tokenPosition) + " cannot be fed: " + std::to_string(filled) +
+                         " positions are filled and the context holds " + std::to_string(capacity) + "; feed fewer tokens or raise --max-context"};
+  for (auto &[op, cache] : caches) {
+    cache.keys.resize(static_cast<std::size_t>(tokenPosition));
+    cache.values.resize(static_cast<std::size_t>(tokenPosition));
+  }
+  token = tokenId;
+  position = tokenPosition;
+  floats.clear();
+  digits.clear();
+  for (mlir::Operation &op : forward.front()) {
+    Status ok = llvm::TypeSwitch<mlir::Operation *, Status>(&op)
+                    .Case<llm::EmbeddingOp, llm::RmsNormOp, llm::LinearOp, llm::RopeOp, llm::AttentionOp, llm::SiluMulOp, llm::AddOp,
+                          mlir::func::ReturnOp>([&](auto o) { return run(o); });
+    if (!ok)
+      return ok.error();
+  }
+  return logits;
+}
+
+Interpreter::Interpreter(std::unique_ptr<State> prepared) : state(std::move(prepared)) {}
+Interpreter::~Interpreter() = default;
+
+mlir::FailureOr<std::unique_ptr<Interpreter>> Interpreter::create(mlir::ModuleOp module) {
+  auto state = std::make_unique<State>(module);
+  if (mlir::failed(state->prepare()))
+    return mlir::failure();
+  return std::unique_ptr<Interpreter>(new Interpreter(std::move(state)));
+}
+
+Result<std::vector<float>> Interpreter::step(std::int32_t token, std::int64_t position) { return state->step(token, position); }
+
+void Interpreter::reset() {
+  for (auto &[op, cache] : state->caches) {
+    cache.keys.clear();
+    cache.values.clear();
+  }
+}
+
+std::int64_t Interpreter::capacity() const { return state->capacity; }
+
+std::int64_t Interpreter::vocabulary() const {
+  return llvm::cast<mlir::RankedTensorType>(state->forward.getFunctionType().getResult(0)).getDimSize(1);
+}
+
+} // namespace lpu::compiler

@@ -1,0 +1,134 @@
+// Arithmetic of the reference interpreter. Every fp32 operation below is one
+// rounding of the contract, in its order; the build forbids contraction. Integer
+// sums are exact, so their loops may be reordered by the compiler's vectoriser.
+
+#include "lpu/compiler/Reference/Kernels.h"
+
+#include "lpu/compiler/Support/ModelConstants.h"
+#include "lpu/isa/Numerics.h"
+
+#include <algorithm>
+#include <array>
+
+namespace lpu::compiler::reference {
+namespace {
+
+std::int32_t dot(std::span<const std::int8_t> a, std::span<const std::int8_t> b) {
+  std::int32_t sum = 0;
+  for (std::size_t k = 0; k < a.size(); ++k)
+    sum += std::int32_t{a[k]} * b[k];
+  return sum;
+}
+
+/// a·2^8 + b with the wrap-around of the machine's int32 lanes.
+std::int32_t shiftAdd(std::int32_t a, std::int32_t b) {
+  return static_cast<std::int32_t>((static_cast<std::uint32_t>(a) << 8) + static_cast<std::uint32_t>(b));
+}
+
+} // namespace
+
+LaneSum laneSum(std::span<const std::int32_t> values) {
+  std::array<std::int32_t, 4> sums{};
+  for (std::int32_t value : values)
+    for (int digit = 0; digit < 4; ++digit)
+      sums[digit] += isa::digit32(value, digit);
+  return {shiftAdd(sums[3], sums[2]), shiftAdd(sums[1], sums[0])};
+}
+
+std::int16_t toDigits(float value) { return static_cast<std::int16_t>(isa::floatToInt(value, -isa::kDigit16Max, isa::kDigit16Max)); }
+
+Floats linear(const QuantizedMatrix &weights, std::span<const std::int16_t> input, std::span<const float> scales) {
+  std::vector<std::int8_t> hi(input.size()), lo(input.size());
+  for (std::size_t k = 0; k < input.size(); ++k) {
+    std::uint32_t digits = (static_cast<std::uint32_t>(input[k]) + isa::kDigit16Bias) ^ isa::kDigit16Bias;
+    lo[k] = static_cast<std::int8_t>(digits);
+    hi[k] = static_cast<std::int8_t>(digits >> 8);
+  }
+  Floats out(weights.rows);
+  for (std::uint32_t n = 0; n < weights.rows; ++n) {
+    float high = static_cast<float>(dot(weights.row(n), hi)), low = static_cast<float>(dot(weights.row(n), lo));
+    out[n] = (high * 256.0f + low) * scales[n];
+  }
+  return out;
+}
+
+Digits rmsNorm(std::span<const float> input, std::span<const float> gains, float eps) {
+  using C = RmsNormConstants;
+  std::vector<std::int32_t> coarse, fine;
+  for (float x : input) {
+    float square = x * x;
+    coarse.push_back(isa::floatToInt32(square * C::kCoarse));
+    float rest = square + static_cast<float>(coarse.back()) * C::kMinusInverseCoarse;
+    fine.push_back(isa::floatToInt32(rest * C::kFine));
+  }
+  C c = rmsNormConstants(static_cast<std::uint32_t>(input.size()));
+  LaneSum a = laneSum(coarse), b = laneSum(fine);
+  float mean = (static_cast<float>(a.hi) * c.coarseHi + static_cast<float>(a.lo) * c.coarseLo) +
+               (static_cast<float>(b.hi) * c.fineHi + static_cast<float>(b.lo) * c.fineLo);
+  float inverse = isa::rsqrtF32(mean + eps);
+  Digits out(input.size());
+  for (std::size_t i = 0; i < input.size(); ++i)
+    out[i] = toDigits((input[i] * inverse) * gains[i]);
+  return out;
+}
+
+Digits rope(std::span<const float> input, std::span<const float> cos, std::span<const float> sin) {
+  Digits out(input.size());
+  for (std::size_t n = 0; n < input.size(); ++n) {
+    std::size_t lane = n % cos.size();
+    out[n] = toDigits(input[n] * cos[lane] + input[n ^ 1] * sin[lane]); // n ^ 1: the pair's other element
+  }
+  return out;
+}
+
+Digits attention(const Cache &cache, std::span<const std::int16_t> query, const AttentionScales &scales) {
+  std::size_t dim = cache.headDim, group = cache.heads / cache.kvHeads;
+  Digits out;
+  std::vector<std::int32_t> products(dim);
+  Floats scores(cache.keys.size());
+  for (std::size_t head = 0; head < cache.heads; ++head) {
+    auto q = query.subspan(head * dim, dim);
+    std::size_t first = head / group * dim;
+    float largest = ScoreConstants::kMasked;
+    for (std::size_t p = 0; p < scores.size(); ++p) {
+      for (std::size_t d = 0; d < dim; ++d)
+        products[d] = std::int32_t{q[d]} * cache.keys[p][first + d];
+      LaneSum sum = laneSum(products);
+      scores[p] = static_cast<float>(sum.hi) * scales.scoreHi + static_cast<float>(sum.lo) * scales.scoreLo;
+      largest = largest > scores[p] ? largest : scores[p];
+    }
+    float total = 0;
+    Floats mixed(dim, 0.0f);
+    for (std::size_t p = 0; p < scores.size(); ++p) {
+      float e = isa::expF32(scores[p] - largest);
+      total = total + e;
+      for (std::size_t d = 0; d < dim; ++d)
+        mixed[d] = mixed[d] + e * cache.values[p][first + d];
+    }
+    float inverse = isa::recipF32(total);
+    for (float o : mixed)
+      out.push_back(toDigits((o * inverse) * scales.inverseOutput));
+  }
+  return out;
+}
+
+Digits siluMul(std::span<const float> gate, std::span<const float> up) {
+  Digits out(gate.size());
+  for (std::size_t i = 0; i < gate.size(); ++i)
+    out[i] = toDigits((gate[i] * isa::recipF32(1.0f + isa::expF32(gate[i] * -1.0f))) * up[i]);
+  return out;
+}
+
+Floats add(std::span<const float> branch, std::span<const float> residual) {
+  Floats out(branch.size());
+  for (std::size_t i = 0; i < branch.size(); ++i)
+    out[i] = branch[i] + residual[i];
+  return out;
+}
+
+void roundToHalf(std::span<float> values) {
+  for (float &v : values)
+    v = isa::halfToFloat(isa::floatToHalf(v));
+}
+
+} // namespace lpu::compiler::reference
