@@ -53,7 +53,7 @@ void appendUtf8(std::string &out, char32_t c) {
     return;
   }
   int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-  out += static_cast<char>((0xF00u >> more & 0xFFu) | (c >> (6 * more)));
+  out += static_cast<char>((0xF00u >> (more + 1) & 0xFFu) | (c >> (6 * more)));
   for (int shift = 6 * (more - 1); shift >= 0; shift -= 6)
     out += static_cast<char>(0x80u | (c >> shift & 0x3Fu));
 }

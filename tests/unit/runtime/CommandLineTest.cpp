@@ -1,0 +1,106 @@
+#include "lpu/rt/CommandLine.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace lpu::rt {
+namespace {
+
+ParsedCommandLine parse(std::vector<const char *> arguments) {
+  arguments.insert(arguments.begin(), "lpu-run");
+  return parseCommandLine(static_cast<int>(arguments.size()), arguments.data());
+}
+
+TEST(CommandLine, BothSpellings) {
+  for (auto parsed : {parse({"a.lpx", "--tokens=1,2", "-n", "3", "--engine=clocked", "--mode=timing", "--report=r.json"}),
+                      parse({"--mode", "timing", "--tokens", "1, 2", "-n3", "--engine", "clocked", "--report", "r.json", "a.lpx"})}) {
+    ASSERT_TRUE(parsed.options) << parsed.error;
+    EXPECT_EQ(parsed.options->program, "a.lpx");
+    EXPECT_EQ(*parsed.options->tokens, (std::vector<TokenId>{1, 2}));
+    EXPECT_EQ(parsed.options->count, 3u);
+    EXPECT_EQ(parsed.options->engine, sim::Engine::Clocked);
+    EXPECT_EQ(parsed.options->mode, sim::Mode::Timing);
+    EXPECT_EQ(parsed.options->report, "r.json");
+  }
+}
+
+TEST(CommandLine, Defaults) {
+  auto parsed = parse({"a.lpx", "--prompt", "x"});
+  ASSERT_TRUE(parsed.options);
+  EXPECT_EQ(parsed.options->sampling.temperature, 0);
+  EXPECT_EQ(parsed.options->engine, sim::Engine::Event);
+  EXPECT_EQ(parsed.options->mode, sim::Mode::Functional);
+  EXPECT_FALSE(parsed.options->count);
+  EXPECT_FALSE(parsed.options->ignoreEos);
+}
+
+TEST(CommandLine, SamplingOptions) {
+  auto parsed = parse({"a.lpx", "--prompt=x", "--temperature", "0.8", "--top-k=40", "--top-p", "0.95", "--seed",
+                       "18446744073709551615", "--ignore-eos"});
+  ASSERT_TRUE(parsed.options) << parsed.error;
+  EXPECT_FLOAT_EQ(parsed.options->sampling.temperature, 0.8f);
+  EXPECT_EQ(parsed.options->sampling.topK, 40u);
+  EXPECT_FLOAT_EQ(parsed.options->sampling.topP, 0.95f);
+  EXPECT_EQ(parsed.options->sampling.seed, ~std::uint64_t{0});
+  EXPECT_TRUE(parsed.options->ignoreEos);
+}
+
+TEST(CommandLine, PromptsThatLookLikeOptions) {
+  auto parsed = parse({"a.lpx", "--prompt", "--tokens"});
+  ASSERT_TRUE(parsed.options) << parsed.error;
+  EXPECT_EQ(*parsed.options->prompt, "--tokens");
+  EXPECT_EQ(*parse({"a.lpx", "--prompt", ""}).options->prompt, "");
+}
+
+TEST(CommandLine, Help) {
+  auto parsed = parse({"--help"});
+  EXPECT_EQ(parsed.exitCode, 0);
+  EXPECT_NE(parsed.output.find("--perplexity"), std::string::npos);
+  EXPECT_TRUE(parsed.error.empty());
+}
+
+struct Mistake {
+  std::vector<const char *> arguments;
+  const char *mentions;
+};
+
+class CommandLineMistakes : public testing::TestWithParam<Mistake> {};
+
+TEST_P(CommandLineMistakes, AreOneLineAndExitCode2) {
+  auto parsed = parse(GetParam().arguments);
+  ASSERT_FALSE(parsed.options);
+  EXPECT_EQ(parsed.exitCode, 2);
+  EXPECT_TRUE(parsed.output.empty());
+  EXPECT_NE(parsed.error.find("error:"), std::string::npos);
+  EXPECT_EQ(std::count(parsed.error.begin(), parsed.error.end(), '\n'), 0);
+  EXPECT_NE(parsed.error.find(GetParam().mentions), std::string::npos) << parsed.error;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, CommandLineMistakes,
+    testing::Values(Mistake{{}, "no program"}, Mistake{{"a.lpx"}, "--prompt"}, Mistake{{"a.lpx", "--what"}, "--what"},
+                    Mistake{{"a.lpx", "b.lpx", "--tokens=1"}, "b.lpx"}, Mistake{{"a.lpx", "--tokens", ""}, "--tokens"},
+                    Mistake{{"a.lpx", "--tokens=1,,2"}, "1,,2"}, Mistake{{"a.lpx", "--tokens=1,"}, "1,"},
+                    Mistake{{"a.lpx", "--tokens=-1"}, "-1"}, Mistake{{"a.lpx", "--tokens=99999999999"}, "99999999999"},
+                    Mistake{{"a.lpx", "--tokens=1x"}, "1x"}, Mistake{{"a.lpx", "--tokens=1", "--prompt=x"}, "exclude"},
+                    Mistake{{"a.lpx", "--prompt-file=f", "--prompt=x"}, "exclude"},
+                    Mistake{{"a.lpx", "--perplexity=f", "--prompt=x"}, "--perplexity"},
+                    Mistake{{"a.lpx", "--perplexity=f", "--mode=timing"}, "--mode=timing"},
+                    Mistake{{"a.lpx", "--tokens=1", "--logits=f", "--mode=timing"}, "--logits"},
+                    Mistake{{"a.lpx", "--tokens=1", "--engine=fast"}, "event or clocked"},
+                    Mistake{{"a.lpx", "--tokens=1", "--mode=slow"}, "functional or timing"},
+                    Mistake{{"a.lpx", "--tokens=1", "-n", "-1"}, "-n"}, Mistake{{"a.lpx", "--tokens=1", "-n", "1.5"}, "1.5"},
+                    Mistake{{"a.lpx", "--tokens=1", "-n", "99999999999999999999"}, "99999999999999999999"},
+                    Mistake{{"a.lpx", "--tokens=1", "-n"}, "-n"}, Mistake{{"a.lpx", "--tokens=1", "--temperature=-1"}, "-1"},
+                    Mistake{{"a.lpx", "--tokens=1", "--temperature=nan"}, "nan"},
+                    Mistake{{"a.lpx", "--tokens=1", "--temperature=1e99"}, "1e99"},
+                    Mistake{{"a.lpx", "--tokens=1", "--top-k=-3"}, "--top-k"},
+                    Mistake{{"a.lpx", "--tokens=1", "--top-p=0"}, "--top-p"},
+                    Mistake{{"a.lpx", "--tokens=1", "--top-p=1.1"}, "--top-p"},
+                    Mistake{{"a.lpx", "--tokens=1", "--seed=-1"}, "--seed"},
+                    Mistake{{"a.lpx", "--tokens=1", "--report", ""}, "--report"},
+                    Mistake{{"a.lpx", "--tokens=1", "--tokens=2"}, "--tokens"}));
+
+} // namespace
+} // namespace lpu::rt

@@ -1,0 +1,296 @@
+#include "FakeSimulator.h"
+#include "TemporaryFolder.h"
+#include "lpu/rt/Files.h"
+#include "lpu/rt/Run.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <sstream>
+
+namespace lpu::rt {
+namespace {
+
+using namespace test;
+using Json = nlohmann::ordered_json;
+
+struct Outcome {
+  int code;
+  std::string out, err;
+  bool oneErrorLine() const {
+    std::size_t at = err.find("error:");
+    return at != std::string::npos && err.find("error:", at + 1) == std::string::npos && err.back() == '\n';
+  }
+};
+
+struct RunTest : testing::Test {
+  TemporaryFolder folder;
+  isa::Program program = fakeProgram();
+  RunOptions options;
+
+  RunTest() {
+    options.program = "model.lpx";
+    options.tokens = std::vector<TokenId>{1, 259, 261, 265, 280};
+    options.count = 4;
+    options.report = folder / "report.json";
+  }
+
+  Outcome run(FakeBehaviour how = {}) {
+    std::ostringstream out, err;
+    int code = runProgram(program, options, fakeFactory(how), {out, err});
+    return {code, out.str(), err.str()};
+  }
+  Json report() { return Json::parse(*readFile(options.report)); }
+  /// The run fails before its end: one line, no file.
+  void expectFailure(const Outcome &o, int code, const char *mentions) {
+    EXPECT_EQ(o.code, code);
+    EXPECT_TRUE(o.oneErrorLine()) << o.err;
+    EXPECT_EQ(std::count(o.err.begin(), o.err.end(), '\n'), 1) << o.err;
+    EXPECT_NE(o.err.find(mentions), std::string::npos) << o.err;
+    EXPECT_TRUE(folder.files().empty());
+  }
+};
+
+TEST_F(RunTest, ReportHasExactlyItsKeys) {
+  ASSERT_EQ(run().code, 0);
+  Json r = report();
+  std::vector<std::string> keys, stepKeys, hostKeys;
+  for (auto &[key, value] : r.items())
+    keys.push_back(key);
+  for (auto &[key, value] : r["steps"][0].items())
+    stepKeys.push_back(key);
+  for (auto &[key, value] : r["with_host"].items())
+    hostKeys.push_back(key);
+  EXPECT_EQ(keys, (std::vector<std::string>{"prompt_tokens", "tokens", "text", "steps", "ttft_us", "tpot_us", "tokens_per_second",
+                                            "with_host", "memory_sha256", "engine", "host_seconds"}));
+  EXPECT_EQ(stepKeys, (std::vector<std::string>{"kind", "program", "position", "tokens", "predicted_cycles", "simulated_cycles"}));
+  EXPECT_EQ(hostKeys, (std::vector<std::string>{"ttft_us", "tpot_us", "tokens_per_second"}));
+}
+
+TEST_F(RunTest, ReportValues) {
+  Outcome o = run();
+  ASSERT_EQ(o.code, 0) << o.err;
+  Json r = report();
+  std::vector<TokenId> tokens = expectedGreedy({1, 259, 261, 265, 280}, 4, program.model.vocabulary);
+  EXPECT_EQ(r["prompt_tokens"], Json({1, 259, 261, 265, 280}));
+  EXPECT_EQ(r["tokens"], Json(tokens));
+  EXPECT_EQ(r["text"], o.out);
+  ASSERT_EQ(r["steps"].size(), 5u); // a chunk of 4, the fifth token, three of the four generated
+  EXPECT_EQ(r["steps"][0], (Json{{"kind", "prefill"}, {"program", "prefill-8"}, {"position", 0}, {"tokens", 4},
+                                 {"predicted_cycles", 158}, {"simulated_cycles", 158}}));
+  EXPECT_EQ(r["steps"][4]["program"], "decode-8");
+  EXPECT_EQ(r["steps"][4]["position"], 7);
+  EXPECT_DOUBLE_EQ(r["ttft_us"].get<double>(), (158 + 108) / 900.0);
+  EXPECT_DOUBLE_EQ(r["tpot_us"].get<double>(), 108 / 900.0);
+  EXPECT_DOUBLE_EQ(r["tokens_per_second"].get<double>(), 1e6 / r["tpot_us"].get<double>());
+  EXPECT_GT(r["with_host"]["ttft_us"].get<double>(), 40.0);
+  EXPECT_EQ(r["memory_sha256"].get<std::string>().substr(0, 4), "ab08");
+  EXPECT_EQ(r["memory_sha256"].get<std::string>().size(), 64u);
+  EXPECT_EQ(r["engine"], "event");
+}
+
+TEST_F(RunTest, RunsRepeatButForHostTimeAndEngine) {
+  ASSERT_EQ(run().code, 0);
+  Json first = report();
+  options.engine = sim::Engine::Clocked;
+  ASSERT_EQ(run().code, 0);
+  Json second = report();
+  EXPECT_EQ(second["engine"], "clocked");
+  for (Json *r : {&first, &second}) {
+    r->erase("engine");
+    r->erase("host_seconds");
+  }
+  EXPECT_EQ(first.dump(), second.dump());
+}
+
+TEST_F(RunTest, SamplingRepeatsWithItsSeed) {
+  options.sampling = {.temperature = 1.5f, .seed = 3};
+  ASSERT_EQ(run().code, 0);
+  Json first = report()["tokens"];
+  ASSERT_EQ(run().code, 0);
+  EXPECT_EQ(report()["tokens"], first);
+  options.sampling.seed = 4;
+  ASSERT_EQ(run().code, 0);
+  EXPECT_NE(report()["tokens"], first);
+}
+
+TEST_F(RunTest, UndefinedFiguresAreNull) {
+  options.count = 1;
+  ASSERT_EQ(run().code, 0);
+  EXPECT_TRUE(report()["ttft_us"].is_number());
+  EXPECT_TRUE(report()["tpot_us"].is_null());
+  EXPECT_TRUE(report()["with_host"]["tokens_per_second"].is_null());
+  options.count = 0;
+  ASSERT_EQ(run().code, 0);
+  EXPECT_TRUE(report()["ttft_us"].is_null());
+  EXPECT_TRUE(report()["tokens"].empty());
+}
+
+TEST_F(RunTest, TimingModeHasTheSameFigures) {
+  ASSERT_EQ(run().code, 0);
+  Json functional = report();
+  options.mode = sim::Mode::Timing;
+  Outcome o = run();
+  ASSERT_EQ(o.code, 0) << o.err;
+  EXPECT_EQ(o.out, "");
+  Json timing = report();
+  EXPECT_TRUE(timing["tokens"].empty());
+  for (const char *key : {"steps", "ttft_us", "tpot_us", "tokens_per_second", "with_host", "prompt_tokens"})
+    EXPECT_EQ(timing[key], functional[key]) << key;
+}
+
+TEST_F(RunTest, PromptsGoThroughTheTokenizer) {
+  options.tokens.reset();
+  options.prompt = "Once upon a time";
+  ASSERT_EQ(run().code, 0);
+  Json fromText = report();
+  EXPECT_EQ(spell(program.tokenizer, fromText["prompt_tokens"].get<std::vector<TokenId>>()), "<s>|_Once|_upon|_a|_time");
+  options.prompt.reset();
+  options.promptFile = folder / "prompt.txt";
+  ASSERT_TRUE(writeFileAtomically(*options.promptFile, "Once upon a time"));
+  ASSERT_EQ(run().code, 0);
+  EXPECT_EQ(report()["prompt_tokens"], fromText["prompt_tokens"]);
+}
+
+TEST_F(RunTest, TextIsValidUtf8EvenIfTheBytesAreNot) {
+  Outcome o = run({.favourite = 3 + 0xE2}); // the lead byte of a character, again and again
+  ASSERT_EQ(o.code, 0);
+  EXPECT_EQ(o.out, "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
+  EXPECT_EQ(report()["text"], o.out);
+}
+
+TEST_F(RunTest, EosStopsUnlessIgnored) {
+  FakeBehaviour how{.favourite = 2, .favouriteFrom = 6};
+  ASSERT_EQ(run(how).code, 0);
+  EXPECT_EQ(report()["tokens"].size(), 2u);
+  options.ignoreEos = true;
+  ASSERT_EQ(run(how).code, 0);
+  EXPECT_EQ(report()["tokens"].size(), 4u);
+}
+
+TEST_F(RunTest, CountDefaultsToWhatFits) {
+  options.count.reset();
+  options.ignoreEos = true;
+  ASSERT_EQ(run().code, 0);
+  EXPECT_EQ(report()["tokens"].size(), 12u); // positions 5 to 15, and one not fed
+}
+
+TEST_F(RunTest, LogitsFile) {
+  options.logits = folder / "logits.npy";
+  ASSERT_EQ(run().code, 0);
+  std::string bytes = *readFile(options.logits);
+  EXPECT_NE(bytes.find("'shape': (8, " + std::to_string(program.model.vocabulary) + ")"), std::string::npos);
+  EXPECT_EQ(bytes.size(), 128u + 8 * 4 * program.model.vocabulary);
+}
+
+TEST_F(RunTest, PerplexityGeneratesNothing) {
+  options.tokens.reset();
+  options.perplexity = folder / "text.txt";
+  ASSERT_TRUE(writeFileAtomically(options.perplexity, "Once upon a time the cat and the dog"));
+  Outcome o = run();
+  ASSERT_EQ(o.code, 0) << o.err;
+  EXPECT_EQ(o.out, "");
+  Json r = report();
+  EXPECT_TRUE(r["tokens"].empty());
+  EXPECT_TRUE(r["ttft_us"].is_null());
+  EXPECT_GT(r["perplexity"].get<double>(), 1.0);
+}
+
+TEST_F(RunTest, AMismatchOfCyclesIsReportedAndFails) {
+  Outcome o = run({.extraCycles = 1});
+  EXPECT_EQ(o.code, 1);
+  EXPECT_TRUE(o.oneErrorLine()) << o.err;
+  EXPECT_NE(o.err.find("159 cycles, 158 were predicted"), std::string::npos) << o.err;
+  EXPECT_EQ(report()["steps"][0]["simulated_cycles"], 159);
+  EXPECT_EQ(report()["steps"][0]["predicted_cycles"], 158);
+}
+
+TEST_F(RunTest, AViolationLeavesNoFile) {
+  options.logits = folder / "logits.npy";
+  expectFailure(run({.violateAtStep = 2}), 3, "model.lpx");
+}
+
+TEST_F(RunTest, InputErrors) {
+  options.tokens = std::vector<TokenId>{1, 100000};
+  expectFailure(run(), 1, "token 100000 (number 2 of --tokens)");
+  options.tokens = std::vector<TokenId>(17, 5);
+  expectFailure(run(), 1, "--max-context=17");
+  options.tokens = std::vector<TokenId>(5, 5);
+  options.count = 13;
+  expectFailure(run(), 1, "-n 12");
+  options.count = 1;
+  options.tokens.reset();
+  options.promptFile = folder / "missing\nfile";
+  expectFailure(run(), 1, "missing file");
+  options.promptFile = folder.path();
+  expectFailure(run(), 1, "directory");
+  options.promptFile.reset();
+  options.perplexity = folder / "missing";
+  expectFailure(run(), 1, "missing");
+}
+
+TEST_F(RunTest, AProgramWithoutVocabularyTakesTokensOnly) {
+  program.tokenizer = {};
+  program.tokenizer.model = "none";
+  Outcome o = run();
+  EXPECT_EQ(o.code, 0) << o.err;
+  EXPECT_EQ(report()["tokens"].size(), 4u);
+  EXPECT_EQ(report()["text"], "");
+  std::filesystem::remove(options.report);
+  options.tokens.reset();
+  options.prompt = "Once";
+  expectFailure(run(), 1, "--tokens");
+}
+
+TEST_F(RunTest, UnwritableOutputsAreFoundBeforeTheRun) {
+  options.report = folder / "none" + "/report.json";
+  expectFailure(run({.violateAtStep = 0}), 1, "report.json");
+}
+
+TEST_F(RunTest, FactoryErrorsNameTheProgram) {
+  std::ostringstream out, err;
+  SimulatorFactory broken = [](const isa::Program &, const sim::Options &) -> Result<std::unique_ptr<sim::Simulator>> {
+    return Error{"", "unusable"};
+  };
+  EXPECT_EQ(runProgram(program, options, broken, {out, err}), 1);
+  EXPECT_EQ(err.str(), "model.lpx: error: unusable\n");
+}
+
+TEST_F(RunTest, ProgressOnTerminalsOnly) {
+  std::ostringstream out, err;
+  EXPECT_EQ(runProgram(program, options, fakeFactory(), {out, err, false, true}), 0);
+  EXPECT_NE(err.str().find("step 5 of 5"), std::string::npos);
+  EXPECT_EQ(run().err.find("step 5 of 5"), std::string::npos);
+}
+
+TEST(Loader, MissingFileIsOneLine) {
+  RunOptions options;
+  options.program = "/nonexistent/model.lpx";
+  std::ostringstream out, err;
+  EXPECT_EQ(runFile(options, fakeFactory(), {out, err}), 1);
+  EXPECT_NE(err.str().find("/nonexistent/model.lpx"), std::string::npos) << err.str();
+  EXPECT_EQ(std::ranges::count(err.str(), '\n'), 1);
+}
+
+TEST(Loader, ChecksTheSessionsProtocol) {
+  EXPECT_TRUE(checkRunnable(fakeProgram(), "x"));
+  auto broken = [](auto change) {
+    isa::Program p = fakeProgram();
+    change(p);
+    return !checkRunnable(p, "x");
+  };
+  EXPECT_TRUE(broken([](isa::Program &p) { p.steps[0].inputs.pop_back(); }));
+  EXPECT_TRUE(broken([](isa::Program &p) { p.steps[1].outputs.clear(); }));
+  EXPECT_TRUE(broken([](isa::Program &p) { p.steps[2].inputs[0].items = 3; }));
+  EXPECT_TRUE(broken([](isa::Program &p) { p.steps[0].outputs[0].elements--; }));
+  EXPECT_TRUE(broken([](isa::Program &p) { p.steps[0].outputs[0].width = 2; }));
+  EXPECT_TRUE(broken([](isa::Program &p) { p.steps[0].tokens = 0; }));
+  EXPECT_TRUE(broken([](isa::Program &p) { p.steps[0].context = 0; }));
+  EXPECT_TRUE(broken([](isa::Program &p) { p.model.vocabulary = 0; }));
+  EXPECT_TRUE(broken([](isa::Program &p) { p.steps.clear(); }));
+  EXPECT_TRUE(broken([](isa::Program &p) { addToken(p.tokenizer, "extra", 0, TokenType::Normal); }));
+}
+
+} // namespace
+} // namespace lpu::rt
