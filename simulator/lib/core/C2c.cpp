@@ -1,0 +1,94 @@
+// Links. How many vectors wait is judged at the end of an arrival's cycle, so
+// that a pop in the same cycle counts whichever process ran first.
+#include "C2c.h"
+
+#include <fmt/format.h>
+
+namespace lpu::sim {
+
+int LinkFifo::waitingBefore(Cycle now) const {
+  int count = lastPop == now ? 1 : 0;
+  for (const Entry &entry : entries) {
+    if (entry.arrival >= now)
+      break;
+    ++count;
+  }
+  return count;
+}
+
+const LinkFifo::Entry *LinkFifo::latestBefore(Cycle now) const {
+  const Entry *latest = nullptr;
+  for (const Entry &entry : entries)
+    if (entry.arrival < now)
+      latest = &entry;
+  return latest;
+}
+
+void C2cUnit::reset() {
+  lastSend = INT64_MIN;
+  if (in)
+    in->reset();
+}
+
+Cycle C2cUnit::execute(const Dispatch &d) {
+  switch (d.op->opcode) {
+  case isa::Opcode::Send:
+    return connected(d) ? send(d) : kNoEffect;
+  case isa::Opcode::Receive:
+    return connected(d) ? receive(d) : kNoEffect;
+  default: // deskew: clocks are modelled aligned
+    return kNoEffect;
+  }
+}
+
+bool C2cUnit::connected(const Dispatch &d) const {
+  if (out)
+    return true;
+  fault("link-unconnected", d, fmt::format("nothing is attached to {}", isa::queueName(isa::queueAt(chip.machine, queue))));
+  return false;
+}
+
+Cycle C2cUnit::send(const Dispatch &d) {
+  const Cycle interval = chip.machine.c2cVectorInterval;
+  if (lastSend != INT64_MIN && d.time < lastSend + interval) {
+    fault("link-busy", d, fmt::format("sends at t={}, but the send of t={} occupies the link until {} + {} = {}",
+                                      relative(d.time), relative(lastSend), relative(lastSend), interval,
+                                      relative(lastSend) + interval));
+    return kNoEffect;
+  }
+  const VectorValue *value = sample(d, d.op->link);
+  if (!value)
+    return kNoEffect;
+  lastSend = d.time;
+  Cycle arrival = d.time + chip.machine.latency.C2cSend;
+  out->push({arrival, *value, {queue, d.time, d.op}});
+  return arrival;
+}
+
+Cycle C2cUnit::receive(const Dispatch &d) {
+  const LinkFifo::Entry *entry = in->front(d.time);
+  if (!entry) {
+    std::string detail = fmt::format("nothing has arrived by t={}", relative(d.time));
+    if (in->nextArrival() != std::numeric_limits<Cycle>::max())
+      detail += fmt::format("; the next vector arrives at t={}", relative(in->nextArrival()));
+    fault("link-empty", d, std::move(detail));
+    return kNoEffect;
+  }
+  VectorValue value = entry->value;
+  in->pop(d.time);
+  Cycle latency = chip.machine.latency.C2cReceive;
+  return drive(d, d.op->link, latency, std::move(value)) ? d.time + latency : kNoEffect;
+}
+
+void C2cUnit::checkArrivals(Cycle now) const {
+  if (!in || in->waitingBefore(now) <= chip.machine.c2cFifoVectors)
+    return;
+  const LinkFifo::Entry *latest = in->latestBefore(now);
+  if (latest && latest->arrival == now - 1)
+    chip.faults.report("link-overflow", now - 1, latest->sender.queue, latest->sender.op,
+                       fmt::format("the vector sent at t={} arrives at t={} and is number {} waiting; the link holds {}",
+                                   relative(latest->sender.issued), relative(now - 1), in->waitingBefore(now),
+                                   chip.machine.c2cFifoVectors));
+}
+
+} // namespace lpu::sim

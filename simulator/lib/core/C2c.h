@@ -1,0 +1,66 @@
+// Chip-to-chip links (T7): one direction of a link as a FIFO of vectors with
+// their arrival cycles, and the unit at a chip's end of a link.
+#pragma once
+
+#include "Unit.h"
+
+#include <deque>
+#include <limits>
+
+namespace lpu::sim {
+
+/// What is under way or waiting in one direction of one link.
+class LinkFifo {
+public:
+  struct Entry {
+    Cycle arrival;
+    VectorValue value;
+    Producer sender;
+  };
+
+  void push(Entry entry) { entries.push_back(std::move(entry)); }
+  /// The oldest vector that has arrived by `now`; null: none.
+  const Entry *front(Cycle now) const { return !entries.empty() && entries.front().arrival <= now ? &entries.front() : nullptr; }
+  /// When the next vector under way arrives; the largest cycle if none is.
+  Cycle nextArrival() const { return entries.empty() ? std::numeric_limits<Cycle>::max() : entries.front().arrival; }
+  void pop(Cycle now) {
+    entries.pop_front();
+    lastPop = now;
+  }
+  void reset() {
+    entries.clear();
+    lastPop = INT64_MIN;
+  }
+  /// Vectors waiting at the end of cycle `now` − 1; pops of `now` itself may have happened.
+  int waitingBefore(Cycle now) const;
+  /// The latest of those; valid if there is one in the FIFO.
+  const Entry *latestBefore(Cycle now) const;
+
+private:
+  std::deque<Entry> entries;
+  Cycle lastPop = INT64_MIN;
+};
+
+class C2cUnit final : public Unit {
+public:
+  C2cUnit(ChipContext &chip, int queue) : Unit(chip, queue) {}
+  /// What leaves and what comes in on this link; null: unconnected.
+  void connect(LinkFifo *outgoing, LinkFifo *incoming) {
+    out = outgoing;
+    in = incoming;
+  }
+  Cycle execute(const Dispatch &d) override;
+  void reset();
+  /// To be called in the cycle after an arrival in `in`: reports link-overflow.
+  void checkArrivals(Cycle now) const;
+
+private:
+  bool connected(const Dispatch &d) const;
+  Cycle send(const Dispatch &d);
+  Cycle receive(const Dispatch &d);
+
+  LinkFifo *out = nullptr, *in = nullptr;
+  Cycle lastSend = INT64_MIN;
+};
+
+} // namespace lpu::sim

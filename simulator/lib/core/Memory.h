@@ -1,0 +1,66 @@
+// The chip's SRAM (T3): every row of every bank, where its bytes live, which of
+// its superlane words have been written, and since when they can be read.
+// Constant rows point into the program's mapped image; a row gets storage of its
+// own at the first write. Contents outlive steps.
+#pragma once
+
+#include "VectorValue.h"
+
+#include "lpu/isa/Program.h"
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lpu::sim {
+
+struct MemRow {
+  const std::uint8_t *bytes = nullptr; ///< null: zeros
+  isa::Cycle readyAt = INT64_MIN;      ///< absolute cycle from which the latest write can be read
+  std::uint32_t written = 0;           ///< per superlane word
+  isa::Region::Kind kind = isa::Region::Kind::Scratch;
+  bool owned = false;                  ///< bytes are this memory's own storage
+};
+
+class Memory {
+public:
+  explicit Memory(const isa::Machine &machine);
+  ~Memory();
+  Memory(const Memory &) = delete;
+  Memory &operator=(const Memory &) = delete;
+
+  /// Lays the program's regions over the rows. Error: a region outside of the
+  /// machine or of the image.
+  Status load(const isa::Program &program);
+  /// Zero regions back to zeros.
+  void clearState();
+
+  /// First of the memRowsPerBank rows of a bank.
+  MemRow *bank(isa::Side side, int slice, int bank) {
+    return &rows[((static_cast<std::size_t>(side) * machine.memSlicesPerSide + slice) * machine.memBanks + bank) *
+                 machine.memRowsPerBank];
+  }
+  const MemRow *bank(isa::Side side, int slice, int b) const { return const_cast<Memory *>(this)->bank(side, slice, b); }
+  /// Writable bytes of a row; zeros where never written.
+  std::uint8_t *storage(MemRow &row);
+  std::uint32_t allWritten() const { return full; }
+  const std::uint8_t *zeros() const { return zeroRow.data(); }
+
+  /// Host writes: a whole row, readable at once.
+  void hostWrite(isa::Side side, int slice, int bank, int row, const std::uint8_t *bytes);
+  std::array<std::uint8_t, 32> sha256() const;
+
+private:
+  Status loadRegion(const isa::Program &program, const isa::Region &region);
+
+  const isa::Machine &machine;
+  std::uint32_t full;
+  std::vector<MemRow> rows; ///< in (side, slice, bank, row) order
+  std::vector<std::uint8_t> zeroRow;
+  std::vector<isa::Region> zeroRegions;
+  VectorPool pool;
+  std::vector<VectorValue> owned; ///< keeps row storage alive
+};
+
+} // namespace lpu::sim

@@ -1,0 +1,273 @@
+// MXM plane. A play is computed when it dispatches, with the tile installed then,
+// and its sum waits for its arrival cycle; so passes in flight keep their tile.
+// Only rows of loaded groups are computed, over the lanes that are not zero.
+#include "Mxm.h"
+
+#include "Dot.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <limits>
+
+namespace lpu::sim {
+
+namespace {
+constexpr int kGroup = 16; ///< rows per lw, and streams per lw
+} // namespace
+
+MxmPlane::MxmPlane(ChipContext &chip, int weightQueue)
+    : chip(chip), side(isa::queueAt(chip.machine, weightQueue).side), weightUnit(chip, *this, weightQueue),
+      activationUnit(chip, *this, weightQueue + 1), resultUnit(chip, *this, weightQueue + 2),
+      activationRows(chip.machine.mxmActivationRows), accumulators(chip.machine.mxmAccumulatorRows),
+      widened(chip.machine.lanes()) {
+  buffer.rows.resize(chip.machine.lanes());
+  installed.rows.resize(chip.machine.lanes());
+}
+
+void MxmPlane::reset() {
+  buffer.groups = installed.groups = groupsBeforeInstall = 0;
+  hasTile = false;
+  lastLoad = lastInstall = INT64_MIN;
+  lastInstallWord = {};
+  for (ActivationRow &row : activationRows)
+    row = ActivationRow();
+  for (AccumulatorRow &row : accumulators)
+    row.written = false;
+  passes.clear();
+}
+
+Cycle MxmPlane::nextArrival() const {
+  return passes.empty() ? std::numeric_limits<Cycle>::max() : passes.front().arrival;
+}
+
+void MxmPlane::checkArrivals(Cycle now) {
+  while (!passes.empty() && passes.front().arrival < now) {
+    if (!passes.front().taken)
+      activationUnit.reportLost(passes.front());
+    passes.pop_front();
+  }
+}
+
+std::string MxmPlane::installTooEarly(Cycle install, Cycle load) const {
+  Cycle zero = chip.faults.zero(), latency = chip.machine.latency.MxmLoadWeights;
+  return fmt::format("install at t={}, but the lw of t={} completes at {} + {} = {}", install - zero, load - zero,
+                     load - zero, latency, load - zero + latency);
+}
+
+Cycle MxmPlane::WeightUnit::execute(const Dispatch &d) {
+  const WeightsOp &op = d.op->weights;
+  const int superlanes = chip.machine.superlanes;
+  if (op.rowGroup >= superlanes) {
+    fault("address-range", d, fmt::format("row group {}; groups are 0..{}", op.rowGroup, superlanes - 1));
+    return kNoEffect;
+  }
+  int group = (op.rowGroup + d.copy * op.step) % superlanes;
+  if (group < 0)
+    group += superlanes;
+  const std::uint32_t bit = 1u << group;
+  bool sameCycle = plane.lastInstall == d.time;
+  if ((sameCycle ? plane.groupsBeforeInstall : plane.buffer.groups) & bit) {
+    fault("early-lw", d, fmt::format("row group {} is loaded already and not installed at t={}", group, relative(d.time)));
+    return kNoEffect;
+  }
+  if (sameCycle) { // the install is to blame, whichever of the two ran first
+    chip.faults.report("early-install", d.time, queue + 1, plane.lastInstallWord.op,
+                       plane.installTooEarly(d.time, d.time));
+    return kNoEffect;
+  }
+  if (!sampleGroup(d, {plane.outbound(), op.stream}, kGroup, &plane.buffer.rows[group * kGroup]))
+    return kNoEffect;
+  plane.buffer.groups |= bit;
+  plane.lastLoad = d.time;
+  return d.time + chip.machine.latency.MxmLoadWeights;
+}
+
+Cycle MxmPlane::ActivationUnit::execute(const Dispatch &d) {
+  const ActivateOp &op = d.op->activate;
+  const isa::Latencies &l = chip.machine.latency;
+  if (op.play && op.install) {
+    fault("install-play", d, fmt::format("install and play in one word at t={}", relative(d.time)));
+    return kNoEffect;
+  }
+  Cycle effect = kNoEffect;
+  // Play first: a load of the same row in this word becomes playable one cycle later.
+  if (op.play) {
+    if (!play(d, op))
+      return kNoEffect;
+    effect = d.time + l.MxmPlay;
+  }
+  if (op.load) {
+    if (!load(d, op))
+      return kNoEffect;
+    effect = std::max(effect, d.time + l.MxmLoad);
+  }
+  if (op.install) {
+    if (!install(d))
+      return kNoEffect;
+    effect = std::max(effect, d.time + l.MxmInstall);
+  }
+  return effect;
+}
+
+bool MxmPlane::ActivationUnit::rowInRange(const Dispatch &d, int row) const {
+  if (row >= 0 && row < chip.machine.mxmActivationRows)
+    return true;
+  fault("address-range", d, fmt::format("activation row {}; rows are 0..{}", row, chip.machine.mxmActivationRows - 1));
+  return false;
+}
+
+bool MxmPlane::ActivationUnit::load(const Dispatch &d, const ActivateOp &op) {
+  int index = op.loadRow + d.copy * op.loadStep;
+  if (!rowInRange(d, index))
+    return false;
+  const VectorValue *value = sample(d, {plane.outbound(), op.loadStream});
+  if (!value)
+    return false;
+  plane.activationRows[index] = {true, *value};
+  return true;
+}
+
+bool MxmPlane::ActivationUnit::play(const Dispatch &d, const ActivateOp &op) {
+  int index = op.playRow + d.copy * op.playStep;
+  if (!rowInRange(d, index))
+    return false;
+  if (!plane.hasTile) {
+    fault("no-tile", d, fmt::format("play at t={} before any install of this step", relative(d.time)));
+    return false;
+  }
+  const ActivationRow &row = plane.activationRows[index];
+  if (!row.loaded) {
+    fault("empty-operand", d, fmt::format("activation row {} was not loaded before t={}", index, relative(d.time)));
+    return false;
+  }
+  VectorValue sum = chip.functional ? plane.multiply(row.value, op.mask) : VectorValue();
+  plane.passes.push_back({d.time + chip.machine.latency.MxmPlay, false, d, std::move(sum)});
+  return true;
+}
+
+bool MxmPlane::ActivationUnit::install(const Dispatch &d) {
+  if (plane.buffer.groups == 0) {
+    fault("early-install", d, fmt::format("the weight buffer is empty at t={}", relative(d.time)));
+    return false;
+  }
+  if (d.time < plane.lastLoad + chip.machine.latency.MxmLoadWeights) {
+    fault("early-install", d, plane.installTooEarly(d.time, plane.lastLoad));
+    return false;
+  }
+  std::swap(plane.installed, plane.buffer);
+  plane.groupsBeforeInstall = plane.installed.groups;
+  plane.buffer.groups = 0;
+  plane.hasTile = true;
+  plane.lastInstall = d.time;
+  plane.lastInstallWord = d;
+  return true;
+}
+
+void MxmPlane::ActivationUnit::reportLost(const Pass &pass) const {
+  chip.faults.report("lost-sum", pass.arrival, queue, pass.play.op,
+                     fmt::format("the sum of the play at t={} arrives at {} + {} = {} and no acc takes it",
+                                 relative(pass.play.time), relative(pass.play.time), chip.machine.latency.MxmPlay,
+                                 relative(pass.arrival)));
+}
+
+VectorValue MxmPlane::multiply(const VectorValue &x, std::uint32_t mask) {
+  const int width = chip.machine.lanesPerSuperlane, lanes = chip.machine.lanes();
+  const auto *in = reinterpret_cast<const std::int8_t *>(x.data());
+  int first = lanes, end = 0; // lanes outside are zero
+  for (int k = 0; k < chip.machine.superlanes; ++k) {
+    bool on = mask >> k & 1;
+    std::int16_t any = 0;
+    for (int l = k * width; l < (k + 1) * width; ++l)
+      any |= widened[l] = on ? in[l] : 0;
+    if (any) {
+      first = std::min(first, k * width);
+      end = (k + 1) * width;
+    }
+  }
+  VectorValue sum = VectorValue::allocate(chip.words);
+  auto *out = reinterpret_cast<std::int32_t *>(sum.writableWords());
+  std::fill_n(out, lanes, 0);
+  for (int g = 0; g < chip.machine.superlanes && first < end; ++g)
+    for (int r = g * kGroup; (installed.groups >> g & 1) && r < (g + 1) * kGroup; ++r)
+      out[r] = dotInt8(reinterpret_cast<const std::int8_t *>(installed.rows[r].data()) + first, &widened[first],
+                       end - first);
+  return sum;
+}
+
+Cycle MxmPlane::ResultUnit::execute(const Dispatch &d) {
+  const AccumulateOp &op = d.op->accumulate;
+  int index = op.row + d.copy * op.step;
+  if (index < 0 || index >= chip.machine.mxmAccumulatorRows) {
+    fault("address-range", d, fmt::format("accumulator row {}; rows are 0..{}", index,
+                                          chip.machine.mxmAccumulatorRows - 1));
+    return kNoEffect;
+  }
+  AccumulatorRow &row = plane.accumulators[index];
+  if (op.mode != isa::AccMode::None && !take(d, op, row, index))
+    return kNoEffect;
+  if (op.emit && !emit(d, op, row, index))
+    return kNoEffect;
+  return d.time + chip.machine.latency.MxmEmit;
+}
+
+bool MxmPlane::ResultUnit::take(const Dispatch &d, const AccumulateOp &op, AccumulatorRow &row, int index) {
+  Pass *pass = nullptr;
+  for (Pass &p : plane.passes) {
+    if (p.arrival == d.time)
+      pass = &p;
+    if (p.arrival >= d.time)
+      break;
+  }
+  if (!pass) {
+    Cycle latency = chip.machine.latency.MxmPlay;
+    fault("no-sum", d, fmt::format("no sum arrives at t={}: nothing was played at {} - {} = {}", relative(d.time),
+                                   relative(d.time), latency, relative(d.time - latency)));
+    return false;
+  }
+  pass->taken = true;
+  bool add = op.mode == isa::AccMode::Add;
+  if (add && !row.written) {
+    fault("empty-operand", d, fmt::format("adds to accumulator row {}, never written in this step", index));
+    return false;
+  }
+  row.written = true;
+  if (!chip.functional)
+    return true;
+  const int lanes = chip.machine.lanes();
+  const std::uint32_t *in = pass->sum.words();
+  row.values.resize(lanes);
+  std::uint32_t overflow = 0;
+  for (int i = 0; i < lanes; ++i) {
+    std::uint32_t old = add ? static_cast<std::uint32_t>(row.values[i]) : 0, sum = old + in[i];
+    overflow |= (sum ^ old) & (sum ^ in[i]);
+    row.values[i] = static_cast<std::int32_t>(sum);
+  }
+  if (overflow >> 31) {
+    fault("accumulator-overflow", d, fmt::format("a lane of accumulator row {} leaves int32 at t={}", index,
+                                                 relative(d.time)));
+    return false;
+  }
+  return true;
+}
+
+bool MxmPlane::ResultUnit::emit(const Dispatch &d, const AccumulateOp &op, const AccumulatorRow &row, int index) {
+  if (!row.written) {
+    fault("empty-operand", d, fmt::format("emits accumulator row {}, never written in this step", index));
+    return false;
+  }
+  for (int b = 0; b < 4; ++b) {
+    VectorValue part;
+    if (chip.functional) {
+      part = VectorValue::allocate(chip.rows);
+      std::uint8_t *out = part.writable();
+      for (int i = 0, lanes = chip.machine.lanes(); i < lanes; ++i)
+        out[i] = static_cast<std::uint8_t>(static_cast<std::uint32_t>(row.values[i]) >> (8 * b));
+    }
+    if (!drive(d, {plane.inbound(), static_cast<std::uint8_t>(op.stream + b)}, chip.machine.latency.MxmEmit,
+               std::move(part)))
+      return false;
+  }
+  return true;
+}
+
+} // namespace lpu::sim

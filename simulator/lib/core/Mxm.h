@@ -1,0 +1,106 @@
+// One plane of the matrix unit (T5). Its three queues act on shared state within
+// one cycle, so what they decide depends on timestamps and never on which of
+// them ran first.
+#pragma once
+
+#include "Unit.h"
+
+#include <deque>
+#include <vector>
+
+namespace lpu::sim {
+
+class MxmPlane {
+public:
+  /// `weightQueue` is the number of queue W; A and R follow it.
+  MxmPlane(ChipContext &chip, int weightQueue);
+
+  Unit &weights() { return weightUnit; }
+  Unit &activations() { return activationUnit; }
+  Unit &results() { return resultUnit; }
+
+  /// Tiles, activation rows, accumulators and passes in flight of the step before are gone.
+  void reset();
+  /// Arrival of the oldest pass in flight; the largest cycle when there is none.
+  Cycle nextArrival() const;
+  /// To be called in the cycle after an arrival: reports lost-sum, forgets sums before `now`.
+  void checkArrivals(Cycle now);
+
+private:
+  struct Tile {
+    std::uint32_t groups = 0; ///< bit g: rows 16g..16g+15 were loaded
+    std::vector<VectorValue> rows;
+  };
+  struct ActivationRow {
+    bool loaded = false;
+    VectorValue value;
+  };
+  struct AccumulatorRow {
+    bool written = false;
+    std::vector<std::int32_t> values; ///< allocated at first use
+  };
+  struct Pass {
+    Cycle arrival;
+    bool taken;
+    Dispatch play;
+    VectorValue sum; ///< int32 lanes
+  };
+
+  class WeightUnit final : public Unit {
+  public:
+    WeightUnit(ChipContext &chip, MxmPlane &plane, int queue) : Unit(chip, queue), plane(plane) {}
+    Cycle execute(const Dispatch &d) override;
+
+  private:
+    MxmPlane &plane;
+  };
+
+  class ActivationUnit final : public Unit {
+  public:
+    ActivationUnit(ChipContext &chip, MxmPlane &plane, int queue) : Unit(chip, queue), plane(plane) {}
+    Cycle execute(const Dispatch &d) override;
+    void reportLost(const Pass &pass) const;
+
+  private:
+    bool load(const Dispatch &d, const ActivateOp &op);
+    bool play(const Dispatch &d, const ActivateOp &op);
+    bool install(const Dispatch &d);
+    bool rowInRange(const Dispatch &d, int row) const;
+    MxmPlane &plane;
+  };
+
+  class ResultUnit final : public Unit {
+  public:
+    ResultUnit(ChipContext &chip, MxmPlane &plane, int queue) : Unit(chip, queue), plane(plane) {}
+    Cycle execute(const Dispatch &d) override;
+
+  private:
+    bool take(const Dispatch &d, const AccumulateOp &op, AccumulatorRow &row, int index);
+    bool emit(const Dispatch &d, const AccumulateOp &op, const AccumulatorRow &row, int index);
+    MxmPlane &plane;
+  };
+
+  VectorValue multiply(const VectorValue &x, std::uint32_t mask);
+  Direction outbound() const { return side == isa::Side::East ? Direction::East : Direction::West; }
+  Direction inbound() const { return side == isa::Side::East ? Direction::West : Direction::East; }
+  std::string installTooEarly(Cycle install, Cycle load) const;
+
+  ChipContext &chip;
+  isa::Side side;
+  WeightUnit weightUnit;
+  ActivationUnit activationUnit;
+  ResultUnit resultUnit;
+
+  Tile buffer, installed;
+  bool hasTile = false;
+  Cycle lastLoad = INT64_MIN;    ///< dispatch of the latest lw
+  Cycle lastInstall = INT64_MIN;
+  Dispatch lastInstallWord;
+  std::uint32_t groupsBeforeInstall = 0; ///< of the buffer when it was last installed
+  std::vector<ActivationRow> activationRows;
+  std::vector<AccumulatorRow> accumulators;
+  std::deque<Pass> passes;       ///< in order of arrival
+  std::vector<std::int16_t> widened; ///< the played vector, masked, 16 bits a lane
+};
+
+} // namespace lpu::sim

@@ -1,0 +1,109 @@
+// Instructions decoded once per step program into small unit-specific records,
+// so that a dispatch reads a few bytes instead of unpacking a word. Static
+// faults of a word are kept in `problem` and reported when it dispatches.
+#pragma once
+
+#include "lpu/isa/Instruction.h"
+#include "lpu/isa/Machine.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lpu::sim {
+
+using isa::Cycle;
+using isa::Direction;
+
+enum class OpKind : std::uint8_t { Illegal, Nop, Repeat, Sync, Notify, Config, IFetch, Unit };
+
+struct StreamRef {
+  Direction dir;
+  std::uint8_t stream;
+};
+
+struct RepeatOp {
+  std::uint32_t count, interval, window, span;
+};
+struct MemOp {
+  bool read, write;
+  std::uint8_t readBank, writeBank;
+  StreamRef readTo, writeFrom;
+  std::int16_t readRow, readStep, writeRow, writeStep;
+};
+/// gather and scatter
+struct MappedOp {
+  std::uint8_t bank, mapLane;
+  StreamRef map, data;
+};
+struct VxmOperand {
+  isa::OperandKind kind;
+  std::uint8_t index, bytes;
+  Direction dir;
+};
+struct VxmOp {
+  VxmOperand operands[3];
+  std::uint8_t operandCount, outBytes, latency;
+  bool out, accumulate;
+  StreamRef result;
+  std::uint32_t immediate;
+};
+struct WeightsOp {
+  std::uint8_t stream, rowGroup;
+  std::int16_t step;
+};
+struct ActivateOp {
+  bool load, play, install;
+  std::uint8_t loadStream;
+  std::int16_t loadRow, loadStep, playRow, playStep;
+  std::uint32_t mask;
+};
+struct AccumulateOp {
+  isa::AccMode mode;
+  bool emit;
+  std::uint8_t stream;
+  std::int16_t row, step;
+};
+struct SxmOp {
+  StreamRef source, second, result;
+  std::int16_t amount;
+  std::uint8_t map;
+};
+
+struct Op {
+  OpKind kind = OpKind::Illegal;
+  isa::Opcode opcode = isa::Opcode::Nop;
+  std::uint16_t label = 0;
+  /// Cycles until the next word of the queue (nop n: n).
+  std::uint16_t gap = 1;
+  isa::Word raw{};
+  const char *problem = nullptr;
+  union {
+    RepeatOp repeat;
+    StreamRef link; ///< ifetch, send, receive
+    MemOp mem;
+    MappedOp mapped;
+    VxmOp vxm;
+    WeightsOp weights;
+    ActivateOp activate;
+    AccumulateOp accumulate;
+    SxmOp sxm;
+  };
+  Op() : repeat{} {}
+};
+
+/// What a queue hands to its unit in one cycle.
+struct Dispatch {
+  const Op *op = nullptr; ///< null: nothing to dispatch
+  Cycle time = 0;         ///< absolute chip cycle
+  std::int32_t copy = 0;  ///< reissue number of REPEAT; step fields count this often
+};
+
+/// Decodes one word of `queue` and appends it to `ops`, whose earlier entries
+/// are the words before it (REPEAT checks its window against them).
+void decodeOp(const isa::Machine &machine, isa::QueueId queue, const isa::Word &word, std::uint16_t label,
+              std::vector<Op> &ops);
+/// The instruction as text, for diagnostics.
+std::string describe(const Op &op);
+
+} // namespace lpu::sim

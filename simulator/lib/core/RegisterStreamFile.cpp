@@ -1,0 +1,74 @@
+// Shift registers. A value driven at t for t + d waits in a ring of pending
+// drives and enters its register at the edge of t + d, after the shift, so that
+// it replaces what arrives there (T2.4).
+#include "RegisterStreamFile.h"
+
+#include <bit>
+
+namespace lpu::sim {
+
+RegisterStreamFile::RegisterStreamFile(const isa::Machine &machine)
+    : streams(machine.streamsPerDirection), reach(machine.maxPosition()), width(2 * reach + 1),
+      registers(static_cast<std::size_t>(2) * streams * width) {
+  const isa::Latencies &l = machine.latency;
+  Cycle longest = 1;
+  for (Cycle d : {l.MemRead, l.MemGather, l.VxmSimple, l.VxmSpecial, l.MxmEmit, l.SxmWithin, l.SxmAcross,
+                  l.SxmTranspose, l.C2cReceive})
+    longest = std::max(longest, d);
+  pending.resize(std::bit_ceil(static_cast<std::size_t>(longest + 2)));
+}
+
+void RegisterStreamFile::advance(Cycle now) {
+  current = now;
+  for (int s = 0; s < streams; ++s) {
+    Register *east = line({Direction::East, static_cast<std::uint8_t>(s)});
+    for (int p = width - 1; p > 0; --p)
+      east[p] = std::move(east[p - 1]);
+    east[0] = Register();
+    Register *west = line({Direction::West, static_cast<std::uint8_t>(s)});
+    for (int p = 0; p + 1 < width; ++p)
+      west[p] = std::move(west[p + 1]);
+    west[width - 1] = Register();
+  }
+  std::vector<Pending> &arriving = pendingAt(now);
+  for (Pending &drive : arriving)
+    line(drive.ref)[drive.position + reach] = Register{true, std::move(drive.value)};
+  arriving.clear();
+}
+
+const Producer *RegisterStreamFile::drive(StreamRef ref, int position, Cycle time, VectorValue value,
+                                          const Producer &by) {
+  std::vector<Pending> &list = pendingAt(time);
+  for (const Pending &other : list)
+    if (other.ref.dir == ref.dir && other.ref.stream == ref.stream && other.position == position)
+      return &other.producer;
+  list.push_back({ref, position, time, std::move(value), by});
+  return nullptr;
+}
+
+const VectorValue *RegisterStreamFile::sample(StreamRef ref, int position, Cycle now) const {
+  const Register &r = line(ref)[position + reach];
+  return r.valid && now == current ? &r.value : nullptr;
+}
+
+int RegisterStreamFile::nearest(StreamRef ref, int position, Cycle now, int distance) const {
+  int sign = ref.dir == Direction::East ? 1 : -1;
+  const Register *r = line(ref);
+  for (int d = 1; d <= distance; ++d) {
+    int behind = position - sign * d, ahead = position + sign * d;
+    if (ahead >= -reach && ahead <= reach && r[ahead + reach].valid)
+      return -d;
+    if (behind >= -reach && behind <= reach && r[behind + reach].valid)
+      return d;
+  }
+  return 0;
+}
+
+void RegisterStreamFile::reset() {
+  for (Register &r : registers)
+    r = Register();
+  for (auto &list : pending)
+    list.clear();
+}
+
+} // namespace lpu::sim

@@ -1,0 +1,38 @@
+// What is known about the step that is running: how far it got, how much it
+// dispatched, its first hazard. Units and queues report here.
+#pragma once
+
+#include "Faults.h"
+#include "Trace.h"
+#include "Unit.h"
+
+namespace lpu::sim {
+
+class StepMonitor {
+public:
+  StepMonitor(const isa::Machine &machine, Trace *trace) : faults(machine), trace(trace) {}
+
+  /// `zero`: the absolute cycle at which the barrier will release.
+  void begin(const isa::StepProgram &step, Cycle zero) {
+    faults.begin(zero);
+    instructions = 0;
+    running = 0;
+    lastEffect = zero;
+    if (trace)
+      trace->beginStep(step, zero);
+  }
+  void dispatched(int queue, const Dispatch &d) {
+    ++instructions;
+    if (trace && (d.op->kind == OpKind::Unit || d.op->kind == OpKind::IFetch))
+      trace->dispatch(queue, d.op->label, d.time);
+  }
+  void effect(Cycle at) { lastEffect = at > lastEffect ? at : lastEffect; }
+
+  FaultLog faults;
+  Trace *trace;
+  std::uint64_t instructions = 0;
+  int running = 0;      ///< queues with a word still to dispatch, parked ones excluded
+  Cycle lastEffect = 0; ///< absolute (T1.5)
+};
+
+} // namespace lpu::sim

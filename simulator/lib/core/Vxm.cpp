@@ -1,0 +1,160 @@
+// ALU execution: collect operands as 32-bit lanes, one call into the machine's
+// numerics, keep the result for chaining and split it onto byte streams.
+#include "Vxm.h"
+
+#include "lpu/isa/Numerics.h"
+
+#include <algorithm>
+#include <bit>
+#include <fmt/format.h>
+
+namespace lpu::sim {
+
+using isa::OperandKind;
+
+namespace {
+
+void widen8(const std::uint8_t *in, std::uint32_t *out, int lanes) {
+  for (int i = 0; i < lanes; ++i)
+    out[i] = static_cast<std::uint32_t>(static_cast<std::int32_t>(static_cast<std::int8_t>(in[i])));
+}
+
+void widen16(const std::uint8_t *lo, const std::uint8_t *hi, std::uint32_t *out, int lanes) {
+  for (int i = 0; i < lanes; ++i)
+    out[i] = static_cast<std::uint32_t>(static_cast<std::int32_t>(static_cast<std::int8_t>(hi[i]))) << 8 | lo[i];
+}
+
+void join32(const VectorValue *parts, std::uint32_t *out, int lanes) {
+  const std::uint8_t *p0 = parts[0].data(), *p1 = parts[1].data(), *p2 = parts[2].data(), *p3 = parts[3].data();
+  for (int i = 0; i < lanes; ++i)
+    out[i] = std::uint32_t{p0[i]} | std::uint32_t{p1[i]} << 8 | std::uint32_t{p2[i]} << 16 | std::uint32_t{p3[i]} << 24;
+}
+
+} // namespace
+
+Alu::Alu(ChipContext &chip, const AluArray &alus, int queue)
+    : Unit(chip, queue), alus(alus),
+      results(std::bit_ceil(static_cast<std::size_t>(
+          std::max(chip.machine.latency.VxmSimple, chip.machine.latency.VxmSpecial) + 1))) {}
+
+void Alu::reset() {
+  for (Result &r : results)
+    r = Result();
+  accumulator = VectorValue();
+  accumulatorWritten = false;
+}
+
+const VectorValue *Alu::resultOf(Cycle issued, Cycle latency) const {
+  const Result &r = results[static_cast<std::size_t>(issued) & (results.size() - 1)];
+  return r.issued == issued && r.latency == latency ? &r.value : nullptr;
+}
+
+const VectorValue *Alu::aluOperand(const Dispatch &d, int alu) const {
+  const Cycle simple = chip.machine.latency.VxmSimple, special = chip.machine.latency.VxmSpecial;
+  const VectorValue *a = alus[alu]->resultOf(d.time - simple, simple);
+  const VectorValue *b = simple == special ? nullptr : alus[alu]->resultOf(d.time - special, special);
+  if (a && b) {
+    fault("issue-conflict", d,
+          fmt::format("two results of vxm.{} are visible at t={}, dispatched at {} and {}", alu, relative(d.time),
+                      relative(d.time - special), relative(d.time - simple)));
+    return nullptr;
+  }
+  if (!a && !b)
+    fault("empty-operand", d,
+          fmt::format("no result of vxm.{} is visible at t={}: it dispatched neither a {}-cycle operation at {} nor a "
+                      "{}-cycle one at {}",
+                      alu, relative(d.time), simple, relative(d.time - simple), special, relative(d.time - special)));
+  return a ? a : b;
+}
+
+bool Alu::streamOperand(const Dispatch &d, const VxmOperand &o, VectorValue &value) {
+  VectorValue parts[4];
+  if (!sampleGroup(d, {o.dir, o.index}, o.bytes, parts))
+    return false;
+  if (!chip.functional)
+    return true;
+  value = VectorValue::allocate(chip.words);
+  std::uint32_t *out = value.writableWords();
+  const int lanes = chip.machine.lanes();
+  if (o.bytes == 1)
+    widen8(parts[0].data(), out, lanes);
+  else if (o.bytes == 2)
+    widen16(parts[0].data(), parts[1].data(), out, lanes);
+  else
+    join32(parts, out, lanes);
+  return true;
+}
+
+const VectorValue &Alu::immediate(std::uint32_t bits) {
+  if (!immediateValue.hasPayload() || immediateBits != bits) {
+    immediateBits = bits;
+    immediateValue = VectorValue::allocate(chip.words);
+    std::fill_n(immediateValue.writableWords(), chip.machine.lanes(), bits);
+  }
+  return immediateValue;
+}
+
+bool Alu::operand(const Dispatch &d, const VxmOp &op, const VxmOperand &o, VectorValue &value) {
+  switch (o.kind) {
+  case OperandKind::Stream:
+    return streamOperand(d, o, value);
+  case OperandKind::Alu: {
+    const VectorValue *result = aluOperand(d, o.index);
+    if (result)
+      value = *result;
+    return result != nullptr;
+  }
+  case OperandKind::Accumulator:
+    if (!accumulatorWritten) {
+      fault("empty-operand", d,
+            fmt::format("the accumulator has not been written in this step before t={}", relative(d.time)));
+      return false;
+    }
+    value = accumulator;
+    return true;
+  default:
+    if (chip.functional)
+      value = immediate(op.immediate);
+    return true;
+  }
+}
+
+bool Alu::driveResult(const Dispatch &d, const VxmOp &op, const VectorValue &value) {
+  for (int b = 0; b < op.outBytes; ++b) {
+    VectorValue part;
+    if (chip.functional) {
+      part = VectorValue::allocate(chip.rows);
+      const std::uint32_t *in = value.words();
+      std::uint8_t *out = part.writable();
+      for (int i = 0, lanes = chip.machine.lanes(); i < lanes; ++i)
+        out[i] = static_cast<std::uint8_t>(in[i] >> (8 * b));
+    }
+    if (!drive(d, {op.result.dir, static_cast<std::uint8_t>(op.result.stream + b)}, op.latency, std::move(part)))
+      return false;
+  }
+  return true;
+}
+
+Cycle Alu::execute(const Dispatch &d) {
+  const VxmOp &op = d.op->vxm;
+  VectorValue operands[3];
+  for (int i = 0; i < op.operandCount; ++i)
+    if (!operand(d, op, op.operands[i], operands[i]))
+      return kNoEffect;
+  VectorValue value;
+  if (chip.functional) {
+    value = VectorValue::allocate(chip.words);
+    isa::vxmOp(d.op->opcode, operands[0].words(), operands[1].words(), operands[2].words(), value.writableWords(),
+               chip.machine.lanes());
+  }
+  if (op.out && !driveResult(d, op, value))
+    return kNoEffect;
+  if (op.accumulate) {
+    accumulator = value;
+    accumulatorWritten = true;
+  }
+  results[static_cast<std::size_t>(d.time) & (results.size() - 1)] = Result{d.time, op.latency, std::move(value)};
+  return d.time + op.latency;
+}
+
+} // namespace lpu::sim

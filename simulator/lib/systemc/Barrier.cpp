@@ -1,0 +1,27 @@
+// The barrier's only process notes the release time, cycle 0 of a step.
+#include "Barrier.h"
+
+namespace lpu::sim {
+
+Barrier::Barrier(sc_core::sc_module_name name, const isa::Machine &machine)
+    : sc_module(name), latency(machine.latency.Barrier) {
+  SC_HAS_PROCESS(Barrier);
+  SC_METHOD(onRelease);
+  sensitive << release;
+  dont_initialize();
+}
+
+bool Barrier::notify() {
+  if (used)
+    return false;
+  used = true;
+  release.notify(cycles(latency));
+  return true;
+}
+
+void Barrier::onRelease() {
+  isReleased = true;
+  releasedAt = sc_core::sc_time_stamp();
+}
+
+} // namespace lpu::sim

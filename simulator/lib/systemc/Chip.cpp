@@ -1,0 +1,127 @@
+// Elaboration: modules are made in the order of queue numbers and bound to the
+// chip's channels; nothing here depends on a particular machine.
+#include "Chip.h"
+
+#include <algorithm>
+
+namespace lpu::sim {
+
+namespace {
+
+/// SystemC names may not hold dots.
+std::string moduleName(const char *prefix, int number) { return prefix + std::to_string(number); }
+
+} // namespace
+
+Chip::Chip(sc_core::sc_module_name name, const isa::Program &program, bool clocked, bool functional,
+           StepMonitor &monitor)
+    : sc_module(name), machine(program.machine), rows(machine.lanes()),
+      words(static_cast<std::size_t>(machine.lanes()) * 4), sram(machine),
+      context{machine, program, monitor.faults, rows, words, functional}, monitor(monitor),
+      modules{context, monitor, clocked} {
+  if (clocked) {
+    clock = std::make_unique<sc_core::sc_clock>("clock", cycles(1));
+    clockedStreams = std::make_unique<ClockedStreams>("streams", machine);
+    clockedStreams->clock(*clock);
+  } else {
+    slotStreams = std::make_unique<SlotStreams>("streams", machine);
+  }
+  barrierModule = std::make_unique<Barrier>("barrier", machine);
+  buildQueues(program);
+  buildLinks(program);
+  if (!clocked)
+    return;
+  SC_HAS_PROCESS(Chip);
+  SC_METHOD(watch);
+  sensitive << clockedStreams->settled();
+  dont_initialize();
+}
+
+bool Chip::finished() const {
+  const Cycle now = cycleNow();
+  if (monitor.faults.any()) // two more cycles, for what is noticed after the fact
+    return now >= monitor.faults.at() + 2;
+  return monitor.running == 0 && !barrierModule->pending() && now >= endOfStep();
+}
+
+void Chip::watch() {
+  if (inStep && finished()) {
+    inStep = false;
+    sc_core::sc_pause();
+  }
+}
+
+StreamIf &Chip::streams() {
+  if (clockedStreams)
+    return *clockedStreams;
+  return *slotStreams;
+}
+
+void Chip::buildQueues(const isa::Program &program) {
+  for (int number = 0; number < isa::queueCount(machine); ++number) {
+    icus.push_back(std::make_unique<IcuModule>(moduleName("icu", number).c_str(), program, number, modules.clocked,
+                                               monitor));
+    icus.back()->barrier(*barrierModule);
+    QueueModule &unit = buildUnit(number);
+    unit.icu(*icus.back());
+    unit.streams(streams());
+  }
+}
+
+QueueModule &Chip::buildUnit(int number) {
+  switch (isa::queueAt(machine, number).unit) {
+  case isa::UnitKind::Mem:
+    mems.push_back(std::make_unique<MemModule>(moduleName("mem", number).c_str(), modules, sram, number));
+    return *mems.back();
+  case isa::UnitKind::Vxm:
+    alus.push_back(std::make_unique<AluModule>(moduleName("alu", number).c_str(), modules, aluCores, number));
+    aluCores.push_back(&alus.back()->alu());
+    return *alus.back();
+  case isa::UnitKind::MxmW:
+    planes.push_back(std::make_unique<MxmModule>(moduleName("mxm", number).c_str(), modules, number));
+    return planes.back()->queue(0);
+  case isa::UnitKind::MxmA:
+    return planes.back()->queue(1);
+  case isa::UnitKind::MxmR:
+    return planes.back()->queue(2);
+  case isa::UnitKind::Sxm:
+    sxms.push_back(std::make_unique<SxmModule>(moduleName("sxm", number).c_str(), modules, number));
+    return *sxms.back();
+  case isa::UnitKind::C2c:
+    break;
+  }
+  c2cs.push_back(std::make_unique<C2cModule>(moduleName("c2c", number).c_str(), modules, number));
+  return *c2cs.back();
+}
+
+void Chip::buildLinks(const isa::Program &program) {
+  int base = isa::queueCount(machine) - machine.c2cLinks;
+  for (auto [a, b] : program.loopbacks) {
+    links.push_back(std::make_unique<Link>(moduleName("link", static_cast<int>(links.size())).c_str(), machine,
+                                           base + a, base + b));
+    c2cs[a]->link(*links.back());
+    if (a != b)
+      c2cs[b]->link(*links.back());
+  }
+}
+
+void Chip::begin(const std::vector<const DecodedQueue *> &code, isa::Cycle start) {
+  streams().file().reset();
+  for (auto &alu : alus)
+    alu->alu().reset();
+  for (auto &plane : planes)
+    plane->plane().reset();
+  for (auto &c2c : c2cs)
+    c2c->unit().reset();
+  barrierModule->begin();
+  inStep = true;
+  for (std::size_t q = 0; q < icus.size(); ++q)
+    icus[q]->begin(code[q], start);
+}
+
+void Chip::reportParked() const {
+  for (const auto &icu : icus)
+    icu->reportParked();
+}
+
+} // namespace lpu::sim

@@ -1,0 +1,77 @@
+// Queue control in SystemC time. Before the release of a step's barrier only
+// SYNC and NOTIFY are legal, and after it neither may notify again (T1.4).
+#include "IcuModule.h"
+
+namespace lpu::sim {
+
+IcuModule::IcuModule(sc_core::sc_module_name name, const isa::Program &program, int number, bool clocked,
+                     StepMonitor &monitor)
+    : sc_module(name), icu(program.machine, isa::queueAt(program.machine, number), program.residentCode), queue(number),
+      clocked(clocked), monitor(monitor) {}
+
+void IcuModule::end_of_elaboration() {
+  SC_HAS_PROCESS(IcuModule);
+  SC_METHOD(onRelease);
+  sensitive << barrier->released();
+  dont_initialize();
+}
+
+void IcuModule::begin(const DecodedQueue *code, isa::Cycle start) {
+  icu.begin(code, start);
+  isReleased = false;
+  parkedBy = {};
+  due.cancel();
+  if (icu.due() == Icu::kNever)
+    return;
+  ++monitor.running;
+  rearm();
+}
+
+void IcuModule::rearm() {
+  if (icu.due() == Icu::kNever)
+    --monitor.running;
+  else if (!clocked)
+    due.notify(cycles(icu.due() - cycleNow()));
+}
+
+void IcuModule::onRelease() {
+  if (!icu.parked() || isReleased)
+    return;
+  isReleased = true;
+  icu.release(cycleNow());
+  if (icu.due() == Icu::kNever)
+    return;
+  ++monitor.running;
+  if (!clocked)
+    due.notify(sc_core::SC_ZERO_TIME);
+}
+
+bool IcuModule::illegal(const Dispatch &d, const char *why) const {
+  monitor.faults.report("illegal-encoding", d.time, queue, d.op, why);
+  return false;
+}
+
+bool IcuModule::control(const Dispatch &d) {
+  switch (d.op->kind) {
+  case OpKind::Illegal:
+    return illegal(d, d.op->problem);
+  case OpKind::Sync:
+    parkedBy = d;
+    return true;
+  case OpKind::Notify:
+    if (isReleased)
+      return illegal(d, "notify after the release: a step has exactly one barrier (T1.4)");
+    return barrier->notify() || illegal(d, "a second notify: a step has exactly one barrier (T1.4)");
+  default:
+    return isReleased || illegal(d, "dispatched before the release: a queue starts with sync (T1.4)");
+  }
+}
+
+void IcuModule::reportParked() const {
+  if (icu.parked())
+    monitor.faults.report("overrun", parkedBy.time, queue, parkedBy.op,
+                          isReleased ? "parked by a second sync, and a step has exactly one barrier: this queue never ends"
+                                     : "parked, and no notify releases this step: this queue never starts");
+}
+
+} // namespace lpu::sim

@@ -1,0 +1,55 @@
+// What the chip's modules see of each other through their ports.
+#pragma once
+
+#include "../core/C2c.h"
+#include "../core/Icu.h"
+#include "../core/StreamFile.h"
+#include "Time.h"
+
+namespace lpu::sim {
+
+/// The stream registers. `settled` fires once per cycle in the clocked engine,
+/// after all registers have shifted; never in the event engine.
+class StreamIf : public virtual sc_core::sc_interface {
+public:
+  virtual StreamFile &file() = 0;
+  virtual const sc_core::sc_event &settled() const = 0;
+};
+
+/// The chip-wide barrier between NOTIFY and the parked queues.
+class BarrierIf : public virtual sc_core::sc_interface {
+public:
+  /// False: this step's barrier has been used already.
+  virtual bool notify() = 0;
+  virtual const sc_core::sc_event &released() const = 0;
+};
+
+/// An instruction queue as its unit sees it.
+class IcuIf : public virtual sc_core::sc_interface {
+public:
+  virtual Icu &core() = 0;
+  virtual int number() const = 0;
+  /// Fires in the cycle a word is due (event engine only).
+  virtual const sc_core::sc_event &ready() const = 0;
+  /// Carries out a control word (everything the unit itself does not execute).
+  /// False after reporting that it is not legal here.
+  virtual bool control(const Dispatch &d) = 0;
+  /// To be called after each dispatch: schedules the next one.
+  virtual void rearm() = 0;
+  /// The barrier has released this queue in this step.
+  virtual bool released() const = 0;
+};
+
+/// One end of a link between two C2C units.
+class LinkIf : public virtual sc_core::sc_interface {
+public:
+  /// The FIFO of vectors that travel away from, or towards, unit `queue`.
+  virtual LinkFifo &outgoing(int queue) = 0;
+  virtual LinkFifo &incoming(int queue) = 0;
+  /// A vector left unit `queue`; the other end is told when it has arrived.
+  virtual void sent(int queue) = 0;
+  /// Fires one cycle after a vector has arrived at unit `queue`.
+  virtual const sc_core::sc_event &arrived(int queue) const = 0;
+};
+
+} // namespace lpu::sim

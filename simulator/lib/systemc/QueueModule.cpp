@@ -1,0 +1,80 @@
+// Dispatch. In the event engine the process runs only in cycles in which its
+// queue has a word due; in the clocked engine it looks in every cycle.
+#include "QueueModule.h"
+
+#include <cstring>
+#include <fmt/format.h>
+
+namespace lpu::sim {
+
+QueueModule::QueueModule(sc_core::sc_module_name name, Unit &unit, const isa::Machine &machine, bool clocked,
+                         StepMonitor &monitor)
+    : sc_module(name), unit(unit), machine(machine), clocked(clocked), monitor(monitor) {}
+
+void QueueModule::end_of_elaboration() {
+  SC_HAS_PROCESS(QueueModule);
+  unit.attach(streams->file());
+  queue = &icu->core();
+  SC_METHOD(dispatch);
+  sensitive << (clocked ? streams->settled() : icu->ready());
+  dont_initialize();
+}
+
+void QueueModule::dispatch() {
+  const Cycle now = cycleNow();
+  if (queue->due() != now || monitor.faults.blocks(now))
+    return;
+  Dispatch d = queue->take(now);
+  if (queue->underflow()) {
+    monitor.faults.report("queue-underflow", now, icu->number(), nullptr,
+                          fmt::format("a word is due at t={} and has not been fetched", now - monitor.faults.zero()));
+    return;
+  }
+  if (d.op) {
+    monitor.dispatched(icu->number(), d);
+    if (!execute(d))
+      return;
+  }
+  icu->rearm();
+}
+
+bool QueueModule::execute(const Dispatch &d) {
+  if (d.op->kind == OpKind::Unit && icu->released()) {
+    Cycle effect = unit.execute(d);
+    if (monitor.faults.any())
+      return false;
+    monitor.effect(effect);
+    executed(d);
+    return true;
+  }
+  if (!icu->control(d))
+    return false;
+  if (d.op->kind == OpKind::Config)
+    monitor.effect(d.time + 1);
+  return d.op->kind != OpKind::IFetch || fetch(d);
+}
+
+bool QueueModule::fetch(const Dispatch &d) {
+  if (queue->resident()) {
+    unit.fault("illegal-encoding", d, "ifetch in a program whose queues hold their whole text (T8)");
+    return false;
+  }
+  if (queue->freeWords() < queue->fetchWords()) {
+    unit.fault("queue-overflow", d, fmt::format("{} words arrive, {} of {} are free", queue->fetchWords(),
+                                                queue->freeWords(), machine.queueWords));
+    return false;
+  }
+  VectorValue rows[2];
+  if (!unit.sampleGroup(d, d.op->link, 2, rows))
+    return false;
+  std::vector<std::uint8_t> bytes;
+  for (const VectorValue &row : rows)
+    if (row.hasPayload())
+      bytes.insert(bytes.end(), row.data(), row.data() + machine.rowBytes());
+  Cycle at = d.time + machine.latency.IFetch;
+  queue->append(bytes.empty() ? nullptr : bytes.data(), at);
+  monitor.effect(at);
+  return true;
+}
+
+} // namespace lpu::sim
