@@ -39,13 +39,12 @@ private:
     if (side > Side::West)
       return fail(where, fmt::format("side {} does not exist", static_cast<int>(side)));
     if (width == 0 || slice0 + width > static_cast<std::uint64_t>(m.memSlicesPerSide))
-      return fail(where, fmt::format("slices {} to {} are outside of the machine's {} a side", slice0,
-                                     slice0 + width, m.memSlicesPerSide));
+      return fail(where, fmt::format("{} slices from {} do not fit the machine's {} a side", width, slice0,
+                                     m.memSlicesPerSide));
     if (bank >= static_cast<unsigned>(m.memBanks))
       return fail(where, fmt::format("bank {} does not exist", bank));
     if (row0 + rows > static_cast<std::uint64_t>(m.memRowsPerBank))
-      return fail(where, fmt::format("rows {} to {} are outside of a bank's {}", row0, row0 + rows,
-                                     m.memRowsPerBank));
+      return fail(where, fmt::format("{} rows from {} do not fit a bank's {}", rows, row0, m.memRowsPerBank));
     return true;
   }
 
@@ -70,6 +69,8 @@ private:
       const std::string where = fmt::format("step '{}'", step.name);
       if (step.kind > StepProgram::Kind::Decode)
         return fail(where, fmt::format("kind {} does not exist", static_cast<int>(step.kind)));
+      if (step.predictedCycles < 0)
+        return fail(where, fmt::format("predicted to take {} cycles", step.predictedCycles));
       for (const auto *bindings : {&step.inputs, &step.outputs})
         for (const Binding &b : *bindings)
           if (!checkBinding(fmt::format("{}, binding '{}'", where, b.name), b))

@@ -202,7 +202,7 @@ Status unpackProgram(const fb::Program &from, Program &to, const std::string &pa
 }
 
 bool structureValid(std::span<const std::uint8_t> metadata) {
-  constexpr flatbuffers::uoffset_t kMaxDepth = 16, kMaxTables = 1u << 26;
+  constexpr flatbuffers::uoffset_t kMaxDepth = 16, kMaxTables = 1u << 22;
   flatbuffers::Verifier verifier(metadata.data(), metadata.size(), kMaxDepth, kMaxTables);
   return fb::VerifyProgramBuffer(verifier);
 }
