@@ -1,4 +1,4 @@
-// Text form of instructions and step programs (docs/spec/assembly in words:
+// Text form of instructions and step programs (the grammar is in
 // `lpu-as --help`). Writing and parsing are exact inverses: assembling what was
 // written for a program gives back every bit of its step programs.
 #pragma once

@@ -1,0 +1,112 @@
+// Time of dispatches: T1 of docs/spec/timing.md, rule by rule.
+#include "StepText.h"
+
+using namespace lpu;
+using namespace lpu::isa;
+using namespace lpu::isa::test;
+
+namespace {
+
+/// "cycle:instruction" of every dispatch of queue text `words`.
+std::vector<std::string> times(const std::string &words, const std::string &queue = "mem.e0") {
+  const Program p = program(stepText({{queue, words}}));
+  const Expansion e = expand(p.machine, p.steps[0]);
+  std::vector<std::string> result;
+  for (const Dispatch &d : e.dispatches)
+    result.push_back(std::to_string(d.cycle) + ":" + disassemble(reissued(e.instruction(d), d.reissue, p.machine)));
+  for (const Finding &f : e.findings)
+    result.push_back(f.category);
+  return result;
+}
+
+using Times = std::vector<std::string>;
+
+TEST(Expand, T1_3_OneWordACycleFromTheRelease) {
+  EXPECT_EQ(times("config; mem; config"), (Times{"0:config", "1:mem", "2:config"}));
+}
+
+TEST(Expand, T1_3_NopDelaysTheNextWordByItsCount) {
+  EXPECT_EQ(times("nop 1; config; nop 5; config"), (Times{"1:config", "7:config"}));
+}
+
+TEST(Expand, T1_3_RepeatReissuesFromFirstToFirstAndCostsNoCycle) {
+  EXPECT_EQ(times("nop 2; config; repeat count=2 interval=3 window=1; mem"),
+            (Times{"2:config", "5:config", "8:config", "9:mem"}));
+}
+
+TEST(Expand, T1_3_AWindowKeepsItsSpacingNopsIncluded) {
+  EXPECT_EQ(times("config; nop 3; mem; repeat count=1 interval=5 window=3; mem"),
+            (Times{"0:config", "4:mem", "5:config", "9:mem", "10:mem"}));
+}
+
+TEST(Expand, T1_3_ATrailingNopInAWindowDoesNotDelayTheNextWord) {
+  // The last word of the window is the nop at 1; its last copy is at 1 + 2*4.
+  EXPECT_EQ(times("config; nop 9; repeat count=2 interval=4 window=2; mem"),
+            (Times{"0:config", "4:config", "8:config", "10:mem"}));
+}
+
+TEST(Expand, T1_3_StepFieldsAdvanceOncePerCopy) {
+  EXPECT_EQ(times("mem rd=1 rdrow=10 rdstep=-3; repeat count=2 interval=1 window=1"),
+            (Times{"0:mem rd=1 rdrow=10 rdstep=-3 rdstream=e0", "1:mem rd=1 rdrow=7 rdstep=-3 rdstream=e0",
+                   "2:mem rd=1 rdrow=4 rdstep=-3 rdstream=e0"}));
+}
+
+TEST(Expand, T1_3_RowGroupsWrapModuloSuperlanes) {
+  EXPECT_EQ(times("lw rowgroup=3 rowstep=3; repeat count=2 interval=1 window=1", "mxm.e0.w"),
+            (Times{"0:lw rowgroup=3 rowstep=3", "1:lw rowgroup=2 rowstep=3", "2:lw rowgroup=1 rowstep=3"}));
+}
+
+TEST(Expand, T1_3_AnIntervalShorterThanTheSpanIsAnIssueConflict) {
+  EXPECT_EQ(times("config; nop 3; mem; repeat count=1 interval=4 window=3; mem"),
+            (Times{"0:config", "4:mem", "issue-conflict"}));
+}
+
+TEST(Expand, T1_3_WindowsHoldNoRepeatIfetchSyncOrNothing) {
+  EXPECT_EQ(times("config; repeat count=1 interval=1 window=1; repeat count=1 interval=1 window=1"),
+            (Times{"0:config", "1:config", "illegal-encoding"}));
+  EXPECT_EQ(times("ifetch; config; repeat count=1 interval=2 window=2"),
+            (Times{"0:ifetch stream=e0", "1:config", "illegal-encoding"}));
+  EXPECT_EQ(times("config; repeat count=1 interval=2 window=2"), (Times{"0:config", "illegal-encoding"}));
+  EXPECT_EQ(times("config; repeat count=1 interval=2"), (Times{"0:config", "illegal-encoding"}));
+}
+
+TEST(Expand, T1_4_NothingDispatchesWithoutTheOneBarrier) {
+  const Machine machine = preset();
+  const auto findings = [&](const std::string &text) {
+    std::set<std::string> categories;
+    const Program p = program(text);
+    for (const Finding &f : expand(machine, p.steps[0]).findings)
+      categories.insert(f.category);
+    return categories;
+  };
+  using Set = std::set<std::string>;
+  EXPECT_EQ(findings(".step \"s\"\n.queue mem.e0\nnotify\nsync\n.queue mem.e1\nsync\n"), Set{});
+  EXPECT_EQ(findings(".step \"s\"\n.queue mem.e0\nsync\n"), Set{"overrun"});
+  EXPECT_EQ(findings(".step \"s\"\n.queue mem.e0\nnotify\nsync\n.queue mem.e1\nnotify\nsync\n"),
+            Set{"illegal-encoding"});
+  EXPECT_EQ(findings(".step \"s\"\n.queue mem.e0\nnotify\nsync\n.queue mem.e1\nnop 1\n"), Set{"illegal-encoding"});
+  EXPECT_EQ(findings(".step \"s\"\n.queue mem.e0\nnotify\nsync\nconfig\nsync\n"), Set{"overrun"});
+  EXPECT_EQ(findings(".step \"s\"\n.queue mem.e0\nnotify\nsync\nnotify\n"), Set{"illegal-encoding"});
+}
+
+TEST(Expand, DispatchesComeSortedByCycleThenQueueHoweverSparse) {
+  const Program p = program(stepText({{"mem.e0", "nop 65535; nop 65535; config"}, {"mem.e1", "nop 3; config"},
+                                      {"mem.e2", "nop 65535; nop 65535; config"}}));
+  const Expansion e = expand(p.machine, p.steps[0]);
+  ASSERT_EQ(e.dispatches.size(), 3u);
+  EXPECT_EQ(e.dispatches[0].cycle, 3);
+  EXPECT_EQ(e.dispatches[1].cycle, 131070);
+  EXPECT_EQ(e.dispatches[1].queue, 0u);
+  EXPECT_EQ(e.dispatches[2].queue, 2u);
+}
+
+TEST(Expand, AnEndlessStepIsAnOverrunNotAHang) {
+  const Program p = program(stepText({{"mem.e0", "config; repeat count=65535 interval=1 window=1"}}));
+  LegalityOptions options;
+  options.maxDispatches = 1000;
+  const Expansion e = expand(p.machine, p.steps[0], options);
+  ASSERT_EQ(e.findings.size(), 1u);
+  EXPECT_EQ(e.findings[0].category, "overrun");
+}
+
+} // namespace
