@@ -159,13 +159,26 @@ private:
     return opcode == Opcode::Rotate || opcode == Opcode::SelectLanes;
   }
 
+  /// The instruction's map has `lanes` entries, each below `lanes`.
+  void map(const Site &site, int lanes) {
+    const auto number = static_cast<std::size_t>(site.get(Field::Map));
+    if (number >= program.sxmMaps.size())
+      return findings.add("address-range", site, "the program has " + std::to_string(program.sxmMaps.size()) + " maps");
+    const std::vector<std::int16_t> &entries = program.sxmMaps[number];
+    for (int i = 0; i < lanes; ++i)
+      if (i >= static_cast<int>(entries.size()) || entries[i] >= lanes)
+        return findings.add("address-range", site,
+                            "entry " + std::to_string(i) + " of the map is missing or not below " + std::to_string(lanes));
+  }
+
   void sxm(const Site &site) {
     const Opcode opcode = site.instruction->opcode;
     if (!sxmTakes(site.queue.index, opcode))
       return findings.add("illegal-encoding", site, "this SXM queue does not take the instruction");
-    const bool mapped = opcode == Opcode::Permute || opcode == Opcode::Distribute || opcode == Opcode::SelectLanes;
-    if (const auto map = site.get(Field::Map); mapped && map >= static_cast<std::int64_t>(program.sxmMaps.size()))
-      findings.add("address-range", site, "the program has " + std::to_string(program.sxmMaps.size()) + " maps");
+    if (opcode == Opcode::Permute || opcode == Opcode::SelectLanes)
+      map(site, machine.lanes());
+    if (opcode == Opcode::Distribute)
+      map(site, machine.lanesPerSuperlane);
     const int count = opcode == Opcode::Transpose ? 16 : 1;
     streams.sample(site, direction(site, Field::SrcDir), site.get(Field::SrcStream), count);
     if (opcode == Opcode::SelectLanes)
@@ -177,7 +190,7 @@ private:
   void fetch(const Site &site) {
     streams.sample(site, direction(site, Field::Dir), site.get(Field::Stream), 2);
     if (program.residentCode)
-      findings.add("queue-overflow", site, "the queue holds its whole text from the start");
+      findings.add("illegal-encoding", site, "the program's queues hold their whole text (T8)");
   }
 
   /// T8, by word numbers: a word leaves the queue when it is dispatched.

@@ -90,9 +90,14 @@ private:
   Streams &streams;
   Findings &findings;
   std::size_t ring;
-  std::vector<Cycle> visible;  ///< per ALU and cycle modulo ring: a result is visible then
+  struct Result {
+    Cycle cycle = -1;
+    int count = 0; ///< operations of different latency can end together
+  };
+  std::vector<Result> visible; ///< per ALU and cycle modulo ring: results visible then
   std::vector<Cycle> accSince; ///< per ALU: first cycle its accumulator may be read
 
+  Result &result(std::int64_t alu, Cycle cycle);
   void operand(const Site &site, Field kind, Field index, Field dir, Field width);
 };
 
@@ -115,8 +120,7 @@ private:
   Streams &streams;
   Findings &findings;
   std::vector<std::optional<Cycle>> groups; ///< when lw of the next tile was dispatched
-  std::optional<Cycle> lastInstall;
-  Cycle firstTile = 0;                      ///< first cycle a play finds a tile
+  std::optional<Site> lastInstall;
   std::vector<std::optional<Cycle>> rows; ///< activation row: first cycle it can be played
   std::vector<bool> accumulators;         ///< written in this step
   std::deque<Sum> sums;

@@ -140,12 +140,10 @@ private:
       return false;
     }
     state.windowFrom = i + 1;
-    if (count == 0)
-      return true;
     const std::vector<Cycle> &due = out.due[q];
     const Cycle span = due[i - 1] - due[from] + 1;
     if (interval < span) {
-      report("issue-conflict", q, state.next, i,
+      report("illegal-encoding", q, state.next, i,
              "interval " + std::to_string(interval) + " is shorter than the window's span of " + std::to_string(span));
       return false;
     }

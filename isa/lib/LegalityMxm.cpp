@@ -30,9 +30,11 @@ bool inRange(Findings &findings, const Site &site, const char *what, std::int64_
 void Plane::loadWeights(const Site &site) {
   streams.sample(site, outbound(site), site.get(Field::Stream), 16);
   const std::int64_t n = machine.superlanes;
+  if (!inRange(findings, site, "row group", site.get(Field::RowGroup), machine.superlanes))
+    return;
   const std::int64_t group = (site.row(Field::RowGroup, Field::RowStep) % n + n) % n;
-  if (lastInstall == site.t)
-    findings.add("early-install", site, "an install of this plane stands in the same cycle");
+  if (lastInstall && lastInstall->t == site.t) // the install is to blame, whichever was fed first
+    findings.add("early-install", *lastInstall, "an lw of this plane stands in the same cycle");
   std::optional<Cycle> &loaded = groups[static_cast<std::size_t>(group)];
   if (loaded)
     findings.add("early-lw", site,
@@ -53,7 +55,7 @@ void Plane::activate(const Site &site) {
   streams.sample(site, outbound(site), site.get(Field::LoadStream), 1);
   const std::int64_t row = site.row(Field::LoadRow, Field::LoadStep);
   if (inRange(findings, site, "activation row", row, machine.mxmActivationRows) && !rows[static_cast<std::size_t>(row)])
-    rows[static_cast<std::size_t>(row)] = site.t + machine.latency.MxmLoad;
+    rows[static_cast<std::size_t>(row)] = site.t + 1; // T5.2, whatever MxmLoad is
 }
 
 void Plane::install(const Site &site) {
@@ -68,13 +70,11 @@ void Plane::install(const Site &site) {
     findings.add("early-install", site,
                  "the last lw, at " + std::to_string(*last) + ", completes at " +
                      std::to_string(*last + machine.latency.MxmLoadWeights));
-  if (!lastInstall)
-    firstTile = site.t + machine.latency.MxmInstall;
-  lastInstall = site.t;
+  lastInstall = site;
 }
 
 void Plane::play(const Site &site) {
-  if (!lastInstall || site.t < firstTile)
+  if (!lastInstall) // one queue: an install fed before stands in an earlier cycle
     findings.add("no-tile", site, "no tile is installed before cycle " + std::to_string(site.t));
   const std::int64_t row = site.row(Field::PlayRow, Field::PlayStep);
   if (inRange(findings, site, "activation row", row, machine.mxmActivationRows)) {
@@ -88,7 +88,9 @@ void Plane::play(const Site &site) {
 }
 
 void Plane::lose(const Sum &sum) {
-  findings.add("lost-sum", sum.play,
+  Site arrival = sum.play;
+  arrival.t = sum.arrival;
+  findings.add("lost-sum", arrival,
                "its sum arrives at " + std::to_string(sum.arrival) + " (" + std::to_string(sum.play.t) + " + " +
                    std::to_string(machine.latency.MxmPlay) + ") and no acc takes it");
 }
@@ -111,7 +113,7 @@ void Plane::accumulate(const Site &site) {
                        (sums.empty() ? "" : "; the next one does at " + std::to_string(sums.front().arrival)));
   }
   const std::int64_t row = site.row(Field::Row, Field::RowStep);
-  if ((mode != 0 || emit) && inRange(findings, site, "accumulator row", row, machine.mxmAccumulatorRows)) {
+  if (inRange(findings, site, "accumulator row", row, machine.mxmAccumulatorRows) && (mode != 0 || emit)) {
     const auto r = static_cast<std::size_t>(row);
     if (mode != static_cast<int>(AccMode::Overwrite) && !accumulators[r])
       findings.add("empty-operand", site, "accumulator row " + std::to_string(row) + " was not written in this step");

@@ -11,8 +11,12 @@ namespace lpu::isa::legality {
 Alus::Alus(const Machine &m, Streams &s, Findings &f)
     : machine(m), streams(s), findings(f),
       ring(std::bit_ceil(static_cast<std::size_t>(std::max(m.latency.VxmSimple, m.latency.VxmSpecial) + 1))),
-      visible(static_cast<std::size_t>(m.vxmAlus) * ring, -1),
+      visible(static_cast<std::size_t>(m.vxmAlus) * ring),
       accSince(static_cast<std::size_t>(m.vxmAlus), std::numeric_limits<Cycle>::max()) {}
+
+Alus::Result &Alus::result(std::int64_t alu, Cycle cycle) {
+  return visible[static_cast<std::size_t>(alu) * ring + (static_cast<std::size_t>(cycle) & (ring - 1))];
+}
 
 void Alus::operand(const Site &site, Field kind, Field index, Field dir, Field width) {
   const std::int64_t number = site.get(index);
@@ -24,7 +28,11 @@ void Alus::operand(const Site &site, Field kind, Field index, Field dir, Field w
   case OperandKind::Alu:
     if (number >= machine.vxmAlus)
       return findings.add("illegal-encoding", site, "there is no ALU " + std::to_string(number));
-    if (visible[static_cast<std::size_t>(number) * ring + (static_cast<std::size_t>(site.t) & (ring - 1))] != site.t)
+    if (const Result &r = result(number, site.t); r.cycle == site.t && r.count > 1)
+      findings.add("issue-conflict", site,
+                   "two results of ALU " + std::to_string(number) + " become visible in cycle " +
+                       std::to_string(site.t));
+    else if (r.cycle != site.t)
       findings.add("empty-operand", site,
                    "no result of ALU " + std::to_string(number) + " becomes visible in cycle " +
                        std::to_string(site.t));
@@ -49,7 +57,8 @@ void Alus::dispatch(const Site &site) {
   if (operands > 2)
     operand(site, Field::CKind, Field::CIndex, Field::CDir, Field::CWidth);
   const Cycle done = site.t + latencyOf(machine, site.instruction->opcode);
-  visible[std::size_t{site.queue.index} * ring + (static_cast<std::size_t>(done) & (ring - 1))] = done;
+  Result &r = result(site.queue.index, done);
+  r = {done, r.cycle == done ? r.count + 1 : 1};
   if (site.get(Field::AccWrite))
     accSince[site.queue.index] = std::min(accSince[site.queue.index], site.t + 1);
   if (!site.get(Field::Out))

@@ -170,4 +170,34 @@ TEST(AssemblyFile, DeclarationsAreRefusedWhenAProgramGivesThem) {
   EXPECT_NE(result.error().message.find("remove it, or assemble with a machine instead"), std::string::npos);
 }
 
+TEST(AssemblyFile, DamagedTextsEndWithOneLineThatNamesTheirLine) {
+  std::mt19937_64 random(11);
+  const Machine machine = preset();
+  Program original = program(stepText({}, ".region \"w\" kind=constant rows=2;.row 0102;.map 63..0;.loopback 0 6"));
+  original.steps = {randomStep(machine, random)};
+  const std::string head = ".region \"w\" kind=constant rows=2\n.row 0102\n.map 63..0\n.loopback 0 6\n";
+  const std::string text = head + writeAssembly(original);
+  const std::string alphabet = "\" \\=#.:-*0aw\n\t\x01\xff";
+  int refused = 0;
+  for (int n = 0; n < 3000; ++n) {
+    std::string damaged = text;
+    for (auto k = 1 + random() % 3; k > 0; --k) {
+      const std::size_t at = random() % damaged.size();
+      if (random() % 3 == 0)
+        damaged.erase(at, random() % 9);
+      else
+        damaged[at] = alphabet[random() % alphabet.size()];
+    }
+    const Result<AssemblyFile> result = parseAssembly(damaged, "t.s", machine);
+    if (result)
+      continue;
+    ++refused;
+    const std::string message = result.error().str();
+    ASSERT_EQ(message.rfind("t.s:", 0), 0u) << message;
+    ASSERT_NE(message.find(": error: "), std::string::npos) << message;
+    ASSERT_EQ(message.find('\n'), std::string::npos) << message;
+  }
+  EXPECT_GT(refused, 500);
+}
+
 } // namespace

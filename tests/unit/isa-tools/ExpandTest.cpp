@@ -45,6 +45,10 @@ TEST(Expand, T1_3_ATrailingNopInAWindowDoesNotDelayTheNextWord) {
             (Times{"0:config", "4:config", "8:config", "10:mem"}));
 }
 
+TEST(Expand, T1_3_ARepeatOfNoCopiesStillSetsTheNextDispatch) {
+  EXPECT_EQ(times("config; nop 9; repeat count=0 interval=2 window=2; mem"), (Times{"0:config", "2:mem"}));
+}
+
 TEST(Expand, T1_3_StepFieldsAdvanceOncePerCopy) {
   EXPECT_EQ(times("mem rd=1 rdrow=10 rdstep=-3; repeat count=2 interval=1 window=1"),
             (Times{"0:mem rd=1 rdrow=10 rdstep=-3 rdstream=e0", "1:mem rd=1 rdrow=7 rdstep=-3 rdstream=e0",
@@ -56,9 +60,9 @@ TEST(Expand, T1_3_RowGroupsWrapModuloSuperlanes) {
             (Times{"0:lw rowgroup=3 rowstep=3", "1:lw rowgroup=2 rowstep=3", "2:lw rowgroup=1 rowstep=3"}));
 }
 
-TEST(Expand, T1_3_AnIntervalShorterThanTheSpanIsAnIssueConflict) {
+TEST(Expand, T1_3_AnIntervalShorterThanTheSpanIsIllegal) {
   EXPECT_EQ(times("config; nop 3; mem; repeat count=1 interval=4 window=3; mem"),
-            (Times{"0:config", "4:mem", "issue-conflict"}));
+            (Times{"0:config", "4:mem", "illegal-encoding"}));
 }
 
 TEST(Expand, T1_3_WindowsHoldNoRepeatIfetchSyncOrNothing) {

@@ -96,7 +96,7 @@ TEST(LegalityFetch, T8_QueueOverflow) {
 TEST(LegalityFetch, T8_ResidentTextHasNoRoomToFetch) {
   const LegalityReport report = check(stepText(
       {{"mem.e0", "nop 6; ifetch stream=w0"}, {"mem.e4", "mem rd=1 rdstream=w0"}, {"mem.e5", "mem rd=1 rdstream=w1"}}, kHead));
-  EXPECT_ONLY(report, "queue-overflow", 6);
+  EXPECT_ONLY(report, "illegal-encoding", 6);
 }
 
 TEST(LegalitySpeed, HundredsOfThousandsOfDispatchesTakeWellUnderASecond) {

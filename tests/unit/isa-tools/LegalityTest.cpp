@@ -203,8 +203,14 @@ TEST(Legality, QueuesTakeTheirUnitsInstructionsOnly) {
   EXPECT_ONLY(run({{"mem.e0", "nop 0"}}), "illegal-encoding", 0);
 }
 
-TEST(Legality, T1_3_IssueConflict) {
-  EXPECT_ONLY(run({{"mem.e0", "config; config; repeat count=1 interval=1 window=2"}}), "issue-conflict", 2);
+TEST(Legality, T4_1_TwoResultsOfOneAluInOneCycleAreAnIssueConflict) {
+  // exp at 0 and move at 8 both end at 12.
+  EXPECT_ONLY(run({{"vxm.0", "exp a=imm; nop 7; move a=imm"}, {"vxm.1", "nop 12; move a=alu0"}}), "issue-conflict", 12);
+  EXPECT_CLEAN(run({{"vxm.0", "exp a=imm; nop 8; move a=imm"}, {"vxm.1", "nop 12; move a=alu0; move a=alu0"}}));
+}
+
+TEST(Legality, T1_3_RepeatsKeepTheirSpan) {
+  EXPECT_ONLY(run({{"mem.e0", "config; config; repeat count=1 interval=1 window=2"}}), "illegal-encoding", 2);
   EXPECT_CLEAN(run({{"mem.e0", "config; config; repeat count=1 interval=2 window=2"}}));
 }
 
@@ -224,7 +230,7 @@ TEST(Legality, T6_SxmResultsComeAfterTheirLatency) {
   const std::string map = ".map 0..63";
   EXPECT_CLEAN(sxm("sxm.e2", "shift amount=1", 24));
   EXPECT_CLEAN(sxm("sxm.e5", "permute", 24, map));
-  EXPECT_CLEAN(sxm("sxm.e6", "distribute", 4, map));
+  EXPECT_CLEAN(sxm("sxm.e6", "distribute", 4, ".map 15..0 0..47"));
   EXPECT_CLEAN(sxm("sxm.e10", "rotate amount=1", 4));
   EXPECT_CLEAN(sxm("sxm.e13", "selectlanes src2stream=e0", 4, map));
   EXPECT_ONLY(sxm("sxm.e2", "shift amount=1", 23), "empty-stream", 36);
@@ -236,6 +242,7 @@ TEST(Legality, T6_OpcodesBelongToTheirQueues) {
            {"sxm.e0", "shift"}, {"sxm.e1", "rotate"}, {"sxm.e2", "distribute"}, {"sxm.e6", "rotate"}, {"sxm.e10", "permute"}})
     EXPECT_EQ(sxm(queue, op, 4).findings.at(0).category, "illegal-encoding") << queue << " " << op;
   EXPECT_ONLY(sxm("sxm.e5", "permute map=1", 24, ".map 0..63"), "address-range", 12);
+  EXPECT_ONLY(sxm("sxm.e6", "distribute", 4, ".map 16 0..62"), "address-range", 12); // lanes of a superlane
 }
 
 TEST(Legality, T6_TransposeMovesSixteenStreams) {
