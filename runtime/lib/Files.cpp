@@ -40,6 +40,12 @@ std::string resolve(const std::string &path) {
   return ec ? path : real.string();
 }
 
+/// Devices and pipes have no content to protect, and renaming would replace them.
+bool writtenInPlace(const std::string &target) {
+  std::error_code ec;
+  return fs::exists(target, ec) && !fs::is_regular_file(target, ec);
+}
+
 } // namespace
 
 Result<std::string> readFile(const std::string &path) {
@@ -60,18 +66,28 @@ Result<std::string> readFile(const std::string &path) {
   return out;
 }
 
+PendingFile::PendingFile(const std::string &path) : named(path), target(resolve(path)) {
+  pending = !writtenInPlace(target);
+  written = pending ? fmt::format("{}.tmp.{}", target, ::getpid()) : target;
+}
+
+PendingFile::~PendingFile() {
+  if (pending)
+    std::remove(written.c_str());
+}
+
+Status PendingFile::commit() {
+  if (pending && std::rename(written.c_str(), target.c_str()) != 0)
+    return systemError(named, "write");
+  pending = false;
+  return Ok{};
+}
+
 Status writeFileAtomically(const std::string &path, std::string_view content) {
-  std::error_code ec;
-  std::string target = resolve(path);
-  if (fs::exists(target, ec) && !fs::is_regular_file(target, ec))
-    return writeAll(target, path, content);
-  std::string temporary = fmt::format("{}.tmp.{}", target, ::getpid());
-  Status status = writeAll(temporary, path, content);
-  if (status && std::rename(temporary.c_str(), target.c_str()) != 0)
-    status = systemError(path, "write");
-  if (!status)
-    std::remove(temporary.c_str());
-  return status;
+  PendingFile file(path);
+  if (Status status = writeAll(file.temporary(), path, content); !status)
+    return status;
+  return file.commit();
 }
 
 Status checkWritable(const std::string &path) {
@@ -79,7 +95,7 @@ Status checkWritable(const std::string &path) {
   std::string target = resolve(path);
   if (fs::is_directory(target, ec))
     return Error{path, "cannot write: it is a directory; name a file"};
-  bool inPlace = fs::exists(target, ec) && !fs::is_regular_file(target, ec);
+  bool inPlace = writtenInPlace(target);
   fs::path folder = fs::path(target).parent_path();
   std::string asked = inPlace ? target : folder.empty() ? "." : folder.string();
   if (!inPlace && !fs::is_directory(asked, ec))

@@ -14,7 +14,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <ostream>
 
 namespace lpu::rt {
@@ -35,25 +34,6 @@ std::string hex(std::span<const std::uint8_t> bytes) {
   return out;
 }
 
-/// The trace is written beside its place and moved there when the run succeeds.
-class TraceFile {
-public:
-  explicit TraceFile(const std::string &path) : path(path), temporary(path.empty() ? "" : path + ".partial") {}
-  ~TraceFile() {
-    if (!temporary.empty())
-      std::remove(temporary.c_str());
-  }
-  const std::string &name() const { return temporary; }
-  Status keep() {
-    if (!temporary.empty() && std::rename(temporary.c_str(), path.c_str()) != 0)
-      return Error{path, "cannot write the trace; check the path and its permissions"};
-    return Ok{};
-  }
-
-private:
-  std::string path, temporary;
-};
-
 class Run {
 public:
   Run(const isa::Program &program, const RunOptions &options, const SimulatorFactory &create, const Terminal &terminal)
@@ -62,8 +42,10 @@ public:
   int execute() {
     if (Status status = prepare(); !status)
       return fail(terminal, status.error());
-    TraceFile trace(options.trace);
-    auto simulator = create(program, {options.engine, options.mode, trace.name()});
+    std::optional<PendingFile> trace;
+    if (!options.trace.empty())
+      trace.emplace(options.trace);
+    auto simulator = create(program, {options.engine, options.mode, trace ? trace->temporary() : ""});
     if (!simulator)
       return fail(terminal, inProgram(simulator.error()));
 
@@ -205,7 +187,7 @@ private:
     report.hostSeconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
-  Status writeFiles(TraceFile &trace) {
+  Status writeFiles(std::optional<PendingFile> &trace) {
     std::size_t columns = program.model.vocabulary;
     if (!options.logits.empty())
       if (Status s = writeFileAtomically(options.logits, npyBytes(logits, logits.size() / columns, columns)); !s)
@@ -213,7 +195,7 @@ private:
     if (!options.report.empty())
       if (Status s = writeFileAtomically(options.report, reportJson(report, program)); !s)
         return s;
-    return trace.keep();
+    return trace ? trace->commit() : Status(Ok{});
   }
 
   int conclude(const Session &session) {

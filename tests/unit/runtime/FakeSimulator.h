@@ -8,6 +8,7 @@
 #include "lpu/sim/Simulator.h"
 
 #include <cstring>
+#include <fstream>
 #include <map>
 
 namespace lpu::rt::test {
@@ -59,7 +60,14 @@ struct FakeBehaviour {
 class FakeSimulator final : public sim::Simulator {
 public:
   FakeSimulator(const isa::Program &program, const sim::Options &options, FakeBehaviour how)
-      : program(program), options(options), how(how) {}
+      : program(program), options(options), how(how) {
+    if (!options.tracePath.empty())
+      std::ofstream(options.tracePath) << "[";
+  }
+  ~FakeSimulator() override {
+    if (!options.tracePath.empty())
+      std::ofstream(options.tracePath, std::ios::app) << "]";
+  }
 
   void writeInput(const isa::Binding &binding, std::span<const std::uint8_t> data) override {
     std::vector<std::int32_t> values(data.size() / 4);

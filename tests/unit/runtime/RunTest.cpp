@@ -184,6 +184,16 @@ TEST_F(RunTest, LogitsFile) {
   EXPECT_EQ(bytes.size(), 128u + 8 * 4 * program.model.vocabulary);
 }
 
+TEST_F(RunTest, TheTraceIsClosedBeforeItAppears) {
+  options.trace = folder / "trace.json";
+  ASSERT_EQ(run().code, 0);
+  EXPECT_EQ(*readFile(options.trace), "[]");
+  EXPECT_EQ(folder.files(), (std::vector<std::string>{"report.json", "trace.json"}));
+  options.trace = "/dev/null";
+  ASSERT_EQ(run().code, 0);
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+}
+
 TEST_F(RunTest, PerplexityGeneratesNothing) {
   options.tokens.reset();
   options.perplexity = folder / "text.txt";
@@ -208,6 +218,7 @@ TEST_F(RunTest, AMismatchOfCyclesIsReportedAndFails) {
 
 TEST_F(RunTest, AViolationLeavesNoFile) {
   options.logits = folder / "logits.npy";
+  options.trace = folder / "trace.json";
   expectFailure(run({.violateAtStep = 2}), 3, "model.lpx");
 }
 

@@ -12,9 +12,27 @@ namespace lpu::rt {
 /// The whole file. Error: cannot be read, or is a directory.
 Result<std::string> readFile(const std::string &path);
 
+/// A file that is written under a temporary name beside `path` and renamed when
+/// it is complete; without commit() it disappears. Links are followed. What is no
+/// regular file (a pipe, /dev/null) is written in place.
+class PendingFile {
+public:
+  explicit PendingFile(const std::string &path);
+  ~PendingFile();
+  PendingFile(const PendingFile &) = delete;
+  PendingFile &operator=(const PendingFile &) = delete;
+
+  /// Where to write.
+  const std::string &temporary() const { return written; }
+  Status commit();
+
+private:
+  std::string named, target, written;
+  bool pending;
+};
+
 /// Writes a temporary file beside `path` and renames it, so `path` holds either
-/// its old content or all of the new. What is no regular file (a pipe,
-/// /dev/null) is written in place.
+/// its old content or all of the new (see PendingFile).
 Status writeFileAtomically(const std::string &path, std::string_view content);
 
 /// Error if `path` could not be written: its folder is missing or not writable,
