@@ -18,7 +18,7 @@ std::string_view ggufKindName(GgufKind kind) {
   return names[static_cast<std::size_t>(kind)];
 }
 
-std::string quoted(std::string_view text) {
+std::string quote(std::string_view text) {
   std::string out = "\"";
   for (char c : text.substr(0, 64)) {
     char buffer[5];
@@ -56,7 +56,7 @@ Error GgufFile::wrongKind(const GgufEntry &entry, std::string_view expected) con
   std::string found(ggufKindName(entry.kind));
   if (entry.kind == GgufKind::Array)
     found += " of " + std::string(ggufKindName(entry.elementKind));
-  return Error{filePath, "key " + quoted(entry.key) + " at byte " + std::to_string(entry.offset) + ": found " + found + ", expected " +
+  return Error{filePath, "key " + quote(entry.key) + " at byte " + std::to_string(entry.offset) + ": found " + found + ", expected " +
                              std::string(expected) + "; export the file again"};
 }
 
@@ -101,7 +101,7 @@ Result<std::optional<std::uint64_t>> GgufFile::unsignedValue(std::string_view ke
   if (!isInteger)
     return wrongKind(*entry, "an integer");
   if (!value || *value > max)
-    return Error{filePath, "key " + quoted(key) + " at byte " + std::to_string(entry->offset) + ": " +
+    return Error{filePath, "key " + quote(key) + " at byte " + std::to_string(entry->offset) + ": " +
                                (value ? std::to_string(*value) : std::string("a negative value")) + " is out of range (0 to " +
                                std::to_string(max) + "); export the file again"};
   return value;
@@ -143,7 +143,7 @@ Result<const GgufEntry *> GgufFile::arrayEntry(std::string_view key, GgufKind ki
   if (entry->kind != GgufKind::Array || entry->elementKind != kind)
     return wrongKind(*entry, "array of " + std::string(ggufKindName(kind)));
   if (entry->count > max)
-    return Error{filePath, "key " + quoted(key) + " at byte " + std::to_string(entry->offset) + ": " + std::to_string(entry->count) +
+    return Error{filePath, "key " + quote(key) + " at byte " + std::to_string(entry->offset) + ": " + std::to_string(entry->count) +
                                " elements, at most " + std::to_string(max) + " make sense; export the file again"};
   return entry;
 }

@@ -86,7 +86,7 @@ Status GgufParser::header(std::uint64_t &tensorCount, std::uint64_t &keyCount) {
   if (Status ok = read(magic, "magic"); !ok)
     return ok;
   if (std::memcmp(magic, "GGUF", 4) != 0)
-    return fail(0, "the file starts with " + quoted({magic, 4}) + ", not \"GGUF\"; give a GGUF model file");
+    return fail(0, "the file starts with " + quote({magic, 4}) + ", not \"GGUF\"; give a GGUF model file");
   if (Status ok = read(gguf.fileVersion, "version"); !ok)
     return ok;
   if (gguf.fileVersion != 2 && gguf.fileVersion != 3) {
@@ -151,7 +151,7 @@ Status GgufParser::entry() {
     return ok;
   if (entry.key.empty())
     return fail(at, std::string("a key is empty") + kDamaged);
-  current = "key " + quoted(entry.key);
+  current = "key " + quote(entry.key);
   if (Status ok = readKind(entry.kind); !ok)
     return ok;
   entry.offset = position;
@@ -168,7 +168,7 @@ Status GgufParser::finishEntries() {
   auto twice = std::ranges::adjacent_find(gguf.metadata, {}, &GgufEntry::key);
   current.clear();
   if (twice != gguf.metadata.end())
-    return fail(std::next(twice)->offset, "key " + quoted(twice->key) + " is given twice; export the file again");
+    return fail(std::next(twice)->offset, "key " + quote(twice->key) + " is given twice; export the file again");
   return Ok{};
 }
 
@@ -180,7 +180,7 @@ Status GgufParser::tensor() {
     return ok;
   if (tensor.name.empty())
     return fail(at, std::string("a tensor has no name") + kDamaged);
-  current = "tensor " + quoted(tensor.name);
+  current = "tensor " + quote(tensor.name);
   at = position;
   if (Status ok = read(tensor.dimensions, "dimension count"); !ok)
     return ok;
@@ -230,7 +230,7 @@ Status GgufParser::placeTensors() {
     return ok;
   std::uint64_t size = bytes.size(), base = (position + align - 1) / align * align;
   for (GgufTensor &tensor : gguf.table) {
-    current = "tensor " + quoted(tensor.name);
+    current = "tensor " + quote(tensor.name);
     if (tensor.offset % align)
       return fail(position, "offset " + std::to_string(tensor.offset) + " is not a multiple of the alignment " + std::to_string(align) + kDamaged);
     if (base > size || tensor.offset > size - base || tensor.bytes > size - base - tensor.offset)
@@ -248,7 +248,7 @@ Status GgufParser::overlaps() const {
   std::ranges::sort(order, {}, &GgufTensor::offset);
   for (std::size_t i = 1; i < order.size(); ++i)
     if (order[i]->offset < order[i - 1]->offset + order[i - 1]->bytes)
-      return Error{gguf.filePath, "tensors " + quoted(order[i - 1]->name) + " and " + quoted(order[i]->name) +
+      return Error{gguf.filePath, "tensors " + quote(order[i - 1]->name) + " and " + quote(order[i]->name) +
                                       " overlap at byte " + std::to_string(order[i]->offset) + kDamaged};
   return Ok{};
 }
@@ -270,7 +270,7 @@ Status GgufParser::parse() {
   std::ranges::sort(gguf.table, {}, &GgufTensor::name);
   auto twice = std::ranges::adjacent_find(gguf.table, {}, &GgufTensor::name);
   if (twice != gguf.table.end())
-    return Error{gguf.filePath, "tensor " + quoted(twice->name) + " is listed twice; export the file again"};
+    return Error{gguf.filePath, "tensor " + quote(twice->name) + " is listed twice; export the file again"};
   return placeTensors();
 }
 

@@ -20,20 +20,20 @@ public:
   std::uint32_t required(const std::string &key, std::uint64_t max) {
     auto value = optional(key, max);
     if (!value)
-      fail("key " + quoted(key) + " is missing; export the file again");
+      fail("key " + quote(key) + " is missing; export the file again");
     return value.value_or(0);
   }
   std::optional<std::uint32_t> optional(const std::string &key, std::uint64_t max) {
     auto value = take(file.unsignedValue(key, max));
     if (value && *value == 0)
-      fail("key " + quoted(key) + " is 0, at least 1 is needed; export the file again");
+      fail("key " + quote(key) + " is 0, at least 1 is needed; export the file again");
     return value ? std::optional<std::uint32_t>(static_cast<std::uint32_t>(*value)) : std::nullopt;
   }
   /// A positive finite number.
   std::optional<double> positive(const std::string &key) {
     auto value = take(file.floatValue(key));
     if (value && !(*value > 0 && std::isfinite(*value)))
-      fail("key " + quoted(key) + " is " + std::to_string(*value) + ", a positive number is needed; export the file again");
+      fail("key " + quote(key) + " is " + std::to_string(*value) + ", a positive number is needed; export the file again");
     return value;
   }
   template <typename T> std::optional<T> take(Result<std::optional<T>> value) {
@@ -57,7 +57,7 @@ void checkArchitecture(KeyReader &keys) {
   if (!architecture)
     keys.fail("key \"general.architecture\" is missing; export the file again");
   else if (*architecture != "llama")
-    keys.fail("architecture " + quoted(*architecture) + " is not supported (\"llama\" is); use a Llama model");
+    keys.fail("architecture " + quote(*architecture) + " is not supported (\"llama\" is); use a Llama model");
 }
 
 void checkRope(KeyReader &keys, const ModelShape &shape) {
@@ -67,7 +67,7 @@ void checkRope(KeyReader &keys, const ModelShape &shape) {
               std::to_string(shape.headDim) + "; partial rope is not supported");
   auto scaling = keys.take(keys.file.stringValue("llama.rope.scaling.type"));
   if (scaling && *scaling != "none")
-    keys.fail("key \"llama.rope.scaling.type\" is " + quoted(*scaling) + "; only \"none\" is supported, use a model without it");
+    keys.fail("key \"llama.rope.scaling.type\" is " + quote(*scaling) + "; only \"none\" is supported, use a model without it");
 }
 
 void checkHeads(KeyReader &keys, ModelShape &shape) {
@@ -96,10 +96,10 @@ void checkHeads(KeyReader &keys, ModelShape &shape) {
 Status expectTensor(const GgufFile &file, const std::string &name, std::uint64_t rows, std::uint64_t cols) {
   const GgufTensor *tensor = file.findTensor(name);
   if (!tensor)
-    return Error{file.path(), "tensor " + quoted(name) + " is missing; export the file again"};
+    return Error{file.path(), "tensor " + quote(name) + " is missing; export the file again"};
   if (tensor->rows == rows && tensor->cols == cols)
     return Ok{};
-  return Error{file.path(), "tensor " + quoted(name) + ": found shape [" + std::to_string(tensor->rows) + ", " + std::to_string(tensor->cols) +
+  return Error{file.path(), "tensor " + quote(name) + ": found shape [" + std::to_string(tensor->rows) + ", " + std::to_string(tensor->cols) +
                                 "], expected [" + std::to_string(rows) + ", " + std::to_string(cols) +
                                 "] from the file's hyperparameters; export the file again"};
 }
@@ -129,7 +129,7 @@ Status expectNoOthers(const GgufFile &file, const ModelShape &shape) {
         known |= inRange && name.substr(dot + 1) == std::string(expected.suffix) + ".weight";
     }
     if (!known)
-      return Error{file.path(), "tensor " + quoted(name) + " is not part of the supported llama architecture of " +
+      return Error{file.path(), "tensor " + quote(name) + " is not part of the supported llama architecture of " +
                                     std::to_string(shape.layers) + " layers (no biases, no experts); use another model"};
   }
   return Ok{};
@@ -203,7 +203,7 @@ void readTokenIds(KeyReader &keys, const ModelShape &shape, isa::Tokenizer &out)
   auto id = [&](const char *key) {
     auto value = keys.take(keys.file.unsignedValue(key, UINT32_MAX));
     if (value && *value >= shape.vocabulary)
-      keys.fail("key " + quoted(key) + " is " + std::to_string(*value) + ", beyond the vocabulary of " + std::to_string(shape.vocabulary) +
+      keys.fail("key " + quote(key) + " is " + std::to_string(*value) + ", beyond the vocabulary of " + std::to_string(shape.vocabulary) +
                 "; export the file again");
     return value ? static_cast<std::int32_t>(*value) : -1;
   };
@@ -214,7 +214,7 @@ void readTokenIds(KeyReader &keys, const ModelShape &shape, isa::Tokenizer &out)
 
 void checkCount(KeyReader &keys, const char *key, std::size_t found, std::size_t expected) {
   if (found != expected)
-    keys.fail("key " + quoted(key) + " has " + std::to_string(found) + " elements, expected one per token of the vocabulary, " +
+    keys.fail("key " + quote(key) + " has " + std::to_string(found) + " elements, expected one per token of the vocabulary, " +
               std::to_string(expected) + "; export the file again");
 }
 
@@ -231,7 +231,7 @@ Result<isa::Tokenizer> readTokenizer(const GgufFile &file, const ModelShape &sha
     return out;
   }
   if (out.model != "llama" && out.model != "gpt2")
-    return Error{file.path(), "key \"tokenizer.ggml.model\" is " + quoted(out.model) +
+    return Error{file.path(), "key \"tokenizer.ggml.model\" is " + quote(out.model) +
                                   ", not supported (\"llama\" and \"gpt2\" are); use another model"};
   bool sentencePiece = out.model == "llama";
   out.pre = std::string(keys.take(file.stringValue("tokenizer.ggml.pre")).value_or(""));

@@ -78,7 +78,7 @@ LogicalResult Quantizer::visit(EmbeddingOp op) {
       return fail(ok.error());
     for (float v : row)
       if (!std::isfinite(isa::halfToFloat(isa::floatToHalf(v))))
-        return fail({store.path(), "tensor " + quoted(table.getSource()) + ": row " + std::to_string(n) + " holds " + std::to_string(v) +
+        return fail({store.path(), "tensor " + quote(table.getSource()) + ": row " + std::to_string(n) + " holds " + std::to_string(v) +
                                        ", beyond fp16 (65504); use a model with a smaller embedding"});
   }
   table.setType(table.getTensorType().clone(mlir::Float16Type::get(context)));

@@ -42,7 +42,7 @@ struct GgufTensor {
 };
 
 /// Text from a file as it may stand in an error: quoted, control characters escaped, cut at 64 bytes.
-std::string quoted(std::string_view text);
+std::string quote(std::string_view text);
 
 class GgufFile {
 public:

@@ -36,6 +36,7 @@ def LLMDialect : Dialect {
     weights `!quant.any<i8<-127:127>:f32>` (their per-row scales follow from the data, N3).
   }];
   let dependentDialects = ["::mlir::quant::QuantDialect"];
+  let useDefaultAttributePrinterParser = 1;
 }
 
 class LLM_Op<string mnemonic, list<Trait> traits = []> : Op<LLMDialect, mnemonic, traits> {
