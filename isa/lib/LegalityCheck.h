@@ -120,6 +120,7 @@ private:
   Streams &streams;
   Findings &findings;
   std::vector<std::optional<Cycle>> groups; ///< when lw of the next tile was dispatched
+  std::vector<std::optional<Cycle>> groupsBefore; ///< the same just before the last install
   std::optional<Site> lastInstall;
   std::vector<std::optional<Cycle>> rows; ///< activation row: first cycle it can be played
   std::vector<bool> accumulators;         ///< written in this step

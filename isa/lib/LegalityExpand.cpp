@@ -75,7 +75,7 @@ private:
         if (++notifies > 1)
           report("illegal-encoding", q, 0, 0, "a second queue opens with notify; a step has exactly one barrier");
     if (notifies == 0)
-      out.findings.push_back({"overrun", 0, step.queues.empty() ? QueueId{} : step.queues[0].queue, "sync",
+      out.findings.push_back({"overrun", -machine.latency.Barrier, step.queues.empty() ? QueueId{} : step.queues[0].queue, "sync",
                               "no queue opens with notify, so no queue is ever released"});
   }
 
@@ -90,7 +90,7 @@ private:
       return;
     std::uint32_t first = at(q, 0).opcode == Opcode::Notify ? 1 : 0;
     if (first >= size || at(q, first).opcode != Opcode::Sync)
-      return report("illegal-encoding", q, 0, std::min(first, size - 1),
+      return report("illegal-encoding", q, first - machine.latency.Barrier, std::min(first, size - 1),
                     "a queue must open with sync (after its notify, if it is the one that has it)");
     QueueState state{0, first + 1};
     for (std::uint32_t i = first + 1; i < size; ++i)

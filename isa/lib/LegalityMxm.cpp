@@ -33,9 +33,11 @@ void Plane::loadWeights(const Site &site) {
   if (!inRange(findings, site, "row group", site.get(Field::RowGroup), machine.superlanes))
     return;
   const std::int64_t group = (site.row(Field::RowGroup, Field::RowStep) % n + n) % n;
-  if (lastInstall && lastInstall->t == site.t) // the install is to blame, whichever was fed first
+  // An install in this cycle comes after the lw, also when it was fed first; it is to blame.
+  const bool sameCycle = lastInstall && lastInstall->t == site.t;
+  if (sameCycle)
     findings.add("early-install", *lastInstall, "an lw of this plane stands in the same cycle");
-  std::optional<Cycle> &loaded = groups[static_cast<std::size_t>(group)];
+  std::optional<Cycle> &loaded = (sameCycle ? groupsBefore : groups)[static_cast<std::size_t>(group)];
   if (loaded)
     findings.add("early-lw", site,
                  "row group " + std::to_string(group) + " was loaded at " + std::to_string(*loaded) +
@@ -60,6 +62,7 @@ void Plane::activate(const Site &site) {
 
 void Plane::install(const Site &site) {
   std::optional<Cycle> last;
+  groupsBefore = groups;
   for (std::optional<Cycle> &group : groups) {
     last = std::max(last, group);
     group.reset();
@@ -100,10 +103,13 @@ void Plane::accumulate(const Site &site) {
     lose(sums.front());
     sums.pop_front();
   }
+  const std::int64_t row = site.row(Field::Row, Field::RowStep);
+  if (!inRange(findings, site, "accumulator row", row, machine.mxmAccumulatorRows))
+    return;
   const auto mode = site.get(Field::AccMode);
   const bool emit = site.get(Field::Emit) != 0;
   if (mode > 2)
-    findings.add("illegal-encoding", site, "accmode 3 stands for nothing");
+    return findings.add("illegal-encoding", site, "accmode 3 stands for nothing");
   if (mode != 0) {
     if (!sums.empty() && sums.front().arrival == site.t)
       sums.pop_front();
@@ -112,8 +118,7 @@ void Plane::accumulate(const Site &site) {
                    "no sum arrives in cycle " + std::to_string(site.t) +
                        (sums.empty() ? "" : "; the next one does at " + std::to_string(sums.front().arrival)));
   }
-  const std::int64_t row = site.row(Field::Row, Field::RowStep);
-  if (inRange(findings, site, "accumulator row", row, machine.mxmAccumulatorRows) && (mode != 0 || emit)) {
+  if (mode != 0 || emit) {
     const auto r = static_cast<std::size_t>(row);
     if (mode != static_cast<int>(AccMode::Overwrite) && !accumulators[r])
       findings.add("empty-operand", site, "accumulator row " + std::to_string(row) + " was not written in this step");
