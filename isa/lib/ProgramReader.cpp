@@ -135,11 +135,10 @@ Binding unpack(const fb::Binding &b) {
 QueueCode unpack(const fb::QueueCode &q) {
   QueueCode code;
   code.queue = {static_cast<UnitKind>(q.unit()), static_cast<Side>(q.side()), q.index()};
-  if (q.words()) {
-    code.words.resize(q.words()->size() / sizeof(Word));
-    if (!code.words.empty())
-      std::memcpy(code.words.data(), q.words()->data(), code.words.size() * sizeof(Word));
-  }
+  const std::vector<std::uint8_t> bytes = numbers(q.words());
+  code.words.resize(bytes.size() / sizeof(Word));
+  for (std::size_t i = 0; i < code.words.size(); ++i)
+    std::memcpy(code.words[i].data(), bytes.data() + i * sizeof(Word), sizeof(Word));
   code.labels = numbers(q.labels());
   return code;
 }
