@@ -130,8 +130,6 @@ Binding unpack(const fb::Binding &b) {
           b.slice0(), b.bank(), b.row0()};
 }
 
-/// A word count that is no multiple of 16 bytes leaves more labels than words,
-/// which the range check reports.
 QueueCode unpack(const fb::QueueCode &q) {
   QueueCode code;
   code.queue = {static_cast<UnitKind>(q.unit()), static_cast<Side>(q.side()), q.index()};
@@ -200,10 +198,21 @@ Status unpackProgram(const fb::Program &from, Program &to, const std::string &pa
   return Ok{};
 }
 
+/// Queue texts are whole words.
+bool wholeWords(const fb::Program &program) {
+  for (std::size_t i = 0; program.steps() && i < program.steps()->size(); ++i) {
+    const auto *queues = program.steps()->Get(i)->queues();
+    for (std::size_t k = 0; queues && k < queues->size(); ++k)
+      if (const auto *words = queues->Get(k)->words(); words && words->size() % sizeof(Word) != 0)
+        return false;
+  }
+  return true;
+}
+
 bool structureValid(std::span<const std::uint8_t> metadata) {
   constexpr flatbuffers::uoffset_t kMaxDepth = 16, kMaxTables = 1u << 22;
   flatbuffers::Verifier verifier(metadata.data(), metadata.size(), kMaxDepth, kMaxTables);
-  return fb::VerifyProgramBuffer(verifier);
+  return fb::VerifyProgramBuffer(verifier) && wholeWords(*fb::GetProgram(metadata.data()));
 }
 
 } // namespace

@@ -146,6 +146,17 @@ TEST_F(Corruption, OtherInstructionSetOrMachine) {
   expectError(changed("ghz: 0.9", "ghz: .90"), "not in canonical form");
 }
 
+TEST_F(Corruption, PartialWordsAreRefused) {
+  // The text of mem.e3: a byte count of 32, then its first word, a sync.
+  std::string text(20, '\0'), bytes = good;
+  text[0] = 32;
+  text[4] = static_cast<char>(Opcode::Sync);
+  const auto at = bytes.find(text);
+  ASSERT_NE(at, std::string::npos);
+  bytes[at] = 31;
+  expectError(rehashed(bytes), "malformed");
+}
+
 /// Hashes are right, contents are not: the FlatBuffers verifier and the range
 /// checks stand alone. Sanitizer builds make this test sharp.
 TEST_F(Corruption, RehashedDamageNeverCrashes) {
