@@ -54,10 +54,11 @@ private:
 
 mlir::FailureOr<double> Quantizer::quantizeResult(mlir::Value result, double bound, double margin) {
   double scale = bound == 0 ? 1.0 : margin * bound / isa::kDigit16Max; // an all-zero tensor fits any scale
-  // Reciprocals of scales are fp32 factors, so both must be normal numbers.
-  if (!std::isnormal(static_cast<float>(scale)) || !std::isnormal(static_cast<float>(1.0 / scale)))
+  // Reciprocals of scales are fp32 factors, so both must be normal numbers; and products of two bounded values
+  // must stay finite. Trained models stay below 10^6.
+  if (!(bound < 1e18) || !std::isnormal(static_cast<float>(scale)) || !std::isnormal(static_cast<float>(1.0 / scale)))
     return result.getDefiningOp()->emitOpError("its values may reach ")
-           << bound << ", which int16 with an fp32 scale cannot hold; the weights are damaged, fetch or export the file again";
+           << bound << ", beyond what fp32 arithmetic on them can hold; the weights are damaged, fetch or export the file again";
   auto type = llvm::cast<mlir::RankedTensorType>(result.getType());
   result.setType(type.clone(activationType(context, scale)));
   return scale;

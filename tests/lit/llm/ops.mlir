@@ -1,0 +1,59 @@
+// REQUIRES: lpu-opt
+// RUN: lpu-opt %s | lpu-opt | FileCheck %s
+// Every operation in float and quantized form prints as it is read; these are the examples of LLMOps.td.
+
+!x = tensor<?x64xf32>
+!q = tensor<?x64x!quant.uniform<i16<-32639:32639>:f32, 1.250000e-04>>
+
+// CHECK: module attributes {llm.model = "m", llm.source = "m.gguf"}
+module attributes {llm.source = "m.gguf", llm.model = "m"} {
+  // CHECK: llm.weight @token_embd "token_embd.weight" : tensor<512x64xf16>
+  llm.weight @token_embd "token_embd.weight" : tensor<512x64xf16>
+  // CHECK: llm.weight @blk.0.attn_norm "blk.0.attn_norm.weight" : tensor<64xf32>
+  llm.weight @blk.0.attn_norm "blk.0.attn_norm.weight" : tensor<64xf32>
+  // CHECK: llm.weight @blk.0.attn_q "blk.0.attn_q.weight" : tensor<64x64xf32>
+  llm.weight @blk.0.attn_q "blk.0.attn_q.weight" : tensor<64x64xf32>
+  // CHECK: llm.weight @blk.0.attn_q8 "blk.0.attn_q.weight" : tensor<64x64x!quant.any<i8<-127:127>:f32>>
+  llm.weight @blk.0.attn_q8 "blk.0.attn_q.weight" : tensor<64x64x!quant.any<i8<-127:127>:f32>>
+  llm.weight @rope_freqs "rope_freqs.weight" : tensor<4xf32>
+  // CHECK: llm.kv_cache @cache.0 {capacity = 512 : i64, head_dim = 8 : i64, heads = 8 : i64, kv_heads = 4 : i64, layer = 0 : i64}
+  llm.kv_cache @cache.0 {layer = 0 : i64, heads = 8 : i64, kv_heads = 4 : i64, head_dim = 8 : i64, capacity = 512 : i64}
+  // CHECK: llm.step @decode_64 decode tokens 1 context 64
+  llm.step @decode_64 decode tokens 1 context 64
+  // CHECK: llm.step @prefill_8x64 prefill tokens 8 context 64
+  llm.step @prefill_8x64 prefill tokens 8 context 64
+
+  // CHECK-LABEL: func.func @real
+  func.func @real(%token: tensor<?xi32>, %position: tensor<?xi32>, %kv: tensor<?x32xf32>, %g: tensor<?x172xf32>) {
+    // CHECK: llm.embedding %{{.*}}, @token_embd : (tensor<?xi32>) -> tensor<?x64xf32>
+    %x = llm.embedding %token, @token_embd : (tensor<?xi32>) -> !x
+    // CHECK: llm.rms_norm %{{.*}}, @blk.0.attn_norm {eps = 9.99999974E-6 : f32} : (tensor<?x64xf32>) -> tensor<?x64xf32>
+    %n = llm.rms_norm %x, @blk.0.attn_norm {eps = 1.0e-05 : f32} : (!x) -> !x
+    // CHECK: llm.linear %{{.*}}, @blk.0.attn_q : (tensor<?x64xf32>) -> tensor<?x64xf32>
+    %q = llm.linear %n, @blk.0.attn_q : (!x) -> !x
+    // CHECK: llm.rope %{{.*}}, %{{.*}} {base = 1.000000e+04 : f64, head_dim = 8 : i64, heads = 8 : i64} : (tensor<?x64xf32>, tensor<?xi32>) -> tensor<?x64xf32>
+    %r = llm.rope %q, %position {heads = 8 : i64, head_dim = 8 : i64, base = 1.0e+04 : f64} : (!x, tensor<?xi32>) -> !x
+    // CHECK: freqs = @rope_freqs
+    %rf = llm.rope %q, %position {heads = 8 : i64, head_dim = 8 : i64, base = 1.0e+04 : f64, freqs = @rope_freqs} : (!x, tensor<?xi32>) -> !x
+    // CHECK: llm.attention %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, @cache.0 : (tensor<?x64xf32>, tensor<?x32xf32>, tensor<?x32xf32>, tensor<?xi32>) -> tensor<?x64xf32>
+    %a = llm.attention %r, %kv, %kv, %position, @cache.0 : (!x, tensor<?x32xf32>, tensor<?x32xf32>, tensor<?xi32>) -> !x
+    // CHECK: llm.silu_mul %{{.*}}, %{{.*}} : (tensor<?x172xf32>, tensor<?x172xf32>) -> tensor<?x172xf32>
+    %h = llm.silu_mul %g, %g : (tensor<?x172xf32>, tensor<?x172xf32>) -> tensor<?x172xf32>
+    // CHECK: llm.add %{{.*}}, %{{.*}} : (tensor<?x64xf32>, tensor<?x64xf32>) -> tensor<?x64xf32>
+    %y = llm.add %a, %x : (!x, !x) -> !x
+    return
+  }
+
+  // CHECK-LABEL: func.func @quantized
+  func.func @quantized(%x: !x, %position: tensor<?xi32>, %k: tensor<?x32x!quant.uniform<i16<-32639:32639>:f32, 2.5e-04>>, %v: tensor<?x32xf32>) {
+    // CHECK: llm.rms_norm {{.*}} -> tensor<?x64x!quant.uniform<i16<-32639:32639>:f32, 1.250000e-04>>
+    %n = llm.rms_norm %x, @blk.0.attn_norm {eps = 1.0e-05 : f32} : (!x) -> !q
+    // CHECK: llm.linear %{{.*}}, @blk.0.attn_q8 {factor = 8.000000e+03 : f64} : (tensor<?x64x!quant.uniform<i16<-32639:32639>:f32, 1.250000e-04>>) -> tensor<?x64xf32>
+    %q = llm.linear %n, @blk.0.attn_q8 {factor = 8.0e+03 : f64} : (!q) -> !x
+    %r = llm.rope %q, %position {heads = 8 : i64, head_dim = 8 : i64, base = 1.0e+04 : f64} : (!x, tensor<?xi32>) -> !q
+    // CHECK: llm.attention {{.*}} -> tensor<?x64x!quant.uniform<i16<-32639:32639>:f32, 1.250000e-04>>
+    %a = llm.attention %r, %k, %v, %position, @cache.0 : (!q, tensor<?x32x!quant.uniform<i16<-32639:32639>:f32, 2.5e-04>>, tensor<?x32xf32>, tensor<?xi32>) -> !q
+    %h = llm.silu_mul %x, %x : (!x, !x) -> !q
+    return
+  }
+}

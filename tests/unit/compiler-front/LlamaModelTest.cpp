@@ -1,0 +1,97 @@
+// Shape and tokenizer of good files, with and without the optional parts.
+
+#include "lpu/compiler/Import/WeightStore.h"
+
+#include "GgufBuilder.h"
+
+#include <gtest/gtest.h>
+
+namespace {
+
+using namespace lpu;
+using namespace lpu::compiler;
+using lpu::test::GgufBuilder;
+
+std::shared_ptr<WeightStore> openOrFail(const GgufBuilder &builder) {
+  std::string path = test::temporaryPath("model.gguf");
+  test::writeFile(path, builder.bytes());
+  auto store = WeightStore::open(path);
+  EXPECT_TRUE(store) << store.error().str();
+  return store ? *store : nullptr;
+}
+
+TEST(LlamaModel, ReadsAllHyperparameters) {
+  auto store = openOrFail(test::TinyLlama{}.build());
+  ASSERT_TRUE(store);
+  const ModelShape &s = store->shape();
+  EXPECT_EQ(s.name, "tiny");
+  EXPECT_EQ(s.architecture, "llama");
+  EXPECT_EQ(std::vector<std::uint32_t>({s.layers, s.hidden, s.heads, s.kvHeads, s.headDim, s.ffn, s.vocabulary, s.context}),
+            std::vector<std::uint32_t>({2, 32, 4, 2, 8, 24, 20, 128}));
+  EXPECT_EQ(s.eps, 1e-5f);
+  EXPECT_EQ(s.ropeBase, 10000.0);
+  EXPECT_FALSE(s.tied);
+  EXPECT_FALSE(s.ropeFreqs);
+  EXPECT_EQ(s.outputName(), "output.weight");
+}
+
+TEST(LlamaModel, TiedEmbeddingsAndRopeFrequencies) {
+  auto store = openOrFail(test::TinyLlama{.tied = true, .ropeFreqs = true}.build());
+  ASSERT_TRUE(store);
+  EXPECT_TRUE(store->shape().tied);
+  EXPECT_TRUE(store->shape().ropeFreqs);
+  EXPECT_EQ(store->shape().outputName(), "token_embd.weight");
+}
+
+TEST(LlamaModel, DefaultsOfOptionalKeys) {
+  GgufBuilder b = test::TinyLlama{.kvHeads = 4}.build();
+  b.erase("llama.attention.head_count_kv").erase("llama.attention.key_length").erase("llama.rope.freq_base").erase("llama.rope.dimension_count");
+  auto store = openOrFail(b);
+  ASSERT_TRUE(store);
+  EXPECT_EQ(store->shape().kvHeads, 4u);
+  EXPECT_EQ(store->shape().headDim, 8u);
+  EXPECT_EQ(store->shape().ropeBase, 10000.0);
+}
+
+TEST(LlamaModel, HeadsMayBeWiderThanTheModel) {
+  auto store = openOrFail(test::TinyLlama{.headDim = 16}.build());
+  ASSERT_TRUE(store);
+  EXPECT_EQ(store->dimensions("blk.0.attn_q.weight"), std::make_pair(64u, 32u));
+}
+
+TEST(LlamaModel, SentencePieceTokenizer) {
+  auto store = openOrFail(test::TinyLlama{}.build());
+  ASSERT_TRUE(store);
+  const isa::Tokenizer &t = store->tokenizer();
+  EXPECT_EQ(t.model, "llama");
+  EXPECT_EQ(t.tokens.size(), 20u);
+  EXPECT_EQ(t.tokens[7], "t7");
+  EXPECT_EQ(t.scores[7], -1.0f);
+  EXPECT_EQ(t.types[7], 1);
+  EXPECT_EQ(t.bos, 1);
+  EXPECT_EQ(t.eos, 2);
+  EXPECT_EQ(t.unknown, -1);
+  EXPECT_TRUE(t.addBos);
+  EXPECT_TRUE(t.addSpacePrefix);
+}
+
+TEST(LlamaModel, ByteLevelTokenizer) {
+  GgufBuilder b = test::TinyLlama{}.build();
+  b.string("tokenizer.ggml.model", "gpt2").string("tokenizer.ggml.pre", "llama-bpe").strings("tokenizer.ggml.merges", {"t 1", "t 2"});
+  b.erase("tokenizer.ggml.scores").boolean("tokenizer.ggml.add_bos_token", true);
+  auto store = openOrFail(b);
+  ASSERT_TRUE(store);
+  EXPECT_EQ(store->tokenizer().model, "gpt2");
+  EXPECT_EQ(store->tokenizer().pre, "llama-bpe");
+  EXPECT_EQ(store->tokenizer().merges, (std::vector<std::string>{"t 1", "t 2"}));
+  EXPECT_TRUE(store->tokenizer().addBos);
+  EXPECT_FALSE(store->tokenizer().addSpacePrefix);
+}
+
+TEST(LlamaModel, NoTokenizer) {
+  auto store = openOrFail(test::TinyLlama{.tokenizer = false}.build());
+  ASSERT_TRUE(store);
+  EXPECT_EQ(store->tokenizer().model, "none");
+}
+
+} // namespace

@@ -1,0 +1,149 @@
+// Loading by name, N3 quantization, and rejection of values that are not numbers.
+
+#include "lpu/compiler/Import/WeightStore.h"
+
+#include "GgufBuilder.h"
+
+#include <cmath>
+#include <gtest/gtest.h>
+
+namespace {
+
+using namespace lpu;
+using namespace lpu::compiler;
+using lpu::test::GgufBuilder;
+
+const char *const kOut = "output.weight";
+
+std::shared_ptr<WeightStore> openOrFail(const GgufBuilder &builder) {
+  std::string path = test::temporaryPath("store.gguf");
+  test::writeFile(path, builder.bytes());
+  auto store = WeightStore::open(path);
+  EXPECT_TRUE(store) << store.error().str();
+  return store ? *store : nullptr;
+}
+
+/// output.weight [2][32] of the given type with all data bytes given.
+GgufBuilder withOutput(std::uint32_t type, const GgufBuilder::Bytes &data) {
+  GgufBuilder b = test::TinyLlama{.layers = 1, .vocabulary = 2, .tokenizer = false}.build();
+  b.tensor(kOut, {32, 2}, type, data);
+  return b;
+}
+
+TEST(WeightStore, LoadsF32RowMajor) {
+  std::vector<float> values(64);
+  for (int i = 0; i < 64; ++i)
+    values[i] = 0.25f * static_cast<float>(i);
+  GgufBuilder b = withOutput(0, {});
+  b.tensorF32(kOut, {32, 2}, values);
+  auto store = openOrFail(b);
+  ASSERT_TRUE(store);
+  auto loaded = store->load(kOut);
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(*loaded, values);
+  std::vector<float> row(32);
+  ASSERT_TRUE(store->loadRow(kOut, 1, row));
+  EXPECT_EQ(row[0], 8.0f);
+  EXPECT_EQ(store->typeName(kOut), "F32");
+}
+
+TEST(WeightStore, LoadsEveryType) {
+  struct Case {
+    std::uint32_t type;
+    std::size_t bytes;
+    const char *name;
+  };
+  for (Case c : {Case{1, 128, "F16"}, Case{8, 68, "Q8_0"}, Case{2, 36, "Q4_0"}}) {
+    GgufBuilder::Bytes data(c.bytes, 0);
+    std::size_t second = c.bytes / 2; // first byte of row 1; 0x3c00 is 1.0
+    data[second + 1] = 0x3c;
+    auto store = openOrFail(withOutput(c.type, data));
+    ASSERT_TRUE(store);
+    EXPECT_EQ(store->typeName(kOut), c.name);
+    auto loaded = store->load(kOut);
+    ASSERT_TRUE(loaded) << loaded.error().str();
+    EXPECT_EQ((*loaded)[0], 0.0f);
+    EXPECT_EQ((*loaded)[32], c.type == 1 ? 1.0f : c.type == 8 ? 0.0f : -8.0f);
+  }
+}
+
+TEST(WeightStore, MissingTensorAndRow) {
+  auto store = openOrFail(withOutput(0, GgufBuilder::Bytes(256)));
+  ASSERT_TRUE(store);
+  EXPECT_FALSE(store->has("nothing"));
+  EXPECT_FALSE(store->load("nothing"));
+  EXPECT_FALSE(store->quantized("nothing"));
+  std::vector<float> row(32);
+  EXPECT_FALSE(store->loadRow(kOut, 2, row));
+}
+
+TEST(WeightStore, NamesTheTensorAndPlaceOfANan) {
+  for (auto [value, word] : {std::pair{std::nanf(""), "NaN"}, std::pair{INFINITY, "infinite"}, std::pair{-INFINITY, "infinite"}}) {
+    std::vector<float> values(64, 1.0f);
+    values[33] = value;
+    GgufBuilder b = withOutput(0, {});
+    b.tensorF32(kOut, {32, 2}, values);
+    auto store = openOrFail(b);
+    ASSERT_TRUE(store);
+    for (std::string message : {store->load(kOut).error().message, store->quantized(kOut).error().message}) {
+      EXPECT_NE(message.find("tensor \"output.weight\" at byte "), std::string::npos) << message;
+      EXPECT_NE(message.find(std::string("value [1, 1] is ") + word), std::string::npos) << message;
+    }
+  }
+}
+
+TEST(WeightStore, RejectsANanScaleOfABlock) {
+  GgufBuilder::Bytes data(68, 1);
+  data[35] = 0x7e; // fp16 NaN
+  auto store = openOrFail(withOutput(8, data));
+  ASSERT_TRUE(store);
+  EXPECT_FALSE(store->load(kOut));
+}
+
+TEST(WeightStore, QuantizesOnceAndKeepsTheResult) {
+  auto store = openOrFail(test::TinyLlama{}.build());
+  ASSERT_TRUE(store);
+  auto first = store->quantized("blk.0.ffn_up.weight"), again = store->quantized("blk.0.ffn_up.weight");
+  ASSERT_TRUE(first && again);
+  EXPECT_EQ(first->get(), again->get());
+  auto values = store->load("blk.0.ffn_up.weight");
+  QuantizedMatrix direct = quantizeRows(*values, 24, 32);
+  EXPECT_EQ((*first)->values, direct.values);
+  EXPECT_EQ((*first)->scales, direct.scales);
+}
+
+// N3 by hand: the largest magnitude maps to ±127, ties round to even, zero rows have scale 0.
+TEST(QuantizeRows, FollowsN3) {
+  std::vector<float> w{127, -63.5f, 2.5f, 3.5f, 0, 0, 0, 0, 0.1f, -0.2f, 0.05f, 0};
+  QuantizedMatrix q = quantizeRows(w, 3, 4);
+  EXPECT_EQ(q.scales[0], 1.0f);
+  EXPECT_EQ(q.values[0], 127);
+  EXPECT_EQ(q.values[1], -64); // −63.5 to even
+  EXPECT_EQ(q.values[2], 2);   // 2.5 to even
+  EXPECT_EQ(q.values[3], 4);   // 3.5 to even
+  EXPECT_EQ(q.scales[1], 0.0f);
+  EXPECT_EQ(q.values[4], 0);
+  EXPECT_EQ(q.scales[2], 0.2f / 127.0f);
+  EXPECT_EQ(q.values[9], -127);
+}
+
+TEST(QuantizeRows, RowsTooSmallForAScaleAreZero) {
+  std::vector<float> w{1e-38f, -1e-40f};
+  QuantizedMatrix q = quantizeRows(w, 1, 2);
+  EXPECT_EQ(q.scales[0], 0.0f);
+  EXPECT_EQ(q.values[0], 0);
+}
+
+TEST(QuantizeRows, ErrorIsAtMostHalfAStep) {
+  auto store = openOrFail(test::TinyLlama{}.build());
+  ASSERT_TRUE(store);
+  auto values = store->load("blk.1.attn_q.weight");
+  auto q = store->quantized("blk.1.attn_q.weight");
+  ASSERT_TRUE(values && q);
+  for (std::size_t i = 0; i < values->size(); ++i) {
+    float scale = (*q)->scales[i / 32];
+    EXPECT_LE(std::fabs((*values)[i] - scale * (*q)->values[i]), 0.5001f * scale);
+  }
+}
+
+} // namespace
