@@ -11,12 +11,13 @@ Barrier::Barrier(sc_core::sc_module_name name, const isa::Machine &machine)
   dont_initialize();
 }
 
-bool Barrier::notify() {
+const Producer *Barrier::notify(const Producer &by) {
   if (used)
-    return false;
+    return &notifier;
   used = true;
+  notifier = by;
   release.notify(cycles(latency));
-  return true;
+  return nullptr;
 }
 
 void Barrier::onRelease() {

@@ -11,7 +11,7 @@ public:
 
   /// A new step: one more notify is legal.
   void begin() { used = false, isReleased = false; }
-  bool notify() override;
+  const Producer *notify(const Producer &by) override;
   const sc_core::sc_event &released() const override { return release; }
   /// Notified, release still to come.
   bool pending() const { return used && !isReleased; }
@@ -24,6 +24,7 @@ private:
 
   const isa::Cycle latency;
   bool used = false, isReleased = false;
+  Producer notifier;
   sc_core::sc_time releasedAt;
   sc_core::sc_event release;
 };

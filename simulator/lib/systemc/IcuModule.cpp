@@ -51,6 +51,19 @@ bool IcuModule::illegal(const Dispatch &d, const char *why) const {
   return false;
 }
 
+bool IcuModule::notify(const Dispatch &d) {
+  if (isReleased)
+    return illegal(d, "notify after the release: a step has exactly one barrier (T1.4)");
+  const Producer *other = barrier->notify({queue, d.time, d.op});
+  if (!other)
+    return true;
+  // Of two in one cycle the higher queue number is to blame, whichever ran first.
+  bool blameOther = other->issued == d.time && other->queue > queue;
+  monitor.faults.report("illegal-encoding", d.time, blameOther ? other->queue : queue, d.op,
+                        "a second notify: a step has exactly one barrier (T1.4)");
+  return false;
+}
+
 bool IcuModule::control(const Dispatch &d) {
   switch (d.op->kind) {
   case OpKind::Illegal:
@@ -59,9 +72,7 @@ bool IcuModule::control(const Dispatch &d) {
     parkedBy = d;
     return true;
   case OpKind::Notify:
-    if (isReleased)
-      return illegal(d, "notify after the release: a step has exactly one barrier (T1.4)");
-    return barrier->notify() || illegal(d, "a second notify: a step has exactly one barrier (T1.4)");
+    return notify(d);
   default:
     return isReleased || illegal(d, "dispatched before the release: a queue starts with sync (T1.4)");
   }

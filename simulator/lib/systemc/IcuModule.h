@@ -29,6 +29,7 @@ public:
 private:
   void end_of_elaboration() override;
   void onRelease();
+  bool notify(const Dispatch &d);
   bool illegal(const Dispatch &d, const char *why) const;
 
   Icu icu;

@@ -19,8 +19,8 @@ public:
 /// The chip-wide barrier between NOTIFY and the parked queues.
 class BarrierIf : public virtual sc_core::sc_interface {
 public:
-  /// False: this step's barrier has been used already.
-  virtual bool notify() = 0;
+  /// Null, or who has used this step's barrier already.
+  virtual const Producer *notify(const Producer &by) = 0;
   virtual const sc_core::sc_event &released() const = 0;
 };
 
