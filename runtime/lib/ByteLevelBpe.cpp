@@ -57,7 +57,8 @@ public:
 
   Result<std::vector<TokenId>> encode(std::string_view text) const override {
     if (!pattern)
-      return Error{"tokenizer", fmt::format("pre-tokenizer '{}' is not supported; give token ids with --tokens", data.pre)};
+      return Error{"tokenizer",
+                   fmt::format("pre-tokenizer '{}' is not supported; give token ids with --tokens", data.pre)};
     std::vector<TokenId> ids;
     for (std::string_view word : splitWords(*pattern, text))
       if (Status status = encodeWord(word, ids); !status)
@@ -105,7 +106,8 @@ private:
     return Ok{};
   }
 
-  void offer(std::priority_queue<Pair> &heap, const std::string &word, const std::vector<Piece> &pieces, int left) const {
+  void offer(std::priority_queue<Pair> &heap, const std::string &word, const std::vector<Piece> &pieces,
+             int left) const {
     int right = left < 0 ? -1 : pieces[left].next;
     if (right < 0)
       return;
@@ -147,8 +149,10 @@ private:
       auto found = index.find(rest.substr(0, length));
       TokenId id = found != index.end() ? found->second : data.unknown;
       if (id < 0)
-        return Error{"tokenizer", fmt::format("'{}' of the text has no token in the vocabulary, nor is there an unknown "
-                                              "token; leave it out or give --tokens", rest.substr(0, length))};
+        return Error{"tokenizer",
+                     fmt::format("'{}' of the text has no token in the vocabulary, nor is there an unknown "
+                                 "token; leave it out or give --tokens",
+                                 rest.substr(0, length))};
       ids.push_back(id);
       rest.remove_prefix(length);
     }

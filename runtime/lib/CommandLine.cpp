@@ -14,20 +14,23 @@ namespace {
 /// Option values as written; an option not given stays empty (nullopt).
 struct Texts {
   std::string program;
-  std::optional<std::string> prompt, promptFile, tokens, count, temperature, topK, topP, seed, engine, mode, report, logits,
-      trace, perplexity;
+  std::optional<std::string> prompt, promptFile, tokens, count, temperature, topK, topP, seed, engine, mode, report,
+      logits, trace, perplexity;
   bool ignoreEos = false;
 };
 
 void declare(CLI::App &app, Texts &t) {
   auto text = [&](const char *name, std::optional<std::string> &to, const char *type, const char *help) {
-    app.add_option_function<std::string>(name, [&to](const std::string &v) { to = v; }, help)->type_name(type);
+    app.add_option_function<std::string>(
+           name, [&to](const std::string &v) { to = v; }, help)
+        ->type_name(type);
   };
   app.add_option("program", t.program, "compiled program")->type_name("OUT.lpx");
   text("--prompt", t.prompt, "TEXT", "text to continue, tokenized as the program's vocabulary says");
   text("--prompt-file", t.promptFile, "FILE", "the same from a file");
   text("--tokens", t.tokens, "1,2,3", "token ids to continue, fed as they are");
-  text("-n", t.count, "N", "tokens to generate, the last of which is not fed (default: 64, or what fits); 0 only feeds");
+  text("-n", t.count, "N",
+       "tokens to generate, the last of which is not fed (default: 64, or what fits); 0 only feeds");
   text("--temperature", t.temperature, "T", "0 is greedy (default)");
   text("--top-k", t.topK, "K", "sample among the K likeliest (default: 0, all)");
   text("--top-p", t.topP, "P", "sample among the likeliest that cover P (default: 1, all)");
@@ -131,7 +134,8 @@ Result<RunOptions> convert(const Texts &t) {
       readNumber(t.temperature, "--temperature", "a number from 0 on", o.sampling.temperature,
                  [](float v) { return std::isfinite(v) && v >= 0; }),
       readNumber(t.topK, "--top-k", "a whole number from 0 on", o.sampling.topK, any),
-      readNumber(t.topP, "--top-p", "a number above 0 and up to 1", o.sampling.topP, [](float v) { return v > 0 && v <= 1; }),
+      readNumber(t.topP, "--top-p", "a number above 0 and up to 1", o.sampling.topP,
+                 [](float v) { return v > 0 && v <= 1; }),
       readNumber(t.seed, "--seed", "a whole number from 0 to 2^64 - 1", o.sampling.seed, any),
       readChoice(t.engine, "--engine", "event or clocked",
                  {std::pair{"event", sim::Engine::Event}, {"clocked", sim::Engine::Clocked}}, o.engine),

@@ -30,7 +30,8 @@ Status forEachWindow(const isa::Program &program, TokenId bos, const std::vector
 
 } // namespace
 
-Result<Generation> generate(Session &session, const GenerateRequest &request, const RowSink &rows, const TokenSink &token) {
+Result<Generation> generate(Session &session, const GenerateRequest &request, const RowSink &rows,
+                            const TokenSink &token) {
   auto plan = planSteps(session.compiled(), request.prompt.size(), request.count);
   if (!plan)
     return plan.error();
@@ -97,13 +98,14 @@ Result<double> measurePerplexity(Session &session, TokenId bos, const std::vecto
 
 Result<std::size_t> countPerplexitySteps(const isa::Program &program, std::size_t textTokens) {
   std::size_t steps = 0;
-  Status status = forEachWindow(program, 0, std::vector<TokenId>(textTokens), [&](const std::vector<TokenId> &window) -> Status {
-    auto plan = planSteps(program, window.size() - 1, 0);
-    if (!plan)
-      return plan.error();
-    steps += plan->steps.size();
-    return Ok{};
-  });
+  Status status =
+      forEachWindow(program, 0, std::vector<TokenId>(textTokens), [&](const std::vector<TokenId> &window) -> Status {
+        auto plan = planSteps(program, window.size() - 1, 0);
+        if (!plan)
+          return plan.error();
+        steps += plan->steps.size();
+        return Ok{};
+      });
   if (!status)
     return status.error();
   return steps;

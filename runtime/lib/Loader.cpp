@@ -14,9 +14,10 @@ Status checkBinding(const isa::StepProgram &step, const isa::Binding *binding, c
   if (!binding)
     return Error{place, fmt::format("program '{}' has no binding '{}'; compile the model again", step.name, name)};
   if (binding->width != 4 || binding->items != step.tokens || binding->elements != elements)
-    return Error{place, fmt::format("program '{}', binding '{}': {} items of {} elements of {} bytes instead of {} of {} of 4; "
-                                    "compile the model again", step.name, name, binding->items, binding->elements,
-                                    binding->width, step.tokens, elements)};
+    return Error{
+        place, fmt::format("program '{}', binding '{}': {} items of {} elements of {} bytes instead of {} of {} of 4; "
+                           "compile the model again",
+                           step.name, name, binding->items, binding->elements, binding->width, step.tokens, elements)};
   return Ok{};
 }
 
@@ -38,8 +39,8 @@ Status checkRunnable(const isa::Program &program, const std::string &path) {
                                    program.tokenizer.tokens.size(), model.vocabulary)};
   for (const isa::StepProgram &step : program.steps) {
     if (step.tokens == 0 || step.tokens > step.context)
-      return Error{path, fmt::format("program '{}' feeds {} tokens into a context of {}; compile the model again", step.name,
-                                     step.tokens, step.context)};
+      return Error{path, fmt::format("program '{}' feeds {} tokens into a context of {}; compile the model again",
+                                     step.name, step.tokens, step.context)};
     for (const char *name : {"token", "position"})
       if (Status s = checkBinding(step, findBinding(step.inputs, name), path, name, 1); !s)
         return s;

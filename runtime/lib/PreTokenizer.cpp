@@ -1,7 +1,8 @@
 // The pre-tokenizers' regular expressions, written out as a scanner. The
 // alternatives of each are tried in order at every position:
 //   Gpt2    's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
-//   Llama3  (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
+//   Llama3  (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|
+//   ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
 // (published with GPT-2 and Llama 3). Where maxDigits limits Gpt2, runs of digits
 // are cut out first and the pattern applies to what lies between them. Limit: the
 // caseless match of Llama3 folds ASCII letters only (U+017F, long s, stays apart).

@@ -22,7 +22,8 @@ namespace {
 /// Prints `error` as the one line users see.
 int fail(const Terminal &terminal, const Error &error, int code = kFailure) {
   std::string line = error.str();
-  std::replace_if(line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
+  std::replace_if(
+      line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
   terminal.err << line << '\n' << std::flush;
   return code;
 }
@@ -67,8 +68,8 @@ private:
 
   /// Names the program in an error that does not say which file it is about.
   Error inProgram(Error error) const {
-    error.place = error.place.empty() || error.place == options.program ? options.program
-                                                                        : options.program + ": " + error.place;
+    error.place =
+        error.place.empty() || error.place == options.program ? options.program : options.program + ": " + error.place;
     return error;
   }
 
@@ -105,8 +106,9 @@ private:
     if (options.tokens) {
       for (std::size_t i = 0; i < options.tokens->size(); ++i)
         if (TokenId id = (*options.tokens)[i]; static_cast<std::uint32_t>(id) >= program.model.vocabulary)
-          return inProgram({"", fmt::format("token {} (number {} of --tokens) is outside of the vocabulary; ids run from 0 to {}",
-                                            id, i + 1, program.model.vocabulary - 1)});
+          return inProgram(
+              {"", fmt::format("token {} (number {} of --tokens) is outside of the vocabulary; ids run from 0 to {}",
+                               id, i + 1, program.model.vocabulary - 1)});
       return *options.tokens;
     }
     std::string text = options.prompt.value_or("");
@@ -203,10 +205,11 @@ private:
     const StepRecord *wrong = session.firstMismatch();
     if (!wrong)
       return kSuccess;
-    return fail(terminal, inProgram({"", fmt::format("program '{}' at position {} took {} cycles, {} were predicted; the program "
-                                                     "and this simulator disagree on the machine, compile the model again",
-                                                     program.steps[wrong->step.program].name, wrong->step.position,
-                                                     wrong->simulatedCycles, wrong->predictedCycles)}));
+    return fail(terminal,
+                inProgram({"", fmt::format("program '{}' at position {} took {} cycles, {} were predicted; the program "
+                                           "and this simulator disagree on the machine, compile the model again",
+                                           program.steps[wrong->step.program].name, wrong->step.position,
+                                           wrong->simulatedCycles, wrong->predictedCycles)}));
   }
 
   const isa::Program &program;
@@ -225,7 +228,8 @@ private:
 
 } // namespace
 
-int runProgram(const isa::Program &program, const RunOptions &options, const SimulatorFactory &create, Terminal terminal) {
+int runProgram(const isa::Program &program, const RunOptions &options, const SimulatorFactory &create,
+               Terminal terminal) {
   return Run(program, options, create, terminal).execute();
 }
 

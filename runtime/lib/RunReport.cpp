@@ -12,7 +12,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json number(const std::optional<double> &value) { return value && std::isfinite(*value) ? Json(*value) : Json(nullptr); }
+Json number(const std::optional<double> &value) {
+  return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
+}
 
 void addLatency(Json &to, const Latency &latency) {
   to["ttft_us"] = number(latency.ttftUs);

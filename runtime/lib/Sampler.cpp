@@ -50,7 +50,9 @@ std::vector<Probability> Sampler::distribution(std::span<const float> logits) co
     float z = std::isnan(logits[i]) ? -std::numeric_limits<float>::infinity() : logits[i];
     out.push_back({static_cast<TokenId>(i), z});
   }
-  auto before = [](const Probability &a, const Probability &b) { return a.value != b.value ? a.value > b.value : a.id < b.id; };
+  auto before = [](const Probability &a, const Probability &b) {
+    return a.value != b.value ? a.value > b.value : a.id < b.id;
+  };
   std::size_t kept = options.topK ? std::min<std::size_t>(options.topK, out.size()) : out.size();
   std::partial_sort(out.begin(), out.begin() + kept, out.end(), before);
   out.resize(kept);

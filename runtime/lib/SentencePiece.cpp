@@ -112,8 +112,10 @@ private:
     for (unsigned char byte : piece) {
       TokenId id = byteIds[byte] >= 0 ? byteIds[byte] : data.unknown;
       if (id < 0)
-        return Error{"tokenizer", fmt::format("byte 0x{:02X} of the text has no token in the vocabulary, nor is there an "
-                                              "unknown token; leave it out or give --tokens", byte)};
+        return Error{"tokenizer",
+                     fmt::format("byte 0x{:02X} of the text has no token in the vocabulary, nor is there an "
+                                 "unknown token; leave it out or give --tokens",
+                                 byte)};
       ids.push_back(id);
     }
     return Ok{};

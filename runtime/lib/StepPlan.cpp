@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 namespace lpu::rt {
 namespace {
@@ -15,41 +16,39 @@ using Kind = isa::StepProgram::Kind;
 
 class Planner {
 public:
-  explicit Planner(std::span<const isa::StepProgram> programs) : programs(programs) {}
+  explicit Planner(std::span<const isa::StepProgram> programs) : programs(programs) {
+    for (const isa::StepProgram &p : programs)
+      if (p.kind == Kind::Prefill)
+        chunkSizes.insert(p.tokens);
+  }
 
+  /// The cheapest way from each position to the prompt's end, from the end back.
   std::vector<PlannedStep> prompt(std::uint32_t count) const {
+    std::vector<PlannedStep> best(count);
+    std::vector<isa::Cycle> cost(count + 1, 0);
+    for (std::uint32_t at = count; at-- > 0;) {
+      auto costOf = [&](const PlannedStep &s) { return programs[s.program].predictedCycles + cost[at + s.tokens]; };
+      best[at] = decode(at);
+      for (std::uint32_t size : chunkSizes) // ascending: the larger chunk wins a tie
+        if (auto chunk = prefill(at, size, count - at); chunk && costOf(*chunk) <= costOf(best[at]))
+          best[at] = *chunk;
+      cost[at] = costOf(best[at]);
+    }
     std::vector<PlannedStep> steps;
     for (std::uint32_t at = 0; at < count; at += steps.back().tokens)
-      steps.push_back(promptStep(at, count - at));
+      steps.push_back(best[at]);
     return steps;
   }
 
-  PlannedStep decode(std::uint32_t position) const {
-    return {*smallest(Kind::Decode, 1, position), position, 1};
-  }
+  PlannedStep decode(std::uint32_t position) const { return {*smallest(Kind::Decode, 1, position), position, 1}; }
 
 private:
-  PlannedStep promptStep(std::uint32_t at, std::uint32_t remaining) const {
-    if (remaining == 1)
-      return decode(at);
-    if (auto full = prefill(at, remaining, /*padded=*/false))
-      return {*full, at, programs[*full].tokens};
-    if (auto padded = prefill(at, remaining, /*padded=*/true); padded && worthPadding(*padded, at, remaining))
-      return {*padded, at, remaining};
-    return decode(at);
-  }
-
-  /// Full: the most tokens not above `remaining`. Padded: the fewest above it.
-  std::optional<std::size_t> prefill(std::uint32_t at, std::uint32_t remaining, bool padded) const {
-    std::optional<std::size_t> best;
-    for (const isa::StepProgram &p : programs) {
-      if (p.kind != Kind::Prefill || (p.tokens > remaining) != padded)
-        continue;
-      auto found = smallest(Kind::Prefill, p.tokens, at);
-      if (found && (!best || (padded ? p.tokens < programs[*best].tokens : p.tokens > programs[*best].tokens)))
-        best = found;
-    }
-    return best;
+  /// A chunk at a position, padded if fewer than `size` tokens remain; not for a single one.
+  std::optional<PlannedStep> prefill(std::uint32_t at, std::uint32_t size, std::uint32_t remaining) const {
+    auto program = smallest(Kind::Prefill, size, at);
+    if (!program || remaining == 1)
+      return std::nullopt;
+    return PlannedStep{*program, at, std::min(size, remaining)};
   }
 
   /// The program of this kind and size with the smallest context that fits at a position.
@@ -64,14 +63,8 @@ private:
     return best;
   }
 
-  bool worthPadding(std::size_t padded, std::uint32_t at, std::uint32_t remaining) const {
-    isa::Cycle decodes = 0;
-    for (std::uint32_t i = 0; i < remaining; ++i)
-      decodes += programs[decode(at + i).program].predictedCycles;
-    return programs[padded].predictedCycles <= decodes;
-  }
-
   std::span<const isa::StepProgram> programs;
+  std::set<std::uint32_t> chunkSizes;
 };
 
 } // namespace
@@ -85,23 +78,27 @@ std::uint32_t contextLimit(const isa::Program &program) {
 }
 
 Result<StepPlan> planSteps(const isa::Program &program, std::uint64_t prompt, std::uint64_t generated) {
-  std::uint64_t limit = contextLimit(program), fed = prompt + (generated ? generated - 1 : 0);
+  std::uint64_t limit = contextLimit(program), later = generated ? generated - 1 : 0;
   if (limit == 0)
     return Error{"", "the program has no decode step of one token; compile the model again"};
   if (prompt == 0)
     return Error{"", "the prompt has no tokens; give at least one"};
   if (prompt > limit)
-    return Error{"", fmt::format("the prompt's {} tokens exceed the context of {} positions; shorten it, or recompile with "
-                                 "lpucc --max-context={} or more", prompt, limit, prompt)};
-  if (fed > limit)
-    return Error{"", fmt::format("a prompt of {} tokens and {} generated ones (the last is not fed) need {} positions, the "
-                                 "context has {}; use -n {} or less, or recompile with lpucc --max-context={} or more",
-                                 prompt, generated, fed, limit, limit - prompt + 1, fed)};
+    return Error{"",
+                 fmt::format("the prompt's {} tokens exceed the context of {} positions; shorten it, or recompile with "
+                             "lpucc --max-context={} or more",
+                             prompt, limit, prompt)};
+  if (later > limit - prompt)
+    return Error{
+        "",
+        fmt::format("a prompt of {} tokens leaves room to generate {} in a context of {} positions (the last is not "
+                    "fed), not {}; use -n {} or recompile with a larger lpucc --max-context",
+                    prompt, limit - prompt + 1, limit, generated, limit - prompt + 1)};
   Planner planner(program.steps);
   StepPlan plan;
   plan.steps = planner.prompt(static_cast<std::uint32_t>(prompt));
   plan.promptSteps = plan.steps.size();
-  for (std::uint64_t position = prompt; position < fed; ++position)
+  for (std::uint64_t position = prompt; position < prompt + later; ++position)
     plan.steps.push_back(planner.decode(static_cast<std::uint32_t>(position)));
   return plan;
 }

@@ -12,14 +12,16 @@ class NoTokenizer final : public Tokenizer {
 public:
   explicit NoTokenizer(const isa::Tokenizer &data) : Tokenizer(data) {}
   Result<std::vector<TokenId>> encode(std::string_view) const override {
-    return Error{"tokenizer", "the program carries no vocabulary (tokenizer model 'none'); give token ids with --tokens"};
+    return Error{"tokenizer",
+                 "the program carries no vocabulary (tokenizer model 'none'); give token ids with --tokens"};
   }
   std::string bytes(TokenId) const override { return {}; }
 };
 
 Status checkTables(const isa::Tokenizer &data) {
   auto mismatch = [&](const char *what, std::size_t count) {
-    return Error{"tokenizer", fmt::format("{} {} for {} tokens; compile the model again", count, what, data.tokens.size())};
+    return Error{"tokenizer",
+                 fmt::format("{} {} for {} tokens; compile the model again", count, what, data.tokens.size())};
   };
   if (!data.types.empty() && data.types.size() != data.tokens.size())
     return mismatch("token types", data.types.size());
@@ -28,7 +30,8 @@ Status checkTables(const isa::Tokenizer &data) {
   auto size = static_cast<std::int64_t>(data.tokens.size());
   for (auto [name, id] : {std::pair{"BOS", data.bos}, {"EOS", data.eos}, {"unknown", data.unknown}})
     if (id < -1 || id >= size)
-      return Error{"tokenizer", fmt::format("{} token id {} is outside of the {} tokens; compile the model again", name, id, size)};
+      return Error{"tokenizer",
+                   fmt::format("{} token id {} is outside of the {} tokens; compile the model again", name, id, size)};
   return Ok{};
 }
 

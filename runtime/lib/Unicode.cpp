@@ -30,7 +30,8 @@ constexpr Range kNumbers[] = {
 };
 
 bool contains(std::span<const Range> ranges, char32_t c) {
-  auto after = std::upper_bound(ranges.begin(), ranges.end(), c, [](char32_t v, const Range &r) { return v < r.first; });
+  auto after =
+      std::upper_bound(ranges.begin(), ranges.end(), c, [](char32_t v, const Range &r) { return v < r.first; });
   return after != ranges.begin() && c <= std::prev(after)->last;
 }
 

@@ -25,7 +25,10 @@ TEST(PreTokenizer, Gpt2) {
   EXPECT_EQ(words("gpt-2", "x = 12345, y!"), "x| =| 12345|,| y|!");
   EXPECT_EQ(words("gpt-2", "end  \n"), "end|  \n");
   EXPECT_EQ(words("gpt-2", "one\n\ntwo"), "one|\n|\n|two");
-  EXPECT_EQ(words("gpt-2", "\xC3\x9C" "ber \xE6\x97\xA5\xE6\x9C\xAC 5\xC2\xBD"), "\xC3\x9C" "ber| \xE6\x97\xA5\xE6\x9C\xAC| 5\xC2\xBD");
+  EXPECT_EQ(words("gpt-2", "\xC3\x9C"
+                           "ber \xE6\x97\xA5\xE6\x9C\xAC 5\xC2\xBD"),
+            "\xC3\x9C"
+            "ber| \xE6\x97\xA5\xE6\x9C\xAC| 5\xC2\xBD");
   EXPECT_EQ(words("gpt-2", ""), "");
 }
 
@@ -40,9 +43,7 @@ TEST(PreTokenizer, Llama3) {
   EXPECT_EQ(words("qwen2", "123"), "1|2|3");
 }
 
-TEST(PreTokenizer, SmolLmCutsDigitsFirst) {
-  EXPECT_EQ(words("smollm", "in 2024, ok"), "in| |2|0|2|4|,| ok");
-}
+TEST(PreTokenizer, SmolLmCutsDigitsFirst) { EXPECT_EQ(words("smollm", "in 2024, ok"), "in| |2|0|2|4|,| ok"); }
 
 TEST(PreTokenizer, UnknownNamesAreNotGuessed) { EXPECT_FALSE(prePattern("deepseek-llm")); }
 
@@ -58,7 +59,8 @@ RC_GTEST_PROP(PreTokenizer, WordsAreTheText, (const std::string &text)) {
 }
 
 TEST(Unicode, Classes) {
-  for (char32_t c : {U'a', U'Z', U'\u00AA', U'\u00E9', U'\u0416', U'\u05D0', U'\u3042', U'\u65E5', U'\uAC00', U'\U00010400'})
+  for (char32_t c :
+       {U'a', U'Z', U'\u00AA', U'\u00E9', U'\u0416', U'\u05D0', U'\u3042', U'\u65E5', U'\uAC00', U'\U00010400'})
     EXPECT_TRUE(isLetter(c) && !isNumber(c) && !isSpace(c)) << static_cast<unsigned>(c);
   for (char32_t c : {U'0', U'\u00B2', U'\u00BD', U'\u0664', U'\u2167', U'\u3007'})
     EXPECT_TRUE(isNumber(c) && !isLetter(c)) << static_cast<unsigned>(c);
@@ -104,8 +106,8 @@ TEST(ByteLevelBpe, MergesByRankInsideWords) {
   isa::Tokenizer data = byteLevel({"l o", "lo w", "e r", "\xC4\xA0 low", "n e", "w e"});
   EXPECT_EQ(encoded(data, "low"), "low");
   EXPECT_EQ(encoded(data, "low lower"), "low|\xC4\xA0low|er");
-  EXPECT_EQ(encoded(data, "newer"), "ne|w|er"); // "e r" ranks above "w e", so no "we"
-  EXPECT_EQ(encoded(data, "lo\nw"), "lo|\xC4\x8A|w"); // words are apart
+  EXPECT_EQ(encoded(data, "newer"), "ne|w|er");               // "e r" ranks above "w e", so no "we"
+  EXPECT_EQ(encoded(data, "lo\nw"), "lo|\xC4\x8A|w");         // words are apart
   EXPECT_EQ(encoded(byteLevel({"a a"}), "aaaaa"), "aa|aa|a"); // leftmost first
 }
 
@@ -120,7 +122,8 @@ TEST(ByteLevelBpe, WholeWordsSkipMergesWhereThePatternSaysSo) {
 TEST(ByteLevelBpe, ControlTokensAreNotMadeFromTextNorShown) {
   isa::Tokenizer data = byteLevel({"< |", "<| >"});
   data.types.back() = static_cast<std::int32_t>(TokenType::Control);
-  EXPECT_EQ(encoded(data, "<|>"), "<|||>"); // the bytes '<', '|', '>' after the merged piece was found to be no text token
+  EXPECT_EQ(encoded(data, "<|>"),
+            "<|||>"); // the bytes '<', '|', '>' after the merged piece was found to be no text token
   EXPECT_EQ(tokenizerOf(data)->bytes(257), "");
 }
 

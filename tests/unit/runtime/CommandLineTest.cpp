@@ -13,8 +13,9 @@ ParsedCommandLine parse(std::vector<const char *> arguments) {
 }
 
 TEST(CommandLine, BothSpellings) {
-  for (auto parsed : {parse({"a.lpx", "--tokens=1,2", "-n", "3", "--engine=clocked", "--mode=timing", "--report=r.json"}),
-                      parse({"--mode", "timing", "--tokens", "1, 2", "-n3", "--engine", "clocked", "--report", "r.json", "a.lpx"})}) {
+  for (auto parsed :
+       {parse({"a.lpx", "--tokens=1,2", "-n", "3", "--engine=clocked", "--mode=timing", "--report=r.json"}),
+        parse({"--mode", "timing", "--tokens", "1, 2", "-n3", "--engine", "clocked", "--report", "r.json", "a.lpx"})}) {
     ASSERT_TRUE(parsed.options) << parsed.error;
     EXPECT_EQ(parsed.options->program, "a.lpx");
     EXPECT_EQ(*parsed.options->tokens, (std::vector<TokenId>{1, 2}));
@@ -90,9 +91,11 @@ INSTANTIATE_TEST_SUITE_P(
                     Mistake{{"a.lpx", "--tokens=1", "--logits=f", "--mode=timing"}, "--logits"},
                     Mistake{{"a.lpx", "--tokens=1", "--engine=fast"}, "event or clocked"},
                     Mistake{{"a.lpx", "--tokens=1", "--mode=slow"}, "functional or timing"},
-                    Mistake{{"a.lpx", "--tokens=1", "-n", "-1"}, "-n"}, Mistake{{"a.lpx", "--tokens=1", "-n", "1.5"}, "1.5"},
+                    Mistake{{"a.lpx", "--tokens=1", "-n", "-1"}, "-n"},
+                    Mistake{{"a.lpx", "--tokens=1", "-n", "1.5"}, "1.5"},
                     Mistake{{"a.lpx", "--tokens=1", "-n", "99999999999999999999"}, "99999999999999999999"},
-                    Mistake{{"a.lpx", "--tokens=1", "-n"}, "-n"}, Mistake{{"a.lpx", "--tokens=1", "--temperature=-1"}, "-1"},
+                    Mistake{{"a.lpx", "--tokens=1", "-n"}, "-n"},
+                    Mistake{{"a.lpx", "--tokens=1", "--temperature=-1"}, "-1"},
                     Mistake{{"a.lpx", "--tokens=1", "--temperature=nan"}, "nan"},
                     Mistake{{"a.lpx", "--tokens=1", "--temperature=1e99"}, "1e99"},
                     Mistake{{"a.lpx", "--tokens=1", "--top-k=-3"}, "--top-k"},

@@ -21,11 +21,13 @@ inline isa::Program fakeProgram(std::vector<std::uint32_t> decodes = {8, 16},
   p.tokenizer = storiesVocabulary();
   p.model.vocabulary = static_cast<std::uint32_t>(p.tokenizer.tokens.size());
   p.model.maxContext = 0;
-  auto add = [&](isa::StepProgram::Kind kind, const char *name, std::uint32_t tokens, std::uint32_t context, isa::Cycle cost) {
+  auto add = [&](isa::StepProgram::Kind kind, const char *name, std::uint32_t tokens, std::uint32_t context,
+                 isa::Cycle cost) {
     isa::StepProgram s;
     s.name = std::string(name) + "-" + std::to_string(context);
     s.kind = kind, s.tokens = tokens, s.context = context, s.predictedCycles = cost + context;
-    s.inputs = {{.name = "token", .items = tokens, .elements = 1}, {.name = "position", .items = tokens, .elements = 1}};
+    s.inputs = {{.name = "token", .items = tokens, .elements = 1},
+                {.name = "position", .items = tokens, .elements = 1}};
     s.outputs = {{.name = "logits", .items = tokens, .elements = p.model.vocabulary}};
     p.steps.push_back(s);
   };
@@ -50,9 +52,9 @@ inline std::vector<float> fakeLogits(const std::vector<std::int32_t> &history, s
 }
 
 struct FakeBehaviour {
-  int violateAtStep = -1;        ///< this run() ends in a violation
-  isa::Cycle extraCycles = 0;    ///< added to every step
-  TokenId favourite = -1;        ///< always the best token, once `favouriteFrom` positions are fed
+  int violateAtStep = -1;     ///< this run() ends in a violation
+  isa::Cycle extraCycles = 0; ///< added to every step
+  TokenId favourite = -1;     ///< always the best token, once `favouriteFrom` positions are fed
   std::uint32_t favouriteFrom = 0;
   int *resets = nullptr;
 };
@@ -131,7 +133,8 @@ inline SimulatorFactory fakeFactory(FakeBehaviour how = {}) {
 }
 
 /// What greedy generation must give, straight from the fake model.
-inline std::vector<TokenId> expectedGreedy(std::vector<std::int32_t> history, std::size_t count, std::uint32_t vocabulary) {
+inline std::vector<TokenId> expectedGreedy(std::vector<std::int32_t> history, std::size_t count,
+                                           std::uint32_t vocabulary) {
   std::size_t prompt = history.size();
   while (history.size() < prompt + count)
     history.push_back(greedy(fakeLogits(history, vocabulary)));

@@ -1,5 +1,5 @@
-#include "TemporaryFolder.h"
 #include "lpu/rt/Files.h"
+#include "TemporaryFolder.h"
 
 #include <gtest/gtest.h>
 

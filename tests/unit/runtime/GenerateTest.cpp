@@ -1,5 +1,5 @@
-#include "FakeSimulator.h"
 #include "lpu/rt/Generate.h"
+#include "FakeSimulator.h"
 #include "lpu/rt/LatencyReport.h"
 
 #include <gtest/gtest.h>
@@ -42,7 +42,8 @@ TEST_F(Generate, RowsAreTheValidOnesInOrder) {
   Session s = session(simulator);
   std::vector<float> rows;
   std::vector<TokenId> fed{260, 261, 262, 263, 264, 265};
-  ASSERT_TRUE(generate(s, {fed, 2, {}, -1}, [&](std::span<const float> r) { rows.insert(rows.end(), r.begin(), r.end()); }, {}));
+  ASSERT_TRUE(generate(s, {fed, 2, {}, -1},
+                       [&](std::span<const float> r) { rows.insert(rows.end(), r.begin(), r.end()); }, {}));
   fed.push_back(expectedGreedy(fed, 1, program.model.vocabulary)[0]);
   std::vector<float> expected;
   for (std::size_t n = 1; n <= fed.size(); ++n) {

@@ -36,22 +36,29 @@ isa::QueueCode copyRows(int slice, std::uint32_t tokens) {
     code.words.push_back(word({Opcode::Notify}));
   code.words.push_back(word({Opcode::Sync}));
   for (std::uint32_t k = 0; k < tokens; ++k) {
-    code.words.push_back(word(Instruction{Opcode::Mem}.set(Field::Rd, 1).set(Field::RdRow, kConstantRow + k).set(Field::RdStream, slice)));
+    code.words.push_back(word(
+        Instruction{Opcode::Mem}.set(Field::Rd, 1).set(Field::RdRow, kConstantRow + k).set(Field::RdStream, slice)));
     code.words.push_back(word(nop(4)));
-    code.words.push_back(word(Instruction{Opcode::Mem}.set(Field::Wr, 1).set(Field::WrBank, 1).set(Field::WrRow, k).set(Field::WrStream, slice)));
+    code.words.push_back(word(Instruction{Opcode::Mem}
+                                  .set(Field::Wr, 1)
+                                  .set(Field::WrBank, 1)
+                                  .set(Field::WrRow, k)
+                                  .set(Field::WrStream, slice)));
   }
   code.labels.assign(code.words.size(), 0);
   return code;
 }
 
-isa::StepProgram step(isa::StepProgram::Kind kind, const char *name, std::uint32_t tokens, const isa::Machine &machine) {
+isa::StepProgram step(isa::StepProgram::Kind kind, const char *name, std::uint32_t tokens,
+                      const isa::Machine &machine) {
   isa::StepProgram s;
   s.name = name, s.kind = kind, s.tokens = tokens, s.context = 8;
   s.predictedCycles = 6 * (tokens - 1) + 5 + 2 + machine.superlanes - 1;
   s.labels = {"control"};
   for (int slice = 0; slice < 4; ++slice)
     s.queues.push_back(copyRows(slice, tokens));
-  isa::Binding input{.name = "token", .items = tokens, .vectors = 1, .lanesUsed = 64, .elements = 1, .slice0 = 4, .row0 = kInputRow};
+  isa::Binding input{
+      .name = "token", .items = tokens, .vectors = 1, .lanesUsed = 64, .elements = 1, .slice0 = 4, .row0 = kInputRow};
   s.inputs = {input, input};
   s.inputs[1].name = "position", s.inputs[1].slice0 = 8;
   s.outputs = {{.name = "logits", .items = tokens, .vectors = 1, .lanesUsed = 64, .elements = kVocabulary, .bank = 1}};
@@ -78,12 +85,15 @@ isa::Program constantModel() {
   p.machineYaml = isa::writeMachine(p.machine);
   p.model = {"constant", "none", kVocabulary, 8, 0};
   p.tokenizer.model = "none";
-  auto image = std::make_shared<std::vector<std::uint8_t>>(constants(3, static_cast<std::uint32_t>(p.machine.rowBytes())));
+  auto image =
+      std::make_shared<std::vector<std::uint8_t>>(constants(3, static_cast<std::uint32_t>(p.machine.rowBytes())));
   p.image = *image;
   p.imageOwner = image;
-  isa::Region region{.name = "constants", .kind = isa::Region::Kind::Constant, .slices = 4, .row0 = kConstantRow, .rows = 3};
+  isa::Region region{
+      .name = "constants", .kind = isa::Region::Kind::Constant, .slices = 4, .row0 = kConstantRow, .rows = 3};
   p.regions = {region};
-  p.steps = {step(isa::StepProgram::Kind::Decode, "decode", 1, p.machine), step(isa::StepProgram::Kind::Prefill, "prefill", 3, p.machine)};
+  p.steps = {step(isa::StepProgram::Kind::Decode, "decode", 1, p.machine),
+             step(isa::StepProgram::Kind::Prefill, "prefill", 3, p.machine)};
   return p;
 }
 
@@ -95,7 +105,8 @@ TEST(RealChip, RunsAHandWrittenProgramFromItsFile) {
   ASSERT_TRUE(written) << written.error().str();
   options.tokens = std::vector<TokenId>{1, 2, 3};
   options.count = 3;
-  options.report = folder / "report.json", options.logits = folder / "logits.npy", options.trace = folder / "trace.json";
+  options.report = folder / "report.json", options.logits = folder / "logits.npy",
+  options.trace = folder / "trace.json";
   std::ostringstream out, err;
   ASSERT_EQ(runFile(options, sim::Simulator::create, {out, err}), 0) << err.str();
 

@@ -1,7 +1,7 @@
+#include "lpu/rt/Run.h"
 #include "FakeSimulator.h"
 #include "TemporaryFolder.h"
 #include "lpu/rt/Files.h"
-#include "lpu/rt/Run.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -62,9 +62,11 @@ TEST_F(RunTest, ReportHasExactlyItsKeys) {
     stepKeys.push_back(key);
   for (auto &[key, value] : r["with_host"].items())
     hostKeys.push_back(key);
-  EXPECT_EQ(keys, (std::vector<std::string>{"prompt_tokens", "tokens", "text", "steps", "ttft_us", "tpot_us", "tokens_per_second",
-                                            "with_host", "memory_sha256", "engine", "host_seconds"}));
-  EXPECT_EQ(stepKeys, (std::vector<std::string>{"kind", "program", "position", "tokens", "predicted_cycles", "simulated_cycles"}));
+  EXPECT_EQ(keys,
+            (std::vector<std::string>{"prompt_tokens", "tokens", "text", "steps", "ttft_us", "tpot_us",
+                                      "tokens_per_second", "with_host", "memory_sha256", "engine", "host_seconds"}));
+  EXPECT_EQ(stepKeys, (std::vector<std::string>{"kind", "program", "position", "tokens", "predicted_cycles",
+                                                "simulated_cycles"}));
   EXPECT_EQ(hostKeys, (std::vector<std::string>{"ttft_us", "tpot_us", "tokens_per_second"}));
 }
 
@@ -77,8 +79,12 @@ TEST_F(RunTest, ReportValues) {
   EXPECT_EQ(r["tokens"], Json(tokens));
   EXPECT_EQ(r["text"], o.out);
   ASSERT_EQ(r["steps"].size(), 5u); // a chunk of 4, the fifth token, three of the four generated
-  EXPECT_EQ(r["steps"][0], (Json{{"kind", "prefill"}, {"program", "prefill-8"}, {"position", 0}, {"tokens", 4},
-                                 {"predicted_cycles", 158}, {"simulated_cycles", 158}}));
+  EXPECT_EQ(r["steps"][0], (Json{{"kind", "prefill"},
+                                 {"program", "prefill-8"},
+                                 {"position", 0},
+                                 {"tokens", 4},
+                                 {"predicted_cycles", 158},
+                                 {"simulated_cycles", 158}}));
   EXPECT_EQ(r["steps"][4]["program"], "decode-8");
   EXPECT_EQ(r["steps"][4]["position"], 7);
   EXPECT_DOUBLE_EQ(r["ttft_us"].get<double>(), (158 + 108) / 900.0);
@@ -145,7 +151,8 @@ TEST_F(RunTest, PromptsGoThroughTheTokenizer) {
   options.prompt = "Once upon a time";
   ASSERT_EQ(run().code, 0);
   Json fromText = report();
-  EXPECT_EQ(spell(program.tokenizer, fromText["prompt_tokens"].get<std::vector<TokenId>>()), "<s>|_Once|_upon|_a|_time");
+  EXPECT_EQ(spell(program.tokenizer, fromText["prompt_tokens"].get<std::vector<TokenId>>()),
+            "<s>|_Once|_upon|_a|_time");
   options.prompt.reset();
   options.promptFile = folder / "prompt.txt";
   ASSERT_TRUE(writeFileAtomically(*options.promptFile, "Once upon a time"));

@@ -67,7 +67,8 @@ TEST(SentencePiece, CharactersOutsideTheVocabularyBecomeBytes) {
 }
 
 TEST(SentencePiece, ControlAndByteTokensAreNotMadeFromText) {
-  isa::Tokenizer data = sentencePiece({"<s", "s>", "<", "s", ">", "0x4", "<0x4", "1", "1>", "0", "x", "4", "0x", "<0x"});
+  isa::Tokenizer data =
+      sentencePiece({"<s", "s>", "<", "s", ">", "0x4", "<0x4", "1", "1>", "0", "x", "4", "0x", "<0x"});
   data.addSpacePrefix = false;
   EXPECT_EQ(spell(data, encode(data, "<s>")), "<s|>");
   EXPECT_EQ(spell(data, encode(data, "<0x41>")), "<0x4|1>");

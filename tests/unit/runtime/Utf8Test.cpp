@@ -31,9 +31,9 @@ TEST(Utf8, ReplacesWhatIsHeldBackAtTheEnd) {
 TEST(Utf8, ReplacesMaximalSubparts) {
   const std::string r(kReplacement);
   EXPECT_EQ(clean("\x80x"), r + "x");
-  EXPECT_EQ(clean("\xC0\xAF"), r + r);             // overlong
-  EXPECT_EQ(clean("\xE0\x80\x80"), r + r + r);     // overlong
-  EXPECT_EQ(clean("\xED\xA0\x80"), r + r + r);     // surrogate
+  EXPECT_EQ(clean("\xC0\xAF"), r + r);                 // overlong
+  EXPECT_EQ(clean("\xE0\x80\x80"), r + r + r);         // overlong
+  EXPECT_EQ(clean("\xED\xA0\x80"), r + r + r);         // surrogate
   EXPECT_EQ(clean("\xF4\x90\x80\x80"), r + r + r + r); // above U+10FFFF
   EXPECT_EQ(clean("\xE2\x82z"), r + "z");
   EXPECT_EQ(clean("\xF0\x9F\x99\xE2\x82\xAC"), r + "\xE2\x82\xAC");

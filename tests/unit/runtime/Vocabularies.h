@@ -40,14 +40,14 @@ inline isa::Tokenizer sentencePiece(const std::vector<std::string> &pieces) {
 /// The part of stories260K's vocabulary that some of its reference prompts touch,
 /// in its order (scores fall by one per piece there, too).
 inline isa::Tokenizer storiesVocabulary() {
-  return sentencePiece({"_t",   "he",   "_a",    "_w",   "nd",    "_the",    "ed",    "_to",  "_b",    "_and", "_h",    "_wa",
-                        "_T",   "it",   "re",    "_l",   "_d",    "_c",      "ay",    "er",   "_was",  "om",   "im",    "on",
-                        "il",   "_The", "at",    "_ha",  "an",    "le",      "_L",    "_th",  "ily",   "_\"",  "_Lily", "_u",
-                        "_O",   "_On",  "_day",  "ce",   "ig",    "_up",     "_I",    "ve",   "nt",    "itt",  "ime",   "_big",
-                        "ittle", "_little", "_time", "_One", "her", "_want", "_li",   "_do",  "_Once", "_upon", "_",    "e",
-                        "a",    "t",    "o",     "h",    "n",     "i",       "d",     "s",    "r",     "l",    "y",     "m",
-                        "w",    "u",    "p",     "g",    "c",     "b",       ",",     "T",    "v",     "\"",   "L",     "O",
-                        "I",    "M"});
+  return sentencePiece({"_t",  "he",    "_a",    "_w",   "nd",    "_the",    "ed",    "_to",  "_b",  "_and",  "_h",
+                        "_wa", "_T",    "it",    "re",   "_l",    "_d",      "_c",    "ay",   "er",  "_was",  "om",
+                        "im",  "on",    "il",    "_The", "at",    "_ha",     "an",    "le",   "_L",  "_th",   "ily",
+                        "_\"", "_Lily", "_u",    "_O",   "_On",   "_day",    "ce",    "ig",   "_up", "_I",    "ve",
+                        "nt",  "itt",   "ime",   "_big", "ittle", "_little", "_time", "_One", "her", "_want", "_li",
+                        "_do", "_Once", "_upon", "_",    "e",     "a",       "t",     "o",    "h",   "n",     "i",
+                        "d",   "s",     "r",     "l",    "y",     "m",       "w",     "u",    "p",   "g",     "c",
+                        "b",   ",",     "T",     "v",    "\"",    "L",       "O",     "I",    "M"});
 }
 
 inline std::unique_ptr<Tokenizer> tokenizerOf(const isa::Tokenizer &data) {

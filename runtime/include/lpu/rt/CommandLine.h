@@ -28,7 +28,7 @@ inline constexpr std::uint64_t kDefaultCount = 64;
 /// Options to run with, or text to print and the code to exit with.
 struct ParsedCommandLine {
   std::optional<RunOptions> options;
-  std::string output; ///< help or version text for stdout
+  std::string output; ///< help text for stdout
   std::string error;  ///< one line for stderr
   int exitCode = 0;   ///< 0 help, 2 usage error
 };

@@ -21,14 +21,15 @@ struct GenerateRequest {
 };
 
 struct Generation {
-  std::vector<TokenId> tokens;   ///< generated; empty in timing mode
+  std::vector<TokenId> tokens;    ///< generated; empty in timing mode
   std::size_t firstTokenStep = 0; ///< index of the step that yields the first generated token
   bool reachesToken = false;      ///< count > 0
 };
 
 /// In timing mode samples nothing, ignores `stop` and feeds token 0 for the
 /// generated ones, over the same steps.
-Result<Generation> generate(Session &session, const GenerateRequest &request, const RowSink &rows, const TokenSink &token);
+Result<Generation> generate(Session &session, const GenerateRequest &request, const RowSink &rows,
+                            const TokenSink &token);
 
 /// Mean negative log-likelihood over tokens, in double.
 class Likelihood {

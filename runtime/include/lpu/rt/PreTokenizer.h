@@ -10,8 +10,8 @@ namespace lpu::rt {
 /// A splitting pattern, named as in GGUF's tokenizer.ggml.pre.
 struct PrePattern {
   enum class Style { Gpt2, Llama3 } style = Style::Gpt2;
-  int maxDigits = 0;         ///< digits in a word; 0: any number (with a leading space, GPT-2 only)
-  bool wholeWords = false;   ///< a word that is a token is taken without merging
+  int maxDigits = 0;       ///< digits in a word; 0: any number (with a leading space, GPT-2 only)
+  bool wholeWords = false; ///< a word that is a token is taken without merging
 };
 
 /// Gpt2: "", "default", "gpt-2", "gpt2"; with single digits "smollm", "refact", "starcoder".

@@ -14,8 +14,8 @@ using SimulatorFactory =
 
 /// Where a run talks to.
 struct Terminal {
-  std::ostream &out;  ///< generated text only
-  std::ostream &err;  ///< progress, table, errors
+  std::ostream &out; ///< generated text only
+  std::ostream &err; ///< progress, table, errors
   bool outIsTerminal = false, errIsTerminal = false;
 };
 
@@ -24,7 +24,8 @@ enum ExitCode { kSuccess = 0, kFailure = 1, kUsage = 2, kViolation = 3 };
 /// Runs `program` (which has passed checkRunnable). Writes the files asked for,
 /// or none of them if the run fails before its end. Returns an exit code;
 /// kFailure as well when a step's cycles differ from the prediction (reported).
-int runProgram(const isa::Program &program, const RunOptions &options, const SimulatorFactory &create, Terminal terminal);
+int runProgram(const isa::Program &program, const RunOptions &options, const SimulatorFactory &create,
+               Terminal terminal);
 
 /// Loads options.program and runs it.
 int runFile(const RunOptions &options, const SimulatorFactory &create, Terminal terminal);

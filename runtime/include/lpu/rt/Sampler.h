@@ -11,9 +11,9 @@
 namespace lpu::rt {
 
 struct SamplerOptions {
-  float temperature = 0; ///< 0: greedy (the options below do not matter)
+  float temperature = 0;  ///< 0: greedy (the options below do not matter)
   std::uint32_t topK = 0; ///< 0: all
-  float topP = 1;        ///< in (0, 1]; 1: all
+  float topP = 1;         ///< in (0, 1]; 1: all
   std::uint64_t seed = 0;
 };
 

@@ -29,12 +29,11 @@ std::uint32_t contextLimit(const isa::Program &program);
 
 /// Steps that feed `prompt` tokens and then, to generate `generated` tokens, each
 /// of them but the last. Contract for every step: position + program.tokens <=
-/// program.context. The prompt goes through
-///  - the largest prefill program that the remaining tokens fill, in its smallest
-///    fitting context; else
-///  - the smallest prefill program that holds all remaining tokens, padded, if more
-///    than one remains and decode steps are not predicted to be faster; else
-///  - decode programs, always in the smallest fitting context.
+/// program.context. Every step takes the smallest context that fits. The prompt
+/// goes through the mix of prefill chunks and decode steps with the fewest
+/// predicted cycles in total (on a tie, large chunks first); only its last chunk
+/// may be padded, and a single remaining token is a decode step. Generated tokens
+/// are decode steps.
 /// Errors: prompt of 0, no decode program, more positions than the context limit.
 Result<StepPlan> planSteps(const isa::Program &program, std::uint64_t prompt, std::uint64_t generated);
 

@@ -10,8 +10,8 @@ namespace lpu::rt {
 /// What stands at the front of a byte string.
 struct Utf8Unit {
   enum class Kind { Character, Invalid, Incomplete } kind = Kind::Invalid;
-  std::size_t length = 0;   ///< bytes it takes; for Invalid the longest prefix of a character ("maximal subpart")
-  char32_t codePoint = 0;   ///< Character only
+  std::size_t length = 0; ///< bytes it takes; for Invalid the longest prefix of a character ("maximal subpart")
+  char32_t codePoint = 0; ///< Character only
 };
 
 /// `bytes` must not be empty. Incomplete: a proper prefix of a character ends the string.
