@@ -29,14 +29,16 @@ struct Options {
 
 /// Returns the exit code to leave with, or -1 to go on.
 int parse(int argc, char **argv, Options &options) {
-  CLI::App app("Runs the reference interpreter of the llm dialect on a GGUF model: feeds tokens, writes logits.", "lpu-interpret");
+  CLI::App app("Runs the reference interpreter of the llm dialect on a GGUF model: feeds tokens, writes logits.",
+               "lpu-interpret");
   app.add_option("model", options.model, "GGUF model file")->required();
   app.add_option("--tokens", options.tokens, "token ids to feed, separated by commas")->delimiter(',')->required();
   app.add_option("--logits", options.logits, "write float32 [tokens, vocabulary] to this .npy file");
   app.add_option("--max-context", options.maxContext, "positions the KV caches hold (0: the model's context)");
   app.add_option("--target", options.target, "machine preset or YAML file; checked, results do not depend on it");
   for (const char *name : {"-o", "--compile-to", "--dump-dir", "--report"})
-    app.add_option(name, options.unused, "as in lpucc; without effect here")->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    app.add_option(name, options.unused, "as in lpucc; without effect here")
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success &success) {
@@ -89,10 +91,12 @@ int run(const Options &options) {
     return fail(errors.str());
   auto logits = feed(**interpreter, options.tokens);
   if (!logits)
-    return fail(Error{logits.error().place.empty() ? options.model : logits.error().place, logits.error().message}.str());
+    return fail(
+        Error{logits.error().place.empty() ? options.model : logits.error().place, logits.error().message}.str());
   if (options.logits.empty())
     return 0;
-  Status written = writeNpy(options.logits, *logits, options.tokens.size(), static_cast<std::size_t>((*interpreter)->vocabulary()));
+  Status written =
+      writeNpy(options.logits, *logits, options.tokens.size(), static_cast<std::size_t>((*interpreter)->vocabulary()));
   return written ? 0 : fail(written.error().str());
 }
 

@@ -13,8 +13,9 @@
 namespace lpu::compiler {
 
 std::string_view ggufKindName(GgufKind kind) {
-  static constexpr std::array<std::string_view, 13> names{"uint8", "int8", "uint16", "int16", "uint32", "int32", "float32",
-                                                          "bool",  "string", "array", "uint64", "int64", "float64"};
+  static constexpr std::array<std::string_view, 13> names{"uint8",  "int8",    "uint16", "int16",  "uint32",
+                                                          "int32",  "float32", "bool",   "string", "array",
+                                                          "uint64", "int64",   "float64"};
   return names[static_cast<std::size_t>(kind)];
 }
 
@@ -56,8 +57,8 @@ Error GgufFile::wrongKind(const GgufEntry &entry, std::string_view expected) con
   std::string found(ggufKindName(entry.kind));
   if (entry.kind == GgufKind::Array)
     found += " of " + std::string(ggufKindName(entry.elementKind));
-  return Error{filePath, "key " + quote(entry.key) + " at byte " + std::to_string(entry.offset) + ": found " + found + ", expected " +
-                             std::string(expected) + "; export the file again"};
+  return Error{filePath, "key " + quote(entry.key) + " at byte " + std::to_string(entry.offset) + ": found " + found +
+                             ", expected " + std::string(expected) + "; export the file again"};
 }
 
 namespace {
@@ -78,15 +79,25 @@ std::optional<std::uint64_t> unsignedAt(std::span<const std::uint8_t> bytes, con
   auto checked = [](std::int64_t v) { return v < 0 ? std::nullopt : std::optional<std::uint64_t>(v); };
   isInteger = true;
   switch (entry.kind) {
-  case GgufKind::U8: return at<std::uint8_t>(bytes, entry.offset);
-  case GgufKind::U16: return at<std::uint16_t>(bytes, entry.offset);
-  case GgufKind::U32: return at<std::uint32_t>(bytes, entry.offset);
-  case GgufKind::U64: return at<std::uint64_t>(bytes, entry.offset);
-  case GgufKind::I8: return checked(at<std::int8_t>(bytes, entry.offset));
-  case GgufKind::I16: return checked(at<std::int16_t>(bytes, entry.offset));
-  case GgufKind::I32: return checked(at<std::int32_t>(bytes, entry.offset));
-  case GgufKind::I64: return checked(at<std::int64_t>(bytes, entry.offset));
-  default: isInteger = false; return std::nullopt;
+  case GgufKind::U8:
+    return at<std::uint8_t>(bytes, entry.offset);
+  case GgufKind::U16:
+    return at<std::uint16_t>(bytes, entry.offset);
+  case GgufKind::U32:
+    return at<std::uint32_t>(bytes, entry.offset);
+  case GgufKind::U64:
+    return at<std::uint64_t>(bytes, entry.offset);
+  case GgufKind::I8:
+    return checked(at<std::int8_t>(bytes, entry.offset));
+  case GgufKind::I16:
+    return checked(at<std::int16_t>(bytes, entry.offset));
+  case GgufKind::I32:
+    return checked(at<std::int32_t>(bytes, entry.offset));
+  case GgufKind::I64:
+    return checked(at<std::int64_t>(bytes, entry.offset));
+  default:
+    isInteger = false;
+    return std::nullopt;
   }
 }
 
@@ -102,8 +113,8 @@ Result<std::optional<std::uint64_t>> GgufFile::unsignedValue(std::string_view ke
     return wrongKind(*entry, "an integer");
   if (!value || *value > max)
     return Error{filePath, "key " + quote(key) + " at byte " + std::to_string(entry->offset) + ": " +
-                               (value ? std::to_string(*value) : std::string("a negative value")) + " is out of range (0 to " +
-                               std::to_string(max) + "); export the file again"};
+                               (value ? std::to_string(*value) : std::string("a negative value")) +
+                               " is out of range (0 to " + std::to_string(max) + "); export the file again"};
   return value;
 }
 
@@ -143,8 +154,9 @@ Result<const GgufEntry *> GgufFile::arrayEntry(std::string_view key, GgufKind ki
   if (entry->kind != GgufKind::Array || entry->elementKind != kind)
     return wrongKind(*entry, "array of " + std::string(ggufKindName(kind)));
   if (entry->count > max)
-    return Error{filePath, "key " + quote(key) + " at byte " + std::to_string(entry->offset) + ": " + std::to_string(entry->count) +
-                               " elements, at most " + std::to_string(max) + " make sense; export the file again"};
+    return Error{filePath, "key " + quote(key) + " at byte " + std::to_string(entry->offset) + ": " +
+                               std::to_string(entry->count) + " elements, at most " + std::to_string(max) +
+                               " make sense; export the file again"};
   return entry;
 }
 

@@ -24,11 +24,24 @@ constexpr const char *kDamaged = "; the file is damaged or incomplete, fetch or 
 /// Bytes of one value; strings and arrays: of their length fields.
 std::uint64_t minimumBytes(GgufKind kind) {
   switch (kind) {
-  case GgufKind::U8: case GgufKind::I8: case GgufKind::Bool: return 1;
-  case GgufKind::U16: case GgufKind::I16: return 2;
-  case GgufKind::U32: case GgufKind::I32: case GgufKind::F32: return 4;
-  case GgufKind::U64: case GgufKind::I64: case GgufKind::F64: case GgufKind::String: return 8;
-  case GgufKind::Array: return 12;
+  case GgufKind::U8:
+  case GgufKind::I8:
+  case GgufKind::Bool:
+    return 1;
+  case GgufKind::U16:
+  case GgufKind::I16:
+    return 2;
+  case GgufKind::U32:
+  case GgufKind::I32:
+  case GgufKind::F32:
+    return 4;
+  case GgufKind::U64:
+  case GgufKind::I64:
+  case GgufKind::F64:
+  case GgufKind::String:
+    return 8;
+  case GgufKind::Array:
+    return 12;
   }
   return 1;
 }
@@ -38,15 +51,16 @@ bool isScalar(GgufKind kind) { return kind != GgufKind::String && kind != GgufKi
 } // namespace
 
 Error GgufParser::fail(std::uint64_t at, const std::string &message) const {
-  return Error{gguf.filePath, (current.empty() ? "" : current + " ") + "at byte " + std::to_string(at) + ": " + message};
+  return Error{gguf.filePath,
+               (current.empty() ? "" : current + " ") + "at byte " + std::to_string(at) + ": " + message};
 }
 
 Status GgufParser::need(std::uint64_t count, std::string_view what) const {
   std::uint64_t left = bytes.size() - position;
   if (count <= left)
     return Ok{};
-  return fail(position, std::string(what) + " needs " + std::to_string(count) + " bytes, the file ends after " + std::to_string(left) +
-                            kDamaged);
+  return fail(position, std::string(what) + " needs " + std::to_string(count) + " bytes, the file ends after " +
+                            std::to_string(left) + kDamaged);
 }
 
 template <typename T> Status GgufParser::read(T &value, std::string_view what) {
@@ -62,7 +76,8 @@ Status GgufParser::readString(std::string_view &text, std::string_view what, std
   if (Status ok = read(length, std::string(what) + " length"); !ok)
     return ok;
   if (length > max)
-    return fail(at, std::string(what) + " of " + std::to_string(length) + " bytes, at most " + std::to_string(max) + " make sense" + kDamaged);
+    return fail(at, std::string(what) + " of " + std::to_string(length) + " bytes, at most " + std::to_string(max) +
+                        " make sense" + kDamaged);
   if (Status ok = need(length, what); !ok)
     return ok;
   text = {reinterpret_cast<const char *>(bytes.data() + position), length};
@@ -92,7 +107,8 @@ Status GgufParser::header(std::uint64_t &tensorCount, std::uint64_t &keyCount) {
   if (gguf.fileVersion != 2 && gguf.fileVersion != 3) {
     bool swapped = (gguf.fileVersion & 0xffff) == 0 && gguf.fileVersion != 0;
     return fail(4, swapped ? "the file is big-endian; only little-endian GGUF is supported, convert it"
-                           : "GGUF version " + std::to_string(gguf.fileVersion) + " is not supported (2 and 3 are); convert the file again");
+                           : "GGUF version " + std::to_string(gguf.fileVersion) +
+                                 " is not supported (2 and 3 are); convert the file again");
   }
   if (Status ok = read(tensorCount, "tensor count"); !ok)
     return ok;
@@ -100,17 +116,19 @@ Status GgufParser::header(std::uint64_t &tensorCount, std::uint64_t &keyCount) {
     return ok;
   std::uint64_t left = bytes.size() - position;
   if (keyCount > kMaxKeys || keyCount > left / kMinEntryBytes)
-    return fail(16, "key count " + std::to_string(keyCount) + " is impossible in a file of " + std::to_string(bytes.size()) + " bytes" + kDamaged);
+    return fail(16, "key count " + std::to_string(keyCount) + " is impossible in a file of " +
+                        std::to_string(bytes.size()) + " bytes" + kDamaged);
   if (tensorCount > kMaxTensors || tensorCount > left / kMinTensorBytes)
-    return fail(8, "tensor count " + std::to_string(tensorCount) + " is impossible in a file of " + std::to_string(bytes.size()) + " bytes" + kDamaged);
+    return fail(8, "tensor count " + std::to_string(tensorCount) + " is impossible in a file of " +
+                       std::to_string(bytes.size()) + " bytes" + kDamaged);
   return Ok{};
 }
 
 Status GgufParser::skip(GgufKind kind, std::uint64_t count, int depth) {
   if (count > (bytes.size() - position) / minimumBytes(kind))
-    return fail(position, std::to_string(count) + " elements of kind " + std::string(ggufKindName(kind)) + " need at least " +
-                              std::to_string(minimumBytes(kind)) + " bytes each, the file ends after " +
-                              std::to_string(bytes.size() - position) + kDamaged);
+    return fail(position, std::to_string(count) + " elements of kind " + std::string(ggufKindName(kind)) +
+                              " need at least " + std::to_string(minimumBytes(kind)) +
+                              " bytes each, the file ends after " + std::to_string(bytes.size() - position) + kDamaged);
   if (isScalar(kind)) {
     position += count * minimumBytes(kind);
     return Ok{};
@@ -205,8 +223,8 @@ Status GgufParser::tensor() {
     return fail(at, "values of " + tensorTypeName(tensor.type) + " are not supported (" + supportedTensorTypes() +
                         " are); convert the file to one of these");
   if (tensor.cols % type->blockValues)
-    return fail(at, "rows of " + std::to_string(tensor.cols) + " values are not whole " + std::string(type->name) + " blocks of " +
-                        std::to_string(type->blockValues) + kDamaged);
+    return fail(at, "rows of " + std::to_string(tensor.cols) + " values are not whole " + std::string(type->name) +
+                        " blocks of " + std::to_string(type->blockValues) + kDamaged);
   tensor.bytes = tensor.rows * (tensor.cols / type->blockValues) * type->blockBytes;
   if (Status ok = read(tensor.offset, "offset"); !ok)
     return ok;
@@ -220,7 +238,8 @@ Status GgufParser::alignment(std::uint64_t &align) {
     return value.error();
   align = value->value_or(32);
   if (align == 0 || align % 8)
-    return Error{gguf.filePath, "key \"general.alignment\": " + std::to_string(align) + " is not a multiple of 8; export the file again"};
+    return Error{gguf.filePath, "key \"general.alignment\": " + std::to_string(align) +
+                                    " is not a multiple of 8; export the file again"};
   return Ok{};
 }
 
@@ -232,10 +251,12 @@ Status GgufParser::placeTensors() {
   for (GgufTensor &tensor : gguf.table) {
     current = "tensor " + quote(tensor.name);
     if (tensor.offset % align)
-      return fail(position, "offset " + std::to_string(tensor.offset) + " is not a multiple of the alignment " + std::to_string(align) + kDamaged);
+      return fail(position, "offset " + std::to_string(tensor.offset) + " is not a multiple of the alignment " +
+                                std::to_string(align) + kDamaged);
     if (base > size || tensor.offset > size - base || tensor.bytes > size - base - tensor.offset)
       return fail(position, "its data (" + std::to_string(tensor.bytes) + " bytes at " + std::to_string(base) + " + " +
-                                std::to_string(tensor.offset) + ") passes the end of the file at " + std::to_string(size) + kDamaged);
+                                std::to_string(tensor.offset) + ") passes the end of the file at " +
+                                std::to_string(size) + kDamaged);
     tensor.offset += base;
   }
   return overlaps();

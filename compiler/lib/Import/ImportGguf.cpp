@@ -17,7 +17,8 @@ using mlir::Value;
 class GraphBuilder {
 public:
   GraphBuilder(mlir::MLIRContext &context, const WeightStore &weights)
-      : store(weights), shape(weights.shape()), builder(&context), loc(mlir::FileLineColLoc::get(&context, weights.path(), 0, 0)) {}
+      : store(weights), shape(weights.shape()), builder(&context),
+        loc(mlir::FileLineColLoc::get(&context, weights.path(), 0, 0)) {}
 
   mlir::OwningOpRef<mlir::ModuleOp> build();
 
@@ -33,9 +34,15 @@ private:
   mlir::RankedTensorType activation(int64_t width) {
     return mlir::RankedTensorType::get({mlir::ShapedType::kDynamic, width}, builder.getF32Type());
   }
-  mlir::RankedTensorType ids() { return mlir::RankedTensorType::get({mlir::ShapedType::kDynamic}, builder.getI32Type()); }
-  mlir::FlatSymbolRefAttr symbol(const std::string &name) { return mlir::FlatSymbolRefAttr::get(builder.getContext(), name); }
-  mlir::FlatSymbolRefAttr symbol(int64_t index, const char *name) { return symbol("blk." + std::to_string(index) + "." + name); }
+  mlir::RankedTensorType ids() {
+    return mlir::RankedTensorType::get({mlir::ShapedType::kDynamic}, builder.getI32Type());
+  }
+  mlir::FlatSymbolRefAttr symbol(const std::string &name) {
+    return mlir::FlatSymbolRefAttr::get(builder.getContext(), name);
+  }
+  mlir::FlatSymbolRefAttr symbol(int64_t index, const char *name) {
+    return symbol("blk." + std::to_string(index) + "." + name);
+  }
 
   Value norm(Value x, mlir::FlatSymbolRefAttr weight) {
     return llm::RmsNormOp::create(builder, loc, x.getType(), x, weight, builder.getF32FloatAttr(shape.eps));
@@ -48,7 +55,9 @@ private:
                                builder.getI64IntegerAttr(shape.headDim), builder.getF64FloatAttr(shape.ropeBase),
                                shape.ropeFreqs ? symbol("rope_freqs") : mlir::FlatSymbolRefAttr());
   }
-  Value add(Value branch, Value residual) { return llm::AddOp::create(builder, loc, residual.getType(), branch, residual); }
+  Value add(Value branch, Value residual) {
+    return llm::AddOp::create(builder, loc, residual.getType(), branch, residual);
+  }
 
   const WeightStore &store;
   const ModelShape &shape;
@@ -70,7 +79,8 @@ void GraphBuilder::declareWeights() {
   if (shape.ropeFreqs)
     declareWeight("rope_freqs", "rope_freqs.weight");
   for (uint32_t i = 0; i < shape.layers; ++i)
-    for (const char *name : {"attn_norm", "attn_q", "attn_k", "attn_v", "attn_output", "ffn_norm", "ffn_gate", "ffn_up", "ffn_down"}) {
+    for (const char *name :
+         {"attn_norm", "attn_q", "attn_k", "attn_v", "attn_output", "ffn_norm", "ffn_gate", "ffn_up", "ffn_down"}) {
       std::string full = "blk." + std::to_string(i) + "." + name;
       declareWeight(full, full + ".weight");
     }
@@ -80,7 +90,8 @@ void GraphBuilder::declareWeights() {
 
 void GraphBuilder::declareCaches() {
   for (uint32_t i = 0; i < shape.layers; ++i)
-    llm::KVCacheOp::create(builder, loc, "cache." + std::to_string(i), i, shape.heads, shape.kvHeads, shape.headDim, shape.context);
+    llm::KVCacheOp::create(builder, loc, "cache." + std::to_string(i), i, shape.heads, shape.kvHeads, shape.headDim,
+                           shape.context);
 }
 
 Value GraphBuilder::attention(int64_t i, Value x) {
@@ -89,7 +100,8 @@ Value GraphBuilder::attention(int64_t i, Value x) {
   Value q = rope(linear(n, symbol(i, "attn_q"), width), shape.heads);
   Value k = rope(linear(n, symbol(i, "attn_k"), kvWidth), shape.kvHeads);
   Value v = linear(n, symbol(i, "attn_v"), kvWidth);
-  Value a = llm::AttentionOp::create(builder, loc, activation(width), q, k, v, position, symbol("cache." + std::to_string(i)));
+  Value a = llm::AttentionOp::create(builder, loc, activation(width), q, k, v, position,
+                                     symbol("cache." + std::to_string(i)));
   return linear(a, symbol(i, "attn_output"), shape.hidden);
 }
 
@@ -111,7 +123,8 @@ void GraphBuilder::buildForward() {
   auto forward = mlir::func::FuncOp::create(builder, loc, llm::kForward, type);
   builder.setInsertionPointToStart(forward.addEntryBlock());
   position = forward.getArgument(1);
-  Value x = llm::EmbeddingOp::create(builder, loc, activation(shape.hidden), forward.getArgument(0), symbol("token_embd"));
+  Value x =
+      llm::EmbeddingOp::create(builder, loc, activation(shape.hidden), forward.getArgument(0), symbol("token_embd"));
   for (uint32_t i = 0; i < shape.layers; ++i)
     x = layer(i, x);
   Value logits = linear(norm(x, symbol("output_norm")), symbol("output"), shape.vocabulary);

@@ -10,7 +10,8 @@ namespace lpu::compiler {
 namespace {
 
 // Sums of int8 x int8 products over one row must fit int32: 2^31 / 127^2 = 133,144 (docs/spec/numerics.md N3).
-constexpr std::uint64_t kMaxWidth = 131072, kMaxLayers = 4096, kMaxContext = std::uint64_t{1} << 24, kMaxVocabulary = std::uint64_t{1} << 20;
+constexpr std::uint64_t kMaxWidth = 131072, kMaxLayers = 4096, kMaxContext = std::uint64_t{1} << 24,
+                        kMaxVocabulary = std::uint64_t{1} << 20;
 
 /// Reads one key after another and keeps the first error.
 class KeyReader {
@@ -33,7 +34,8 @@ public:
   std::optional<double> positive(const std::string &key) {
     auto value = take(file.floatValue(key));
     if (value && !(*value > 0 && std::isfinite(*value)))
-      fail("key " + quote(key) + " is " + std::to_string(*value) + ", a positive number is needed; export the file again");
+      fail("key " + quote(key) + " is " + std::to_string(*value) +
+           ", a positive number is needed; export the file again");
     return value;
   }
   template <typename T> std::optional<T> take(Result<std::optional<T>> value) {
@@ -67,7 +69,8 @@ void checkRope(KeyReader &keys, const ModelShape &shape) {
               std::to_string(shape.headDim) + "; partial rope is not supported");
   auto scaling = keys.take(keys.file.stringValue("llama.rope.scaling.type"));
   if (scaling && *scaling != "none")
-    keys.fail("key \"llama.rope.scaling.type\" is " + quote(*scaling) + "; only \"none\" is supported, use a model without it");
+    keys.fail("key \"llama.rope.scaling.type\" is " + quote(*scaling) +
+              "; only \"none\" is supported, use a model without it");
 }
 
 void checkHeads(KeyReader &keys, ModelShape &shape) {
@@ -77,19 +80,20 @@ void checkHeads(KeyReader &keys, ModelShape &shape) {
     return;
   if (!keyLength && shape.hidden % shape.heads)
     return keys.fail("key \"llama.embedding_length\" is " + std::to_string(shape.hidden) + ", not divisible by " +
-                     std::to_string(shape.heads) + " heads, and there is no \"llama.attention.key_length\"; export the file again");
+                     std::to_string(shape.heads) +
+                     " heads, and there is no \"llama.attention.key_length\"; export the file again");
   shape.headDim = keyLength.value_or(shape.hidden / shape.heads);
   if (valueLength && *valueLength != shape.headDim)
     keys.fail("key \"llama.attention.value_length\" is " + std::to_string(*valueLength) + ", expected the key length " +
               std::to_string(shape.headDim) + "; other shapes are not supported");
   if (shape.heads % shape.kvHeads)
-    keys.fail("key \"llama.attention.head_count_kv\" is " + std::to_string(shape.kvHeads) + ", which does not divide the " +
-              std::to_string(shape.heads) + " heads; export the file again");
+    keys.fail("key \"llama.attention.head_count_kv\" is " + std::to_string(shape.kvHeads) +
+              ", which does not divide the " + std::to_string(shape.heads) + " heads; export the file again");
   if (shape.headDim % 2)
     keys.fail("heads are " + std::to_string(shape.headDim) + " wide, rope needs an even width; export the file again");
   if (std::uint64_t{shape.heads} * shape.headDim > kMaxWidth)
-    keys.fail(std::to_string(shape.heads) + " heads of " + std::to_string(shape.headDim) + " pass the largest width " + std::to_string(kMaxWidth) +
-              "; use a smaller model");
+    keys.fail(std::to_string(shape.heads) + " heads of " + std::to_string(shape.headDim) + " pass the largest width " +
+              std::to_string(kMaxWidth) + "; use a smaller model");
 }
 
 /// Checks one tensor's shape: vectors have rows = 1.
@@ -99,9 +103,9 @@ Status expectTensor(const GgufFile &file, const std::string &name, std::uint64_t
     return Error{file.path(), "tensor " + quote(name) + " is missing; export the file again"};
   if (tensor->rows == rows && tensor->cols == cols)
     return Ok{};
-  return Error{file.path(), "tensor " + quote(name) + ": found shape [" + std::to_string(tensor->rows) + ", " + std::to_string(tensor->cols) +
-                                "], expected [" + std::to_string(rows) + ", " + std::to_string(cols) +
-                                "] from the file's hyperparameters; export the file again"};
+  return Error{file.path(), "tensor " + quote(name) + ": found shape [" + std::to_string(tensor->rows) + ", " +
+                                std::to_string(tensor->cols) + "], expected [" + std::to_string(rows) + ", " +
+                                std::to_string(cols) + "] from the file's hyperparameters; export the file again"};
 }
 
 struct ExpectedTensor {
@@ -111,26 +115,29 @@ struct ExpectedTensor {
 
 std::vector<ExpectedTensor> layerTensors(const ModelShape &s) {
   std::uint64_t q = std::uint64_t{s.heads} * s.headDim, kv = std::uint64_t{s.kvHeads} * s.headDim;
-  return {{"attn_norm", 1, s.hidden},        {"attn_q", q, s.hidden},       {"attn_k", kv, s.hidden},
-          {"attn_v", kv, s.hidden},          {"attn_output", s.hidden, q},  {"ffn_norm", 1, s.hidden},
-          {"ffn_gate", s.ffn, s.hidden},     {"ffn_up", s.ffn, s.hidden},   {"ffn_down", s.hidden, s.ffn}};
+  return {{"attn_norm", 1, s.hidden},    {"attn_q", q, s.hidden},      {"attn_k", kv, s.hidden},
+          {"attn_v", kv, s.hidden},      {"attn_output", s.hidden, q}, {"ffn_norm", 1, s.hidden},
+          {"ffn_gate", s.ffn, s.hidden}, {"ffn_up", s.ffn, s.hidden},  {"ffn_down", s.hidden, s.ffn}};
 }
 
 /// The table must hold nothing beyond the `known` tensors already found: name one that is not among them.
 Status expectNoOthers(const GgufFile &file, const ModelShape &shape) {
   for (const GgufTensor &tensor : file.tensors()) {
     std::string name(tensor.name);
-    bool known = name == "token_embd.weight" || name == "output_norm.weight" || name == "output.weight" || name == "rope_freqs.weight";
+    bool known = name == "token_embd.weight" || name == "output_norm.weight" || name == "output.weight" ||
+                 name == "rope_freqs.weight";
     if (!known && name.starts_with("blk.")) {
       std::size_t dot = name.find('.', 4);
-      bool inRange = dot != std::string::npos && dot < 10 && std::to_string(std::atoi(name.c_str() + 4)) == name.substr(4, dot - 4) &&
+      bool inRange = dot != std::string::npos && dot < 10 &&
+                     std::to_string(std::atoi(name.c_str() + 4)) == name.substr(4, dot - 4) &&
                      std::atoi(name.c_str() + 4) < static_cast<int>(shape.layers);
       for (const ExpectedTensor &expected : layerTensors(shape))
         known |= inRange && name.substr(dot + 1) == std::string(expected.suffix) + ".weight";
     }
     if (!known)
       return Error{file.path(), "tensor " + quote(name) + " is not part of the supported llama architecture of " +
-                                    std::to_string(shape.layers) + " layers (no biases, no experts); use another model"};
+                                    std::to_string(shape.layers) +
+                                    " layers (no biases, no experts); use another model"};
   }
   return Ok{};
 }
@@ -158,15 +165,16 @@ Result<ModelShape> readShape(const GgufFile &file) {
   shape.ropeBase = keys.positive("llama.rope.freq_base").value_or(10000.0);
   auto experts = keys.take(file.unsignedValue("llama.expert_count", UINT32_MAX));
   if (experts.value_or(0) > 0)
-    keys.fail("key \"llama.expert_count\" is " + std::to_string(*experts) + "; mixtures of experts are not supported, use a dense model");
+    keys.fail("key \"llama.expert_count\" is " + std::to_string(*experts) +
+              "; mixtures of experts are not supported, use a dense model");
   checkHeads(keys, shape);
   checkRope(keys, shape);
   const GgufTensor *embedding = file.findTensor("token_embd.weight");
   if (!embedding)
     keys.fail("tensor \"token_embd.weight\" is missing; export the file again");
   else if (embedding->rows > kMaxVocabulary)
-    keys.fail("tensor \"token_embd.weight\" has " + std::to_string(embedding->rows) + " rows, at most " + std::to_string(kMaxVocabulary) +
-              " tokens are supported; use another model");
+    keys.fail("tensor \"token_embd.weight\" has " + std::to_string(embedding->rows) + " rows, at most " +
+              std::to_string(kMaxVocabulary) + " tokens are supported; use another model");
   shape.vocabulary = embedding ? static_cast<std::uint32_t>(embedding->rows) : 0;
   auto vocabulary = keys.optional("llama.vocab_size", UINT32_MAX);
   if (vocabulary && *vocabulary != shape.vocabulary)
@@ -192,7 +200,9 @@ Status checkTensors(const GgufFile &file, const ModelShape &shape) {
       return ok;
   for (std::uint32_t layer = 0; layer < shape.layers; ++layer)
     for (const ExpectedTensor &expected : layerTensors(shape))
-      if (Status ok = expectTensor(file, "blk." + std::to_string(layer) + "." + expected.suffix + ".weight", expected.rows, expected.cols); !ok)
+      if (Status ok = expectTensor(file, "blk." + std::to_string(layer) + "." + expected.suffix + ".weight",
+                                   expected.rows, expected.cols);
+          !ok)
         return ok;
   return expectNoOthers(file, shape);
 }
@@ -203,8 +213,8 @@ void readTokenIds(KeyReader &keys, const ModelShape &shape, isa::Tokenizer &out)
   auto id = [&](const char *key) {
     auto value = keys.take(keys.file.unsignedValue(key, UINT32_MAX));
     if (value && *value >= shape.vocabulary)
-      keys.fail("key " + quote(key) + " is " + std::to_string(*value) + ", beyond the vocabulary of " + std::to_string(shape.vocabulary) +
-                "; export the file again");
+      keys.fail("key " + quote(key) + " is " + std::to_string(*value) + ", beyond the vocabulary of " +
+                std::to_string(shape.vocabulary) + "; export the file again");
     return value ? static_cast<std::int32_t>(*value) : -1;
   };
   out.bos = id("tokenizer.ggml.bos_token_id");
@@ -214,8 +224,9 @@ void readTokenIds(KeyReader &keys, const ModelShape &shape, isa::Tokenizer &out)
 
 void checkCount(KeyReader &keys, const char *key, std::size_t found, std::size_t expected) {
   if (found != expected)
-    keys.fail("key " + quote(key) + " has " + std::to_string(found) + " elements, expected one per token of the vocabulary, " +
-              std::to_string(expected) + "; export the file again");
+    keys.fail("key " + quote(key) + " has " + std::to_string(found) +
+              " elements, expected one per token of the vocabulary, " + std::to_string(expected) +
+              "; export the file again");
 }
 
 } // namespace
@@ -235,15 +246,18 @@ Result<isa::Tokenizer> readTokenizer(const GgufFile &file, const ModelShape &sha
                                   ", not supported (\"llama\" and \"gpt2\" are); use another model"};
   bool sentencePiece = out.model == "llama";
   out.pre = std::string(keys.take(file.stringValue("tokenizer.ggml.pre")).value_or(""));
-  out.tokens = keys.take(file.stringArray("tokenizer.ggml.tokens", kMaxVocabulary)).value_or(std::vector<std::string>());
+  out.tokens =
+      keys.take(file.stringArray("tokenizer.ggml.tokens", kMaxVocabulary)).value_or(std::vector<std::string>());
   checkCount(keys, "tokenizer.ggml.tokens", out.tokens.size(), shape.vocabulary);
   out.scores = keys.take(file.floatArray("tokenizer.ggml.scores", kMaxVocabulary)).value_or(std::vector<float>());
   if (sentencePiece || !out.scores.empty())
     checkCount(keys, "tokenizer.ggml.scores", out.scores.size(), shape.vocabulary);
-  out.types = keys.take(file.intArray("tokenizer.ggml.token_type", kMaxVocabulary)).value_or(std::vector<std::int32_t>());
+  out.types =
+      keys.take(file.intArray("tokenizer.ggml.token_type", kMaxVocabulary)).value_or(std::vector<std::int32_t>());
   if (!out.types.empty())
     checkCount(keys, "tokenizer.ggml.token_type", out.types.size(), shape.vocabulary);
-  out.merges = keys.take(file.stringArray("tokenizer.ggml.merges", kMaxVocabulary)).value_or(std::vector<std::string>());
+  out.merges =
+      keys.take(file.stringArray("tokenizer.ggml.merges", kMaxVocabulary)).value_or(std::vector<std::string>());
   if (!sentencePiece && out.merges.empty())
     keys.fail("key \"tokenizer.ggml.merges\" is missing, which tokenizer \"gpt2\" needs; export the file again");
   readTokenIds(keys, shape, out);

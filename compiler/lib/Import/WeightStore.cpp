@@ -77,10 +77,12 @@ Status WeightStore::decodeRow(const GgufTensor &tensor, std::uint64_t row, std::
   if (bad == out.end())
     return Ok{};
   auto column = static_cast<std::uint64_t>(bad - out.begin());
-  return Error{path(), "tensor " + quote(tensor.name) + " at byte " +
-                           std::to_string(tensor.offset + row * rowBytes + column / type.blockValues * type.blockBytes) + ": value [" +
-                           std::to_string(row) + ", " + std::to_string(column) + "] is " + (std::isnan(*bad) ? "NaN" : "infinite") +
-                           "; the weights are damaged, fetch or export the file again"};
+  return Error{path(),
+               "tensor " + quote(tensor.name) + " at byte " +
+                   std::to_string(tensor.offset + row * rowBytes + column / type.blockValues * type.blockBytes) +
+                   ": value [" + std::to_string(row) + ", " + std::to_string(column) + "] is " +
+                   (std::isnan(*bad) ? "NaN" : "infinite") +
+                   "; the weights are damaged, fetch or export the file again"};
 }
 
 Result<std::vector<float>> WeightStore::load(std::string_view name) const {
@@ -99,7 +101,8 @@ Status WeightStore::loadRow(std::string_view name, std::uint32_t row, std::span<
   if (!tensor)
     return missing(name);
   if (row >= tensor->rows || out.size() != tensor->cols)
-    return Error{path(), "tensor " + quote(name) + " has no row " + std::to_string(row) + " of " + std::to_string(out.size()) + " values"};
+    return Error{path(), "tensor " + quote(name) + " has no row " + std::to_string(row) + " of " +
+                             std::to_string(out.size()) + " values"};
   return decodeRow(*tensor, row, out);
 }
 

@@ -91,19 +91,25 @@ LogicalResult Interpreter::State::prepare() {
   if (!store || !forward || forward.isExternal())
     return store ? module.emitError("there is no function @") << llm::kForward << " to run" : mlir::failure();
   for (llm::KVCacheOp cache : module.getOps<llm::KVCacheOp>()) {
-    caches[cache] = {static_cast<std::uint32_t>(cache.getHeads()), static_cast<std::uint32_t>(cache.getKvHeads()),
-                     static_cast<std::uint32_t>(cache.getHeadDim()), {}, {}};
+    caches[cache] = {static_cast<std::uint32_t>(cache.getHeads()),
+                     static_cast<std::uint32_t>(cache.getKvHeads()),
+                     static_cast<std::uint32_t>(cache.getHeadDim()),
+                     {},
+                     {}};
     capacity = static_cast<std::int64_t>(cache.getCapacity());
   }
   for (mlir::Operation &op : forward.front()) {
-    bool quantized = !llvm::isa<llm::RmsNormOp, llm::RopeOp, llm::AttentionOp, llm::SiluMulOp>(op) || llm::activationScale(op.getResult(0));
+    bool quantized = !llvm::isa<llm::RmsNormOp, llm::RopeOp, llm::AttentionOp, llm::SiluMulOp>(op) ||
+                     llm::activationScale(op.getResult(0));
     bool fed = !llvm::isa<llm::LinearOp>(op) || llm::activationScale(op.getOperand(0));
     if (!quantized || !fed)
       return op.emitOpError("is not quantized, run llm-quantize first");
-    auto prepared = llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
-                        .Case<llm::RmsNormOp, llm::LinearOp, llm::RopeOp>([&](auto o) { return prepareOp(o); })
-                        .Case<llm::EmbeddingOp, llm::AttentionOp, llm::SiluMulOp, llm::AddOp, mlir::func::ReturnOp>([](auto) { return success(); })
-                        .Default([](mlir::Operation *o) { return o->emitOpError("is not an operation of a quantized model"); });
+    auto prepared =
+        llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
+            .Case<llm::RmsNormOp, llm::LinearOp, llm::RopeOp>([&](auto o) { return prepareOp(o); })
+            .Case<llm::EmbeddingOp, llm::AttentionOp, llm::SiluMulOp, llm::AddOp, mlir::func::ReturnOp>(
+                [](auto) { return success(); })
+            .Default([](mlir::Operation *o) { return o->emitOpError("is not an operation of a quantized model"); });
     if (mlir::failed(prepared))
       return mlir::failure();
   }
@@ -113,8 +119,9 @@ LogicalResult Interpreter::State::prepare() {
 Status Interpreter::State::run(llm::EmbeddingOp op) {
   llm::WeightOp table = llm::lookupWeight(op, op.getWeightAttr());
   if (token < 0 || token >= table.getRows())
-    return Error{"", "token " + std::to_string(token) + " is not in the vocabulary of " + std::to_string(table.getRows()) +
-                         "; give ids from 0 to " + std::to_string(table.getRows() - 1)};
+    return Error{"", "token " + std::to_string(token) + " is not in the vocabulary of " +
+                         std::to_string(table.getRows()) + "; give ids from 0 to " +
+                         std::to_string(table.getRows() - 1)};
   Floats row(static_cast<std::size_t>(table.getCols()));
   if (Status ok = store->loadRow(table.getSource(), static_cast<std::uint32_t>(token), row); !ok)
     return ok;
@@ -134,8 +141,8 @@ Status Interpreter::State::run(llm::LinearOp op) {
 }
 
 Status Interpreter::State::run(llm::RopeOp op) {
-  RopeRow row = ropeRow(static_cast<std::uint64_t>(position), static_cast<std::uint32_t>(op.getHeadDim()), op.getBase().convertToDouble(),
-                        constants[op]);
+  RopeRow row = ropeRow(static_cast<std::uint64_t>(position), static_cast<std::uint32_t>(op.getHeadDim()),
+                        op.getBase().convertToDouble(), constants[op]);
   digits[op.getResult()] = rope(floats[op.getInput()], row.cos, row.sin);
   return Ok{};
 }
@@ -146,7 +153,8 @@ Status Interpreter::State::run(llm::AttentionOp op) {
   cache.keys.push_back(digits[op.getKey()]);
   cache.values.push_back(floats[op.getValue()]);
   roundToHalf(cache.values.back());
-  ScoreConstants c = scoreConstants(*llm::activationScale(op.getQuery()), *llm::activationScale(op.getKey()), cache.headDim);
+  ScoreConstants c =
+      scoreConstants(*llm::activationScale(op.getQuery()), *llm::activationScale(op.getKey()), cache.headDim);
   AttentionScales scales{c.scoreHi, c.scoreLo, inverseScale(*llm::activationScale(op.getResult()))};
   digits[op.getResult()] = attention(cache, digits[op.getQuery()], scales);
   return Ok{};
@@ -171,7 +179,8 @@ Result<std::vector<float>> Interpreter::State::step(std::int32_t tokenId, std::i
   std::int64_t filled = caches.empty() ? tokenPosition : static_cast<std::int64_t>(caches.begin()->second.keys.size());
   if (tokenPosition < 0 || tokenPosition > filled || tokenPosition >= capacity)
     return Error{"", "position " + std::to_string(tokenPosition) + " cannot be fed: " + std::to_string(filled) +
-                         " positions are filled and the context holds " + std::to_string(capacity) + "; feed fewer tokens or raise --max-context"};
+                         " positions are filled and the context holds " + std::to_string(capacity) +
+                         "; feed fewer tokens or raise --max-context"};
   for (auto &[op, cache] : caches) {
     cache.keys.resize(static_cast<std::size_t>(tokenPosition));
     cache.values.resize(static_cast<std::size_t>(tokenPosition));
@@ -182,8 +191,8 @@ Result<std::vector<float>> Interpreter::State::step(std::int32_t tokenId, std::i
   digits.clear();
   for (mlir::Operation &op : forward.front()) {
     Status ok = llvm::TypeSwitch<mlir::Operation *, Status>(&op)
-                    .Case<llm::EmbeddingOp, llm::RmsNormOp, llm::LinearOp, llm::RopeOp, llm::AttentionOp, llm::SiluMulOp, llm::AddOp,
-                          mlir::func::ReturnOp>([&](auto o) { return run(o); });
+                    .Case<llm::EmbeddingOp, llm::RmsNormOp, llm::LinearOp, llm::RopeOp, llm::AttentionOp,
+                          llm::SiluMulOp, llm::AddOp, mlir::func::ReturnOp>([&](auto o) { return run(o); });
     if (!ok)
       return ok.error();
   }
@@ -200,7 +209,9 @@ mlir::FailureOr<std::unique_ptr<Interpreter>> Interpreter::create(mlir::ModuleOp
   return std::unique_ptr<Interpreter>(new Interpreter(std::move(state)));
 }
 
-Result<std::vector<float>> Interpreter::step(std::int32_t token, std::int64_t position) { return state->step(token, position); }
+Result<std::vector<float>> Interpreter::step(std::int32_t token, std::int64_t position) {
+  return state->step(token, position);
+}
 
 void Interpreter::reset() {
   for (auto &[op, cache] : state->caches) {

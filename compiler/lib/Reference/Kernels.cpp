@@ -35,7 +35,9 @@ LaneSum laneSum(std::span<const std::int32_t> values) {
   return {shiftAdd(sums[3], sums[2]), shiftAdd(sums[1], sums[0])};
 }
 
-std::int16_t toDigits(float value) { return static_cast<std::int16_t>(isa::floatToInt(value, -isa::kDigit16Max, isa::kDigit16Max)); }
+std::int16_t toDigits(float value) {
+  return static_cast<std::int16_t>(isa::floatToInt(value, -isa::kDigit16Max, isa::kDigit16Max));
+}
 
 Floats linear(const QuantizedMatrix &weights, std::span<const std::int16_t> input, std::span<const float> scales) {
   std::vector<std::int8_t> hi(input.size()), lo(input.size());

@@ -15,7 +15,8 @@ namespace lpu::compiler {
 Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::string &path) {
   int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0)
-    return Error{path, std::string("cannot be opened: ") + std::strerror(errno) + "; check the path and its permissions"};
+    return Error{path,
+                 std::string("cannot be opened: ") + std::strerror(errno) + "; check the path and its permissions"};
   struct stat status {};
   if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
     ::close(descriptor);

@@ -12,7 +12,8 @@ float linearScale(double inputScale, float weightScale, double factor) {
 
 RmsNormConstants rmsNormConstants(std::uint32_t width) {
   double coarse = std::ldexp(1.0, -4) / width, fine = std::ldexp(1.0, -34) / width;
-  return {static_cast<float>(65536.0 * coarse), static_cast<float>(coarse), static_cast<float>(65536.0 * fine), static_cast<float>(fine)};
+  return {static_cast<float>(65536.0 * coarse), static_cast<float>(coarse), static_cast<float>(65536.0 * fine),
+          static_cast<float>(fine)};
 }
 
 std::vector<float> rmsNormGains(std::span<const float> gamma, double outputScale) {

@@ -27,8 +27,9 @@ void LLMDialect::initialize() {
 }
 
 mlir::quant::UniformQuantizedType activationType(mlir::MLIRContext *context, double scale) {
-  return mlir::quant::UniformQuantizedType::get(mlir::quant::QuantizationFlags::Signed, mlir::IntegerType::get(context, 16),
-                                                mlir::Float32Type::get(context), scale, 0, -32639, 32639);
+  return mlir::quant::UniformQuantizedType::get(mlir::quant::QuantizationFlags::Signed,
+                                                mlir::IntegerType::get(context, 16), mlir::Float32Type::get(context),
+                                                scale, 0, -32639, 32639);
 }
 
 mlir::quant::AnyQuantizedType weightType(mlir::MLIRContext *context) {

@@ -16,11 +16,13 @@ mlir::Type element(mlir::Value value) { return mlir::getElementTypeOrSelf(value.
 bool isFloat(mlir::Value value) { return element(value).isF32(); }
 bool isInt16(mlir::Value value) { return activationScale(value).has_value(); }
 bool sameShape(mlir::Value a, mlir::Value b) {
-  return llvm::cast<mlir::RankedTensorType>(a.getType()).getShape() == llvm::cast<mlir::RankedTensorType>(b.getType()).getShape();
+  return llvm::cast<mlir::RankedTensorType>(a.getType()).getShape() ==
+         llvm::cast<mlir::RankedTensorType>(b.getType()).getShape();
 }
 bool positive(const llvm::APFloat &value) { return value.isFinite() && !value.isZero() && !value.isNegative(); }
 
-template <typename Op> Op lookup(mlir::SymbolTableCollection &tables, mlir::Operation *user, mlir::FlatSymbolRefAttr symbol) {
+template <typename Op>
+Op lookup(mlir::SymbolTableCollection &tables, mlir::Operation *user, mlir::FlatSymbolRefAttr symbol) {
   return tables.lookupNearestSymbolFrom<Op>(user, symbol);
 }
 
@@ -32,15 +34,17 @@ LogicalResult WeightOp::verify() {
     return emitOpError("C1: needs a static tensor of rank 1 or 2 without empty dimensions, found ") << type;
   mlir::Type element = type.getElementType();
   if (!element.isF32() && (type.getRank() == 1 || !(element.isF16() || isQuantized())))
-    return emitOpError("C2: elements must be f32, f16 or !quant.any<i8<-127:127>:f32> (rank 1: f32), found ") << element;
+    return emitOpError("C2: elements must be f32, f16 or !quant.any<i8<-127:127>:f32> (rank 1: f32), found ")
+           << element;
   if (getSource().empty())
     return emitOpError("C3: names no tensor of the weight file");
   return success();
 }
 
 LogicalResult KVCacheOp::verify() {
-  auto layer = static_cast<int64_t>(getLayer()), heads = static_cast<int64_t>(getHeads()), kvHeads = static_cast<int64_t>(getKvHeads()),
-       headDim = static_cast<int64_t>(getHeadDim()), capacity = static_cast<int64_t>(getCapacity());
+  auto layer = static_cast<int64_t>(getLayer()), heads = static_cast<int64_t>(getHeads()),
+       kvHeads = static_cast<int64_t>(getKvHeads()), headDim = static_cast<int64_t>(getHeadDim()),
+       capacity = static_cast<int64_t>(getCapacity());
   if (layer < 0 || heads < 1 || kvHeads < 1 || headDim < 1 || capacity < 1)
     return emitOpError("C1: layer must be at least 0; heads, kv_heads, head_dim and capacity at least 1");
   if (heads % kvHeads)
@@ -66,7 +70,8 @@ LogicalResult EmbeddingOp::verifySymbolUses(mlir::SymbolTableCollection &tables)
   if (!weight || weight.getTensorType().getRank() != 2 || weight.isQuantized())
     return emitOpError("C1: ") << getWeightAttr() << " is not an llm.weight of rank 2 with f32 or f16 elements";
   if (!isFloat(getResult()) || width(getResult()) != weight.getCols())
-    return emitOpError("C2: result must be f32 and ") << weight.getCols() << " wide like the table, found " << getResult().getType();
+    return emitOpError("C2: result must be f32 and ")
+           << weight.getCols() << " wide like the table, found " << getResult().getType();
   return success();
 }
 
@@ -82,7 +87,8 @@ LogicalResult RmsNormOp::verify() {
 LogicalResult RmsNormOp::verifySymbolUses(mlir::SymbolTableCollection &tables) {
   auto weight = lookup<WeightOp>(tables, *this, getWeightAttr());
   if (!weight || weight.getTensorType().getRank() != 1 || weight.getCols() != width(getInput()))
-    return emitOpError("C1: ") << getWeightAttr() << " is not an llm.weight of rank 1 with " << width(getInput()) << " elements";
+    return emitOpError("C1: ") << getWeightAttr() << " is not an llm.weight of rank 1 with " << width(getInput())
+                               << " elements";
   return success();
 }
 
@@ -99,8 +105,8 @@ LogicalResult LinearOp::verifySymbolUses(mlir::SymbolTableCollection &tables) {
   if (!weight || weight.getTensorType().getRank() != 2)
     return emitOpError("C1: ") << getWeightAttr() << " is not an llm.weight of rank 2";
   if (weight.getCols() != width(getInput()) || weight.getRows() != width(getResult()))
-    return emitOpError("C2: weight is ") << weight.getRows() << "x" << weight.getCols() << ", but the input is " << width(getInput())
-                                         << " and the result " << width(getResult()) << " wide";
+    return emitOpError("C2: weight is ") << weight.getRows() << "x" << weight.getCols() << ", but the input is "
+                                         << width(getInput()) << " and the result " << width(getResult()) << " wide";
   bool quantized = weight.isQuantized() && isInt16(getInput());
   bool real = weight.getTensorType().getElementType().isF32() && isFloat(getInput());
   if (!quantized && !real)
@@ -112,7 +118,8 @@ LogicalResult LinearOp::verifySymbolUses(mlir::SymbolTableCollection &tables) {
 LogicalResult RopeOp::verify() {
   auto heads = static_cast<int64_t>(getHeads()), headDim = static_cast<int64_t>(getHeadDim());
   if (heads < 1 || headDim < 1 || headDim % 2 || width(getInput()) / heads != headDim || width(getInput()) % heads)
-    return emitOpError("C1: ") << heads << " heads of even width " << headDim << " do not make up the input's width " << width(getInput());
+    return emitOpError("C1: ") << heads << " heads of even width " << headDim << " do not make up the input's width "
+                               << width(getInput());
   if (!positive(getBase()))
     return emitOpError("C2: base must be positive and finite, found ") << getBaseAttr();
   if (!sameShape(getInput(), getResult()) || !isFloat(getInput()) || !(isFloat(getResult()) || isInt16(getResult())))
@@ -136,7 +143,8 @@ LogicalResult AttentionOp::verify() {
   bool real = isFloat(getQuery()) && isFloat(getKey()) && isFloat(getResult());
   if (!(quantized || real) || !isFloat(getValue()))
     return emitOpError("C3: query, key and result must be all f32 or all int16 and value f32, found ")
-           << getQuery().getType() << ", " << getKey().getType() << ", " << getResult().getType() << " and " << getValue().getType();
+           << getQuery().getType() << ", " << getKey().getType() << ", " << getResult().getType() << " and "
+           << getValue().getType();
   return success();
 }
 
@@ -144,11 +152,13 @@ LogicalResult AttentionOp::verifySymbolUses(mlir::SymbolTableCollection &tables)
   auto cache = lookup<KVCacheOp>(tables, *this, getCacheAttr());
   if (!cache)
     return emitOpError("C1: ") << getCacheAttr() << " is not an llm.kv_cache";
-  auto queries = static_cast<int64_t>(cache.getHeads() * cache.getHeadDim()), keys = static_cast<int64_t>(cache.getKvHeads() * cache.getHeadDim());
-  if (width(getQuery()) != queries || width(getResult()) != queries || width(getKey()) != keys || width(getValue()) != keys)
+  auto queries = static_cast<int64_t>(cache.getHeads() * cache.getHeadDim()),
+       keys = static_cast<int64_t>(cache.getKvHeads() * cache.getHeadDim());
+  if (width(getQuery()) != queries || width(getResult()) != queries || width(getKey()) != keys ||
+      width(getValue()) != keys)
     return emitOpError("C2: the cache needs query and result ")
-           << queries << ", key and value " << keys << " wide, found " << width(getQuery()) << ", " << width(getResult()) << ", "
-           << width(getKey()) << " and " << width(getValue());
+           << queries << ", key and value " << keys << " wide, found " << width(getQuery()) << ", "
+           << width(getResult()) << ", " << width(getKey()) << " and " << width(getValue());
   return success();
 }
 
@@ -162,7 +172,8 @@ LogicalResult SiluMulOp::verify() {
 }
 
 LogicalResult AddOp::verify() {
-  if (!isFloat(getBranch()) || getBranch().getType() != getResidual().getType() || getBranch().getType() != getResult().getType())
+  if (!isFloat(getBranch()) || getBranch().getType() != getResidual().getType() ||
+      getBranch().getType() != getResult().getType())
     return emitOpError("C1: operands and result must have one f32 type, found ")
            << getBranch().getType() << ", " << getResidual().getType() << " and " << getResult().getType();
   return success();

@@ -57,8 +57,8 @@ struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
     }
     uint64_t largest = (*caches.begin()).getCapacity();
     if (maxContext > largest) {
-      module.emitError("max-context ") << maxContext.getValue() << " is more than the model's " << largest << "; the largest that fits is "
-                                       << largest;
+      module.emitError("max-context ") << maxContext.getValue() << " is more than the model's " << largest
+                                       << "; the largest that fits is " << largest;
       return std::nullopt;
     }
     return maxContext == 0 ? largest : maxContext.getValue();
@@ -69,7 +69,8 @@ struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
     StepOp::create(builder, loc, "decode_" + suffix, StepKind::Decode, 1, context);
     uint64_t tokens = std::min<uint64_t>(maxTokens, context);
     if (tokens > 1)
-      StepOp::create(builder, loc, "prefill_" + std::to_string(tokens) + "x" + suffix, StepKind::Prefill, tokens, context);
+      StepOp::create(builder, loc, "prefill_" + std::to_string(tokens) + "x" + suffix, StepKind::Prefill, tokens,
+                     context);
   }
 };
 

@@ -27,7 +27,8 @@ using mlir::success;
 
 class Quantizer {
 public:
-  Quantizer(mlir::ModuleOp target, WeightStore &weights) : module(target), store(weights), context(target.getContext()) {}
+  Quantizer(mlir::ModuleOp target, WeightStore &weights)
+      : module(target), store(weights), context(target.getContext()) {}
   LogicalResult run();
 
 private:
@@ -58,7 +59,8 @@ mlir::FailureOr<double> Quantizer::quantizeResult(mlir::Value result, double bou
   // must stay finite. Trained models stay below 10^6.
   if (!(bound < 1e18) || !std::isnormal(static_cast<float>(scale)) || !std::isnormal(static_cast<float>(1.0 / scale)))
     return result.getDefiningOp()->emitOpError("its values may reach ")
-           << bound << ", beyond what fp32 arithmetic on them can hold; the weights are damaged, fetch or export the file again";
+           << bound
+           << ", beyond what fp32 arithmetic on them can hold; the weights are damaged, fetch or export the file again";
   auto type = llvm::cast<mlir::RankedTensorType>(result.getType());
   result.setType(type.clone(activationType(context, scale)));
   return scale;
@@ -79,7 +81,8 @@ LogicalResult Quantizer::visit(EmbeddingOp op) {
       return fail(ok.error());
     for (float v : row)
       if (!std::isfinite(isa::halfToFloat(isa::floatToHalf(v))))
-        return fail({store.path(), "tensor " + quote(table.getSource()) + ": row " + std::to_string(n) + " holds " + std::to_string(v) +
+        return fail({store.path(), "tensor " + quote(table.getSource()) + ": row " + std::to_string(n) + " holds " +
+                                       std::to_string(v) +
                                        ", beyond fp16 (65504); use a model with a smaller embedding"});
   }
   table.setType(table.getTensorType().clone(mlir::Float16Type::get(context)));
@@ -179,10 +182,11 @@ LogicalResult Quantizer::run() {
   if (!forward || forward.isExternal())
     return module.emitError("there is no function @") << kForward << " to quantize";
   for (mlir::Operation &op : forward.front()) {
-    auto result = llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
-                      .Case<EmbeddingOp, RmsNormOp, LinearOp, RopeOp, AttentionOp, SiluMulOp>([&](auto o) { return visit(o); })
-                      .Case<AddOp, mlir::func::ReturnOp>([](auto) { return success(); })
-                      .Default([](mlir::Operation *o) { return o->emitOpError("is not an operation llm-quantize knows"); });
+    auto result =
+        llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
+            .Case<EmbeddingOp, RmsNormOp, LinearOp, RopeOp, AttentionOp, SiluMulOp>([&](auto o) { return visit(o); })
+            .Case<AddOp, mlir::func::ReturnOp>([](auto) { return success(); })
+            .Default([](mlir::Operation *o) { return o->emitOpError("is not an operation llm-quantize knows"); });
     if (mlir::failed(result))
       return failure();
   }

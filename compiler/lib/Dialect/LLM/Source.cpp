@@ -10,7 +10,8 @@ namespace lpu::compiler::llm {
 std::shared_ptr<WeightStore> openSource(mlir::ModuleOp module) {
   auto source = module->getAttrOfType<mlir::StringAttr>(kSourceAttr);
   if (!source) {
-    module.emitError("the module has no attribute ") << kSourceAttr << " naming its weight file; import it from a model file";
+    module.emitError("the module has no attribute ")
+        << kSourceAttr << " naming its weight file; import it from a model file";
     return nullptr;
   }
   auto store = WeightStore::open(source.str());
@@ -22,9 +23,9 @@ std::shared_ptr<WeightStore> openSource(mlir::ModuleOp module) {
     auto [rows, cols] = (*store)->dimensions(weight.getSource());
     if (rows == weight.getRows() && cols == weight.getCols())
       continue;
-    weight.emitError("weight @") << weight.getSymName() << " is " << weight.getRows() << "x" << weight.getCols() << ", tensor \""
-                                 << weight.getSource() << "\" of " << source << " is " << rows << "x" << cols
-                                 << "; the IR belongs to another file";
+    weight.emitError("weight @") << weight.getSymName() << " is " << weight.getRows() << "x" << weight.getCols()
+                                 << ", tensor \"" << weight.getSource() << "\" of " << source << " is " << rows << "x"
+                                 << cols << "; the IR belongs to another file";
     return nullptr;
   }
   return *store;

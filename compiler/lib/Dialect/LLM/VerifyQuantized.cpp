@@ -44,10 +44,12 @@ LogicalResult check(RmsNormOp op) { return needInt16(op, op.getResult(), "result
 LogicalResult check(LinearOp op) { return needInt16(op, op.getInput(), "input"); }
 LogicalResult check(AttentionOp op) { return needInt16(op, op.getResult(), "result"); }
 LogicalResult check(RopeOp op) {
-  return mlir::failed(needInt16(op, op.getResult(), "result")) ? mlir::failure() : needFactor(op, op.getInput(), op.getResult());
+  return mlir::failed(needInt16(op, op.getResult(), "result")) ? mlir::failure()
+                                                               : needFactor(op, op.getInput(), op.getResult());
 }
 LogicalResult check(SiluMulOp op) {
-  return mlir::failed(needInt16(op, op.getResult(), "result")) ? mlir::failure() : needFactor(op, op.getUp(), op.getResult());
+  return mlir::failed(needInt16(op, op.getResult(), "result")) ? mlir::failure()
+                                                               : needFactor(op, op.getUp(), op.getResult());
 }
 
 LogicalResult checkSignature(mlir::ModuleOp module, mlir::func::FuncOp forward) {
@@ -56,7 +58,8 @@ LogicalResult checkSignature(mlir::ModuleOp module, mlir::func::FuncOp forward) 
   mlir::Builder builder(module.getContext());
   auto ids = mlir::RankedTensorType::get({mlir::ShapedType::kDynamic}, builder.getI32Type());
   mlir::FunctionType type = forward.getFunctionType();
-  auto logits = type.getNumResults() == 1 ? llvm::dyn_cast<mlir::RankedTensorType>(type.getResult(0)) : mlir::RankedTensorType();
+  auto logits =
+      type.getNumResults() == 1 ? llvm::dyn_cast<mlir::RankedTensorType>(type.getResult(0)) : mlir::RankedTensorType();
   bool inputs = type.getNumInputs() == 2 && type.getInput(0) == ids && type.getInput(1) == ids;
   if (!inputs || !logits || logits.getRank() != 2 || !logits.getElementType().isF32())
     return forward.emitOpError("must be (tensor<?xi32>, tensor<?xi32>) -> tensor<?xVxf32>, found ") << type;
@@ -72,10 +75,11 @@ struct VerifyQuantizedPass : impl::VerifyQuantizedBase<VerifyQuantizedPass> {
     if (mlir::failed(checkSignature(module, forward)))
       return signalPassFailure();
     for (mlir::Operation &op : forward.front()) {
-      auto result = llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
-                        .Case<EmbeddingOp, RmsNormOp, LinearOp, RopeOp, AttentionOp, SiluMulOp>([](auto o) { return check(o); })
-                        .Case<AddOp, mlir::func::ReturnOp>([](auto) { return success(); })
-                        .Default([](mlir::Operation *o) { return o->emitOpError("does not belong into a quantized model"); });
+      auto result =
+          llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
+              .Case<EmbeddingOp, RmsNormOp, LinearOp, RopeOp, AttentionOp, SiluMulOp>([](auto o) { return check(o); })
+              .Case<AddOp, mlir::func::ReturnOp>([](auto) { return success(); })
+              .Default([](mlir::Operation *o) { return o->emitOpError("does not belong into a quantized model"); });
       if (mlir::failed(result))
         return signalPassFailure();
     }

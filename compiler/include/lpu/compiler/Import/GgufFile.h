@@ -34,10 +34,10 @@ struct GgufEntry {
 /// One row of the tensor table.
 struct GgufTensor {
   std::string_view name;
-  std::uint32_t type = 0;                 ///< ggml type number, see TensorTypes.h
-  std::uint64_t rows = 1, cols = 1;       ///< cols is the fastest dimension; rows the product of the others
+  std::uint32_t type = 0;           ///< ggml type number, see TensorTypes.h
+  std::uint64_t rows = 1, cols = 1; ///< cols is the fastest dimension; rows the product of the others
   std::uint32_t dimensions = 1;
-  std::uint64_t offset = 0;               ///< first byte in the file
+  std::uint64_t offset = 0; ///< first byte in the file
   std::uint64_t bytes = 0;
 };
 

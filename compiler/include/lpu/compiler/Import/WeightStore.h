@@ -33,7 +33,9 @@ struct QuantizedMatrix {
   std::uint32_t rows = 0, cols = 0;
   std::vector<std::int8_t> values;
   std::vector<float> scales; ///< 0 for a row of zeros
-  std::span<const std::int8_t> row(std::uint32_t n) const { return std::span(values).subspan(std::size_t{n} * cols, cols); }
+  std::span<const std::int8_t> row(std::uint32_t n) const {
+    return std::span(values).subspan(std::size_t{n} * cols, cols);
+  }
 };
 
 /// N3; `weights` are rows * cols finite values.

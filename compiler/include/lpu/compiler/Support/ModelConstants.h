@@ -15,9 +15,9 @@ float linearScale(double inputScale, float weightScale, double factor);
 /// N5: fixed point of the squares and the factors that turn digit sums into the mean.
 struct RmsNormConstants {
   static constexpr float kCoarse = 16.0f, kMinusInverseCoarse = -0.0625f; ///< 2^4 and −2^-4
-  static constexpr float kFine = 17179869184.0f;                         ///< 2^34
-  float coarseHi, coarseLo; ///< 65536·2^-4/H and 2^-4/H
-  float fineHi, fineLo;     ///< 65536·2^-34/H and 2^-34/H
+  static constexpr float kFine = 17179869184.0f;                          ///< 2^34
+  float coarseHi, coarseLo;                                               ///< 65536·2^-4/H and 2^-4/H
+  float fineHi, fineLo;                                                   ///< 65536·2^-34/H and 2^-34/H
 };
 RmsNormConstants rmsNormConstants(std::uint32_t width);
 /// N5: g[n] = fp32(gamma[n] / outputScale).

@@ -1,0 +1,49 @@
+// Passes from the llm dialect down to timed instructions; each is implemented in
+// the file of its name.
+#ifndef LPU_COMPILER_CONVERSION_PASSES_TD
+#define LPU_COMPILER_CONVERSION_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def ConvertLLMToStream : Pass<"convert-llm-to-stream", "::mlir::ModuleOp"> {
+  let summary = "Map the quantized model onto flows, one stream.program per llm.step";
+  let description = [{
+    Lays every activation out over vectors of lanes, cuts weights into tiles, deals them over the four planes and
+    writes each step as phases of flows. The llm operations are gone afterwards; the module keeps llm.source,
+    from which constants are made at emission.
+  }];
+  let dependentDialects = ["::lpu::stream::StreamDialect"];
+  let options = [Option<"target", "target", "std::string", "\"tsp1\"", "machine: a preset or a YAML file">];
+}
+
+def AllocateMemory : Pass<"stream-allocate-memory", "::mlir::ModuleOp"> {
+  let summary = "Give every memory object its side, slices, bank and rows";
+  let description = [{
+    Tiles go to the sixteen-slice groups outside, one group per plane; vectors of activations, tables and caches to
+    groups of four slices from VXM outwards, spread by their hints so that what is read together does not share a slice.
+    The error of a model that does not fit says by how much.
+  }];
+  let options = [Option<"target", "target", "std::string", "\"tsp1\"", "machine: a preset or a YAML file">];
+}
+
+def ConvertStreamToLpu : Pass<"convert-stream-to-lpu", "::mlir::ModuleOp"> {
+  let summary = "Schedule the flows of every program and write timed instructions";
+  let description = [{
+    Shapes every flow, derives dependences from what flows touch, bounds each phase, schedules, verifies the
+    solution, and replaces stream by lpu operations.
+  }];
+  let dependentDialects = ["::lpu::timed::LpuDialect"];
+  let options = [Option<"target", "target", "std::string", "\"tsp1\"", "machine: a preset or a YAML file">];
+}
+
+def AllocateCode : Pass<"lpu-allocate-code", "::mlir::ModuleOp"> {
+  let summary = "Charge the instruction text of all programs to memory";
+  let description = [{
+    Adds `code` regions for the words of every queue of every program in rows no other region uses.
+    Queues hold their whole text (docs/spec/timing.md T8); these rows are where a system that
+    fetches it would keep it.
+  }];
+  let options = [Option<"target", "target", "std::string", "\"tsp1\"", "machine: a preset or a YAML file">];
+}
+
+#endif

@@ -1,0 +1,247 @@
+#ifndef LPU_STREAM_OPS
+#define LPU_STREAM_OPS
+
+include "lpu/compiler/Dialect/Stream/StreamDialect.td"
+
+//===-- containers ---------------------------------------------------------===//
+
+def ObjectOp : Stream_Op<"object", [Symbol]> {
+  let summary = "a block of memory rows";
+  let description = [{
+    `planes` slices times `rows` rows of one bank. Vector r of the object has its byte b in row r of slice b.
+    `role` is `constant` (contents described by `content`), `zero` (KV cache), `scratch`, `input` or `output`.
+    `hint` spreads objects over slice groups: objects that one flow reads together carry different hints.
+    `plane` (tiles only) is the MXM plane that loads it. `place` = {side, slice, bank, row} is set by
+    `stream-allocate-memory`; side 0 is east.
+    ```mlir
+    stream.object @x role("scratch") planes(4) rows(8) hint(0)
+    ```
+    (C1) role is one of the five; (C2) planes is 1, 2, 4 or 16; (C3) rows is positive;
+    (C4) a constant has content, anything else has none.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$role, I64Attr:$planes, I64Attr:$rows,
+                       OptionalAttr<I64Attr>:$hint, OptionalAttr<I64Attr>:$plane,
+                       OptionalAttr<DictionaryAttr>:$content, OptionalAttr<DictionaryAttr>:$place);
+  let assemblyFormat = [{
+    $sym_name `role` `(` $role `)` `planes` `(` $planes `)` `rows` `(` $rows `)`
+    (`hint` `(` $hint^ `)`)? (`plane` `(` $plane^ `)`)? (`content` $content^)? (`place` $place^)? attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+def BindingOp : Stream_Op<"binding"> {
+  let summary = "an object the host writes before, or reads after, a step";
+  let description = [{
+    `items` tokens of `vectors` vectors each; `elements` per item, `lanes_used` in each vector.
+    ```mlir
+    stream.binding "token" of @token items(1) vectors(1) lanes(320) elements(1)
+    ```
+    (C1) the object exists; its role is input or output; (C2) items × vectors fit its rows.
+  }];
+  let arguments = (ins StrAttr:$name, FlatSymbolRefAttr:$object, I64Attr:$items, I64Attr:$vectors,
+                       I64Attr:$lanes_used, I64Attr:$elements);
+  let assemblyFormat = [{
+    $name `of` $object `items` `(` $items `)` `vectors` `(` $vectors `)` `lanes` `(` $lanes_used `)`
+    `elements` `(` $elements `)` attr-dict
+  }];
+}
+
+def ProgramOp : Stream_Op<"program", [Symbol, IsolatedFromAbove, NoTerminator, SingleBlock]> {
+  let summary = "one step program: bindings and phases in order";
+  let description = [{
+    `weight_bytes` is what one execution must bring into the arrays: the int8 weights the model uses, unpadded.
+    ```mlir
+    stream.program @decode_64 kind("decode") tokens(1) context(64) weight_bytes(0) {
+    }
+    ```
+    (C1) kind is prefill or decode; (C2) tokens and context are positive.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$kind, I64Attr:$tokens, I64Attr:$context,
+                       I64Attr:$weight_bytes);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $sym_name `kind` `(` $kind `)` `tokens` `(` $tokens `)` `context` `(` $context `)`
+    `weight_bytes` `(` $weight_bytes `)` attr-dict-with-keyword $body
+  }];
+  let hasVerifier = 1;
+}
+
+def PhaseOp : Stream_Op<"phase", [NoTerminator, SingleBlock, HasParent<"ProgramOp">]> {
+  let summary = "flows that may overlap; a barrier stands between phases";
+  let description = [{
+    ```mlir
+    stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+      stream.phase "layer 0: norm" {
+      }
+    }
+    ```
+  }];
+  let arguments = (ins StrAttr:$label);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$label attr-dict-with-keyword $body";
+}
+
+def LoadTileOp : Stream_Op<"load_tile", [HasParent<"PhaseOp">]> {
+  let summary = "stream a tile into a plane's weight buffer";
+  let description = [{
+    May start before its phase does, as soon as the plane's weight buffer is free.
+    ```mlir
+    stream.load_tile @tile plane(2)
+    ```
+    (C1) the object has 16 planes; (C2) plane is 0..3 and on the object's side once that is placed.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$object, I64Attr:$plane);
+  let assemblyFormat = "$object `plane` `(` $plane `)` attr-dict";
+}
+
+def InstallOp : Stream_Op<"install", [HasParent<"PhaseOp">]> {
+  let summary = "the plane's weight buffer becomes its installed tile";
+  let description = [{
+    ```mlir
+    stream.install plane(2)
+    ```
+  }];
+  let arguments = (ins I64Attr:$plane);
+  let assemblyFormat = "`plane` `(` $plane `)` attr-dict";
+}
+
+def FlowOp : Stream_Op<"flow", [NoTerminator, SingleBlock, HasParent<"PhaseOp">]> {
+  let summary = "a rigid dataflow from sources through units to sinks, `repeat` times, one a cycle";
+  let description = [{
+    With repeat > 1 everything in the flow happens in `repeat` consecutive cycles, except reads marked `once`
+    (they initialise accumulators) and what hangs on a `stream.last` (it happens once, after the burst).
+    ```mlir
+    stream.flow repeat(1) {
+      %x = stream.read @x[0] : !stream.vec<4>
+      %y = stream.alu "mulf"(%x) slots([0, 0]) : (!stream.vec<4>) -> !stream.vec<4>
+      stream.write %y, @y[0] : !stream.vec<4>
+    }
+    ```
+  }];
+  let arguments = (ins I64Attr:$repeat);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "`repeat` `(` $repeat `)` attr-dict-with-keyword $body";
+}
+
+//===-- inside a flow ------------------------------------------------------===//
+
+def ReadOp : Stream_Op<"read", [HasParent<"FlowOp">]> {
+  let summary = "a row of an object, all its planes, towards VXM";
+  let description = "In copy j of a burst the row is `row + j·step`.\n```mlir\n%x = stream.read @x[3] step(1) : !stream.vec<4>\n```";
+  let arguments = (ins FlatSymbolRefAttr:$object, I64Attr:$row, DefaultValuedAttr<I64Attr, "0">:$step, UnitAttr:$once);
+  let results = (outs Stream_VecType:$result);
+  let assemblyFormat = "$object `[` $row `]` (`step` `(` $step^ `)`)? (`once` $once^)? attr-dict `:` type($result)";
+}
+
+def GatherOp : Stream_Op<"gather", [HasParent<"FlowOp">]> {
+  let summary = "rows chosen by data: superlane k takes the row its map word names";
+  let description = "The map holds absolute row numbers; 0xFFFF gives zeros.\n```mlir\n%x = stream.gather %map, @table : !stream.vec<2>, !stream.vec<4>\n```";
+  let arguments = (ins Stream_VecType:$map, FlatSymbolRefAttr:$object);
+  let results = (outs Stream_VecType:$result);
+  let assemblyFormat = "$map `,` $object attr-dict `:` type($map) `,` type($result)";
+}
+
+def AluOp : Stream_Op<"alu", [HasParent<"FlowOp">]> {
+  let summary = "one VXM operation";
+  let description = [{
+    `slots` names the operands a, b, c: n ≥ 0 is SSA argument n, −1 the immediate, −2 the ALU's accumulator.
+    `init` says what the accumulator holds before the first operation: SSA argument `init`, or the bits
+    `init_imm`. `acc_write` makes the operation accumulate. `imm_row_of` adds the first row of a placed
+    object to the immediate. `width` bytes of the result travel when it leaves VXM.
+    ```mlir
+    %y = stream.alu "addi"(%x) slots([0, -1]) imm(128) : (!stream.vec<4>) -> !stream.vec<2>
+    ```
+    (C1) the mnemonic is a VXM operation and takes as many slots as given; (C2) slots name existing arguments;
+    (C3) an accumulator slot needs init or init_imm.
+  }];
+  let arguments = (ins StrAttr:$opcode, Variadic<Stream_VecType>:$args, DenseI64ArrayAttr:$slots,
+                       OptionalAttr<I64Attr>:$imm, OptionalAttr<FlatSymbolRefAttr>:$imm_row_of,
+                       OptionalAttr<I64Attr>:$init, OptionalAttr<I64Attr>:$init_imm, UnitAttr:$acc_write);
+  let results = (outs Stream_VecType:$result);
+  let assemblyFormat = [{
+    $opcode `(` $args `)` `slots` `(` $slots `)` (`imm` `(` $imm^ `)`)? (`row_of` $imm_row_of^)?
+    (`init` `(` $init^ `)`)? (`init_imm` `(` $init_imm^ `)`)? (`acc` $acc_write^)?
+    attr-dict `:` functional-type($args, $result)
+  }];
+  let hasVerifier = 1;
+}
+
+def LastOp : Stream_Op<"last", [HasParent<"FlowOp">]> {
+  let summary = "after the burst: an operation on the accumulator of an accumulating ALU";
+  let description = [{
+    `opcode` is applied on the same ALU to its accumulator (first operand) and, if given, `arg` (second).
+    It may wait: `stagger` is the least number of cycles between the burst's last operation and this one.
+    ```mlir
+    %m = stream.last "move" of %acc : !stream.vec<4> -> !stream.vec<4>
+    ```
+    (C1) the operand is an accumulating stream.alu.
+  }];
+  let arguments = (ins StrAttr:$opcode, Stream_VecType:$acc, Optional<Stream_VecType>:$arg,
+                       DefaultValuedAttr<I64Attr, "0">:$stagger);
+  let results = (outs Stream_VecType:$result);
+  let assemblyFormat = "$opcode `of` $acc (`with` $arg^ `:` type($arg) `,`)? (`stagger` `(` $stagger^ `)`)? attr-dict `:` type($acc) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def WriteOp : Stream_Op<"write", [HasParent<"FlowOp">]> {
+  let summary = "a vector into a row of an object";
+  let description = "```mlir\nstream.write %x, @y[0] step(1) : !stream.vec<4>\n```";
+  let arguments = (ins Stream_VecType:$value, FlatSymbolRefAttr:$object, I64Attr:$row, DefaultValuedAttr<I64Attr, "0">:$step);
+  let assemblyFormat = "$value `,` $object `[` $row `]` (`step` `(` $step^ `)`)? attr-dict `:` type($value)";
+}
+
+def ScatterOp : Stream_Op<"scatter", [HasParent<"FlowOp">]> {
+  let summary = "a vector into rows chosen by data";
+  let description = "```mlir\nstream.scatter %x, %map, @cache : !stream.vec<2>, !stream.vec<2>\n```";
+  let arguments = (ins Stream_VecType:$value, Stream_VecType:$map, FlatSymbolRefAttr:$object);
+  let assemblyFormat = "$value `,` $map `,` $object attr-dict `:` type($value) `,` type($map)";
+}
+
+def LoadOp : Stream_Op<"load", [HasParent<"FlowOp">]> {
+  let summary = "bytes of a vector into activation rows of planes of one side";
+  let description = [{
+    Entry i: byte bytes[i] of the vector goes into activation row rows[i] of plane planes[i], all in one cycle.
+    ```mlir
+    stream.load %d planes([0, 1]) bytes([0, 1]) rows([4, 5]) : !stream.vec<2>
+    ```
+    (C1) the lists have equal length; (C2) all planes are on one side; (C3) no plane appears twice, because
+    an A queue takes one load a cycle.
+  }];
+  let arguments = (ins Stream_VecType:$value, DenseI64ArrayAttr:$planes, DenseI64ArrayAttr:$bytes, DenseI64ArrayAttr:$rows);
+  let hasVerifier = 1;
+  let assemblyFormat = "$value `planes` `(` $planes `)` `bytes` `(` $bytes `)` `rows` `(` $rows `)` attr-dict `:` type($value)";
+}
+
+def PassOp : Stream_Op<"pass", [HasParent<"FlowOp">]> {
+  let summary = "play an activation row through the plane's tile and take the sum into an accumulator row";
+  let description = "```mlir\nstream.pass plane(0) row(4) acc(10) add(false)\n```";
+  let arguments = (ins I64Attr:$plane, I64Attr:$row, I64Attr:$acc, BoolAttr:$add);
+  let assemblyFormat = "`plane` `(` $plane `)` `row` `(` $row `)` `acc` `(` $acc `)` `add` `(` $add `)` attr-dict";
+}
+
+def EmitOp : Stream_Op<"emit", [HasParent<"FlowOp">]> {
+  let summary = "an accumulator row as int32 towards VXM";
+  let description = "```mlir\n%s = stream.emit plane(0) acc(10) : !stream.vec<4>\n```";
+  let arguments = (ins I64Attr:$plane, I64Attr:$acc);
+  let results = (outs Stream_VecType:$result);
+  let assemblyFormat = "`plane` `(` $plane `)` `acc` `(` $acc `)` attr-dict `:` type($result)";
+}
+
+def SweepOp : Stream_Op<"sweep", [HasParent<"FlowOp">]> {
+  let summary = "stream-through pass: byte of a vector -> activation row -> tile -> sum -> VXM, every cycle";
+  let description = [{
+    Uses `period` activation rows from `row` in turn; each vector is played 1 + `delay` cycles after it is
+    loaded, so that digits that must meet later in VXM can be told apart by four cycles.
+    ```mlir
+    %s = stream.sweep %d byte(3) plane(0) row(0) acc(511) delay(0) : !stream.vec<4>, !stream.vec<4>
+    ```
+  }];
+  let arguments = (ins Stream_VecType:$value, I64Attr:$byte, I64Attr:$plane, I64Attr:$row, I64Attr:$acc, I64Attr:$delay);
+  let results = (outs Stream_VecType:$result);
+  let assemblyFormat = [{
+    $value `byte` `(` $byte `)` `plane` `(` $plane `)` `row` `(` $row `)` `acc` `(` $acc `)` `delay` `(` $delay `)`
+    attr-dict `:` type($value) `,` type($result)
+  }];
+}
+
+#endif

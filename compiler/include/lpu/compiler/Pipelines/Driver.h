@@ -1,0 +1,39 @@
+// What lpucc does, without its command line.
+#pragma once
+
+#include "lpu/compiler/Pipelines/Pipelines.h"
+#include "lpu/isa/Program.h"
+
+#include <functional>
+#include <string>
+
+namespace lpu::compiler {
+
+struct DriverOptions {
+  PipelineOptions pipeline;
+  std::string input;                ///< .gguf, or .mlir of any stage
+  std::string output;
+  std::string compileTo = "lpx";    ///< llm | stream | lpu | lpx
+  std::string dumpDir;              ///< empty: no dumps
+  std::string report;               ///< empty: no report
+  /// Called as each phase begins.
+  std::function<void(const std::string &)> progress = [](const std::string &) {};
+};
+
+struct DriverResult {
+  double compileSeconds = 0;
+  isa::Program program; ///< only when compiled to lpx
+};
+
+/// Compiles and writes the output; no partial file stays behind. The error is the line a user sees.
+Result<DriverResult> compileFile(const DriverOptions &options);
+
+/// Writes `text` to `path` through a temporary file.
+Status writeTextFile(const std::string &path, const std::string &text);
+
+/// The --report document.
+std::string reportJson(const isa::Program &program, double compileSeconds);
+/// The same for eyes.
+std::string reportTable(const isa::Program &program);
+
+} // namespace lpu::compiler

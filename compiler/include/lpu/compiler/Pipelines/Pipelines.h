@@ -1,0 +1,41 @@
+// The way from llm to lpu, as phases that end in a printable stage.
+#pragma once
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/DialectRegistry.h"
+#include "mlir/Pass/PassManager.h"
+
+#include <cstdint>
+#include <string>
+
+namespace lpu::compiler {
+
+/// How far a module has come.
+enum class Stage {
+  LLM,    ///< graph, quantized or not; steps may be missing
+  Stream, ///< flows, placed or not
+  Lpu,    ///< timed instructions
+};
+
+struct PipelineOptions {
+  std::string target = "tsp1";
+  std::uint64_t maxContext = 0; ///< 0: the model's
+  std::uint64_t maxTokens = 8;  ///< tokens of a prefill step
+};
+
+/// Quantize, plan the step programs, verify.
+void addLLMPhase(mlir::OpPassManager &passes, const PipelineOptions &options);
+/// Flows, then places.
+void addStreamPhase(mlir::OpPassManager &passes, const PipelineOptions &options);
+/// Schedule, charge the code, verify.
+void addLpuPhase(mlir::OpPassManager &passes, const PipelineOptions &options);
+
+Stage stageOf(mlir::ModuleOp module);
+/// True when the llm phase has run on a module of stage LLM.
+bool isPlanned(mlir::ModuleOp module);
+
+/// Everything lpucc and lpu-opt can parse and run.
+void registerDialects(mlir::DialectRegistry &registry);
+void registerPasses();
+
+} // namespace lpu::compiler

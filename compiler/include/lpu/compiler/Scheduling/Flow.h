@@ -1,0 +1,87 @@
+// A flow as the scheduler sees it: a rigid pattern of issue slots, stream slots
+// and accesses, everything relative to the flow's start cycle. No dialect here.
+#pragma once
+
+#include "lpu/isa/Instruction.h"
+#include "lpu/isa/Machine.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lpu::compiler::sched {
+
+using isa::Cycle;
+
+/// A stream group to be chosen: `width` streams, aligned to `width`.
+struct StreamGroup {
+  isa::Direction direction = isa::Direction::East;
+  int width = 1;
+};
+
+/// Byte `byte` of a group occupies positions [low, high] for slots tau … tau + count − 1.
+struct Segment {
+  int group = 0, byte = 0;
+  int low = 0, high = 0;
+  Cycle tau = 0;
+  int count = 1;
+};
+
+/// An instruction dispatched at `at`; `count` copies, `window` words apart (the
+/// copies repeat this issue and the window − 1 issues of the queue before it).
+struct Issue {
+  int queue = -1; ///< dense queue number, or −1: the queue of ALU `alu`
+  int alu = -1;   ///< index into FlowShape::alus
+  Cycle at = 0;
+  int count = 1;
+  int window = 1;
+  isa::Instruction instruction;
+  struct StreamField { isa::Field field; int group, byte; };
+  struct AluField { isa::Field field; int alu; };
+  std::vector<StreamField> streamFields; ///< filled with the chosen streams
+  std::vector<AluField> aluFields;       ///< filled with the chosen ALUs
+};
+
+/// An ALU to be chosen. Its accumulator is reserved over [accFrom, accTo] if accTo ≥ accFrom.
+struct AluUse {
+  Cycle accFrom = 0, accTo = -1;
+};
+
+/// What a flow touches. Conflicting accesses keep program order.
+struct Access {
+  enum class Kind : std::uint8_t { Memory, ActivationRow, AccumulatorRow, WeightBuffer, Array };
+  Kind kind = Kind::Memory;
+  int where = 0;               ///< object number, or MXM plane
+  std::int64_t low = 0, high = 0; ///< rows
+  bool write = false;
+  Cycle first = 0, last = 0;   ///< cycles of the first and last access
+  Cycle visible = 1;           ///< a write is visible this long after `last`
+};
+
+struct FlowShape {
+  std::string label;
+  std::vector<StreamGroup> groups;
+  std::vector<Segment> segments;
+  std::vector<Issue> issues;
+  std::vector<AluUse> alus;
+  std::vector<Access> accesses;
+  bool tileLoad = false; ///< may run ahead of its phase
+  Cycle end = 0;         ///< last effect, relative to the start
+
+  /// Shifts everything so that the earliest issue is at 0, and computes `end`.
+  void normalize(const isa::Machine &machine);
+};
+
+/// Cycles from dispatch to the slowest effect of one instruction (timing.md T1.5).
+Cycle effectLatency(const isa::Machine &machine, const isa::Instruction &instruction);
+/// Cycles after an issue's first dispatch at which its last copy dispatches.
+inline Cycle lastCopy(const Issue &issue) { return Cycle{issue.count - 1} * issue.window; }
+
+/// Where a flow was put.
+struct Placement {
+  Cycle start = 0;
+  std::vector<int> streams; ///< first stream of each group
+  std::vector<int> alus;    ///< ALU of each AluUse
+};
+
+} // namespace lpu::compiler::sched

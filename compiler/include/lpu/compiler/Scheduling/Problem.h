@@ -1,0 +1,53 @@
+// A scheduling problem: phases of flows with dependences, its bounds, and the
+// conditions a solution must meet. Solvers live elsewhere and are checked here.
+#pragma once
+
+#include "lpu/compiler/Scheduling/Flow.h"
+
+#include <optional>
+
+namespace lpu::compiler::sched {
+
+struct Dependence {
+  int from = 0, to = 0; ///< flow numbers inside the phase
+  Cycle distance = 0;   ///< start(to) − start(from) ≥ distance
+};
+
+struct Phase {
+  std::string label;
+  std::vector<FlowShape> flows;
+  std::vector<Dependence> dependences;
+  /// Derives `dependences` from the flows' accesses in program order.
+  void connect();
+  /// Tile loads that may run ahead of the phase: the first of each plane.
+  std::vector<bool> hoistable() const;
+};
+
+struct Bounds {
+  Cycle resource = 0;     ///< busiest resource
+  Cycle criticalPath = 0; ///< longest dependence chain with unlimited resources
+  std::string busiest;    ///< name of the resource that binds
+};
+
+struct Problem {
+  std::vector<Phase> phases;
+};
+
+/// Bounds of one phase. Hoistable tile loads count for neither, because another phase may pay for them.
+Bounds boundPhase(const isa::Machine &machine, const Phase &phase);
+
+/// Longest path from each flow's start to the end of the phase (Boost.Graph); the priority of the list scheduler.
+std::vector<Cycle> longestPathToEnd(const Phase &phase);
+
+struct Solution {
+  std::vector<std::vector<Placement>> placements; ///< [phase][flow]
+  std::vector<Cycle> phaseStart;                  ///< one more entry than phases: the end
+  /// Largest effect cycle; the step's length is this + superlanes − 1.
+  Cycle end() const { return phaseStart.back(); }
+};
+
+/// Re-checks a solution from scratch: dependences, phase barriers, double use of
+/// queues, stream slots, accumulators. The first fault found, in words, or nothing.
+std::optional<std::string> verify(const isa::Machine &machine, const Problem &problem, const Solution &solution);
+
+} // namespace lpu::compiler::sched

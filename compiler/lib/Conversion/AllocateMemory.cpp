@@ -1,0 +1,130 @@
+// stream-allocate-memory: first-fit with a fill mark per bank of every slice.
+// Objects never move or share rows: weights and caches fill the chip, and scratch
+// is small beside them.
+
+#include "TargetMachine.h"
+#include "lpu/compiler/Conversion/Passes.h"
+#include "lpu/compiler/Dialect/Stream/Stream.h"
+
+#include <algorithm>
+#include <array>
+
+using namespace mlir;
+
+namespace lpu::compiler {
+#define GEN_PASS_DEF_ALLOCATEMEMORY
+#include "lpu/compiler/Conversion/Passes.h.inc"
+
+namespace {
+
+class Allocator {
+public:
+  explicit Allocator(const isa::Machine &machine) : machine(machine), used(2 * machine.memSlicesPerSide) {
+    tileGroups = std::min(machine.mxmPlanesPerSide, (machine.memSlicesPerSide - 4) / 16);
+    innerSlices = machine.memSlicesPerSide - 16 * tileGroups;
+  }
+
+  bool placeTile(stream::ObjectOp object) {
+    std::int64_t plane = *object.getPlane(), side = plane / 2;
+    for (int g = 0; g < tileGroups; ++g) {
+      std::int64_t slice = innerSlices + 16 * ((plane + g) % tileGroups);
+      if (placeAt(object, side, slice, 0) || placeAt(object, side, slice, 1))
+        return true;
+    }
+    return false;
+  }
+
+  bool placeVectors(stream::ObjectOp object) {
+    bool written = object.getRole() != "constant" && object.getRole() != "zero";
+    std::int64_t firstBank = written ? 0 : 1, quads = machine.memSlicesPerSide / 4, inner = innerSlices / 4;
+    std::int64_t hint = object.getHint().value_or(0);
+    // Hint h: side h mod 2, inner group h / 2; then the side's other inner groups and those that tiles left room in;
+    // the other side last, because flows that read and write much at once keep the two on different sides.
+    for (std::int64_t i = 0; i < 2 * quads; ++i) {
+      std::int64_t group = i % quads, side = (hint + i / quads) % 2;
+      std::int64_t n = 2 * (group < inner ? (hint / 2 + group) % inner : group) + side;
+      for (std::int64_t bank : {firstBank, 1 - firstBank})
+        for (std::int64_t slice = n / 2 * 4; slice < n / 2 * 4 + 4; slice += static_cast<std::int64_t>(object.getPlanes()))
+          if (placeAt(object, n % 2, preferred(slice, object), bank))
+            return true;
+    }
+    return false;
+  }
+
+  std::int64_t freeRows() const {
+    std::int64_t rows = 0;
+    for (const auto &banks : used)
+      for (std::int64_t fill : banks)
+        rows += machine.memRowsPerBank - fill;
+    return rows;
+  }
+
+private:
+  /// Two-slice objects alternate between the pairs of a group.
+  std::int64_t preferred(std::int64_t slice, stream::ObjectOp object) {
+    if (object.getPlanes() != 2)
+      return slice;
+    std::int64_t group = slice / 4 * 4;
+    return slice == group ? group + (flip ? 2 : 0) : group + (flip ? 0 : 2);
+  }
+
+  bool placeAt(stream::ObjectOp object, std::int64_t side, std::int64_t slice, std::int64_t bank) {
+    std::int64_t planes = object.getPlanes(), rows = object.getRows(), row = 0;
+    if (slice + planes > machine.memSlicesPerSide)
+      return false;
+    for (std::int64_t i = 0; i < planes; ++i)
+      row = std::max(row, used[side * machine.memSlicesPerSide + slice + i][bank]);
+    if (row + rows > machine.memRowsPerBank)
+      return false;
+    for (std::int64_t i = 0; i < planes; ++i)
+      used[side * machine.memSlicesPerSide + slice + i][bank] = row + rows;
+    stream::setPlace(object, {side, slice, bank, row});
+    flip = !flip;
+    return true;
+  }
+
+  const isa::Machine &machine;
+  std::vector<std::array<std::int64_t, 2>> used; ///< rows taken, per slice (east first) and bank
+  int tileGroups, innerSlices;
+  bool flip = false;
+};
+
+struct AllocateMemoryPass : impl::AllocateMemoryBase<AllocateMemoryPass> {
+  using AllocateMemoryBase::AllocateMemoryBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    FailureOr<isa::Machine> machine = targetMachine(module, target);
+    if (failed(machine))
+      return signalPassFailure();
+    SmallVector<stream::ObjectOp> tiles, vectors;
+    std::int64_t wanted = 0;
+    for (auto object : module.getOps<stream::ObjectOp>()) {
+      wanted += static_cast<std::int64_t>(object.getPlanes() * object.getRows()) * machine->rowBytes();
+      (object.getPlanes() == 16 ? tiles : vectors).push_back(object);
+    }
+    // Big blocks first: first-fit then wastes the least.
+    llvm::stable_sort(vectors, [](auto a, auto b) { return a.getRows() > b.getRows(); });
+    Allocator allocator(*machine);
+    for (auto object : tiles)
+      if (!allocator.placeTile(object))
+        return fail(object, *machine, wanted, allocator.freeRows());
+    for (auto object : vectors)
+      if (!allocator.placeVectors(object))
+        return fail(object, *machine, wanted, allocator.freeRows());
+  }
+
+  void fail(stream::ObjectOp object, const isa::Machine &machine, std::int64_t wanted, std::int64_t freeRows) {
+    std::int64_t capacity = machine.memoryBytes(), chips = (wanted + capacity - 1) / capacity;
+    auto diagnostic = getOperation().emitError("the model does not fit on one chip of '") << machine.name << "': weights, KV cache and activations need " << wanted << " bytes of " << capacity;
+    if (wanted > capacity)
+      diagnostic << ", " << wanted - capacity << " too many; at least " << chips << " chips would do";
+    else
+      diagnostic << "; no room for the " << object.getRows() << " rows of '" << object.getSymName() << "' in the " << freeRows << " rows left in pieces";
+    diagnostic << "; a smaller --max-context needs less";
+    signalPassFailure();
+  }
+};
+
+} // namespace
+} // namespace lpu::compiler

@@ -1,0 +1,206 @@
+// convert-stream-to-lpu: stream programs become scheduling problems, their
+// solutions timed instructions. Everything the schedule decides is written into
+// lpu operations; nothing is kept beside the IR.
+
+#include "FlowShaper.h"
+#include "TargetMachine.h"
+#include "lpu/compiler/Conversion/Passes.h"
+#include "lpu/compiler/Dialect/Lpu/Lpu.h"
+#include "lpu/compiler/Scheduling/ListScheduler.h"
+
+#include "mlir/IR/Builders.h"
+
+#include <algorithm>
+#include <map>
+
+using namespace mlir;
+
+namespace lpu::compiler {
+#define GEN_PASS_DEF_CONVERTSTREAMTOLPU
+#include "lpu/compiler/Conversion/Passes.h.inc"
+
+namespace {
+
+using isa::Cycle;
+
+/// An issue with its queue, cycle and chosen streams.
+struct Timed {
+  Cycle cycle;
+  int count, window;
+  isa::Instruction instruction;
+  StringRef label;
+};
+
+class ProgramScheduler {
+public:
+  ProgramScheduler(const isa::Machine &machine, const ObjectMap &objects, stream::ProgramOp program)
+      : machine(machine), objects(objects), program(program) {}
+
+  LogicalResult run(OpBuilder &builder) {
+    if (failed(buildProblem()))
+      return failure();
+    solution = sched::scheduleList(machine, problem);
+    if (auto fault = sched::verify(machine, problem, solution))
+      return program.emitOpError("schedule is wrong: ") << *fault;
+    collect();
+    return write(builder);
+  }
+
+private:
+  LogicalResult buildProblem() {
+    FlowShaper shaper(machine, objects);
+    for (auto phase : program.getBody().getOps<stream::PhaseOp>()) {
+      sched::Phase &out = problem.phases.emplace_back();
+      out.label = phase.getLabel().str();
+      for (Operation &op : phase.getBody().front()) {
+        FailureOr<sched::FlowShape> shape = shaper.shape(&op, out.label);
+        if (failed(shape))
+          return failure();
+        out.flows.push_back(std::move(*shape));
+      }
+      out.connect();
+    }
+    return success();
+  }
+
+  void collect() {
+    int vxm = isa::queueNumber(machine, {isa::UnitKind::Vxm, isa::Side::East, 0});
+    for (std::size_t p = 0; p < problem.phases.size(); ++p)
+      for (std::size_t f = 0; f < problem.phases[p].flows.size(); ++f) {
+        const sched::FlowShape &flow = problem.phases[p].flows[f];
+        const sched::Placement &place = solution.placements[p][f];
+        for (const sched::Issue &issue : flow.issues) {
+          Timed timed{place.start + issue.at, issue.count, issue.window, issue.instruction, flow.label};
+          for (const auto &field : issue.streamFields)
+            timed.instruction.set(field.field, place.streams[field.group] + field.byte);
+          for (const auto &field : issue.aluFields)
+            timed.instruction.set(field.field, place.alus[field.alu]);
+          queues[issue.queue >= 0 ? issue.queue : vxm + place.alus[issue.alu]].push_back(timed);
+        }
+      }
+    for (auto &[queue, issues] : queues)
+      std::sort(issues.begin(), issues.end(), [](const Timed &a, const Timed &b) { return a.cycle < b.cycle; });
+  }
+
+  struct Totals {
+    Cycle resource = 0, criticalPath = 0, lower = 0;
+  };
+
+  Totals bound() const {
+    Totals totals;
+    for (const sched::Phase &phase : problem.phases) {
+      sched::Bounds bounds = sched::boundPhase(machine, phase);
+      totals.resource += bounds.resource;
+      totals.criticalPath += bounds.criticalPath;
+      totals.lower += std::max(bounds.resource, bounds.criticalPath);
+    }
+    return totals;
+  }
+
+  /// Share of issue slots (or, for streams, of register slots) in use over the step.
+  double usage(isa::UnitKind kind, Cycle length) const {
+    double busy = 0, slots = 0;
+    for (int q = 0; q < isa::queueCount(machine); ++q) {
+      if (isa::queueAt(machine, q).unit != kind)
+        continue;
+      slots += static_cast<double>(length);
+      auto found = queues.find(q);
+      if (found == queues.end())
+        continue;
+      for (const Timed &t : found->second)
+        busy += t.window == 1 ? t.count : 1 + (t.count - 1.0) * t.window;
+    }
+    return slots > 0 ? busy / slots : 0;
+  }
+
+  double streamUsage(Cycle length) const {
+    double busy = 0;
+    for (const sched::Phase &phase : problem.phases)
+      for (const sched::FlowShape &flow : phase.flows)
+        for (const sched::Segment &s : flow.segments)
+          busy += static_cast<double>(s.count) * (s.high - s.low + 1);
+    return busy / (2.0 * machine.streamsPerDirection * (2 * machine.maxPosition() + 1) * static_cast<double>(length));
+  }
+
+  LogicalResult write(OpBuilder &builder) {
+    Location loc = program.getLoc();
+    Cycle skew = machine.superlanes - 1, cycles = solution.end() + skew;
+    Totals totals = bound();
+    double weightBytesPerCycle = 2.0 * machine.streamsPerDirection * machine.rowBytes();
+    auto i64 = [&](StringRef name, std::int64_t v) { return builder.getNamedAttr(name, builder.getI64IntegerAttr(v)); };
+    auto f64 = [&](StringRef name, double v) { return builder.getNamedAttr(name, builder.getF64FloatAttr(v)); };
+    auto bounds = builder.getDictionaryAttr(
+        {i64("weight_stream", static_cast<std::int64_t>(static_cast<double>(program.getWeightBytes()) / weightBytesPerCycle)),
+         i64("resource", totals.resource + skew), i64("critical_path", totals.criticalPath + skew), i64("lower", totals.lower + skew)});
+    auto use = builder.getDictionaryAttr({f64("mxm", usage(isa::UnitKind::MxmA, cycles)), f64("vxm", usage(isa::UnitKind::Vxm, cycles)),
+                                          f64("sxm", usage(isa::UnitKind::Sxm, cycles)), f64("mem", usage(isa::UnitKind::Mem, cycles)),
+                                          f64("streams", streamUsage(cycles))});
+    auto timed = timed::ProgramOp::create(builder, loc, program.getSymName(), program.getKind(), program.getTokens(), program.getContext(),
+                                          cycles, bounds, use);
+    OpBuilder body = OpBuilder::atBlockEnd(&timed.getBody().emplaceBlock());
+    for (auto binding : program.getBody().getOps<stream::BindingOp>()) {
+      auto object = objects.object(binding.getObjectAttr());
+      stream::Place place = stream::placeOf(object);
+      timed::BindingOp::create(body, loc, binding.getName(), object.getRole() == "output" ? "out" : "in", object.getPlanes(),
+                               binding.getItems(), binding.getVectors(), binding.getLanesUsed(), binding.getElements(), place.side,
+                               place.slice, place.bank, place.row);
+    }
+    for (const auto &[number, issues] : queues)
+      writeQueue(body, loc, number, issues);
+    return success();
+  }
+
+  void writeQueue(OpBuilder &body, Location loc, int number, const std::vector<Timed> &issues) {
+    auto queue = timed::QueueOp::create(body, loc, isa::queueName(isa::queueAt(machine, number)));
+    OpBuilder builder = OpBuilder::atBlockEnd(&queue.getBody().emplaceBlock());
+    for (const Timed &t : issues) {
+      std::string_view mnemonic = isa::info(t.instruction.opcode).mnemonic;
+      timed::IssueOp::create(builder, loc, t.cycle, t.count, t.window, StringRef(mnemonic.data(), mnemonic.size()),
+                             timed::fieldsOf(body.getContext(), t.instruction), t.label);
+    }
+  }
+
+  const isa::Machine &machine;
+  const ObjectMap &objects;
+  stream::ProgramOp program;
+  sched::Problem problem;
+  sched::Solution solution;
+  std::map<int, std::vector<Timed>> queues;
+};
+
+struct ConvertStreamToLpuPass : impl::ConvertStreamToLpuBase<ConvertStreamToLpuPass> {
+  using ConvertStreamToLpuBase::ConvertStreamToLpuBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    FailureOr<isa::Machine> machine = targetMachine(module, target);
+    if (failed(machine))
+      return signalPassFailure();
+    for (auto object : module.getOps<stream::ObjectOp>())
+      if (!object.getPlace()) {
+        object.emitOpError("has no place; run stream-allocate-memory first");
+        return signalPassFailure();
+      }
+    ObjectMap objects(module);
+    OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+    for (auto object : llvm::to_vector(module.getOps<stream::ObjectOp>()))
+      writeRegion(builder, object);
+    for (auto program : llvm::to_vector(module.getOps<stream::ProgramOp>())) {
+      if (failed(ProgramScheduler(*machine, objects, program).run(builder)))
+        return signalPassFailure();
+      program.erase();
+    }
+    for (auto object : llvm::to_vector(module.getOps<stream::ObjectOp>()))
+      object.erase();
+  }
+
+  static void writeRegion(OpBuilder &builder, stream::ObjectOp object) {
+    stream::Place place = stream::placeOf(object);
+    StringRef kind = object.getRole() == "constant" || object.getRole() == "zero" ? object.getRole() : "scratch";
+    timed::RegionOp::create(builder, object.getLoc(), object.getSymName(), kind, place.side, place.slice, object.getPlanes(), place.bank,
+                            place.row, object.getRows(), object.getContentAttr());
+  }
+};
+
+} // namespace
+} // namespace lpu::compiler

@@ -1,0 +1,422 @@
+// FlowShaper: every operation becomes issues on queues, segments on streams and
+// accesses. Times are cycles at VXM; going outward or coming in costs a cycle per
+// position (timing.md T2). Both sides mirror each other, so only the distance
+// from VXM matters, and the slot of a value is the cycle it passes VXM.
+
+#include "FlowShaper.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <cstdlib>
+
+using namespace mlir;
+
+namespace lpu::compiler {
+
+using isa::Cycle;
+using isa::Field;
+using isa::Opcode;
+using isa::Side;
+using sched::Access;
+
+namespace {
+
+Side sideOfPlane(std::int64_t plane) { return plane / 2 == 0 ? Side::East : Side::West; }
+std::uint16_t planeOfSide(std::int64_t plane) { return static_cast<std::uint16_t>(plane % 2); }
+
+isa::Direction directionOf(Side side, bool outward) {
+  return (side == Side::East) == outward ? isa::Direction::East : isa::Direction::West;
+}
+
+Opcode opcodeOf(StringRef mnemonic) {
+  for (const isa::InstructionInfo &info : isa::instructions())
+    if (info.mnemonic == std::string_view(mnemonic))
+      return info.opcode;
+  llvm_unreachable("verified by the op");
+}
+
+} // namespace
+
+FailureOr<sched::FlowShape> FlowShaper::shape(Operation *op, StringRef label) {
+  result = {};
+  result.label = label.str();
+  groups.clear(), alus.clear();
+  LogicalResult done = llvm::TypeSwitch<Operation *, LogicalResult>(op)
+                           .Case<stream::LoadTileOp>([&](auto o) { return shapeTile(o), success(); })
+                           .Case<stream::InstallOp>([&](auto o) { return shapeInstall(o), success(); })
+                           .Case<stream::FlowOp>([&](auto o) { return shapeFlow(o); })
+                           .Default([](Operation *o) { return o->emitOpError("is no flow"); });
+  if (failed(done))
+    return failure();
+  if (failed(checkQueues(op)))
+    return failure();
+  result.normalize(machine);
+  return std::move(result);
+}
+
+LogicalResult FlowShaper::checkQueues(Operation *op) const {
+  SmallVector<const sched::Issue *> issues;
+  for (const sched::Issue &issue : result.issues)
+    if (issue.queue >= 0)
+      issues.push_back(&issue);
+  llvm::sort(issues, [](auto *a, auto *b) { return std::pair(a->queue, a->at) < std::pair(b->queue, b->at); });
+  for (std::size_t i = 1; i < issues.size(); ++i) {
+    const sched::Issue &a = *issues[i - 1], &b = *issues[i];
+    if (a.queue == b.queue && b.at <= a.at + lastCopy(a))
+      return op->emitOpError("needs queue ") << isa::queueName(isa::queueAt(machine, a.queue)) << " twice in cycle " << b.at
+                                             << " of the flow: objects it uses together lie in one slice";
+  }
+  return success();
+}
+
+//===-- small builders ----------------------------------------------------------===//
+
+isa::QueueId FlowShaper::mem(const stream::Place &place, int plane) const {
+  return {isa::UnitKind::Mem, Side(place.side), static_cast<std::uint16_t>(place.slice + plane)};
+}
+
+int FlowShaper::distance(const stream::Place &place, int plane) const {
+  return std::abs(machine.memPosition(Side(place.side), place.slice + plane));
+}
+
+int FlowShaper::repeats(Operation *op) const { return timing->isOnce(op) ? 1 : static_cast<int>(repeat); }
+
+sched::Issue &FlowShaper::addIssue(isa::QueueId queue, Cycle at, Opcode opcode, int count) {
+  sched::Issue &issue = result.issues.emplace_back();
+  issue.queue = isa::queueNumber(machine, queue);
+  issue.at = at, issue.count = count, issue.instruction.opcode = opcode;
+  return issue;
+}
+
+sched::Issue &FlowShaper::addAluIssue(int alu, Cycle at, Opcode opcode, int count) {
+  sched::Issue &issue = result.issues.emplace_back();
+  issue.alu = alu, issue.at = at, issue.count = count, issue.instruction.opcode = opcode;
+  return issue;
+}
+
+int FlowShaper::addGroup(Side side, bool outward, int width, int reach, Cycle tau, int count) {
+  int group = static_cast<int>(result.groups.size());
+  result.groups.push_back({directionOf(side, outward), width});
+  for (int byte = 0; byte < width; ++byte)
+    result.segments.push_back({group, byte, side == Side::East ? 0 : -reach, side == Side::East ? reach : 0, tau, count});
+  return group;
+}
+
+void FlowShaper::access(Access::Kind kind, int where, std::int64_t low, std::int64_t high, bool write, Cycle first, Cycle last, Cycle visible) {
+  result.accesses.push_back({kind, where, low, high, write, first, last, visible});
+}
+
+//===-- tiles ---------------------------------------------------------------------===//
+
+void FlowShaper::shapeTile(stream::LoadTileOp op) {
+  result.tileLoad = true;
+  auto object = objects.object(op.getObjectAttr());
+  stream::Place place = stream::placeOf(object);
+  Side side = Side(place.side);
+  int rows = static_cast<int>(object.getRows()), edge = machine.mxmPosition();
+  // The first row group reaches the MXM at cycle `edge`, that is in slot 0.
+  result.groups.push_back({directionOf(side, true), 16});
+  for (int i = 0; i < 16; ++i) {
+    int p = distance(place, i);
+    sched::Issue &issue = addIssue(mem(place, i), p - machine.latency.MemRead, Opcode::Mem, rows);
+    issue.instruction.set(Field::Rd, 1).set(Field::RdBank, place.bank).set(Field::RdRow, place.row).set(Field::RdStep, 1);
+    issue.instruction.set(Field::RdDir, static_cast<int>(directionOf(side, true)));
+    issue.streamFields.push_back({Field::RdStream, 0, i});
+    result.segments.push_back({0, i, side == Side::East ? p : -edge, side == Side::East ? edge : -p, 0, rows});
+  }
+  sched::Issue &lw = addIssue({isa::UnitKind::MxmW, side, planeOfSide(op.getPlane())}, edge, Opcode::LoadWeights, rows);
+  lw.instruction.set(Field::RowStep, 1);
+  lw.streamFields.push_back({Field::Stream, 0, 0});
+  access(Access::Kind::WeightBuffer, op.getPlane(), 0, 0, true, edge, edge + rows - 1, machine.latency.MxmLoadWeights);
+}
+
+void FlowShaper::shapeInstall(stream::InstallOp op) {
+  addIssue({isa::UnitKind::MxmA, sideOfPlane(op.getPlane()), planeOfSide(op.getPlane())}, 0, Opcode::Activate)
+      .instruction.set(Field::Install, 1);
+  // Consuming the buffer is a write to it: the next tile may only be loaded afterwards.
+  access(Access::Kind::WeightBuffer, op.getPlane(), 0, 0, false, 0, 0);
+  access(Access::Kind::Array, op.getPlane(), 0, 0, true, 0, 0, machine.latency.MxmInstall);
+}
+
+//===-- flows ---------------------------------------------------------------------===//
+
+LogicalResult FlowShaper::shapeFlow(stream::FlowOp flow) {
+  FlowTiming solved(machine, objects, flow);
+  if (failed(solved.solve()))
+    return failure();
+  timing = &solved;
+  repeat = flow.getRepeat();
+  for (Operation &op : flow.getBody().front())
+    if (mlir::isa<stream::AluOp, stream::LastOp>(op) && failed(outbound(op.getResult(0))))
+      return failure();
+  for (Operation &op : flow.getBody().front())
+    llvm::TypeSwitch<Operation *>(&op)
+        .Case<stream::ReadOp>([&](auto o) { read(o); })
+        .Case<stream::EmitOp>([&](auto o) { emit(o); })
+        .Case<stream::AluOp>([&](auto o) { alu(o); })
+        .Case<stream::LastOp>([&](auto o) { last(o); })
+        .Case<stream::WriteOp>([&](auto o) { write(o); })
+        .Case<stream::GatherOp>([&](auto o) { gather(o); })
+        .Case<stream::ScatterOp>([&](auto o) { scatter(o); })
+        .Case<stream::LoadOp>([&](auto o) { load(o); })
+        .Case<stream::PassOp>([&](auto o) { pass(o); })
+        .Case<stream::SweepOp>([&](auto o) { sweep(o); });
+  timing = nullptr;
+  return success();
+}
+
+void FlowShaper::read(stream::ReadOp op) {
+  stream::Place place = objects.place(op.getObjectAttr());
+  Side side = Side(place.side);
+  int width = static_cast<int>(op.getResult().getType().getWidth()), count = repeats(op);
+  Cycle arrival = timing->ready(op.getResult());
+  int group = addGroup(side, false, width, distance(place, 0), arrival, count);
+  groups[op.getResult()] = group;
+  Cycle first = 0;
+  for (int b = 0; b < width; ++b) {
+    first = arrival - distance(place, b) - machine.latency.MemRead;
+    sched::Issue &issue = addIssue(mem(place, b), first, Opcode::Mem, count);
+    issue.instruction.set(Field::Rd, 1).set(Field::RdBank, place.bank).set(Field::RdRow, place.row + op.getRow());
+    issue.instruction.set(Field::RdStep, count > 1 ? op.getStep() : 0).set(Field::RdDir, static_cast<int>(directionOf(side, false)));
+    issue.streamFields.push_back({Field::RdStream, group, b});
+  }
+  std::int64_t end = op.getRow() + op.getStep() * (count - 1);
+  access(Access::Kind::Memory, objects.number(op.getObjectAttr()), op.getRow(), end, false, first, first + count - 1);
+}
+
+void FlowShaper::emit(stream::EmitOp op) {
+  Side side = sideOfPlane(op.getPlane());
+  Cycle arrival = timing->ready(op.getResult()), at = arrival - machine.mxmPosition() - machine.latency.MxmEmit;
+  int group = addGroup(side, false, 4, machine.mxmPosition(), arrival, 1);
+  groups[op.getResult()] = group;
+  sched::Issue &issue = addIssue({isa::UnitKind::MxmR, side, planeOfSide(op.getPlane())}, at, Opcode::Accumulate);
+  issue.instruction.set(Field::Row, op.getAcc()).set(Field::Emit, 1);
+  issue.streamFields.push_back({Field::Stream, group, 0});
+  access(Access::Kind::AccumulatorRow, op.getPlane(), op.getAcc(), op.getAcc(), false, at, at);
+}
+
+LogicalResult FlowShaper::outbound(Value value) {
+  int reach = -1;
+  std::optional<Side> side;
+  auto visit = [&](Side sinkSide, int sinkReach) {
+    bool fits = !side || *side == sinkSide;
+    side = sinkSide, reach = std::max(reach, sinkReach);
+    return fits;
+  };
+  auto visitObject = [&](FlatSymbolRefAttr object) {
+    stream::Place place = objects.place(object);
+    return visit(Side(place.side), distance(place, static_cast<int>(objects.object(object).getPlanes()) - 1));
+  };
+  for (Operation *user : value.getUsers()) {
+    bool oneSide = llvm::TypeSwitch<Operation *, bool>(user)
+                       .Case<stream::WriteOp, stream::GatherOp, stream::ScatterOp>([&](auto o) { return visitObject(o.getObjectAttr()); })
+                       .Case<stream::LoadOp>([&](auto o) { return visit(sideOfPlane(o.getPlanes().front()), machine.mxmPosition()); })
+                       .Case<stream::SweepOp>([&](auto o) { return visit(sideOfPlane(o.getPlane()), machine.mxmPosition()); })
+                       .Default([](Operation *) { return true; });
+    if (!oneSide)
+      return user->emitOpError("wants on one side what another operation wants on the other; a VXM operation has one destination");
+  }
+  if (side)
+    groups[value] = addGroup(*side, true, static_cast<int>(cast<stream::VecType>(value.getType()).getWidth()), reach, timing->ready(value),
+                             repeats(value.getDefiningOp()));
+  return success();
+}
+
+void FlowShaper::setOperand(sched::Issue &issue, int slot, Value value) {
+  static constexpr Field kinds[] = {Field::AKind, Field::BKind, Field::CKind}, indices[] = {Field::AIndex, Field::BIndex, Field::CIndex},
+                         dirs[] = {Field::ADir, Field::BDir, Field::CDir}, widths[] = {Field::AWidth, Field::BWidth, Field::CWidth};
+  Operation *producer = value.getDefiningOp();
+  if (mlir::isa<stream::AluOp, stream::LastOp>(producer)) {
+    issue.instruction.set(kinds[slot], static_cast<int>(isa::OperandKind::Alu));
+    issue.aluFields.push_back({indices[slot], alus.lookup(producer)});
+    return;
+  }
+  int group = groups.lookup(value);
+  // Operands inherit the width of the type; result groups of gathers and sweeps are entered in their own visits, before any consumer.
+  issue.instruction.set(kinds[slot], static_cast<int>(isa::OperandKind::Stream));
+  issue.instruction.set(dirs[slot], static_cast<int>(result.groups[group].direction));
+  issue.instruction.set(widths[slot], isa::widthCode(static_cast<int>(cast<stream::VecType>(value.getType()).getWidth())));
+  issue.streamFields.push_back({indices[slot], group, 0});
+}
+
+void FlowShaper::setOut(sched::Issue &issue, Value value) {
+  auto group = groups.find(value);
+  if (group == groups.end())
+    return;
+  issue.instruction.set(Field::Out, 1).set(Field::OutDir, static_cast<int>(result.groups[group->second].direction));
+  issue.instruction.set(Field::OutWidth, isa::widthCode(result.groups[group->second].width));
+  issue.streamFields.push_back({Field::OutStream, group->second, 0});
+}
+
+void FlowShaper::alu(stream::AluOp op) {
+  int number = static_cast<int>(result.alus.size());
+  result.alus.emplace_back();
+  alus[op] = number;
+  Cycle at = timing->at(op);
+  int count = repeats(op);
+  if (op.getInit() || op.getInitImm()) {
+    sched::Issue &move = addAluIssue(number, timing->initAt(op), Opcode::Move, 1);
+    move.instruction.set(Field::AccWrite, 1);
+    if (op.getInit())
+      setOperand(move, 0, op.getArgs()[*op.getInit()]);
+    else
+      move.instruction.set(Field::AKind, static_cast<int>(isa::OperandKind::Immediate)).set(Field::Imm, *op.getInitImm());
+    result.alus[number] = {timing->initAt(op), at + count - 1};
+  }
+  sched::Issue &issue = addAluIssue(number, at, opcodeOf(op.getOpcode()), count);
+  std::int64_t imm = op.getImm() ? *op.getImm() : 0;
+  if (op.getImmRowOf())
+    imm = (imm + objects.place(op.getImmRowOfAttr()).row) & 0xFFFFFFFF;
+  static constexpr Field kinds[] = {Field::AKind, Field::BKind, Field::CKind};
+  for (auto [i, slot] : llvm::enumerate(op.getSlots())) {
+    if (slot >= 0)
+      setOperand(issue, static_cast<int>(i), op.getArgs()[slot]);
+    else if (slot == stream::kSlotImmediate)
+      issue.instruction.set(kinds[i], static_cast<int>(isa::OperandKind::Immediate)).set(Field::Imm, imm);
+    else
+      issue.instruction.set(kinds[i], static_cast<int>(isa::OperandKind::Accumulator));
+  }
+  if (op.getAccWrite())
+    issue.instruction.set(Field::AccWrite, 1);
+  setOut(issue, op.getResult());
+}
+
+void FlowShaper::last(stream::LastOp op) {
+  int number = alus.lookup(op.getAcc().getDefiningOp());
+  alus[op] = number;
+  Cycle at = timing->at(op);
+  result.alus[number].accTo = std::max(result.alus[number].accTo, at);
+  sched::Issue &issue = addAluIssue(number, at, opcodeOf(op.getOpcode()), 1);
+  issue.instruction.set(Field::AKind, static_cast<int>(isa::OperandKind::Accumulator));
+  if (op.getArg())
+    setOperand(issue, 1, op.getArg());
+  setOut(issue, op.getResult());
+}
+
+void FlowShaper::write(stream::WriteOp op) {
+  stream::Place place = objects.place(op.getObjectAttr());
+  int group = groups.lookup(op.getValue()), count = repeats(op);
+  Cycle at = 0;
+  for (int b = 0; b < static_cast<int>(op.getValue().getType().getWidth()); ++b) {
+    at = timing->ready(op.getValue()) + distance(place, b);
+    sched::Issue &issue = addIssue(mem(place, b), at, Opcode::Mem, count);
+    issue.instruction.set(Field::Wr, 1).set(Field::WrBank, place.bank).set(Field::WrRow, place.row + op.getRow());
+    issue.instruction.set(Field::WrStep, count > 1 ? op.getStep() : 0).set(Field::WrDir, static_cast<int>(result.groups[group].direction));
+    issue.streamFields.push_back({Field::WrStream, group, b});
+  }
+  std::int64_t end = op.getRow() + op.getStep() * (count - 1);
+  access(Access::Kind::Memory, objects.number(op.getObjectAttr()), op.getRow(), end, true, at, at + count - 1, machine.latency.MemWrite);
+}
+
+void FlowShaper::gather(stream::GatherOp op) {
+  auto object = objects.object(op.getObjectAttr());
+  stream::Place place = stream::placeOf(object);
+  Side side = Side(place.side);
+  int map = groups.lookup(op.getMap()), width = static_cast<int>(op.getResult().getType().getWidth());
+  int group = addGroup(side, false, width, distance(place, 0), timing->ready(op.getResult()), 1);
+  groups[op.getResult()] = group;
+  Cycle at = timing->ready(op.getMap()) + distance(place, 0);
+  for (int b = 0; b < width; ++b) {
+    sched::Issue &issue = addIssue(mem(place, b), at, Opcode::Gather);
+    issue.instruction.set(Field::Bank, place.bank).set(Field::MapDir, static_cast<int>(directionOf(side, true)));
+    issue.instruction.set(Field::Dir, static_cast<int>(directionOf(side, false)));
+    issue.streamFields.push_back({Field::MapStream, map, 0});
+    issue.streamFields.push_back({Field::Stream, group, b});
+  }
+  access(Access::Kind::Memory, objects.number(op.getObjectAttr()), 0, object.getRows() - 1, false, at, at);
+}
+
+void FlowShaper::scatter(stream::ScatterOp op) {
+  auto object = objects.object(op.getObjectAttr());
+  stream::Place place = stream::placeOf(object);
+  int map = groups.lookup(op.getMap()), group = groups.lookup(op.getValue());
+  Cycle at = timing->ready(op.getValue()) + distance(place, 0);
+  for (int b = 0; b < static_cast<int>(op.getValue().getType().getWidth()); ++b) {
+    sched::Issue &issue = addIssue(mem(place, b), at, Opcode::Scatter);
+    int direction = static_cast<int>(result.groups[group].direction);
+    issue.instruction.set(Field::Bank, place.bank).set(Field::MapDir, direction).set(Field::Dir, direction);
+    issue.streamFields.push_back({Field::MapStream, map, 0});
+    issue.streamFields.push_back({Field::Stream, group, b});
+  }
+  access(Access::Kind::Memory, objects.number(op.getObjectAttr()), 0, object.getRows() - 1, true, at, at, machine.latency.MemScatter);
+}
+
+//===-- MXM -----------------------------------------------------------------------===//
+
+void FlowShaper::load(stream::LoadOp op) {
+  int group = groups.lookup(op.getValue());
+  Cycle at = timing->ready(op.getValue()) + machine.mxmPosition();
+  for (auto [plane, byte, row] : llvm::zip(op.getPlanes(), op.getBytes(), op.getRows())) {
+    sched::Issue &issue = addIssue({isa::UnitKind::MxmA, sideOfPlane(plane), planeOfSide(plane)}, at, Opcode::Activate);
+    issue.instruction.set(Field::Load, 1).set(Field::LoadRow, row);
+    issue.streamFields.push_back({Field::LoadStream, group, static_cast<int>(byte)});
+    access(Access::Kind::ActivationRow, static_cast<int>(plane), row, row, true, at, at, machine.latency.MxmLoad);
+  }
+}
+
+namespace {
+
+std::int64_t allSuperlanes(const isa::Machine &machine) { return (std::int64_t{1} << machine.superlanes) - 1; }
+
+} // namespace
+
+void FlowShaper::pass(stream::PassOp op) {
+  Side side = sideOfPlane(op.getPlane());
+  int plane = static_cast<int>(op.getPlane());
+  Cycle arrival = machine.latency.MxmPlay;
+  addIssue({isa::UnitKind::MxmA, side, planeOfSide(plane)}, 0, Opcode::Activate)
+      .instruction.set(Field::Play, 1)
+      .set(Field::PlayRow, op.getRow())
+      .set(Field::Mask, allSuperlanes(machine));
+  addIssue({isa::UnitKind::MxmR, side, planeOfSide(plane)}, arrival, Opcode::Accumulate)
+      .instruction.set(Field::Row, op.getAcc())
+      .set(Field::AccMode, static_cast<int>(op.getAdd() ? isa::AccMode::Add : isa::AccMode::Overwrite));
+  access(Access::Kind::Array, plane, 0, 0, false, 0, 0);
+  access(Access::Kind::ActivationRow, plane, op.getRow(), op.getRow(), false, 0, 0);
+  access(Access::Kind::AccumulatorRow, plane, op.getAcc(), op.getAcc(), true, arrival, arrival);
+}
+
+void FlowShaper::sweep(stream::SweepOp op) {
+  constexpr int period = 8; // activation rows used in turn
+  Side side = sideOfPlane(op.getPlane());
+  int plane = static_cast<int>(op.getPlane()), outward = groups.lookup(op.getValue());
+  int lag = static_cast<int>(machine.latency.MxmLoad + op.getDelay()), n = static_cast<int>(repeat);
+  Cycle begin = timing->ready(op.getValue()) + machine.mxmPosition();
+
+  // Word at cycle c loads item c and plays item c − lag. The middle repeats with the period; ends are written out.
+  auto word = [&](int c) {
+    sched::Issue &issue = addIssue({isa::UnitKind::MxmA, side, planeOfSide(plane)}, begin + c, Opcode::Activate);
+    if (c < n) {
+      issue.instruction.set(Field::Load, 1).set(Field::LoadRow, op.getRow() + c % period);
+      issue.streamFields.push_back({Field::LoadStream, outward, static_cast<int>(op.getByte())});
+    }
+    if (c >= lag)
+      issue.instruction.set(Field::Play, 1).set(Field::PlayRow, op.getRow() + (c - lag) % period).set(Field::Mask, allSuperlanes(machine));
+    return &issue;
+  };
+  int c = 0;
+  while (c < n + lag) {
+    int windows = (n - c) / period;
+    if (c == lag && windows > 1) {
+      for (int i = 0; i < period - 1; ++i)
+        word(c + i);
+      sched::Issue *lastWord = word(c + period - 1);
+      lastWord->window = period, lastWord->count = windows;
+      c += windows * period;
+    } else {
+      word(c++);
+    }
+  }
+
+  Cycle take = begin + lag + machine.latency.MxmPlay;
+  int group = addGroup(side, false, 4, machine.mxmPosition(), timing->ready(op.getResult()), n);
+  groups[op.getResult()] = group;
+  sched::Issue &acc = addIssue({isa::UnitKind::MxmR, side, planeOfSide(plane)}, take, Opcode::Accumulate, n);
+  acc.instruction.set(Field::Row, op.getAcc()).set(Field::AccMode, static_cast<int>(isa::AccMode::Overwrite)).set(Field::Emit, 1);
+  acc.streamFields.push_back({Field::Stream, group, 0});
+  access(Access::Kind::Array, plane, 0, 0, false, begin + lag, begin + lag + n - 1);
+  access(Access::Kind::ActivationRow, plane, op.getRow(), op.getRow() + period - 1, true, begin, begin + lag + n - 1);
+  access(Access::Kind::AccumulatorRow, plane, op.getAcc(), op.getAcc(), true, take, take + n - 1);
+}
+
+} // namespace lpu::compiler

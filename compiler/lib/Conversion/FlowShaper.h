@@ -1,0 +1,54 @@
+// Turns timed flows of the stream dialect into the scheduler's flow shapes.
+#pragma once
+
+#include "FlowTiming.h"
+#include "lpu/compiler/Scheduling/Problem.h"
+
+namespace lpu::compiler {
+
+class FlowShaper {
+public:
+  FlowShaper(const isa::Machine &machine, const ObjectMap &objects) : machine(machine), objects(objects) {}
+
+  mlir::FailureOr<sched::FlowShape> shape(mlir::Operation *op, llvm::StringRef label);
+
+private:
+  void shapeTile(stream::LoadTileOp op);
+  void shapeInstall(stream::InstallOp op);
+  mlir::LogicalResult shapeFlow(stream::FlowOp op);
+
+  void read(stream::ReadOp op);
+  void emit(stream::EmitOp op);
+  mlir::LogicalResult outbound(mlir::Value value);
+  void alu(stream::AluOp op);
+  void last(stream::LastOp op);
+  void write(stream::WriteOp op);
+  void gather(stream::GatherOp op);
+  void scatter(stream::ScatterOp op);
+  void load(stream::LoadOp op);
+  void pass(stream::PassOp op);
+  void sweep(stream::SweepOp op);
+
+  /// An error when the flow itself needs a queue twice in one cycle.
+  mlir::LogicalResult checkQueues(mlir::Operation *op) const;
+  int addGroup(isa::Side side, bool outward, int width, int reach, isa::Cycle tau, int count);
+  sched::Issue &addIssue(isa::QueueId queue, isa::Cycle at, isa::Opcode opcode, int count = 1);
+  sched::Issue &addAluIssue(int alu, isa::Cycle at, isa::Opcode opcode, int count);
+  void setOperand(sched::Issue &issue, int slot, mlir::Value value);
+  void setOut(sched::Issue &issue, mlir::Value value);
+  void access(sched::Access::Kind kind, int where, std::int64_t low, std::int64_t high, bool write, isa::Cycle first, isa::Cycle last,
+              isa::Cycle visible = 1);
+  int repeats(mlir::Operation *op) const;
+  isa::QueueId mem(const stream::Place &place, int plane) const;
+  int distance(const stream::Place &place, int plane = 0) const;
+
+  const isa::Machine &machine;
+  const ObjectMap &objects;
+  sched::FlowShape result;
+  FlowTiming *timing = nullptr;
+  std::int64_t repeat = 1;
+  llvm::DenseMap<mlir::Value, int> groups;    ///< stream group that carries a value
+  llvm::DenseMap<mlir::Operation *, int> alus; ///< ALU of an alu or last op
+};
+
+} // namespace lpu::compiler

@@ -1,0 +1,144 @@
+// FlowWriter: building blocks of flows. The digit splits follow numerics.md N2:
+// adding a bias and flipping the same bits turns the bytes of an integer into
+// balanced digits, which leave on separate streams at no further cost. A plane
+// takes one load a cycle, so each side gets the value twice, one ALU latency apart.
+
+#include "FlowWriter.h"
+
+#include "lpu/isa/Numerics.h"
+
+using namespace mlir;
+
+namespace lpu::compiler {
+
+FlowWriter::FlowWriter(OpBuilder outer, Location loc, std::int64_t repeat) : builder(outer), loc(loc) {
+  auto flow = stream::FlowOp::create(builder, loc, builder.getI64IntegerAttr(repeat));
+  builder.setInsertionPointToEnd(&flow.getBody().emplaceBlock());
+}
+
+Value FlowWriter::read(const std::string &object, std::int64_t row, std::int64_t step, bool once) {
+  // The width is the object's plane count; lowering asks the symbol table once per object name.
+  Operation *module = builder.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
+  auto planes = cast<stream::ObjectOp>(SymbolTable::lookupSymbolIn(module, object)).getPlanes();
+  return stream::ReadOp::create(builder, loc, vec(planes), symbol(object), builder.getI64IntegerAttr(row),
+                                builder.getI64IntegerAttr(step), once ? builder.getUnitAttr() : UnitAttr());
+}
+
+void FlowWriter::write(Value value, const std::string &object, std::int64_t row, std::int64_t step) {
+  stream::WriteOp::create(builder, loc, value, symbol(object), builder.getI64IntegerAttr(row), builder.getI64IntegerAttr(step));
+}
+
+Value FlowWriter::gather(Value map, const std::string &object) {
+  Operation *module = builder.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
+  auto planes = cast<stream::ObjectOp>(SymbolTable::lookupSymbolIn(module, object)).getPlanes();
+  return stream::GatherOp::create(builder, loc, vec(planes), map, symbol(object));
+}
+
+void FlowWriter::scatter(Value value, Value map, const std::string &object) {
+  stream::ScatterOp::create(builder, loc, value, map, symbol(object));
+}
+
+void FlowWriter::load(Value value, ArrayRef<std::int64_t> planes, ArrayRef<std::int64_t> bytes, ArrayRef<std::int64_t> rows) {
+  stream::LoadOp::create(builder, loc, value, planes, bytes, rows);
+}
+
+void FlowWriter::pass(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add) {
+  stream::PassOp::create(builder, loc, builder.getI64IntegerAttr(plane), builder.getI64IntegerAttr(row),
+                         builder.getI64IntegerAttr(acc), builder.getBoolAttr(add));
+}
+
+Value FlowWriter::emit(std::int64_t plane, std::int64_t acc) {
+  return stream::EmitOp::create(builder, loc, vec(4), builder.getI64IntegerAttr(plane), builder.getI64IntegerAttr(acc));
+}
+
+Value FlowWriter::sweep(Value value, std::int64_t byte, std::int64_t plane, std::int64_t row, std::int64_t acc, std::int64_t delay) {
+  auto i = [&](std::int64_t v) { return builder.getI64IntegerAttr(v); };
+  return stream::SweepOp::create(builder, loc, vec(4), value, i(byte), i(plane), i(row), i(acc), i(delay));
+}
+
+Value FlowWriter::buildAlu(StringRef opcode, ArrayRef<Operand> operands, unsigned width, std::optional<Value> init,
+                           std::optional<std::uint32_t> initImm, bool accWrite, const std::string &rowOf) {
+  SmallVector<Value> args;
+  SmallVector<std::int64_t> slots;
+  IntegerAttr imm, initAttr, initImmAttr;
+  auto argument = [&](Value v) {
+    for (std::size_t i = 0; i < args.size(); ++i)
+      if (args[i] == v)
+        return static_cast<std::int64_t>(i);
+    args.push_back(v);
+    return static_cast<std::int64_t>(args.size() - 1);
+  };
+  for (const Operand &operand : operands) {
+    switch (operand.kind) {
+    case Operand::Kind::Value: slots.push_back(argument(operand.value)); break;
+    case Operand::Kind::Accumulator: slots.push_back(stream::kSlotAccumulator); break;
+    case Operand::Kind::Immediate:
+      slots.push_back(stream::kSlotImmediate);
+      imm = builder.getI64IntegerAttr(operand.bits);
+      break;
+    }
+  }
+  if (init) { // an own argument even if the value is also an operand: it is sampled at another time
+    initAttr = builder.getI64IntegerAttr(args.size());
+    args.push_back(*init);
+  }
+  if (initImm)
+    initImmAttr = builder.getI64IntegerAttr(*initImm);
+  return stream::AluOp::create(builder, loc, vec(width), builder.getStringAttr(opcode), args, builder.getDenseI64ArrayAttr(slots), imm,
+                               rowOf.empty() ? FlatSymbolRefAttr() : symbol(rowOf), initAttr, initImmAttr,
+                               accWrite ? builder.getUnitAttr() : UnitAttr());
+}
+
+Value FlowWriter::alu(StringRef opcode, ArrayRef<Operand> operands, unsigned width) {
+  return buildAlu(opcode, operands, width, std::nullopt, std::nullopt, false);
+}
+
+Value FlowWriter::aluHolding(StringRef opcode, Value held, Operand other) {
+  return buildAlu(opcode, {Operand::accumulator(), other}, 4, held, std::nullopt, false);
+}
+
+Value FlowWriter::subtractHeld(Value value, Value held) {
+  return buildAlu("subf", {value, Operand::accumulator()}, 4, held, std::nullopt, false);
+}
+
+Value FlowWriter::accumulate(StringRef opcode, Operand addend, std::uint32_t initial) {
+  return buildAlu(opcode, {Operand::accumulator(), addend}, 4, std::nullopt, initial, true);
+}
+
+Value FlowWriter::accumulate(StringRef opcode, Operand addend, Value initial) {
+  return buildAlu(opcode, {Operand::accumulator(), addend}, 4, initial, std::nullopt, true);
+}
+
+Value FlowWriter::mapTo(Value index, const std::string &object, std::int64_t offset) {
+  return buildAlu("addi", {index, Operand::i32(static_cast<std::int32_t>(offset))}, 2, std::nullopt, std::nullopt, false, object);
+}
+
+Value FlowWriter::last(StringRef opcode, Value accumulating, Value other, std::int64_t stagger) {
+  return stream::LastOp::create(builder, loc, vec(4), builder.getStringAttr(opcode), accumulating, other,
+                                builder.getI64IntegerAttr(stagger));
+}
+
+void FlowWriter::loadDigits16(Value scaled, std::int64_t row) {
+  Value q = alu("cvt.f32.d16", {scaled});
+  Value biased = alu("addi", {q, Operand::i32(isa::kDigit16Bias)});
+  for (std::int64_t side = 0; side < 2; ++side) {
+    std::int64_t planes[] = {2 * side, 2 * side + 1};
+    Value digits = alu("xor", {biased, Operand::i32(isa::kDigit16Bias)}, 2);
+    load(digits, planes, {0, 1}, {row, row + 1});
+    load(alu("move", {digits}, 2), planes, {1, 0}, {row + 1, row});
+  }
+}
+
+void FlowWriter::loadDigits32(Value value, std::int64_t side, std::int64_t row) {
+  Value biased = alu("addi", {value, Operand::i32(isa::kDigit32Bias)});
+  Value digits = alu("xor", {biased, Operand::i32(isa::kDigit32Bias)});
+  std::int64_t planes[] = {2 * side, 2 * side + 1};
+  load(digits, planes, {3, 1}, {row, row});
+  load(alu("move", {digits}), planes, {2, 0}, {row + 1, row + 1});
+}
+
+Value FlowWriter::joinHigh(Value upper, Value lower) {
+  return alu("addi", {alu("shl", {upper, Operand::i32(8)}), lower});
+}
+
+} // namespace lpu::compiler

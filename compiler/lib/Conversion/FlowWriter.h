@@ -1,0 +1,77 @@
+// Writes the operations of one stream.flow; keeps lowering code close to the
+// formulas it implements.
+#pragma once
+
+#include "lpu/compiler/Dialect/Stream/Stream.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+
+#include <bit>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lpu::compiler {
+
+/// An operand of a VXM operation.
+struct Operand {
+  enum class Kind { Value, Immediate, Accumulator } kind;
+  mlir::Value value;
+  std::uint32_t bits = 0;
+
+  Operand(mlir::Value v) : kind(Kind::Value), value(v) {}
+  static Operand f32(float v) { return Operand(Kind::Immediate, std::bit_cast<std::uint32_t>(v)); }
+  static Operand i32(std::int32_t v) { return Operand(Kind::Immediate, static_cast<std::uint32_t>(v)); }
+  static Operand accumulator() { return Operand(Kind::Accumulator, 0); }
+
+private:
+  Operand(Kind k, std::uint32_t b) : kind(k), bits(b) {}
+};
+
+class FlowWriter {
+public:
+  /// Opens a flow at the builder's insertion point.
+  FlowWriter(mlir::OpBuilder builder, mlir::Location loc, std::int64_t repeat = 1);
+
+  mlir::Value read(const std::string &object, std::int64_t row, std::int64_t step = 0, bool once = false);
+  void write(mlir::Value value, const std::string &object, std::int64_t row, std::int64_t step = 0);
+  mlir::Value gather(mlir::Value map, const std::string &object);
+  void scatter(mlir::Value value, mlir::Value map, const std::string &object);
+  void load(mlir::Value value, llvm::ArrayRef<std::int64_t> planes, llvm::ArrayRef<std::int64_t> bytes, llvm::ArrayRef<std::int64_t> rows);
+  void pass(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add);
+  mlir::Value emit(std::int64_t plane, std::int64_t acc);
+  mlir::Value sweep(mlir::Value value, std::int64_t byte, std::int64_t plane, std::int64_t row, std::int64_t acc, std::int64_t delay);
+
+  mlir::Value alu(llvm::StringRef opcode, llvm::ArrayRef<Operand> operands, unsigned width = 4);
+  /// `held` sits in the accumulator from when it is there until the operation needs it.
+  mlir::Value aluHolding(llvm::StringRef opcode, mlir::Value held, Operand other);
+  /// value − held, fp32.
+  mlir::Value subtractHeld(mlir::Value value, mlir::Value held);
+  /// Like alu with the first operand `held`, which the accumulator keeps for the whole burst.
+  mlir::Value accumulate(llvm::StringRef opcode, Operand addend, std::uint32_t initial);
+  mlir::Value accumulate(llvm::StringRef opcode, Operand addend, mlir::Value initial);
+  /// a + first row of `object`, as a 16-bit map.
+  mlir::Value mapTo(mlir::Value index, const std::string &object, std::int64_t offset = 0);
+  mlir::Value last(llvm::StringRef opcode, mlir::Value accumulating, mlir::Value other = {}, std::int64_t stagger = 0);
+
+  /// Quantizes an fp32 value that is already in int16 units to two balanced digits and loads them into
+  /// activation rows `row` (low digit) and `row + 1` (high digit) of all four planes.
+  void loadDigits16(mlir::Value scaled, std::int64_t row);
+  /// Splits an int32 value into four balanced digits and loads them into the planes of `side`: the even plane
+  /// takes digits 3 and 2 into rows `row`, `row + 1`, the odd plane digits 1 and 0.
+  void loadDigits32(mlir::Value value, std::int64_t side, std::int64_t row);
+  /// hi and lo of N4 from the sums of the four digits.
+  mlir::Value joinHigh(mlir::Value upper, mlir::Value lower);
+
+private:
+  stream::VecType vec(unsigned width) { return stream::VecType::get(builder.getContext(), width); }
+  mlir::FlatSymbolRefAttr symbol(const std::string &name) { return mlir::FlatSymbolRefAttr::get(builder.getContext(), name); }
+  mlir::Value buildAlu(llvm::StringRef opcode, llvm::ArrayRef<Operand> operands, unsigned width, std::optional<mlir::Value> init,
+                       std::optional<std::uint32_t> initImm, bool accWrite, const std::string &rowOf = {});
+
+  mlir::OpBuilder builder;
+  mlir::Location loc;
+};
+
+} // namespace lpu::compiler

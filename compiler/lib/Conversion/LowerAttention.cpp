@@ -1,0 +1,148 @@
+// Attention (numerics.md N6, N7) without moving a lane: per position, the
+// products q·k of a vector of heads become digits, a tile of per-head ones sums
+// them over each head and spreads the score over the head's lanes, where it
+// meets the value row. Positions pass one a cycle; softmax and the weighted sum
+// are accumulators in VXM. See docs/decisions for how this compares with
+// contracting over positions in MXM.
+
+#include "ProgramLowering.h"
+
+#include "lpu/compiler/Support/ModelConstants.h"
+#include "lpu/isa/Numerics.h"
+
+#include <fmt/format.h>
+
+using namespace mlir;
+
+namespace lpu::compiler {
+
+std::string ProgramLowering::cacheObject(char which, std::int64_t vector) {
+  return pool.zero(fmt::format("kv.{}.{}.{}", cacheLayer, which, vector), 2, (cacheCapacity + 7) / 8 * 8, which == 'k' ? 3 : 5);
+}
+
+Value ProgramLowering::ropeValue(FlowWriter &w, Value source, std::int64_t token, std::int64_t vector) {
+  Operation *linear = source.getDefiningOp<llm::RopeOp>().getInput().getDefiningOp();
+  Value straight = linearValue(w, sums[{linear, false}], token, vector);
+  Value swapped = linearValue(w, sums[{linear, true}], token, vector);
+  return w.alu("addf", {w.alu("mulf", {straight, w.read("step.cos", token)}), w.alu("mulf", {swapped, w.read("step.sin", token)})});
+}
+
+void ProgramLowering::lowerRope(llm::RopeOp op) {
+  // Once per program: this step's rows of the rope tables, and −2 − position, from which the causal mask counts up.
+  if (program->hasAttr("has_tables"))
+    return;
+  program->setAttr("has_tables", builder.getUnitAttr());
+  OpBuilder::InsertionGuard guard(builder);
+  auto first = cast<stream::PhaseOp>(&program.getBody().front().front()); // the embedding's phase has room for it
+  builder.setInsertionPointToEnd(&first.getBody().front());
+  auto attention = cast<llm::AttentionOp>(*op->getUsers().begin());
+  auto cache = cast<llm::KVCacheOp>(SymbolTable::lookupSymbolIn(module, attention.getCache()));
+  std::string position = pool.input("position", tokens), freqs = op.getFreqs() ? tensorOf(*op.getFreqs()) : "";
+  std::string cosTable = pool.ropeTable(false, op.getBase().convertToDouble(), op.getHeadDim(), cache.getCapacity(), freqs);
+  std::string sinTable = pool.ropeTable(true, op.getBase().convertToDouble(), op.getHeadDim(), cache.getCapacity(), freqs);
+  std::string cosRows = pool.scratch("step.cos", 4, tokens, 3), sinRows = pool.scratch("step.sin", 4, tokens, 5);
+  std::string counter = pool.scratch("step.counter", 4, tokens, 1);
+  for (std::int64_t t = 0; t < tokens; ++t) {
+    for (auto [table, rows] : {std::pair{cosTable, cosRows}, std::pair{sinTable, sinRows}}) {
+      FlowWriter w = flow();
+      Value row = w.gather(w.mapTo(w.read(position, t), table), table);
+      w.write(w.alu("move", {row}), rows, t);
+    }
+    FlowWriter w = flow();
+    w.write(w.alu("subi", {Operand::i32(-2), w.read(position, t)}), counter, t);
+  }
+}
+
+void ProgramLowering::storeKeysAndValues(llm::AttentionOp op, const Layout &heads) {
+  const Sums &values = sums[{op.getValue().getDefiningOp(), false}];
+  std::string queries = pool.scratch("q", 2, tokens * heads.vectors(), 4);
+  for (std::int64_t t = 0; t < tokens; ++t)
+    for (std::int64_t v = 0; v < heads.vectors(); ++v) {
+      {
+        FlowWriter w = flow();
+        std::string keys = cacheObject('k', v);
+        Value k = w.alu("cvt.f32.d16", {ropeValue(w, op.getKey(), t, v)}, 2);
+        w.scatter(k, w.mapTo(w.read("position", t), keys), keys);
+      }
+      {
+        FlowWriter w = flow();
+        w.write(w.alu("cvt.f32.d16", {ropeValue(w, op.getQuery(), t, v)}, 2), queries, t * heads.vectors() + v);
+      }
+      FlowWriter w = flow();
+      std::string cache = cacheObject('v', v);
+      Value value = w.alu("cvt.f32.f16", {linearValue(w, values, t, v)}, 2);
+      w.scatter(value, w.mapTo(w.read("position", t), cache), cache);
+    }
+}
+
+void ProgramLowering::scoreFlow(std::int64_t token, std::int64_t vector, std::int64_t vectors, std::int64_t slot, float high,
+                                float low) {
+  FlowWriter w = flow(sweepLength);
+  Value query = w.read("q", token * vectors + vector, 0, true);
+  Value counter = w.read("step.counter", token, 0, true);
+  Value key = w.read(cacheObject('k', vector), 0, 1);
+  Value product = w.aluHolding("muli", query, key);
+  Value biased = w.alu("addi", {product, Operand::i32(isa::kDigit32Bias)});
+  Value east = w.alu("xor", {biased, Operand::i32(isa::kDigit32Bias)}), west = w.alu("xor", {biased, Operand::i32(isa::kDigit32Bias)});
+  // Digits 3 and 1 are shifted left by 8 before they meet 2 and 0, so those are played one ALU latency later.
+  std::int64_t row = otherHalf(), acc = machine.mxmAccumulatorRows - 1, delay = machine.latency.VxmSimple;
+  Value d3 = w.sweep(east, 3, 0, row, acc, 0), d1 = w.sweep(east, 1, 1, row, acc, 0);
+  Value d2 = w.sweep(west, 2, 2, row, acc, delay), d0 = w.sweep(west, 0, 3, row, acc, delay);
+  Value upper = w.alu("mulf", {w.alu("cvt.i32.f32", {w.joinHigh(d3, d2)}), Operand::f32(high)});
+  Value lower = w.alu("mulf", {w.alu("cvt.i32.f32", {w.joinHigh(d1, d0)}), Operand::f32(low)});
+  Value score = w.alu("addf", {upper, lower});
+  Value ahead = w.accumulate("addi", Operand::i32(1), counter); // negative up to the own position
+  Value masked = w.alu("select", {ahead, score, Operand::f32(ScoreConstants::kMasked)});
+  w.write(masked, pool.scratch(fmt::format("scores.{}", slot), 4, sweepLength, 2 * slot), 0, 1);
+  Value maximum = w.accumulate("maxf", masked, std::bit_cast<std::uint32_t>(ScoreConstants::kMasked));
+  w.write(w.last("move", maximum), pool.scratch(fmt::format("score.max.{}", slot), 4, tokens * vectors, 2 * slot), token * vectors + vector);
+}
+
+void ProgramLowering::valueFlow(ArrayRef<std::int64_t> group, std::int64_t vector, std::int64_t vectors, float inverse,
+                                std::int64_t row) {
+  FlowWriter w = flow(sweepLength);
+  Value value = w.alu("cvt.f16.f32", {w.read(cacheObject('v', vector), 0, 1)});
+  for (auto [slot, token] : llvm::enumerate(group)) {
+    Value maximum = w.read(fmt::format("score.max.{}", slot), token * vectors + vector, 0, true);
+    Value score = w.read(fmt::format("scores.{}", slot), 0, 1);
+    Value exponent = w.alu("exp", {w.subtractHeld(score, maximum)});
+    Value sum = w.accumulate("addf", exponent, 0u);
+    Value weighted = w.accumulate("addf", w.alu("mulf", {exponent, value}), 0u);
+    std::int64_t stagger = static_cast<std::int64_t>(slot);
+    Value reciprocal = w.alu("recip", {w.last("move", sum, {}, stagger)});
+    Value normal = w.last("mulf", weighted, reciprocal);
+    w.loadDigits16(w.alu("mulf", {normal, Operand::f32(inverse)}), row + 2 * (token * vectors + vector));
+  }
+}
+
+LogicalResult ProgramLowering::lowerAttention(llm::AttentionOp op) {
+  flushLinears();
+  auto cache = cast<llm::KVCacheOp>(SymbolTable::lookupSymbolIn(module, op.getCache()));
+  if (static_cast<std::int64_t>(cache.getCapacity()) > machine.memRowsPerBank)
+    return op->emitOpError("a context of ") << cache.getCapacity() << " exceeds the " << machine.memRowsPerBank
+                                            << " rows of a memory bank; compile with --max-context=" << machine.memRowsPerBank;
+  cacheLayer = cache.getLayer(), cacheCapacity = cache.getCapacity();
+  Layout heads = Layout::heads(machine.lanes(), cache.getHeads(), cache.getHeadDim());
+  storeKeysAndValues(op, heads);
+
+  beginPhase(fmt::format("layer {}: attention", cacheLayer));
+  std::int64_t out = nextHalf();
+  for (std::int64_t plane = 0; plane < 4; ++plane)
+    emitTile(pool.headOnesTile(cache.getHeadDim(), plane), plane);
+  ScoreConstants score = scoreConstants(scaleOf(op.getQuery()), scaleOf(op.getKey()), static_cast<std::uint32_t>(cache.getHeadDim()));
+  float inverse = inverseScale(scaleOf(op.getResult()));
+  constexpr std::int64_t groupSize = 3; // 5 ALUs a token and one for the shared value row: 16
+  for (std::int64_t v = 0; v < heads.vectors(); ++v)
+    for (std::int64_t t0 = 0; t0 < tokens; t0 += groupSize) {
+      SmallVector<std::int64_t> group;
+      for (std::int64_t t = t0; t < std::min(tokens, t0 + groupSize); ++t) {
+        scoreFlow(t, v, heads.vectors(), t - t0, score.scoreHi, score.scoreLo);
+        group.push_back(t);
+      }
+      valueFlow(group, v, heads.vectors(), inverse, out);
+    }
+  digits[op.getResult()] = {heads, out, scaleOf(op.getResult())};
+  return success();
+}
+
+} // namespace lpu::compiler

@@ -1,0 +1,95 @@
+// ObjectPool: names and content recipes of memory objects. A recipe names the
+// source tensor and the layout, never data; Target/Contents.cpp carries it out.
+
+#include "ObjectPool.h"
+
+#include <fmt/format.h>
+
+using namespace mlir;
+
+namespace lpu::compiler {
+
+ObjectPool::ObjectPool(ModuleOp module, const isa::Machine &machine)
+    : module(module), builder(OpBuilder::atBlockEnd(module.getBody())), machine(machine) {}
+
+std::string ObjectPool::object(const std::string &name, StringRef role, std::int64_t planes, std::int64_t rows, std::int64_t hint,
+                               std::int64_t plane, DictionaryAttr content) {
+  auto [entry, isNew] = objects.try_emplace(name);
+  if (!isNew) {
+    if (static_cast<std::int64_t>(entry->second.getRows()) < rows)
+      entry->second.setRows(rows);
+    return name;
+  }
+  auto i64 = [&](std::int64_t v) { return v < 0 ? IntegerAttr() : builder.getI64IntegerAttr(v); };
+  entry->second = stream::ObjectOp::create(builder, module.getLoc(), builder.getStringAttr(name), builder.getStringAttr(role),
+                                           i64(planes), i64(rows), i64(hint), i64(plane), content, DictionaryAttr());
+  return name;
+}
+
+DictionaryAttr ObjectPool::layoutAttr(const Layout &layout) {
+  SmallVector<NamedAttribute> fields = {named("elements", layout.elements)};
+  if (layout.headDim) {
+    fields.push_back(named("head_dim", layout.headDim));
+    fields.push_back(named("group", layout.group));
+    fields.push_back(named("swap", std::int64_t{layout.swap}));
+  }
+  return builder.getDictionaryAttr(fields);
+}
+
+std::string ObjectPool::scratch(const std::string &name, std::int64_t planes, std::int64_t rows, std::int64_t hint) {
+  return object(name, "scratch", planes, rows, hint, -1, {});
+}
+std::string ObjectPool::input(const std::string &name, std::int64_t rows) { return object(name, "input", 4, rows, 2, -1, {}); }
+std::string ObjectPool::output(const std::string &name, std::int64_t rows) { return object(name, "output", 4, rows, 5, -1, {}); }
+std::string ObjectPool::zero(const std::string &name, std::int64_t planes, std::int64_t rows, std::int64_t hint) {
+  return object(name, "zero", planes, rows, hint, -1, {});
+}
+
+std::string ObjectPool::weightTile(const std::string &tensor, const Layout &rows, std::int64_t rowVector, const Layout &cols,
+                                   std::int64_t colVector, std::int64_t plane) {
+  std::string name = fmt::format("{}{}.tile.{}.{}", tensor, rows.swap ? ".swapped" : "", rowVector, colVector);
+  auto content = builder.getDictionaryAttr({named("kind", "tile"), named("tensor", tensor),
+                                            builder.getNamedAttr("rows", layoutAttr(rows)), named("row_vector", rowVector),
+                                            builder.getNamedAttr("cols", layoutAttr(cols)), named("col_vector", colVector)});
+  std::int64_t groups = (rows.lanesUsed(rowVector) + 15) / 16;
+  return object(name, "constant", 16, groups, -1, plane, content);
+}
+
+std::string ObjectPool::onesTile(std::int64_t plane) {
+  return object(fmt::format("ones.{}", plane), "constant", 16, machine.superlanes, -1, plane,
+                builder.getDictionaryAttr({named("kind", "ones")}));
+}
+
+std::string ObjectPool::headOnesTile(std::int64_t headDim, std::int64_t plane) {
+  return object(fmt::format("head_ones.{}", plane), "constant", 16, machine.superlanes, -1, plane,
+                builder.getDictionaryAttr({named("kind", "head_ones"), named("head_dim", headDim)}));
+}
+
+std::string ObjectPool::channelScales(const std::string &tensor, const Layout &rows, double inputScale, double factor) {
+  auto content = builder.getDictionaryAttr({named("kind", "channel_scales"), named("tensor", tensor), named("input_scale", inputScale), named("factor", factor),
+                                            builder.getNamedAttr("rows", layoutAttr(rows))});
+  return object(fmt::format("{}{}.scales", tensor, rows.swap ? ".swapped" : ""), "constant", 4, rows.vectors(), nextHint++ % 6, -1, content);
+}
+
+std::string ObjectPool::normGain(const std::string &tensor, std::int64_t elements, double scale) {
+  auto content = builder.getDictionaryAttr({named("kind", "norm_gain"), named("tensor", tensor), named("scale", scale),
+                                            builder.getNamedAttr("rows", layoutAttr(Layout::plain(machine.lanes(), elements)))});
+  return object(tensor + ".gain", "constant", 4, Layout::plain(machine.lanes(), elements).vectors(), nextHint++ % 6, -1, content);
+}
+
+std::string ObjectPool::ropeTable(bool sine, double base, std::int64_t headDim, std::int64_t positions, const std::string &freqs) {
+  auto content = builder.getDictionaryAttr({named("kind", "rope"), named("sine", std::int64_t{sine}), named("base", base),
+                                            named("head_dim", headDim), named("freqs", freqs)});
+  return object(sine ? "rope.sin" : "rope.cos", "constant", 4, positions, sine ? 4 : 1, -1, content);
+}
+
+std::string ObjectPool::embeddingTable(const std::string &tensor, std::int64_t vocabulary, const Layout &layout, std::int64_t vector,
+                                       std::int64_t bank) {
+  std::int64_t first = bank * machine.memRowsPerBank;
+  std::int64_t rows = std::min<std::int64_t>(machine.memRowsPerBank, vocabulary - first);
+  auto content = builder.getDictionaryAttr({named("kind", "embedding"), named("tensor", tensor), named("vector", vector),
+                                            named("first_row", first), builder.getNamedAttr("rows", layoutAttr(layout))});
+  return object(fmt::format("{}.rows.{}.{}", tensor, vector, bank), "constant", 2, rows, nextHint++ % 6, -1, content);
+}
+
+} // namespace lpu::compiler

@@ -1,0 +1,58 @@
+// The memory objects of a module, created on first use and shared by all its
+// programs: a weight tile, a table or a scratch area exists once.
+#pragma once
+
+#include "lpu/compiler/Conversion/Layout.h"
+#include "lpu/compiler/Dialect/Stream/Stream.h"
+#include "lpu/isa/Machine.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+
+#include <map>
+#include <string>
+
+namespace lpu::compiler {
+
+class ObjectPool {
+public:
+  ObjectPool(mlir::ModuleOp module, const isa::Machine &machine);
+
+  /// Rows only grow: the largest program decides.
+  std::string scratch(const std::string &name, std::int64_t planes, std::int64_t rows, std::int64_t hint);
+  std::string input(const std::string &name, std::int64_t rows);
+  std::string output(const std::string &name, std::int64_t rows);
+  std::string zero(const std::string &name, std::int64_t planes, std::int64_t rows, std::int64_t hint);
+
+  /// Tile (rowVector, colVector) of a weight: output elements by `rows`, input elements by `cols`.
+  std::string weightTile(const std::string &tensor, const Layout &rows, std::int64_t rowVector, const Layout &cols,
+                         std::int64_t colVector, std::int64_t plane);
+  /// Tile of ones: every output row is the sum over all lanes. Per plane.
+  std::string onesTile(std::int64_t plane);
+  /// Block tile: every output row of a head is the sum over the head's lanes. Per plane.
+  std::string headOnesTile(std::int64_t headDim, std::int64_t plane);
+  /// fp32 factors c[n] of N3, a row per vector of the layout.
+  std::string channelScales(const std::string &tensor, const Layout &rows, double inputScale, double factor);
+  /// fp32 gains γ / scale.
+  std::string normGain(const std::string &tensor, std::int64_t elements, double scale);
+  /// Rope table, a row per position, fp32; `freqs` may be empty.
+  std::string ropeTable(bool sine, double base, std::int64_t headDim, std::int64_t positions, const std::string &freqs);
+  /// fp16 rows of the embedding: bank `bank` of vector `vector`.
+  std::string embeddingTable(const std::string &tensor, std::int64_t vocabulary, const Layout &layout, std::int64_t vector, std::int64_t bank);
+
+private:
+  std::string object(const std::string &name, llvm::StringRef role, std::int64_t planes, std::int64_t rows, std::int64_t hint,
+                     std::int64_t plane, mlir::DictionaryAttr content);
+  mlir::DictionaryAttr layoutAttr(const Layout &layout);
+  mlir::NamedAttribute named(llvm::StringRef key, std::int64_t value) { return builder.getNamedAttr(key, builder.getI64IntegerAttr(value)); }
+  mlir::NamedAttribute named(llvm::StringRef key, llvm::StringRef value) { return builder.getNamedAttr(key, builder.getStringAttr(value)); }
+  mlir::NamedAttribute named(llvm::StringRef key, double value) { return builder.getNamedAttr(key, builder.getF64FloatAttr(value)); }
+
+  mlir::ModuleOp module;
+  mlir::OpBuilder builder;
+  const isa::Machine &machine;
+  std::map<std::string, stream::ObjectOp> objects;
+  std::int64_t nextHint = 0;
+};
+
+} // namespace lpu::compiler

@@ -1,0 +1,97 @@
+// Lowers @forward of the llm dialect to one stream.program. One phase per norm,
+// linear group and attention; activations travel through MXM activation rows,
+// which two halves of the buffer take in turns.
+#pragma once
+
+#include "FlowWriter.h"
+#include "ObjectPool.h"
+#include "lpu/compiler/Dialect/LLM/LLM.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/DenseMap.h"
+
+namespace lpu::compiler {
+
+/// The most tokens a prefill step may feed: their digits for the widest linear must fit half of a plane's activation rows.
+/// 0 when not even one token fits.
+std::int64_t prefillTokens(const isa::Machine &machine, mlir::ModuleOp module);
+
+class ProgramLowering {
+public:
+  ProgramLowering(mlir::ModuleOp module, const isa::Machine &machine, ObjectPool &pool, llm::StepOp step);
+  mlir::LogicalResult run(mlir::func::FuncOp forward);
+
+private:
+  /// int16 digits waiting in the activation rows of all planes.
+  struct Digits {
+    Layout layout;
+    std::int64_t row = 0; ///< low digit of (token t, vector v) is row + 2·(t·vectors + v); the high digit follows
+    double scale = 1;
+  };
+  /// A linear whose sums wait in accumulators; its consumer emits them.
+  struct Sums {
+    Layout rows;
+    std::string scales;
+    /// [vector][token]: (plane, accumulator row of the high digit; low follows) of each partial sum.
+    std::vector<std::vector<std::vector<std::pair<std::int64_t, std::int64_t>>>> parts;
+  };
+  /// A linear asked for before its phase is laid out.
+  struct PendingLinear {
+    llm::LinearOp op;
+    Layout rows;
+    Sums *sums;
+  };
+
+  mlir::LogicalResult lower(mlir::Operation *op);
+  void lowerEmbedding(llm::EmbeddingOp op);
+  void lowerNorm(llm::RmsNormOp op);
+  mlir::LogicalResult lowerLinear(llm::LinearOp op);
+  void lowerRope(llm::RopeOp op);
+  mlir::LogicalResult lowerAttention(llm::AttentionOp op);
+  void lowerSiluMul(llm::SiluMulOp op);
+  void lowerAdd(llm::AddOp op);
+  void lowerReturn(mlir::func::ReturnOp op);
+
+  void beginPhase(const std::string &label);
+  /// Gives every pending linear its tiles, planes and passes; called by their first consumer.
+  void flushLinears();
+  void emitTile(const std::string &object, std::int64_t plane);
+  FlowWriter flow(std::int64_t repeat = 1) { return FlowWriter(builder, loc, repeat); }
+  /// y[n] of N3 for one token and vector.
+  mlir::Value linearValue(FlowWriter &w, const Sums &sums, std::int64_t token, std::int64_t vector);
+  /// y·cos + y'·sin of N6.
+  mlir::Value ropeValue(FlowWriter &w, mlir::Value source, std::int64_t token, std::int64_t vector);
+  void storeKeysAndValues(llm::AttentionOp op, const Layout &heads);
+  void scoreFlow(std::int64_t token, std::int64_t vector, std::int64_t vectors, std::int64_t slot, float high, float low);
+  void valueFlow(llvm::ArrayRef<std::int64_t> tokens, std::int64_t vector, std::int64_t vectors, float inverse, std::int64_t row);
+  std::int64_t nextAccumulator(std::int64_t plane, std::int64_t count);
+  /// First activation row of the half that the next producer fills.
+  std::int64_t nextHalf();
+  std::int64_t otherHalf() const { return half ? 0 : machine.mxmActivationRows / 2; }
+  std::string layerLabel(llvm::StringRef tensor, llvm::StringRef what);
+  std::string cacheObject(char which, std::int64_t vector);
+  double scaleOf(mlir::Value value);
+  std::string tensorOf(llvm::StringRef symbol);
+
+  mlir::ModuleOp module;
+  const isa::Machine &machine;
+  ObjectPool &pool;
+  llm::StepOp step;
+  mlir::OpBuilder builder;
+  mlir::Location loc;
+  stream::ProgramOp program;
+
+  std::int64_t tokens, context;
+  std::int64_t sweepLength; ///< positions swept: the context rounded up to the sweep's window
+  std::int64_t weightBytes = 0;
+  bool half = true;
+  llvm::DenseMap<mlir::Value, Digits> digits;
+  std::map<std::pair<mlir::Operation *, bool>, Sums> sums; ///< (linear, swapped)
+  std::vector<PendingLinear> pending;
+  mlir::Value pendingInput;
+  std::vector<std::int64_t> accumulatorCursor;
+  std::string residual; ///< object of the fp32 residual vectors
+  std::int64_t cacheLayer = 0, cacheCapacity = 0;
+};
+
+} // namespace lpu::compiler

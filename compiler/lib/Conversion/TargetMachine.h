@@ -1,0 +1,27 @@
+// The machine a pass compiles for.
+#pragma once
+
+#include "lpu/isa/Machine.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+namespace lpu::compiler {
+
+/// Loads `target` and checks what the mapping relies on; reports errors at `module`.
+inline mlir::FailureOr<isa::Machine> targetMachine(mlir::ModuleOp module, const std::string &target) {
+  auto machine = isa::loadMachine(target);
+  if (!machine)
+    return module.emitError(machine.error().place.empty() ? machine.error().message : machine.error().place + ": " + machine.error().message);
+  if (machine->mxmPlanesPerSide != 2)
+    return module.emitError("the mapping uses two MXM planes a side, machine '") << machine->name << "' has " << machine->mxmPlanesPerSide;
+  if (machine->memSlicesPerSide < 20)
+    return module.emitError("the mapping needs 16 slices a side for weights and 4 for activations, machine '")
+           << machine->name << "' has " << machine->memSlicesPerSide;
+  if (machine->vxmAlus < 16)
+    return module.emitError("the attention sweep needs 16 ALUs, machine '") << machine->name << "' has " << machine->vxmAlus;
+  if (machine->memRowsPerBank & (machine->memRowsPerBank - 1))
+    return module.emitError("embedding look-up needs a power of two of rows per bank, machine '") << machine->name << "' has " << machine->memRowsPerBank;
+  return std::move(*machine);
+}
+
+} // namespace lpu::compiler

@@ -1,0 +1,126 @@
+// Registration and verifiers of the stream dialect. Constraint labels (C1, …)
+// are those of StreamOps.td.
+
+#include "lpu/compiler/Dialect/Stream/Stream.h"
+
+#include "lpu/isa/Instruction.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+#include "lpu/compiler/Dialect/Stream/StreamDialect.cpp.inc"
+#define GET_TYPEDEF_CLASSES
+#include "lpu/compiler/Dialect/Stream/StreamTypes.cpp.inc"
+#define GET_OP_CLASSES
+#include "lpu/compiler/Dialect/Stream/StreamOps.cpp.inc"
+
+using namespace mlir;
+
+namespace lpu::stream {
+
+void StreamDialect::initialize() {
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "lpu/compiler/Dialect/Stream/StreamTypes.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "lpu/compiler/Dialect/Stream/StreamOps.cpp.inc"
+      >();
+}
+
+Place placeOf(ObjectOp object) {
+  DictionaryAttr place = *object.getPlace();
+  auto field = [&](StringRef name) { return cast<IntegerAttr>(place.get(name)).getInt(); };
+  return {field("side"), field("slice"), field("bank"), field("row")};
+}
+
+void setPlace(ObjectOp object, const Place &place) {
+  Builder b(object.getContext());
+  object.setPlaceAttr(b.getDictionaryAttr({b.getNamedAttr("side", b.getI64IntegerAttr(place.side)),
+                                           b.getNamedAttr("slice", b.getI64IntegerAttr(place.slice)),
+                                           b.getNamedAttr("bank", b.getI64IntegerAttr(place.bank)),
+                                           b.getNamedAttr("row", b.getI64IntegerAttr(place.row))}));
+}
+
+namespace {
+
+std::optional<isa::Opcode> vxmOpcode(StringRef mnemonic) {
+  for (const isa::InstructionInfo &info : isa::instructions())
+    if (isa::isVxm(info.opcode) && info.mnemonic == std::string_view(mnemonic))
+      return info.opcode;
+  return std::nullopt;
+}
+
+} // namespace
+
+LogicalResult ObjectOp::verify() {
+  static const llvm::StringSet<> roles = {"constant", "zero", "scratch", "input", "output"};
+  if (!roles.contains(getRole()))
+    return emitOpError("C1: role is '") << getRole() << "', expected constant, zero, scratch, input or output";
+  if (int64_t planes = getPlanes(); planes != 1 && planes != 2 && planes != 4 && planes != 16)
+    return emitOpError("C2: ") << planes << " planes, expected 1, 2, 4 or 16";
+  if (static_cast<int64_t>(getRows()) <= 0)
+    return emitOpError("C3: ") << static_cast<int64_t>(getRows()) << " rows, expected at least 1";
+  if ((getRole() == "constant") != getContent().has_value())
+    return emitOpError("C4: a constant has content and nothing else has");
+  if (auto place = getPlace())
+    for (StringRef key : {"side", "slice", "bank", "row"})
+      if (!mlir::isa_and_nonnull<IntegerAttr>(place->get(key)))
+        return emitOpError("C5: place has no integer '") << key << "'";
+  return success();
+}
+
+LogicalResult ProgramOp::verify() {
+  if (getKind() != "prefill" && getKind() != "decode")
+    return emitOpError("C1: kind is '") << getKind() << "', expected prefill or decode";
+  if (static_cast<int64_t>(getTokens()) < 1 || static_cast<int64_t>(getContext()) < 1)
+    return emitOpError("C2: tokens and context are at least 1");
+  return success();
+}
+
+LogicalResult AluOp::verify() {
+  auto opcode = vxmOpcode(getOpcode());
+  if (!opcode)
+    return emitOpError("C1: '") << getOpcode() << "' is no VXM operation";
+  if (static_cast<int>(getSlots().size()) != isa::info(*opcode).operands)
+    return emitOpError("C1: '") << getOpcode() << "' takes " << isa::info(*opcode).operands << " operands, not " << getSlots().size();
+  int64_t args = static_cast<int64_t>(getArgs().size());
+  bool usesAccumulator = getAccWrite();
+  for (int64_t slot : getSlots()) {
+    if (slot >= args || slot < kSlotAccumulator)
+      return emitOpError("C2: slot ") << slot << " with " << args << " arguments";
+    usesAccumulator |= slot == kSlotAccumulator;
+  }
+  if (getInit() && static_cast<int64_t>(*getInit()) >= args)
+    return emitOpError("C2: init ") << *getInit() << " with " << args << " arguments";
+  if (usesAccumulator && !getInit() && !getInitImm())
+    return emitOpError("C3: an accumulator is used but neither init nor init_imm is given");
+  return success();
+}
+
+LogicalResult LastOp::verify() {
+  auto alu = getAcc().getDefiningOp<AluOp>();
+  if (!alu || !alu.getAccWrite())
+    return emitOpError("C1: the operand is not an accumulating stream.alu");
+  return success();
+}
+
+LogicalResult LoadOp::verify() {
+  if (getPlanes().size() != getBytes().size() || getPlanes().size() != getRows().size() || getPlanes().empty())
+    return emitOpError("C1: planes, bytes and rows have ")
+           << getPlanes().size() << ", " << getBytes().size() << " and " << getRows().size() << " entries";
+  unsigned seen = 0;
+  for (int64_t plane : getPlanes()) {
+    if (plane / 2 != getPlanes().front() / 2)
+      return emitOpError("C2: planes ") << getPlanes().front() << " and " << plane << " are on different sides";
+    if (seen & (1u << plane))
+      return emitOpError("C3: plane ") << plane << " appears twice";
+    seen |= 1u << plane;
+  }
+  return success();
+}
+
+} // namespace lpu::stream

@@ -1,0 +1,199 @@
+// The driver: input of any stage, the phases that are left, a dump after each,
+// and the output. When a model does not fit, it looks for the largest context
+// that does, so that the error can name it.
+
+#include "lpu/compiler/Pipelines/Driver.h"
+
+#include "lpu/compiler/Dialect/LLM/LLM.h"
+#include "lpu/compiler/Dialect/LLM/Passes.h"
+#include "lpu/compiler/Import/ImportGguf.h"
+#include "lpu/compiler/Support/OneLineErrors.h"
+#include "lpu/compiler/Target/EmitProgram.h"
+
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Parser/Parser.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+namespace lpu::compiler {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+class Driver {
+public:
+  explicit Driver(const DriverOptions &options) : options(options), context(makeRegistry(), mlir::MLIRContext::Threading::DISABLED), errors(&context) {
+    context.printOpOnDiagnostic(false);
+  }
+
+  Result<DriverResult> run() {
+    auto begin = std::chrono::steady_clock::now();
+    auto machine = isa::loadMachine(options.pipeline.target);
+    if (!machine)
+      return machine.error();
+    if (Status read = readInput(); !read)
+      return read.error();
+    for (Stage stage : {Stage::LLM, Stage::Stream, Stage::Lpu}) {
+      if (stageOf(*module) < stage || (stage == Stage::LLM && stageOf(*module) == Stage::LLM))
+        if (Status done = enter(stage); !done)
+          return done.error();
+      if (options.compileTo == name(stage))
+        return finishText(begin);
+    }
+    options.progress("writing the program");
+    auto program = emitProgram(*module, *machine);
+    if (!program)
+      return Error{program.error().place.empty() ? options.input : program.error().place, program.error().message};
+    if (Status written = isa::writeProgram(*program, options.output); !written)
+      return written.error();
+    DriverResult result{seconds(begin), std::move(*program)};
+    if (!options.report.empty())
+      if (Status written = writeTextFile(options.report, reportJson(result.program, result.compileSeconds)); !written)
+        return written.error();
+    return std::move(result);
+  }
+
+private:
+  static mlir::DialectRegistry makeRegistry() {
+    mlir::DialectRegistry registry;
+    registerDialects(registry);
+    return registry;
+  }
+  static const char *name(Stage stage) { return stage == Stage::LLM ? "llm" : stage == Stage::Stream ? "stream" : "lpu"; }
+  static double seconds(std::chrono::steady_clock::time_point begin) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  }
+
+  Status readInput() {
+    options.progress("reading " + options.input);
+    context.loadAllAvailableDialects();
+    if (fs::path(options.input).extension() == ".mlir")
+      module = mlir::parseSourceFile<mlir::ModuleOp>(options.input, &context);
+    else
+      module = importGguf(context, options.input);
+    return module ? Status(Ok{}) : failure();
+  }
+
+  /// The diagnostic that was just emitted, as an error.
+  Status failure() const { return Error{"", stripped(errors.str())}; }
+  /// OneLineErrors renders "place: error: text"; Error adds the "error:" again.
+  static std::string stripped(const std::string &line) {
+    auto at = line.find("error: ");
+    if (at == std::string::npos)
+      return line;
+    std::string place = line.substr(0, at);
+    return place.empty() ? line.substr(at + 7) : place + line.substr(at + 7);
+  }
+
+  Status enter(Stage stage) {
+    if (stage == Stage::LLM && isPlanned(*module))
+      return Ok{};
+    options.progress(stage == Stage::LLM ? "quantizing" : stage == Stage::Stream ? "mapping onto flows" : "scheduling");
+    mlir::OwningOpRef<mlir::ModuleOp> before;
+    if (stage == Stage::Stream)
+      before = module->clone();
+    mlir::PassManager passes(&context);
+    if (stage == Stage::LLM)
+      addLLMPhase(passes, options.pipeline);
+    else if (stage == Stage::Stream)
+      addStreamPhase(passes, options.pipeline);
+    else
+      addLpuPhase(passes, options.pipeline);
+    if (mlir::failed(passes.run(*module))) {
+      std::string line = errors.str();
+      if (before && line.find("does not fit") != std::string::npos)
+        return Error{options.input, stripped(line) + largestContext(*before)};
+      return failure();
+    }
+    return dump(stage);
+  }
+
+  /// "; the largest context that fits is N", by bisection over the llm stage's capacities.
+  std::string largestContext(mlir::ModuleOp planned) {
+    std::int64_t low = 0, high = 0;
+    for (auto cache : planned.getOps<llm::KVCacheOp>())
+      high = static_cast<std::int64_t>(cache.getCapacity());
+    options.progress("looking for the largest context that fits");
+    while (high - low > 8) {
+      std::int64_t middle = (low + high) / 2 / 8 * 8;
+      (fits(planned, middle) ? low : high) = middle;
+    }
+    return low ? fmt::format(": the largest context that fits is {} (--max-context={})", low, low) : "";
+  }
+
+  bool fits(mlir::ModuleOp planned, std::int64_t capacity) {
+    mlir::OwningOpRef<mlir::ModuleOp> trial = planned.clone();
+    for (auto cache : trial->getOps<llm::KVCacheOp>())
+      cache.setCapacity(static_cast<std::uint64_t>(capacity));
+    bool first = true; // one program is enough: memory objects are shared
+    for (auto step : llvm::make_early_inc_range(trial->getOps<llm::StepOp>())) {
+      if (first)
+        step.setContext(static_cast<std::uint64_t>(capacity)), step.setTokens(1), step.setKind(llm::StepKind::Decode);
+      else
+        step.erase();
+      first = false;
+    }
+    mlir::PassManager passes(&context);
+    addStreamPhase(passes, options.pipeline);
+    return mlir::succeeded(passes.run(*trial));
+  }
+
+  std::string text() {
+    std::string out;
+    llvm::raw_string_ostream stream(out);
+    module->print(stream);
+    stream << "\n";
+    return out;
+  }
+
+  Status dump(Stage stage) {
+    if (options.dumpDir.empty())
+      return Ok{};
+    std::error_code failed;
+    fs::create_directories(options.dumpDir, failed);
+    if (failed)
+      return Error{options.dumpDir, "cannot create the dump folder: " + failed.message()};
+    return writeTextFile((fs::path(options.dumpDir) / (std::string(name(stage)) + ".mlir")).string(), text());
+  }
+
+  Result<DriverResult> finishText(std::chrono::steady_clock::time_point begin) {
+    if (Status written = writeTextFile(options.output, text()); !written)
+      return written.error();
+    return DriverResult{seconds(begin), {}};
+  }
+
+  const DriverOptions &options;
+  mlir::MLIRContext context;
+  OneLineErrors errors;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+};
+
+} // namespace
+
+Status writeTextFile(const std::string &path, const std::string &text) {
+  std::string temporary = path + ".partial";
+  {
+    std::ofstream out(temporary, std::ios::binary);
+    out << text;
+    out.flush();
+    if (!out) {
+      std::remove(temporary.c_str());
+      return Error{path, "cannot write the file; check the folder and free space"};
+    }
+  }
+  if (std::rename(temporary.c_str(), path.c_str()) != 0) {
+    std::remove(temporary.c_str());
+    return Error{path, "cannot replace the file; check its permissions"};
+  }
+  return Ok{};
+}
+
+Result<DriverResult> compileFile(const DriverOptions &options) { return Driver(options).run(); }
+
+} // namespace lpu::compiler

@@ -1,0 +1,84 @@
+// Lower bounds of a phase, read from its flows and dependences and never from a
+// schedule. Within a phase every slot used by a flow that may not be hoisted
+// lies between the phase's barriers, so the use of the busiest resource and the
+// longest chain are both unavoidable.
+
+#include "lpu/compiler/Scheduling/Problem.h"
+
+#include <boost/graph/adjacency_list.hpp>
+#include <boost/graph/topological_sort.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace lpu::compiler::sched {
+
+namespace {
+
+using Graph = boost::adjacency_list<boost::vecS, boost::vecS, boost::directedS, boost::no_property,
+                                    boost::property<boost::edge_weight_t, Cycle>>;
+
+void addFlow(const isa::Machine &machine, const FlowShape &flow, std::vector<double> &queues, double &alus,
+             std::vector<double> &cuts) {
+  for (const Issue &issue : flow.issues) {
+    // A windowed issue repeats the words before it too, which were counted once already.
+    double copies = issue.window == 1 ? issue.count : 1 + (issue.count - 1.0) * issue.window;
+    if (issue.queue >= 0)
+      queues[issue.queue] += copies;
+    else
+      alus += copies;
+  }
+  int positions = 2 * machine.maxPosition() + 1;
+  for (const Segment &segment : flow.segments)
+    for (int p = segment.low; p <= segment.high; ++p)
+      cuts[static_cast<int>(flow.groups[segment.group].direction) * positions + p + machine.maxPosition()] += segment.count;
+}
+
+} // namespace
+
+std::vector<Cycle> longestPathToEnd(const Phase &phase) {
+  Graph graph(phase.flows.size());
+  for (const Dependence &d : phase.dependences)
+    boost::add_edge(d.from, d.to, d.distance, graph);
+  std::vector<std::size_t> order; // reverse topological: sinks first
+  boost::topological_sort(graph, std::back_inserter(order));
+  auto weight = boost::get(boost::edge_weight, graph);
+  std::vector<Cycle> toEnd(phase.flows.size());
+  for (std::size_t flow : order) {
+    toEnd[flow] = phase.flows[flow].end;
+    for (auto [e, last] = boost::out_edges(flow, graph); e != last; ++e)
+      toEnd[flow] = std::max(toEnd[flow], weight[*e] + toEnd[boost::target(*e, graph)]);
+  }
+  return toEnd;
+}
+
+Bounds boundPhase(const isa::Machine &machine, const Phase &phase) {
+  std::vector<bool> hoisted = phase.hoistable();
+  std::vector<double> queues(isa::queueCount(machine), 0.0);
+  std::vector<double> cuts(2 * (2 * machine.maxPosition() + 1), 0.0);
+  double alus = 0;
+  for (std::size_t i = 0; i < phase.flows.size(); ++i)
+    if (!hoisted[i])
+      addFlow(machine, phase.flows[i], queues, alus, cuts);
+  Bounds bounds;
+  auto consider = [&](double cycles, const std::string &name) {
+    if (Cycle whole = static_cast<Cycle>(std::ceil(cycles)); whole > bounds.resource)
+      bounds.resource = whole, bounds.busiest = name;
+  };
+  for (std::size_t q = 0; q < queues.size(); ++q)
+    consider(queues[q], isa::queueName(isa::queueAt(machine, static_cast<int>(q))));
+  consider(alus / machine.vxmAlus, "vxm");
+  for (double cut : cuts)
+    consider(cut / machine.streamsPerDirection, "streams");
+
+  // Hoistable loads have no predecessor in the phase, so ignoring them means starting from the others.
+  // A negative distance may let a flow start before its predecessor, never before the phase: every
+  // non-hoisted flow starts at 0 or later, so its own path to the end counts.
+  std::vector<Cycle> toEnd = longestPathToEnd(phase);
+  for (std::size_t i = 0; i < phase.flows.size(); ++i)
+    if (!hoisted[i])
+      bounds.criticalPath = std::max(bounds.criticalPath, toEnd[i]);
+  return bounds;
+}
+
+} // namespace lpu::compiler::sched

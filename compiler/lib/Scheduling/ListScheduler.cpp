@@ -1,0 +1,106 @@
+// List scheduling, phase by phase. Tables are absolute in time, so a hoisted
+// tile load of a phase fills gaps the earlier phases left, as soon as its weight
+// buffer was emptied by the install before it.
+
+#include "lpu/compiler/Scheduling/ListScheduler.h"
+
+#include "Reservations.h"
+
+#include <algorithm>
+#include <map>
+#include <queue>
+
+namespace lpu::compiler::sched {
+
+namespace {
+
+class Scheduler {
+public:
+  Scheduler(const isa::Machine &machine, const Problem &problem) : problem(problem), reservations(machine) {}
+
+  Solution run() {
+    Cycle begin = 0;
+    for (const Phase &phase : problem.phases) {
+      solution.phaseStart.push_back(begin);
+      reservations.forgetAccumulatorsBefore(begin);
+      solution.placements.push_back(schedule(phase, begin));
+      begin = phaseEnd(phase, solution.placements.back(), begin);
+    }
+    solution.phaseStart.push_back(begin);
+    return std::move(solution);
+  }
+
+private:
+  std::vector<Placement> schedule(const Phase &phase, Cycle begin) {
+    std::size_t count = phase.flows.size();
+    std::vector<bool> hoisted = phase.hoistable();
+    std::vector<Cycle> priority = longestPathToEnd(phase), ready(count, begin);
+    std::vector<int> waiting(count, 0);
+    std::vector<std::vector<const Dependence *>> out(count);
+    for (const Dependence &d : phase.dependences)
+      ++waiting[d.to], out[d.from].push_back(&d);
+
+    // Highest priority first; program order among equals keeps results reproducible.
+    auto later = [&](int a, int b) { return priority[a] != priority[b] ? priority[a] < priority[b] : a > b; };
+    std::priority_queue<int, std::vector<int>, decltype(later)> open(later);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (hoisted[i])
+        ready[i] = earliestLoad(phase.flows[i]);
+      if (!waiting[i])
+        open.push(static_cast<int>(i));
+    }
+    std::vector<Placement> placements(count);
+    while (!open.empty()) {
+      int flow = open.top();
+      open.pop();
+      placements[flow] = place(phase.flows[flow], ready[flow]);
+      for (const Dependence *d : out[flow]) {
+        ready[d->to] = std::max(ready[d->to], placements[flow].start + d->distance);
+        if (--waiting[d->to] == 0)
+          open.push(d->to);
+      }
+    }
+    noteInstalls(phase, placements);
+    return placements;
+  }
+
+  Placement place(const FlowShape &flow, Cycle earliest) {
+    for (Cycle start = std::max<Cycle>(earliest, 0);; ++start)
+      if (auto placement = reservations.tryPlace(flow, start))
+        return *placement;
+  }
+
+  /// A load may write a weight buffer from the cycle after the plane's last install.
+  Cycle earliestLoad(const FlowShape &load) const {
+    for (const Access &access : load.accesses)
+      if (access.kind == Access::Kind::WeightBuffer)
+        if (auto install = lastInstall.find(access.where); install != lastInstall.end())
+          return install->second + 1 - access.first;
+    return 0;
+  }
+
+  void noteInstalls(const Phase &phase, const std::vector<Placement> &placements) {
+    for (std::size_t i = 0; i < phase.flows.size(); ++i)
+      for (const Access &access : phase.flows[i].accesses)
+        if (access.kind == Access::Kind::Array && access.write)
+          lastInstall[access.where] = std::max(lastInstall[access.where], placements[i].start + access.first);
+  }
+
+  static Cycle phaseEnd(const Phase &phase, const std::vector<Placement> &placements, Cycle begin) {
+    Cycle end = begin;
+    for (std::size_t i = 0; i < placements.size(); ++i)
+      end = std::max(end, placements[i].start + phase.flows[i].end);
+    return end;
+  }
+
+  const Problem &problem;
+  Reservations reservations;
+  Solution solution;
+  std::map<int, Cycle> lastInstall; ///< per plane
+};
+
+} // namespace
+
+Solution scheduleList(const isa::Machine &machine, const Problem &problem) { return Scheduler(machine, problem).run(); }
+
+} // namespace lpu::compiler::sched

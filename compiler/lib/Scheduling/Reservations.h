@@ -1,0 +1,47 @@
+// What is taken when: issue slots of every queue, stream slots by (direction,
+// stream, tau) with a bit per position, and accumulators. Grows with time.
+#pragma once
+
+#include "lpu/compiler/Scheduling/Flow.h"
+
+#include <optional>
+
+namespace lpu::compiler::sched {
+
+class Reservations {
+public:
+  explicit Reservations(const isa::Machine &machine);
+
+  /// Reserves everything `flow` uses when started at `start`, choosing streams
+  /// and ALUs; nothing is reserved on failure.
+  std::optional<Placement> tryPlace(const FlowShape &flow, Cycle start);
+
+  /// Promises that no flow with ALUs will start before `cycle`; keeps the accumulator lists short.
+  void forgetAccumulatorsBefore(Cycle cycle);
+
+private:
+  struct Bits {
+    std::vector<std::uint64_t> words;
+    bool isFree(Cycle from, Cycle count) const;
+    void assign(Cycle from, Cycle count, bool taken);
+  };
+  struct Span { Cycle from, to; };
+
+  bool queuesFree(const FlowShape &flow, Cycle start) const;
+  bool chooseAlus(const FlowShape &flow, Cycle start, Placement &placement);
+  bool chooseStreams(const FlowShape &flow, Cycle start, Placement &placement);
+  bool streamFree(const FlowShape &flow, int group, int first, Cycle start);
+  void markStreams(const FlowShape &flow, int group, int first, Cycle start, bool taken);
+  void markAlu(const FlowShape &flow, int alu, int number, Cycle start, bool taken);
+  std::vector<std::uint32_t> &slots(isa::Direction direction, int stream);
+  std::uint32_t positions(const Segment &segment) const;
+
+  const isa::Machine &machine;
+  std::vector<Bits> queues;
+  std::vector<std::vector<std::uint32_t>> streams; ///< [direction × 32 + stream][tau + offset]
+  std::vector<std::vector<Span>> accumulators;     ///< per ALU
+  Cycle tauOffset;
+  int vxmQueue; ///< queue number of ALU 0
+};
+
+} // namespace lpu::compiler::sched

@@ -1,0 +1,33 @@
+// Carries out the content recipes of constant regions.
+#pragma once
+
+#include "lpu/compiler/Conversion/Layout.h"
+#include "lpu/compiler/Dialect/Lpu/Lpu.h"
+#include "lpu/compiler/Import/WeightStore.h"
+
+#include <span>
+
+namespace lpu::compiler {
+
+/// Bytes of a region in image order: row (r, i) at (r · slices + i) · rowBytes.
+class Contents {
+public:
+  Contents(WeightStore &store, const isa::Machine &machine) : store(store), machine(machine) {}
+  Status fill(timed::RegionOp region, std::span<std::uint8_t> image);
+
+private:
+  Status tile(mlir::DictionaryAttr content, std::span<std::uint8_t> image);
+  void headOnes(std::int64_t headDim, std::span<std::uint8_t> image);
+  Status channelScales(mlir::DictionaryAttr content, std::span<std::uint8_t> image);
+  Status normGain(mlir::DictionaryAttr content, std::span<std::uint8_t> image);
+  Status rope(mlir::DictionaryAttr content, std::int64_t positions, std::span<std::uint8_t> image);
+  Status embedding(mlir::DictionaryAttr content, std::int64_t rows, std::span<std::uint8_t> image);
+  Layout layoutOf(mlir::DictionaryAttr content, llvm::StringRef key) const;
+  /// Byte b of `value` into lane `lane` of vector `row` of a region with `planes` slices.
+  void put(std::span<std::uint8_t> image, std::int64_t planes, std::int64_t row, std::int64_t lane, std::uint32_t value) const;
+
+  WeightStore &store;
+  const isa::Machine &machine;
+};
+
+} // namespace lpu::compiler

@@ -1,0 +1,48 @@
+// lpucc: command line of the compiler driver.
+
+#include "lpu/compiler/Pipelines/Driver.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <unistd.h>
+
+using namespace lpu::compiler;
+
+int main(int argc, char **argv) {
+  DriverOptions options;
+  CLI::App app("Compiles a quantized Llama model (GGUF) for a Groq-style LPU: a statically scheduled program whose length in cycles is known exactly.\n\n"
+               "  lpucc model.gguf -o model.lpx                       compile for one tsp1 chip\n"
+               "  lpucc model.gguf -o model.lpx --max-context=128     smaller KV cache, fewer programs\n"
+               "  lpucc model.gguf -o m.mlir --compile-to=stream      stop at an intermediate stage\n"
+               "  lpucc dumps/stream.mlir -o model.lpx                go on from a dumped stage\n",
+               "lpucc");
+  app.add_option("model", options.input, "GGUF model, or an .mlir file dumped at any stage")->required();
+  app.add_option("-o,--output", options.output, "file to write")->required();
+  app.add_option("--target", options.pipeline.target, "machine: a preset (tsp1, small) or a YAML file")->capture_default_str();
+  app.add_option("--max-context", options.pipeline.maxContext, "positions the KV cache holds (default: the model's context)")->check(CLI::PositiveNumber);
+  app.add_option("--compile-to", options.compileTo, "stop at this stage and write it as text: llm, stream, lpu; lpx is the program")
+      ->check(CLI::IsMember({"llm", "stream", "lpu", "lpx"}))
+      ->capture_default_str();
+  app.add_option("--dump-dir", options.dumpDir, "write llm.mlir, stream.mlir and lpu.mlir into this folder");
+  app.add_option("--report", options.report, "write sizes, predicted cycles and bounds as JSON");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success &success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError &error) {
+    std::fprintf(stderr, "lpucc: error: %s; see lpucc --help\n", error.what());
+    return 2;
+  }
+  bool terminal = isatty(STDERR_FILENO);
+  if (terminal)
+    options.progress = [](const std::string &phase) { std::fprintf(stderr, "lpucc: %s\n", phase.c_str()); };
+  auto result = compileFile(options);
+  if (!result) {
+    std::fprintf(stderr, "%s\n", result.error().str().c_str());
+    return 1;
+  }
+  if (options.compileTo == "lpx" && (terminal || isatty(STDOUT_FILENO)))
+    std::fprintf(stderr, "%s\n  compiled in %.2f s\n", reportTable(result->program).c_str(), result->compileSeconds);
+  return 0;
+}
