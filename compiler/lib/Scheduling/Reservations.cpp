@@ -17,7 +17,7 @@ Cycle slotsOf(const Issue &issue) { return lastCopy(issue) + 1; }
 
 Reservations::Reservations(const isa::Machine &machine)
     : machine(machine), queues(isa::queueCount(machine)), streams(2 * machine.streamsPerDirection),
-      accumulators(machine.vxmAlus), tauOffset(4 * machine.maxPosition()),
+      accumulators(machine.vxmAlus), results(machine.vxmAlus), tauOffset(4 * machine.maxPosition()),
       vxmQueue(isa::queueNumber(machine, {isa::UnitKind::Vxm, isa::Side::East, 0})) {}
 
 bool Reservations::Bits::isFree(Cycle from, Cycle count) const {
@@ -70,8 +70,10 @@ bool Reservations::queuesFree(const FlowShape &flow, Cycle start) const {
 
 void Reservations::markAlu(const FlowShape &flow, int alu, int number, Cycle start, bool taken) {
   for (const Issue &issue : flow.issues)
-    if (issue.alu == alu)
+    if (issue.alu == alu) {
       queues[vxmQueue + number].assign(start + issue.at, slotsOf(issue), taken);
+      results[number].assign(start + issue.at + effectLatency(machine, issue.instruction), slotsOf(issue), taken);
+    }
   const AluUse &use = flow.alus[alu];
   if (use.accTo < use.accFrom)
     return;
@@ -90,7 +92,8 @@ bool Reservations::chooseAlus(const FlowShape &flow, Cycle start, Placement &pla
     const AluUse &use = flow.alus[alu];
     auto fits = [&](int number) {
       for (const Issue *issue : issues[alu])
-        if (!queues[vxmQueue + number].isFree(start + issue->at, slotsOf(*issue)))
+        if (!queues[vxmQueue + number].isFree(start + issue->at, slotsOf(*issue)) ||
+            !results[number].isFree(start + issue->at + effectLatency(machine, issue->instruction), slotsOf(*issue)))
           return false;
       if (use.accTo >= use.accFrom)
         for (const Span &span : accumulators[number])

@@ -40,6 +40,7 @@ private:
   std::vector<Bits> queues;
   std::vector<std::vector<std::uint32_t>> streams; ///< [direction × 32 + stream][tau + offset]
   std::vector<std::vector<Span>> accumulators;     ///< per ALU
+  std::vector<Bits> results; ///< per ALU: cycles in which a result becomes visible (operations differ in latency)
   Cycle tauOffset;
   int vxmQueue; ///< queue number of ALU 0
 };

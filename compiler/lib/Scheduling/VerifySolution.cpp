@@ -72,6 +72,10 @@ private:
       int queue = issue.queue >= 0 ? issue.queue : vxm + placement.alus[issue.alu];
       Cycle from = placement.start + issue.at;
       issues.push_back({queue, from, from + lastCopy(issue), &flow.label});
+      if (issue.alu >= 0) {
+        Cycle visible = from + effectLatency(machine, issue.instruction);
+        results.push_back({placement.alus[issue.alu], visible, visible + lastCopy(issue), &flow.label});
+      }
     }
     for (std::size_t a = 0; a < flow.alus.size(); ++a)
       if (flow.alus[a].accTo >= flow.alus[a].accFrom)
@@ -96,6 +100,8 @@ private:
   Fault checkIssues() {
     if (Fault fault = overlap(issues, "queue"))
       return fault;
+    if (Fault fault = overlap(results, "result of ALU"))
+      return fault;
     return overlap(accumulators, "accumulator of ALU");
   }
 
@@ -113,7 +119,7 @@ private:
   const isa::Machine &machine;
   const Problem &problem;
   const Solution &solution;
-  std::vector<Span> issues, accumulators;
+  std::vector<Span> issues, results, accumulators;
   std::vector<Slot> slots;
 };
 

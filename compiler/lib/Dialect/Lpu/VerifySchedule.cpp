@@ -137,7 +137,8 @@ private:
       } else if (i.opcode == Opcode::Gather) {
         done = produce(d, i.get(Field::Dir), i.get(Field::Stream), 1, effect);
       } else if (isa::isVxm(i.opcode)) {
-        results[{d.queue.index, effect}] = true;
+        if (!results.insert({{d.queue.index, effect}, true}).second)
+          return const_cast<Dispatch &>(d).op.emitOpError("makes a second result of ALU ") << d.queue.index << " visible in cycle " << effect;
         if (i.get(Field::Out))
           done = produce(d, i.get(Field::OutDir), i.get(Field::OutStream), isa::widthBytes(i.get(Field::OutWidth)), effect);
       } else if (i.opcode == Opcode::Activate) {
