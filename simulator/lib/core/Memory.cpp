@@ -16,8 +16,6 @@ Memory::Memory(const isa::Machine &machine)
       rows(static_cast<std::size_t>(2) * machine.memSlicesPerSide * machine.memBanks * machine.memRowsPerBank),
       zeroRow(machine.rowBytes()), pool(machine.rowBytes()) {}
 
-Memory::~Memory() { owned.clear(); }
-
 Status Memory::load(const isa::Program &program) {
   for (const Region &region : program.regions) {
     Status status = loadRegion(program, region);

@@ -26,7 +26,6 @@ struct MemRow {
 class Memory {
 public:
   explicit Memory(const isa::Machine &machine);
-  ~Memory();
   Memory(const Memory &) = delete;
   Memory &operator=(const Memory &) = delete;
 

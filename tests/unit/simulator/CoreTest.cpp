@@ -1,0 +1,113 @@
+// Parts of the cores that stand alone: values, the digest, dot products, and the
+// two stream files against each other.
+#include "Dot.h"
+#include "ProgramBuilder.h"
+#include "RegisterStreamFile.h"
+#include "Sha256.h"
+#include "SlotStreamFile.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace lpu::test {
+namespace {
+
+std::string digestOf(const std::string &text, std::size_t pieces) {
+  sim::Sha256 hash;
+  const auto *bytes = reinterpret_cast<const std::uint8_t *>(text.data());
+  for (std::size_t at = 0; at < text.size(); at += pieces)
+    hash.update(bytes + at, std::min(pieces, text.size() - at));
+  std::string hex;
+  for (std::uint8_t b : hash.finish()) {
+    hex += "0123456789abcdef"[b >> 4];
+    hex += "0123456789abcdef"[b & 15];
+  }
+  return hex;
+}
+
+// Examples of FIPS 180-4, fed in pieces of several sizes.
+TEST(Sha256, PublishedExamples) {
+  for (std::size_t pieces : {1, 3, 64, 1000}) {
+    EXPECT_EQ(digestOf("abc", pieces), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    EXPECT_EQ(digestOf("", pieces), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    EXPECT_EQ(digestOf("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", pieces),
+              "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+  }
+  EXPECT_EQ(digestOf(std::string(1000000, 'a'), 320), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+TEST(Dot, EqualsThePlainSum) {
+  std::mt19937 random(1);
+  for (int count : {1, 15, 16, 17, 64, 320, 512}) {
+    std::vector<std::int8_t> w(count);
+    std::vector<std::int16_t> x(count);
+    for (int round = 0; round < 20; ++round) {
+      std::int64_t sum = 0;
+      for (int i = 0; i < count; ++i) {
+        w[i] = static_cast<std::int8_t>(round == 0 ? -128 : random());
+        x[i] = static_cast<std::int8_t>(round == 0 ? -128 : random());
+        sum += w[i] * x[i];
+      }
+      EXPECT_EQ(sim::dotInt8(w.data(), x.data(), count), sum) << count;
+    }
+  }
+}
+
+TEST(VectorValue, SharesAndRecyclesBlocks) {
+  sim::VectorPool pool(64);
+  const std::uint8_t *first;
+  {
+    sim::VectorValue a = sim::VectorValue::allocate(pool), b = a;
+    first = a.data();
+    a = sim::VectorValue();
+    EXPECT_EQ(b.data(), first);
+    EXPECT_NE(sim::VectorValue::allocate(pool).data(), first); // b still holds it
+  }
+  sim::VectorValue c = sim::VectorValue::allocate(pool), d = sim::VectorValue::allocate(pool);
+  EXPECT_TRUE(c.data() == first || d.data() == first);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(c.data()) % 64, 0u);
+}
+
+// The slot identity (T2.3, T2.4) against registers that really shift: random
+// drives at random distances ahead, every register looked at in every cycle.
+TEST(StreamFiles, SlotsEqualRegisters) {
+  ProgramBuilder b;
+  sim::VectorPool pool(64); // outlives the values in the files
+  sim::SlotStreamFile slots(b.machine);
+  sim::RegisterStreamFile registers(b.machine);
+  std::mt19937 random(7);
+  const int reach = b.machine.maxPosition();
+  int seen = 0;
+  for (isa::Cycle now = 0; now < 3000; ++now) {
+    registers.advance(now);
+    for (int i = static_cast<int>(random() % 6); i > 0; --i) {
+      sim::StreamRef ref{random() % 2 ? isa::Direction::East : isa::Direction::West,
+                         static_cast<std::uint8_t>(random() % 3)};
+      int position = static_cast<int>(random() % (2 * reach + 1)) - reach;
+      isa::Cycle at = now + 1 + random() % 24;
+      sim::VectorValue value = sim::VectorValue::allocate(pool);
+      value.writable()[0] = static_cast<std::uint8_t>(random());
+      const sim::Producer *a = slots.drive(ref, position, at, value, {static_cast<int>(now), now, nullptr});
+      const sim::Producer *c = registers.drive(ref, position, at, value, {static_cast<int>(now), now, nullptr});
+      ASSERT_EQ(a == nullptr, c == nullptr);
+      if (a) {
+        EXPECT_EQ(a->issued, c->issued);
+      }
+    }
+    for (auto dir : {isa::Direction::East, isa::Direction::West})
+      for (std::uint8_t s = 0; s < 3; ++s)
+        for (int p = -reach; p <= reach; ++p) {
+          const sim::VectorValue *a = slots.sample({dir, s}, p, now), *c = registers.sample({dir, s}, p, now);
+          ASSERT_EQ(a == nullptr, c == nullptr) << now;
+          if (a) {
+            ASSERT_EQ(a->data(), c->data()) << now;
+            ++seen;
+          }
+        }
+  }
+  EXPECT_GT(seen, 10000);
+}
+
+} // namespace
+} // namespace lpu::test
