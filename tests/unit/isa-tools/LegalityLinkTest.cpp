@@ -111,7 +111,7 @@ TEST(LegalitySpeed, HundredsOfThousandsOfDispatchesTakeWellUnderASecond) {
   EXPECT_CLEAN(report);
   EXPECT_EQ(report.dispatches, 290000u);
   RecordProperty("seconds", std::to_string(seconds.count()));
-  EXPECT_LT(seconds.count(), 5.0); // generous: sanitizers and a loaded machine; 0.05 s is usual
+  EXPECT_LT(seconds.count(), 10.0); // 0.1 s alone on a core; room for sanitizers and a loaded machine
 }
 
 } // namespace
