@@ -8,8 +8,8 @@
 #include "lpu/isa/Machine.h"
 
 #include <algorithm>
-#include <map>
 #include <unordered_map>
+#include <unordered_set>
 
 using namespace mlir;
 
@@ -22,6 +22,8 @@ namespace {
 using isa::Cycle;
 using isa::Field;
 using isa::Opcode;
+
+constexpr std::size_t kLongestWindow = 512; // Window is an 8-bit field
 
 struct Dispatch {
   Cycle cycle;
@@ -45,7 +47,8 @@ public:
   Verifier(const isa::Machine &machine, ProgramOp program) : machine(machine), program(program) {}
 
   LogicalResult run() {
-    if (failed(expand()) || failed(drive()) || failed(sample()))
+    // First everything that puts a value somewhere, then everything that takes one: no order of time is needed.
+    if (failed(forEachDispatch([&](Dispatch &d) { return drive(d); })) || failed(forEachDispatch([&](Dispatch &d) { return sample(d); })))
       return failure();
     Cycle length = end + machine.superlanes - 1;
     if (length != static_cast<Cycle>(program.getCycles()))
@@ -54,30 +57,34 @@ public:
   }
 
 private:
-  LogicalResult expand() {
+  LogicalResult forEachDispatch(llvm::function_ref<LogicalResult(Dispatch &)> visit) {
     for (auto queue : program.getBody().getOps<QueueOp>()) {
       isa::QueueId id = *isa::parseQueueName(queue.getQueue().str());
       Cycle free = 0;
-      std::vector<Dispatch> recent;
+      std::vector<Dispatch> recent; // the words before the current one, for windows
       for (auto issue : queue.getBody().getOps<IssueOp>()) {
         auto cycle = static_cast<Cycle>(issue.getCycle()), copies = static_cast<Cycle>(issue.getCount()), window = static_cast<Cycle>(issue.getWindow());
         if (cycle < free)
           return issue.emitOpError("dispatches at ") << cycle << " while queue " << queue.getQueue() << " is busy until " << free - 1;
+        if (recent.size() > kLongestWindow)
+          recent.erase(recent.begin(), recent.end() - kLongestWindow / 2);
         recent.push_back({cycle, id, instructionOf(issue), issue});
         if (static_cast<Cycle>(recent.size()) < window)
           return issue.emitOpError("repeats ") << window << " words but only " << recent.size() << " stand before it";
-        dispatches.push_back(recent.back());
+        Dispatch first = recent.back();
+        if (failed(visit(first)))
+          return failure();
         for (Cycle copy = 1; copy < copies; ++copy)
           for (Cycle i = window; i > 0; --i) {
             Dispatch again = recent[recent.size() - static_cast<std::size_t>(i)];
             again.cycle += copy * window;
             step(again.instruction, copy);
-            dispatches.push_back(again);
+            if (failed(visit(again)))
+              return failure();
           }
         free = cycle + (copies - 1) * window + 1;
       }
     }
-    std::stable_sort(dispatches.begin(), dispatches.end(), [](const Dispatch &a, const Dispatch &b) { return a.cycle < b.cycle; });
     return success();
   }
 
@@ -97,25 +104,25 @@ private:
 
   Cycle tau(int direction, int position, Cycle cycle) const { return direction == 0 ? cycle - position : cycle + position; }
 
-  LogicalResult produce(const Dispatch &d, std::int64_t direction, std::int64_t stream, int bytes, Cycle cycle) {
+  LogicalResult produce(Dispatch &d, std::int64_t direction, std::int64_t stream, int bytes, Cycle cycle) {
     int position = isa::queuePosition(machine, d.queue);
     for (int b = 0; b < bytes; ++b) {
       auto &producers = slots[{static_cast<int>(direction) * 32 + static_cast<int>(stream) + b, tau(static_cast<int>(direction), position, cycle)}];
       if (llvm::is_contained(producers, position))
-        return const_cast<Dispatch &>(d).op.emitOpError("drives stream ") << stream + b << (direction ? " west" : " east") << " at position " << position << " in cycle " << cycle << ", where another instruction drives it too";
+        return d.op.emitOpError("drives stream ") << stream + b << (direction ? " west" : " east") << " at position " << position << " in cycle " << cycle << ", where another instruction drives it too";
       producers.push_back(position);
     }
     return success();
   }
 
-  LogicalResult consume(const Dispatch &d, std::int64_t direction, std::int64_t stream, int bytes) {
+  LogicalResult consume(Dispatch &d, std::int64_t direction, std::int64_t stream, int bytes) {
     int position = isa::queuePosition(machine, d.queue);
     Cycle slot = tau(static_cast<int>(direction), position, d.cycle);
     for (int b = 0; b < bytes; ++b) {
       auto found = slots.find({static_cast<int>(direction) * 32 + static_cast<int>(stream) + b, slot});
       bool upstream = found != slots.end() && llvm::any_of(found->second, [&](int p) { return direction == 0 ? p <= position : p >= position; });
       if (!upstream)
-        return const_cast<Dispatch &>(d).op.emitOpError("reads stream ") << stream + b << (direction ? " west" : " east") << " at position " << position << " in cycle " << d.cycle << ": nothing was driven " << (direction ? "east" : "west") << " of it on slot " << d.cycle << (direction ? " + " : " - ") << position << " = " << slot;
+        return d.op.emitOpError("reads stream ") << stream + b << (direction ? " west" : " east") << " at position " << position << " in cycle " << d.cycle << ": nothing was driven " << (direction ? "east" : "west") << " of it on slot " << d.cycle << (direction ? " + " : " - ") << position << " = " << slot;
     }
     return success();
   }
@@ -123,68 +130,60 @@ private:
   int outward(const isa::QueueId &queue) const { return queue.side == isa::Side::East ? 0 : 1; }
 
   /// Everything that puts a value somewhere: streams, ALU results, memory rows.
-  LogicalResult drive() {
-    for (const Dispatch &d : dispatches) {
-      const isa::Instruction &i = d.instruction;
-      Cycle latency = isa::latencyOf(machine, i.opcode), effect = d.cycle + latency;
-      LogicalResult done = success();
-      if (i.opcode == Opcode::Mem) {
-        effect = d.cycle + std::max(i.get(Field::Rd) ? machine.latency.MemRead : 0, i.get(Field::Wr) ? machine.latency.MemWrite : 0);
-        if (i.get(Field::Rd))
-          done = produce(d, i.get(Field::RdDir), i.get(Field::RdStream), 1, d.cycle + machine.latency.MemRead);
-        if (i.get(Field::Wr))
-          writes[rowKey(d, i.get(Field::WrBank), i.get(Field::WrRow))].push_back(d.cycle + machine.latency.MemWrite);
-      } else if (i.opcode == Opcode::Gather) {
-        done = produce(d, i.get(Field::Dir), i.get(Field::Stream), 1, effect);
-      } else if (isa::isVxm(i.opcode)) {
-        if (!results.insert({{d.queue.index, effect}, true}).second)
-          return const_cast<Dispatch &>(d).op.emitOpError("makes a second result of ALU ") << d.queue.index << " visible in cycle " << effect;
-        if (i.get(Field::Out))
-          done = produce(d, i.get(Field::OutDir), i.get(Field::OutStream), isa::widthBytes(i.get(Field::OutWidth)), effect);
-      } else if (i.opcode == Opcode::Activate) {
-        effect = d.cycle + std::max({i.get(Field::Load) ? machine.latency.MxmLoad : 0, i.get(Field::Install) ? machine.latency.MxmInstall : 0, i.get(Field::Play) ? machine.latency.MxmPlay : 0});
-        if (i.get(Field::Play))
-          sums[{plane(d.queue), d.cycle + machine.latency.MxmPlay}] = true;
-      } else if (i.opcode == Opcode::Accumulate && i.get(Field::Emit)) {
-        done = produce(d, 1 - outward(d.queue), i.get(Field::Stream), 4, effect);
-      }
-      if (failed(done))
-        return failure();
-      end = std::max(end, effect);
+  LogicalResult drive(Dispatch &d) {
+    const isa::Instruction &i = d.instruction;
+    Cycle latency = isa::latencyOf(machine, i.opcode), effect = d.cycle + latency;
+    LogicalResult done = success();
+    if (i.opcode == Opcode::Mem) {
+      effect = d.cycle + std::max(i.get(Field::Rd) ? machine.latency.MemRead : 0, i.get(Field::Wr) ? machine.latency.MemWrite : 0);
+      if (i.get(Field::Rd))
+        done = produce(d, i.get(Field::RdDir), i.get(Field::RdStream), 1, d.cycle + machine.latency.MemRead);
+      if (i.get(Field::Wr))
+        writes[rowKey(d, i.get(Field::WrBank), i.get(Field::WrRow))].push_back(d.cycle + machine.latency.MemWrite);
+    } else if (i.opcode == Opcode::Gather) {
+      done = produce(d, i.get(Field::Dir), i.get(Field::Stream), 1, effect);
+    } else if (isa::isVxm(i.opcode)) {
+      if (!results.insert(key(d.queue.index, effect)).second)
+        return d.op.emitOpError("makes a second result of ALU ") << d.queue.index << " visible in cycle " << effect;
+      if (i.get(Field::Out))
+        done = produce(d, i.get(Field::OutDir), i.get(Field::OutStream), isa::widthBytes(i.get(Field::OutWidth)), effect);
+    } else if (i.opcode == Opcode::Activate) {
+      effect = d.cycle + std::max({i.get(Field::Load) ? machine.latency.MxmLoad : 0, i.get(Field::Install) ? machine.latency.MxmInstall : 0, i.get(Field::Play) ? machine.latency.MxmPlay : 0});
+      if (i.get(Field::Play))
+        sums.insert(key(plane(d.queue), d.cycle + machine.latency.MxmPlay));
+    } else if (i.opcode == Opcode::Accumulate && i.get(Field::Emit)) {
+      done = produce(d, 1 - outward(d.queue), i.get(Field::Stream), 4, effect);
     }
-    return success();
+    end = std::max(end, effect);
+    return done;
   }
 
   /// Everything that takes a value finds one.
-  LogicalResult sample() {
-    for (const Dispatch &d : dispatches) {
-      const isa::Instruction &i = d.instruction;
-      LogicalResult done = success();
-      if (i.opcode == Opcode::Mem) {
-        if (i.get(Field::Rd))
-          done = checkRead(d);
-        if (i.get(Field::Wr) && succeeded(done))
-          done = consume(d, i.get(Field::WrDir), i.get(Field::WrStream), 1);
-      } else if (i.opcode == Opcode::Gather || i.opcode == Opcode::Scatter) {
-        done = consume(d, i.get(Field::MapDir), i.get(Field::MapStream), 2);
-        if (i.opcode == Opcode::Scatter && succeeded(done))
-          done = consume(d, i.get(Field::Dir), i.get(Field::Stream), 1);
-      } else if (isa::isVxm(i.opcode)) {
-        done = checkOperands(d);
-      } else if (i.opcode == Opcode::LoadWeights) {
-        done = consume(d, outward(d.queue), i.get(Field::Stream), 16);
-      } else if (i.opcode == Opcode::Activate && i.get(Field::Load)) {
-        done = consume(d, outward(d.queue), i.get(Field::LoadStream), 1);
-      } else if (i.opcode == Opcode::Accumulate && i.get(Field::AccMode) && !sums.count({plane(d.queue), d.cycle})) {
-        done = const_cast<Dispatch &>(d).op.emitOpError("takes a sum in cycle ") << d.cycle << ", but nothing was played in cycle " << d.cycle << " - " << machine.latency.MxmPlay << " = " << d.cycle - machine.latency.MxmPlay;
-      }
-      if (failed(done))
-        return failure();
+  LogicalResult sample(Dispatch &d) {
+    const isa::Instruction &i = d.instruction;
+    LogicalResult done = success();
+    if (i.opcode == Opcode::Mem) {
+      if (i.get(Field::Rd))
+        done = checkRead(d);
+      if (i.get(Field::Wr) && succeeded(done))
+        done = consume(d, i.get(Field::WrDir), i.get(Field::WrStream), 1);
+    } else if (i.opcode == Opcode::Gather || i.opcode == Opcode::Scatter) {
+      done = consume(d, i.get(Field::MapDir), i.get(Field::MapStream), 2);
+      if (i.opcode == Opcode::Scatter && succeeded(done))
+        done = consume(d, i.get(Field::Dir), i.get(Field::Stream), 1);
+    } else if (isa::isVxm(i.opcode)) {
+      done = checkOperands(d);
+    } else if (i.opcode == Opcode::LoadWeights) {
+      done = consume(d, outward(d.queue), i.get(Field::Stream), 16);
+    } else if (i.opcode == Opcode::Activate && i.get(Field::Load)) {
+      done = consume(d, outward(d.queue), i.get(Field::LoadStream), 1);
+    } else if (i.opcode == Opcode::Accumulate && i.get(Field::AccMode) && !sums.count(key(plane(d.queue), d.cycle))) {
+      done = d.op.emitOpError("takes a sum in cycle ") << d.cycle << ", but nothing was played in cycle " << d.cycle << " - " << machine.latency.MxmPlay << " = " << d.cycle - machine.latency.MxmPlay;
     }
-    return success();
+    return done;
   }
 
-  LogicalResult checkOperands(const Dispatch &d) {
+  LogicalResult checkOperands(Dispatch &d) {
     static constexpr Field kinds[] = {Field::AKind, Field::BKind, Field::CKind}, indices[] = {Field::AIndex, Field::BIndex, Field::CIndex},
                            dirs[] = {Field::ADir, Field::BDir, Field::CDir}, widths[] = {Field::AWidth, Field::BWidth, Field::CWidth};
     for (int slot = 0; slot < 3; ++slot) {
@@ -192,23 +191,24 @@ private:
       std::int64_t index = d.instruction.get(indices[slot]);
       if (kind == isa::OperandKind::Stream && failed(consume(d, d.instruction.get(dirs[slot]), index, isa::widthBytes(d.instruction.get(widths[slot])))))
         return failure();
-      if (kind == isa::OperandKind::Alu && !results.count({index, d.cycle}))
-        return const_cast<Dispatch &>(d).op.emitOpError("reads ALU ") << index << " in cycle " << d.cycle << ", when no result of it is visible";
+      if (kind == isa::OperandKind::Alu && !results.count(key(index, d.cycle)))
+        return d.op.emitOpError("reads ALU ") << index << " in cycle " << d.cycle << ", when no result of it is visible";
     }
     return success();
   }
 
   /// A row that this program writes must not be read while a write is in flight.
-  LogicalResult checkRead(const Dispatch &d) {
+  LogicalResult checkRead(Dispatch &d) {
     auto found = writes.find(rowKey(d, d.instruction.get(Field::RdBank), d.instruction.get(Field::RdRow)));
     if (found == writes.end())
       return success();
     for (Cycle visible : found->second)
       if (visible > d.cycle && visible - machine.latency.MemWrite <= d.cycle)
-        return const_cast<Dispatch &>(d).op.emitOpError("reads row ") << d.instruction.get(Field::RdRow) << " in cycle " << d.cycle << ", written in cycle " << visible - machine.latency.MemWrite << " and readable from " << visible;
+        return d.op.emitOpError("reads row ") << d.instruction.get(Field::RdRow) << " in cycle " << d.cycle << ", written in cycle " << visible - machine.latency.MemWrite << " and readable from " << visible;
     return success();
   }
 
+  static std::int64_t key(std::int64_t unit, Cycle cycle) { return cycle * 64 + unit; }
   int plane(const isa::QueueId &queue) const { return queue.index + (queue.side == isa::Side::East ? 0 : machine.mxmPlanesPerSide); }
   std::int64_t rowKey(const Dispatch &d, std::int64_t bank, std::int64_t row) const {
     std::int64_t slice = d.queue.index + (d.queue.side == isa::Side::East ? 0 : machine.memSlicesPerSide);
@@ -217,9 +217,8 @@ private:
 
   const isa::Machine &machine;
   ProgramOp program;
-  std::vector<Dispatch> dispatches;
   std::unordered_map<SlotKey, llvm::SmallVector<int, 2>, SlotHash> slots;
-  std::map<std::pair<std::int64_t, Cycle>, bool> results, sums;
+  std::unordered_set<std::int64_t> results, sums; ///< key(ALU or plane, cycle)
   std::unordered_map<std::int64_t, std::vector<Cycle>> writes;
   Cycle end = 0;
 };
