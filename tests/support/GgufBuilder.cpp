@@ -67,7 +67,8 @@ GgufBuilder &GgufBuilder::erase(const std::string &key) {
   return *this;
 }
 
-GgufBuilder &GgufBuilder::tensor(const std::string &name, std::vector<std::uint64_t> dims, std::uint32_t type, Bytes data) {
+GgufBuilder &GgufBuilder::tensor(const std::string &name, std::vector<std::uint64_t> dims, std::uint32_t type,
+                                 Bytes data) {
   auto it = std::find_if(tensors.begin(), tensors.end(), [&](const Tensor &t) { return t.name == name; });
   if (it == tensors.end())
     it = tensors.insert(tensors.end(), Tensor{});
@@ -75,7 +76,8 @@ GgufBuilder &GgufBuilder::tensor(const std::string &name, std::vector<std::uint6
   return *this;
 }
 
-GgufBuilder &GgufBuilder::tensorF32(const std::string &name, std::vector<std::uint64_t> dims, const std::vector<float> &values) {
+GgufBuilder &GgufBuilder::tensorF32(const std::string &name, std::vector<std::uint64_t> dims,
+                                    const std::vector<float> &values) {
   Bytes data(values.size() * sizeof(float));
   std::memcpy(data.data(), values.data(), data.size());
   return tensor(name, std::move(dims), 0, std::move(data));
@@ -128,14 +130,19 @@ GgufBuilder TinyLlama::build() const {
   GgufBuilder file;
   file.string("general.architecture", "llama").string("general.name", "tiny").u32("llama.context_length", context);
   file.u32("llama.embedding_length", hidden).u32("llama.block_count", layers).u32("llama.feed_forward_length", ffn);
-  file.u32("llama.attention.head_count", heads).u32("llama.attention.head_count_kv", kvHeads).u32("llama.attention.key_length", headDim);
-  file.f32("llama.attention.layer_norm_rms_epsilon", 1e-5f).f32("llama.rope.freq_base", 10000.0f).u32("llama.rope.dimension_count", headDim);
+  file.u32("llama.attention.head_count", heads)
+      .u32("llama.attention.head_count_kv", kvHeads)
+      .u32("llama.attention.key_length", headDim);
+  file.f32("llama.attention.layer_norm_rms_epsilon", 1e-5f)
+      .f32("llama.rope.freq_base", 10000.0f)
+      .u32("llama.rope.dimension_count", headDim);
   if (tokenizer) {
     std::vector<std::string> tokens;
     for (std::uint32_t i = 0; i < vocabulary; ++i)
       tokens.push_back("t" + std::to_string(i));
     file.string("tokenizer.ggml.model", "llama").strings("tokenizer.ggml.tokens", tokens);
-    file.floats("tokenizer.ggml.scores", std::vector<float>(vocabulary, -1.0f)).ints("tokenizer.ggml.token_type", std::vector<std::int32_t>(vocabulary, 1));
+    file.floats("tokenizer.ggml.scores", std::vector<float>(vocabulary, -1.0f))
+        .ints("tokenizer.ggml.token_type", std::vector<std::int32_t>(vocabulary, 1));
     file.u32("tokenizer.ggml.bos_token_id", 1).u32("tokenizer.ggml.eos_token_id", 2);
   }
   std::uint32_t state = seed;
@@ -150,7 +157,9 @@ GgufBuilder TinyLlama::build() const {
   auto matrix = [&](const std::string &name, std::uint64_t rows, std::uint64_t cols) {
     file.tensorF32(name, {cols, rows}, random(rows * cols, 0.0f, 0.4f));
   };
-  auto vector = [&](const std::string &name, std::uint64_t size) { file.tensorF32(name, {size}, random(size, 1.0f, 0.3f)); };
+  auto vector = [&](const std::string &name, std::uint64_t size) {
+    file.tensorF32(name, {size}, random(size, 1.0f, 0.3f));
+  };
   matrix("token_embd.weight", vocabulary, hidden);
   if (ropeFreqs)
     vector("rope_freqs.weight", headDim / 2);
@@ -178,6 +187,8 @@ void writeFile(const std::string &path, const Bytes &bytes) {
   out.write(reinterpret_cast<const char *>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
 
-std::string temporaryPath(const std::string &name) { return testing::TempDir() + "lpu-" + std::to_string(::getpid()) + "-" + name; }
+std::string temporaryPath(const std::string &name) {
+  return testing::TempDir() + "lpu-" + std::to_string(::getpid()) + "-" + name;
+}
 
 } // namespace lpu::test

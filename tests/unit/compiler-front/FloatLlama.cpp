@@ -42,7 +42,8 @@ struct Model {
       divisors = load("rope_freqs.weight");
     for (std::size_t i = 0; i < x.size(); i += 2) {
       std::size_t pair = i % s.headDim / 2;
-      double angle = static_cast<double>(position) * std::exp(-2.0 * static_cast<double>(pair) / s.headDim * std::log(s.ropeBase)) / divisors[pair];
+      double angle = static_cast<double>(position) *
+                     std::exp(-2.0 * static_cast<double>(pair) / s.headDim * std::log(s.ropeBase)) / divisors[pair];
       double a = x[i], b = x[i + 1];
       x[i] = a * std::cos(angle) - b * std::sin(angle);
       x[i + 1] = a * std::sin(angle) + b * std::cos(angle);

@@ -57,8 +57,13 @@ TEST(GgufFile, FindsTensorsWithRowsAndColumns) {
 
 TEST(GgufFile, ReadsIntegersOfEveryWidth) {
   GgufBuilder b;
-  b.set("u8", 0, {200}).set("i8", 1, {100}).set("u16", 2, GgufBuilder::raw<std::uint16_t>(60000)).set("i16", 3, GgufBuilder::raw<std::int16_t>(30000));
-  b.u32("u32", 4000000000u).set("i32", 5, GgufBuilder::raw<std::int32_t>(2000000000)).set("u64", 10, GgufBuilder::raw<std::uint64_t>(1ull << 40));
+  b.set("u8", 0, {200})
+      .set("i8", 1, {100})
+      .set("u16", 2, GgufBuilder::raw<std::uint16_t>(60000))
+      .set("i16", 3, GgufBuilder::raw<std::int16_t>(30000));
+  b.u32("u32", 4000000000u)
+      .set("i32", 5, GgufBuilder::raw<std::int32_t>(2000000000))
+      .set("u64", 10, GgufBuilder::raw<std::uint64_t>(1ull << 40));
   b.set("i64", 11, GgufBuilder::raw<std::int64_t>(1ll << 41));
   auto file = openOrFail(b);
   ASSERT_TRUE(file);
@@ -78,7 +83,11 @@ TEST(GgufFile, ReadsIntegersOfEveryWidth) {
 
 TEST(GgufFile, ReadsFloatsBoolsStringsAndArrays) {
   GgufBuilder b;
-  b.f32("f32", 1.5f).set("f64", 12, GgufBuilder::raw(2.25)).boolean("yes", true).boolean("no", false).string("s", "héllo");
+  b.f32("f32", 1.5f)
+      .set("f64", 12, GgufBuilder::raw(2.25))
+      .boolean("yes", true)
+      .boolean("no", false)
+      .string("s", "héllo");
   b.strings("ss", {"a", "", "bc"}).floats("fs", {1, 2, 3}).ints("is", {-1, 7});
   auto file = openOrFail(b);
   ASSERT_TRUE(file);

@@ -54,10 +54,16 @@ const BadCase kStructure[] = {
     {"OneTensorTooMany", [](auto &f) { f.tensorCount = static_cast<std::int64_t>(f.tensors.size()) + 1; }, "at byte"},
     {"EmptyKey", [](auto &f) { f.u32("", 1); }, "a key is empty"},
     {"LongKey", [](auto &f) { f.u32(std::string(300, 'k'), 1); }, "key of 300 bytes"},
-    {"UnknownKind", [](auto &f) { f.set("odd", 13, {0, 0, 0, 0}); }, "value kind 13 does not exist"},
+    {"UnknownKind",
+     [](auto &f) {
+       f.set("odd", 13, {0, 0, 0, 0});
+     },
+     "value kind 13 does not exist"},
     {"DuplicateKey", [](auto &f) { f.entries.push_back(f.entries[3]); }, "is given twice"},
-    {"StringPastEnd", [](auto &f) { f.set("long", 8, GgufBuilder::raw<std::uint64_t>(1 << 20)); }, "key \"long\" at byte"},
-    {"StringLengthWraps", [](auto &f) { f.set("long", 8, GgufBuilder::raw<std::uint64_t>(UINT64_MAX)); }, "18446744073709551615 bytes"},
+    {"StringPastEnd", [](auto &f) { f.set("long", 8, GgufBuilder::raw<std::uint64_t>(1 << 20)); },
+     "key \"long\" at byte"},
+    {"StringLengthWraps", [](auto &f) { f.set("long", 8, GgufBuilder::raw<std::uint64_t>(UINT64_MAX)); },
+     "18446744073709551615 bytes"},
     {"BoolOfTwo", [](auto &f) { f.set("maybe", 7, {2}); }, "a bool of value 2"},
     {"ArrayPastEnd",
      [](auto &f) {
@@ -71,65 +77,114 @@ const BadCase kStructure[] = {
      [](auto &f) {
        GgufBuilder::Bytes value;
        for (int i = 0; i < 100; ++i) {
-         auto kind = GgufBuilder::raw<std::uint32_t>(9), low = GgufBuilder::raw<std::uint32_t>(1), high = GgufBuilder::raw<std::uint32_t>(0);
+         auto kind = GgufBuilder::raw<std::uint32_t>(9), low = GgufBuilder::raw<std::uint32_t>(1),
+              high = GgufBuilder::raw<std::uint32_t>(0);
          for (auto part : {kind, low, high})
            value.insert(value.end(), part.begin(), part.end());
        }
        f.set("deep", 9, value);
      },
      "nested deeper than 4"},
-    {"AlignmentZero", [](auto &f) { f.u32("general.alignment", 0); }, "\"general.alignment\": 0 is not a multiple of 8"},
+    {"AlignmentZero", [](auto &f) { f.u32("general.alignment", 0); },
+     "\"general.alignment\": 0 is not a multiple of 8"},
     {"AlignmentOdd", [](auto &f) { f.u32("general.alignment", 12); }, "12 is not a multiple of 8"},
     {"AlignmentText", [](auto &f) { f.string("general.alignment", "32"); }, "found string, expected an integer"},
     {"NamelessTensor", [](auto &f) { f.at(kQ).name = ""; }, "a tensor has no name"},
     {"NoDimensions", [](auto &f) { f.at(kQ).dims = {}; }, "0 dimensions (1 to 4 are possible)"},
-    {"FiveDimensions", [](auto &f) { f.at(kQ).dims = {32, 32, 1, 1, 1}; }, "5 dimensions"},
-    {"ZeroDimension", [](auto &f) { f.at(kQ).dims = {32, 0}; }, "dimension 1 is 0"},
-    {"ProductWraps", [](auto &f) { f.at(kQ).dims = {std::uint64_t{1} << 33, std::uint64_t{1} << 33}; }, "dimension 1 is 8589934592, impossible"},
+    {"FiveDimensions",
+     [](auto &f) {
+       f.at(kQ).dims = {32, 32, 1, 1, 1};
+     },
+     "5 dimensions"},
+    {"ZeroDimension",
+     [](auto &f) {
+       f.at(kQ).dims = {32, 0};
+     },
+     "dimension 1 is 0"},
+    {"ProductWraps",
+     [](auto &f) {
+       f.at(kQ).dims = {std::uint64_t{1} << 33, std::uint64_t{1} << 33};
+     },
+     "dimension 1 is 8589934592, impossible"},
     {"UnsupportedType", [](auto &f) { f.at(kQ).type = 12; }, "Q4_K are not supported (F32, F16, Q8_0, Q4_0 are)"},
     {"UnknownType", [](auto &f) { f.at(kQ).type = 4711; }, "type 4711 are not supported"},
-    {"PartialBlocks", [](auto &f) { f.at("blk.0.ffn_down.weight").type = 8; }, "rows of 24 values are not whole Q8_0 blocks of 32"},
-    {"MisalignedOffset", [](auto &f) { f.at(kQ).offset = 12345; }, "offset 12345 is not a multiple of the alignment 32"},
+    {"PartialBlocks", [](auto &f) { f.at("blk.0.ffn_down.weight").type = 8; },
+     "rows of 24 values are not whole Q8_0 blocks of 32"},
+    {"MisalignedOffset", [](auto &f) { f.at(kQ).offset = 12345; },
+     "offset 12345 is not a multiple of the alignment 32"},
     {"OffsetPastEnd", [](auto &f) { f.at(kQ).offset = 1 << 30; }, "passes the end of the file"},
     {"OffsetWraps", [](auto &f) { f.at(kQ).offset = INT64_MAX - 31; }, "passes the end of the file"},
     {"DuplicateTensor", [](auto &f) { f.tensors.push_back(f.at(kQ)); }, "is listed twice"},
     {"OverlappingTensors", [](auto &f) { f.at(kQ).offset = 0; }, "overlap"},
 };
-INSTANTIATE_TEST_SUITE_P(Structure, Malformed, testing::ValuesIn(kStructure), [](const auto &info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Structure, Malformed, testing::ValuesIn(kStructure),
+                         [](const auto &info) { return info.param.name; });
 
 const BadCase kModel[] = {
     {"NoArchitecture", [](auto &f) { f.erase("general.architecture"); }, "\"general.architecture\" is missing"},
-    {"OtherArchitecture", [](auto &f) { f.string("general.architecture", "mamba"); }, "architecture \"mamba\" is not supported (\"llama\" is)"},
+    {"OtherArchitecture", [](auto &f) { f.string("general.architecture", "mamba"); },
+     "architecture \"mamba\" is not supported (\"llama\" is)"},
     {"ArchitectureNumber", [](auto &f) { f.u32("general.architecture", 1); }, "found uint32, expected string"},
     {"NoBlockCount", [](auto &f) { f.erase("llama.block_count"); }, "\"llama.block_count\" is missing"},
     {"ZeroHeads", [](auto &f) { f.u32("llama.attention.head_count", 0); }, "is 0, at least 1"},
-    {"NegativeLayers", [](auto &f) { f.set("llama.block_count", 5, GgufBuilder::raw<std::int32_t>(-2)); }, "a negative value is out of range"},
+    {"NegativeLayers", [](auto &f) { f.set("llama.block_count", 5, GgufBuilder::raw<std::int32_t>(-2)); },
+     "a negative value is out of range"},
     {"AbsurdLayers", [](auto &f) { f.u32("llama.block_count", 4000000000u); }, "4000000000 is out of range"},
     {"FloatContext", [](auto &f) { f.f32("llama.context_length", 128); }, "found float32, expected an integer"},
-    {"HeadsPerLayer", [](auto &f) { f.ints("llama.attention.head_count_kv", {2, 2}); }, "found array of int32, expected an integer"},
-    {"KvHeadsDoNotDivide", [](auto &f) { f.u32("llama.attention.head_count_kv", 3); }, "3, which does not divide the 4 heads"},
-    {"HiddenNotDivisible", [](auto &f) { f.erase("llama.attention.key_length").u32("llama.attention.head_count", 5); }, "32, not divisible by 5 heads"},
+    {"HeadsPerLayer",
+     [](auto &f) {
+       f.ints("llama.attention.head_count_kv", {2, 2});
+     },
+     "found array of int32, expected an integer"},
+    {"KvHeadsDoNotDivide", [](auto &f) { f.u32("llama.attention.head_count_kv", 3); },
+     "3, which does not divide the 4 heads"},
+    {"HiddenNotDivisible", [](auto &f) { f.erase("llama.attention.key_length").u32("llama.attention.head_count", 5); },
+     "32, not divisible by 5 heads"},
     {"OddHead", [](auto &f) { f.u32("llama.attention.key_length", 7); }, "heads are 7 wide"},
     {"OtherValueLength", [](auto &f) { f.u32("llama.attention.value_length", 16); }, "expected the key length 8"},
-    {"NoEpsilon", [](auto &f) { f.erase("llama.attention.layer_norm_rms_epsilon"); }, "layer_norm_rms_epsilon\" is missing"},
-    {"NegativeEpsilon", [](auto &f) { f.f32("llama.attention.layer_norm_rms_epsilon", -1); }, "a positive number is needed"},
-    {"NanRopeBase", [](auto &f) { f.f32("llama.rope.freq_base", std::numeric_limits<float>::quiet_NaN()); }, "a positive number is needed"},
+    {"NoEpsilon", [](auto &f) { f.erase("llama.attention.layer_norm_rms_epsilon"); },
+     "layer_norm_rms_epsilon\" is missing"},
+    {"NegativeEpsilon", [](auto &f) { f.f32("llama.attention.layer_norm_rms_epsilon", -1); },
+     "a positive number is needed"},
+    {"NanRopeBase", [](auto &f) { f.f32("llama.rope.freq_base", std::numeric_limits<float>::quiet_NaN()); },
+     "a positive number is needed"},
     {"PartialRope", [](auto &f) { f.u32("llama.rope.dimension_count", 4); }, "partial rope is not supported"},
     {"ScaledRope", [](auto &f) { f.string("llama.rope.scaling.type", "yarn"); }, "\"yarn\"; only \"none\""},
     {"Experts", [](auto &f) { f.u32("llama.expert_count", 8); }, "mixtures of experts are not supported"},
-    {"VocabularyMismatch", [](auto &f) { f.u32("llama.vocab_size", 99); }, "is 99, but \"token_embd.weight\" has 20 rows"},
+    {"VocabularyMismatch", [](auto &f) { f.u32("llama.vocab_size", 99); },
+     "is 99, but \"token_embd.weight\" has 20 rows"},
     {"NoEmbedding", [](auto &f) { f.eraseTensor("token_embd.weight"); }, "tensor \"token_embd.weight\" is missing"},
     {"NoQuery", [](auto &f) { f.eraseTensor(kQ); }, "tensor \"blk.0.attn_q.weight\" is missing"},
     {"MissingLayer", [](auto &f) { f.u32("llama.block_count", 3); }, "tensor \"blk.2.attn_norm.weight\" is missing"},
     {"SurplusLayer", [](auto &f) { f.u32("llama.block_count", 1); }, "tensor \"blk.1."},
-    {"Bias", [](auto &f) { f.tensorF32("blk.0.attn_q.bias", {32}, std::vector<float>(32)); }, "\"blk.0.attn_q.bias\" is not part of the supported"},
-    {"QueryShape", [](auto &f) { f.at(kQ).dims = {16, 64}; }, "found shape [64, 16], expected [32, 32]"},
-    {"NormShape", [](auto &f) { f.at("output_norm.weight").dims = {16, 2}; }, "found shape [2, 16], expected [1, 32]"},
-    {"TokenizerUnknown", [](auto &f) { f.string("tokenizer.ggml.model", "bert"); }, "\"bert\", not supported (\"llama\" and \"gpt2\" are)"},
-    {"TokensMissing", [](auto &f) { f.erase("tokenizer.ggml.tokens"); }, "\"tokenizer.ggml.tokens\" has 0 elements, expected one per token"},
-    {"ScoresShort", [](auto &f) { f.floats("tokenizer.ggml.scores", {1, 2}); }, "\"tokenizer.ggml.scores\" has 2 elements"},
-    {"TokensAreNumbers", [](auto &f) { f.ints("tokenizer.ggml.tokens", {1, 2}); }, "found array of int32, expected array of string"},
-    {"MergesMissing", [](auto &f) { f.string("tokenizer.ggml.model", "gpt2"); }, "\"tokenizer.ggml.merges\" is missing"},
+    {"Bias", [](auto &f) { f.tensorF32("blk.0.attn_q.bias", {32}, std::vector<float>(32)); },
+     "\"blk.0.attn_q.bias\" is not part of the supported"},
+    {"QueryShape",
+     [](auto &f) {
+       f.at(kQ).dims = {16, 64};
+     },
+     "found shape [64, 16], expected [32, 32]"},
+    {"NormShape",
+     [](auto &f) {
+       f.at("output_norm.weight").dims = {16, 2};
+     },
+     "found shape [2, 16], expected [1, 32]"},
+    {"TokenizerUnknown", [](auto &f) { f.string("tokenizer.ggml.model", "bert"); },
+     "\"bert\", not supported (\"llama\" and \"gpt2\" are)"},
+    {"TokensMissing", [](auto &f) { f.erase("tokenizer.ggml.tokens"); },
+     "\"tokenizer.ggml.tokens\" has 0 elements, expected one per token"},
+    {"ScoresShort",
+     [](auto &f) {
+       f.floats("tokenizer.ggml.scores", {1, 2});
+     },
+     "\"tokenizer.ggml.scores\" has 2 elements"},
+    {"TokensAreNumbers",
+     [](auto &f) {
+       f.ints("tokenizer.ggml.tokens", {1, 2});
+     },
+     "found array of int32, expected array of string"},
+    {"MergesMissing", [](auto &f) { f.string("tokenizer.ggml.model", "gpt2"); },
+     "\"tokenizer.ggml.merges\" is missing"},
     {"EosOutside", [](auto &f) { f.u32("tokenizer.ggml.eos_token_id", 20); }, "is 20, beyond the vocabulary of 20"},
 };
 INSTANTIATE_TEST_SUITE_P(Model, Malformed, testing::ValuesIn(kModel), [](const auto &info) { return info.param.name; });
@@ -138,7 +193,8 @@ TEST(GgufTruncated, EveryPrefixIsRejected) {
   GgufBuilder file = test::TinyLlama{.layers = 1, .vocabulary = 4}.build();
   GgufBuilder::Bytes bytes = file.bytes();
   for (std::size_t size = 1; size < bytes.size(); size += size < file.headerSize() ? 1 : 509)
-    EXPECT_NE(errorOf({bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)}), "") << "first " << size << " bytes";
+    EXPECT_NE(errorOf({bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)}), "")
+        << "first " << size << " bytes";
 }
 
 TEST(GgufTruncated, NamesWhereTheFileEnds) {
@@ -146,8 +202,10 @@ TEST(GgufTruncated, NamesWhereTheFileEnds) {
   GgufBuilder::Bytes bytes = file.bytes();
   bytes.resize(file.headerSize() - 5);
   std::string at = std::to_string(file.headerSize() - 8);
-  EXPECT_EQ(errorOf(bytes), "tensor \"output.weight\" at byte " + at +
-                                ": offset needs 8 bytes, the file ends after 3; the file is damaged or incomplete, fetch or export it again");
+  EXPECT_EQ(
+      errorOf(bytes),
+      "tensor \"output.weight\" at byte " + at +
+          ": offset needs 8 bytes, the file ends after 3; the file is damaged or incomplete, fetch or export it again");
 }
 
 TEST(GgufMissing, FileFolderAndEmptyFile) {

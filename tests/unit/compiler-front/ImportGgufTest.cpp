@@ -47,7 +47,8 @@ TEST(ImportGguf, TiedOutputHasItsOwnHandle) {
 TEST(ImportGguf, ErrorIsOneLineWithTheFile) {
   Compiled c;
   EXPECT_FALSE(c.import("/nonexistent/model.gguf"));
-  EXPECT_EQ(c.errors.str(), "/nonexistent/model.gguf: error: cannot be opened: No such file or directory; check the path and its permissions");
+  EXPECT_EQ(c.errors.str(), "/nonexistent/model.gguf: error: cannot be opened: No such file or directory; check the "
+                            "path and its permissions");
 }
 
 TEST(ImportGguf, IRHoldsNoWeightData) {
@@ -87,7 +88,8 @@ TEST(LlmPhase, FactorsAreReciprocalScalesOfTheConsumer) {
   ASSERT_TRUE(c.import(test::TinyLlama{}.build()));
   ASSERT_TRUE(c.lower());
   c.module->walk([&](llm::RopeOp op) {
-    EXPECT_EQ(op.getInput().getDefiningOp<llm::LinearOp>().getFactor().convertToDouble(), 1.0 / *llm::activationScale(op.getResult()));
+    EXPECT_EQ(op.getInput().getDefiningOp<llm::LinearOp>().getFactor().convertToDouble(),
+              1.0 / *llm::activationScale(op.getResult()));
   });
   c.module->walk([&](llm::AttentionOp op) {
     EXPECT_EQ(op.getValue().getDefiningOp<llm::LinearOp>().getFactor().convertToDouble(), 1.0);
@@ -109,9 +111,11 @@ TEST(LlmPhase, DamagedWeightsAreFoundWhileQuantizing) {
     float value;
     const char *expected;
   };
-  for (Case damage : {Case{"blk.1.ffn_down.weight", NAN, "value [0, 3] is NaN"}, Case{"token_embd.weight", INFINITY, "value [0, 3] is infinite"},
-                      Case{"token_embd.weight", 1e6f, "beyond fp16"}, Case{"blk.0.attn_norm.weight", 3e38f, "damaged"},
-                      Case{"rope_freqs.weight", NAN, "value [0, 3] is NaN"}, Case{"output_norm.weight", NAN, "value [0, 3] is NaN"}}) {
+  for (Case damage :
+       {Case{"blk.1.ffn_down.weight", NAN, "value [0, 3] is NaN"},
+        Case{"token_embd.weight", INFINITY, "value [0, 3] is infinite"}, Case{"token_embd.weight", 1e6f, "beyond fp16"},
+        Case{"blk.0.attn_norm.weight", 3e38f, "damaged"}, Case{"rope_freqs.weight", NAN, "value [0, 3] is NaN"},
+        Case{"output_norm.weight", NAN, "value [0, 3] is NaN"}}) {
     Compiled c;
     GgufBuilder file = test::TinyLlama{.ropeFreqs = true}.build();
     std::memcpy(&file.at(damage.tensor).data[12], &damage.value, 4);
@@ -125,7 +129,8 @@ TEST(LlmPhase, DamagedWeightsAreFoundWhileQuantizing) {
 TEST(LlmPhase, ZeroWeightsQuantize) {
   Compiled c;
   GgufBuilder file = test::TinyLlama{.layers = 1}.build();
-  for (const char *name : {"blk.0.attn_q.weight", "blk.0.attn_v.weight", "blk.0.ffn_gate.weight", "blk.0.ffn_norm.weight"})
+  for (const char *name :
+       {"blk.0.attn_q.weight", "blk.0.attn_v.weight", "blk.0.ffn_gate.weight", "blk.0.ffn_norm.weight"})
     std::fill(file.at(name).data.begin(), file.at(name).data.end(), std::uint8_t{0});
   ASSERT_TRUE(c.import(file));
   EXPECT_TRUE(c.lower()) << c.errors.str();

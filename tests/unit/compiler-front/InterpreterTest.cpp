@@ -44,10 +44,13 @@ TEST_P(AgainstFloat, LogitsAgreeWithinHalfAPercentOfTheirRange) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, AgainstFloat,
-                         testing::Values(test::TinyLlama{}, test::TinyLlama{.kvHeads = 4, .seed = 2}, test::TinyLlama{.kvHeads = 1, .tied = true, .seed = 3},
-                                         test::TinyLlama{.layers = 1, .headDim = 16, .ropeFreqs = true, .seed = 4},
-                                         test::TinyLlama{.layers = 1, .hidden = 40, .heads = 3, .kvHeads = 3, .headDim = 6, .ffn = 50, .seed = 5}));
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, AgainstFloat,
+    testing::Values(test::TinyLlama{}, test::TinyLlama{.kvHeads = 4, .seed = 2},
+                    test::TinyLlama{.kvHeads = 1, .tied = true, .seed = 3},
+                    test::TinyLlama{.layers = 1, .headDim = 16, .ropeFreqs = true, .seed = 4},
+                    test::TinyLlama{
+                        .layers = 1, .hidden = 40, .heads = 3, .kvHeads = 3, .headDim = 6, .ffn = 50, .seed = 5}));
 
 TEST(Interpreter, ResetRepeatsBitForBit) {
   Running r(test::TinyLlama{});

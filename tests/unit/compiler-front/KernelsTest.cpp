@@ -39,7 +39,8 @@ TEST(N4, LaneSumIsExact) {
 }
 
 TEST(N4, LaneSumOfExtremes) {
-  // The digit split adds a bias with wrap-around, so the largest values lose 2^32 (N2.2); up to 2^31 − 2^23 − 2^15 − 2^7 − 1 is safe.
+  // The digit split adds a bias with wrap-around, so the largest values lose 2^32 (N2.2); up to 2^31 − 2^23 − 2^15 −
+  // 2^7 − 1 is safe.
   std::int32_t safe = 0x7fffffff - 0x00808080;
   EXPECT_EQ(exact(laneSum(std::vector<std::int32_t>{safe, safe, safe})), 3 * std::int64_t{safe});
   std::int32_t low = std::numeric_limits<std::int32_t>::min();

@@ -26,8 +26,9 @@ TEST(LlamaModel, ReadsAllHyperparameters) {
   const ModelShape &s = store->shape();
   EXPECT_EQ(s.name, "tiny");
   EXPECT_EQ(s.architecture, "llama");
-  EXPECT_EQ(std::vector<std::uint32_t>({s.layers, s.hidden, s.heads, s.kvHeads, s.headDim, s.ffn, s.vocabulary, s.context}),
-            std::vector<std::uint32_t>({2, 32, 4, 2, 8, 24, 20, 128}));
+  EXPECT_EQ(
+      std::vector<std::uint32_t>({s.layers, s.hidden, s.heads, s.kvHeads, s.headDim, s.ffn, s.vocabulary, s.context}),
+      std::vector<std::uint32_t>({2, 32, 4, 2, 8, 24, 20, 128}));
   EXPECT_EQ(s.eps, 1e-5f);
   EXPECT_EQ(s.ropeBase, 10000.0);
   EXPECT_FALSE(s.tied);
@@ -45,7 +46,10 @@ TEST(LlamaModel, TiedEmbeddingsAndRopeFrequencies) {
 
 TEST(LlamaModel, DefaultsOfOptionalKeys) {
   GgufBuilder b = test::TinyLlama{.kvHeads = 4}.build();
-  b.erase("llama.attention.head_count_kv").erase("llama.attention.key_length").erase("llama.rope.freq_base").erase("llama.rope.dimension_count");
+  b.erase("llama.attention.head_count_kv")
+      .erase("llama.attention.key_length")
+      .erase("llama.rope.freq_base")
+      .erase("llama.rope.dimension_count");
   auto store = openOrFail(b);
   ASSERT_TRUE(store);
   EXPECT_EQ(store->shape().kvHeads, 4u);
@@ -77,7 +81,9 @@ TEST(LlamaModel, SentencePieceTokenizer) {
 
 TEST(LlamaModel, ByteLevelTokenizer) {
   GgufBuilder b = test::TinyLlama{}.build();
-  b.string("tokenizer.ggml.model", "gpt2").string("tokenizer.ggml.pre", "llama-bpe").strings("tokenizer.ggml.merges", {"t 1", "t 2"});
+  b.string("tokenizer.ggml.model", "gpt2")
+      .string("tokenizer.ggml.pre", "llama-bpe")
+      .strings("tokenizer.ggml.merges", {"t 1", "t 2"});
   b.erase("tokenizer.ggml.scores").boolean("tokenizer.ggml.add_bos_token", true);
   auto store = openOrFail(b);
   ASSERT_TRUE(store);

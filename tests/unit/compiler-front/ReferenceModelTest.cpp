@@ -44,7 +44,8 @@ TEST_P(ReferenceModel, BestTokensAgree) {
       auto [low, high] = std::minmax_element(logits->begin(), logits->end());
       if (gaps[i] <= 0.02 * (*high - *low))
         continue;
-      EXPECT_EQ(high - logits->begin(), generated[i]) << "after " << t + 1 << " tokens of \"" << sequence["prompt"] << '"';
+      EXPECT_EQ(high - logits->begin(), generated[i])
+          << "after " << t + 1 << " tokens of \"" << sequence["prompt"] << '"';
       ++compared;
     }
   }
@@ -52,6 +53,8 @@ TEST_P(ReferenceModel, BestTokensAgree) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Stories260K, ReferenceModel, testing::Values("stories260K-q8_0.gguf", "stories260K-f32.gguf"),
-                         [](const auto &info) { return std::string(info.param).find("f32") != std::string::npos ? "f32" : "q8_0"; });
+                         [](const auto &info) {
+                           return std::string(info.param).find("f32") != std::string::npos ? "f32" : "q8_0";
+                         });
 
 } // namespace

@@ -19,7 +19,8 @@ TEST(TensorTypes, F32) { EXPECT_EQ(decode(0, {0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0}),
 
 TEST(TensorTypes, F16) {
   // 1, −2, the largest finite, the smallest subnormal.
-  EXPECT_EQ(decode(1, {0x00, 0x3c, 0x00, 0xc0, 0xff, 0x7b, 0x01, 0x00}), (std::vector<float>{1.0f, -2.0f, 65504.0f, 0x1p-24f}));
+  EXPECT_EQ(decode(1, {0x00, 0x3c, 0x00, 0xc0, 0xff, 0x7b, 0x01, 0x00}),
+            (std::vector<float>{1.0f, -2.0f, 65504.0f, 0x1p-24f}));
 }
 
 TEST(TensorTypes, Q8_0) {

@@ -78,7 +78,8 @@ TEST(WeightStore, MissingTensorAndRow) {
 }
 
 TEST(WeightStore, NamesTheTensorAndPlaceOfANan) {
-  for (auto [value, word] : {std::pair{std::nanf(""), "NaN"}, std::pair{INFINITY, "infinite"}, std::pair{-INFINITY, "infinite"}}) {
+  for (auto [value, word] :
+       {std::pair{std::nanf(""), "NaN"}, std::pair{INFINITY, "infinite"}, std::pair{-INFINITY, "infinite"}}) {
     std::vector<float> values(64, 1.0f);
     values[33] = value;
     GgufBuilder b = withOutput(0, {});
