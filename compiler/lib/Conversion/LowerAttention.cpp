@@ -16,6 +16,19 @@ using namespace mlir;
 
 namespace lpu::compiler {
 
+namespace {
+
+/// Tokens whose values are summed together: 5 ALUs each and one for the shared value row make 16.
+constexpr std::int64_t kGroup = 3;
+
+/// Score buffers, a multiple of the group. As many as a quarter of a slice group holds, up to three groups: score flows
+/// and value flows fill VXM in different patterns, so the fewer changes between the two the better.
+std::int64_t scoreBuffers(const isa::Machine &machine, std::int64_t positions) {
+  return kGroup * std::clamp<std::int64_t>(machine.memRowsPerBank / 2 / positions, 1, 3);
+}
+
+} // namespace
+
 std::string ProgramLowering::cacheObject(char which, std::int64_t vector) {
   return pool.zero(fmt::format("kv.{}.{}.{}", cacheLayer, which, vector), 2, (cacheCapacity + 7) / 8 * 8, which == 'k' ? 3 : 5);
 }
@@ -93,22 +106,23 @@ void ProgramLowering::scoreFlow(std::int64_t token, std::int64_t vector, std::in
   Value score = w.alu("addf", {upper, lower});
   Value ahead = w.accumulate("addi", Operand::i32(1), counter); // negative up to the own position
   Value masked = w.alu("select", {ahead, score, Operand::f32(ScoreConstants::kMasked)});
-  w.write(masked, pool.scratch(fmt::format("scores.{}", slot), 4, sweepLength, 2 * slot), 0, 1);
+  w.write(masked, pool.scratch(fmt::format("scores.{}", slot), 4, sweepLength, 2 * (slot % kGroup)), 0, 1);
   Value maximum = w.accumulate("maxf", masked, std::bit_cast<std::uint32_t>(ScoreConstants::kMasked));
-  w.write(w.last("move", maximum), pool.scratch(fmt::format("score.max.{}", slot), 4, tokens * vectors, 2 * slot), token * vectors + vector);
+  w.write(w.last("move", maximum), pool.scratch(fmt::format("score.max.{}", slot), 4, tokens * vectors, 2 * (slot % kGroup)), token * vectors + vector);
 }
 
 void ProgramLowering::valueFlow(ArrayRef<std::int64_t> group, std::int64_t vector, std::int64_t vectors, float inverse,
-                                std::int64_t row) {
+                                std::int64_t row, std::int64_t firstSlot) {
   FlowWriter w = flow(sweepLength);
   Value value = w.alu("cvt.f16.f32", {w.read(cacheObject('v', vector), 0, 1)});
-  for (auto [slot, token] : llvm::enumerate(group)) {
+  for (auto [member, token] : llvm::enumerate(group)) {
+    std::int64_t slot = firstSlot + static_cast<std::int64_t>(member);
     Value maximum = w.read(fmt::format("score.max.{}", slot), token * vectors + vector, 0, true);
     Value score = w.read(fmt::format("scores.{}", slot), 0, 1);
     Value exponent = w.alu("exp", {w.subtractHeld(score, maximum)});
     Value sum = w.accumulate("addf", exponent, 0u);
     Value weighted = w.accumulate("addf", w.alu("mulf", {exponent, value}), 0u);
-    std::int64_t stagger = static_cast<std::int64_t>(slot);
+    std::int64_t stagger = static_cast<std::int64_t>(member);
     Value reciprocal = w.alu("recip", {w.last("move", sum, {}, stagger)});
     Value normal = w.last("mulf", weighted, reciprocal);
     w.loadDigits16(w.alu("mulf", {normal, Operand::f32(inverse)}), row + 2 * (token * vectors + vector));
@@ -131,15 +145,15 @@ LogicalResult ProgramLowering::lowerAttention(llm::AttentionOp op) {
     emitTile(pool.headOnesTile(cache.getHeadDim(), plane), plane);
   ScoreConstants score = scoreConstants(scaleOf(op.getQuery()), scaleOf(op.getKey()), static_cast<std::uint32_t>(cache.getHeadDim()));
   float inverse = inverseScale(scaleOf(op.getResult()));
-  constexpr std::int64_t groupSize = 3; // 5 ALUs a token and one for the shared value row: 16
+  std::int64_t slot = 0;
   for (std::int64_t v = 0; v < heads.vectors(); ++v)
-    for (std::int64_t t0 = 0; t0 < tokens; t0 += groupSize) {
+    for (std::int64_t t0 = 0; t0 < tokens; t0 += kGroup, slot = (slot + kGroup) % scoreBuffers(machine, sweepLength)) {
       SmallVector<std::int64_t> group;
-      for (std::int64_t t = t0; t < std::min(tokens, t0 + groupSize); ++t) {
-        scoreFlow(t, v, heads.vectors(), t - t0, score.scoreHi, score.scoreLo);
+      for (std::int64_t t = t0; t < std::min(tokens, t0 + kGroup); ++t) {
+        scoreFlow(t, v, heads.vectors(), slot + t - t0, score.scoreHi, score.scoreLo);
         group.push_back(t);
       }
-      valueFlow(group, v, heads.vectors(), inverse, out);
+      valueFlow(group, v, heads.vectors(), inverse, out, slot);
     }
   digits[op.getResult()] = {heads, out, scaleOf(op.getResult())};
   return success();

@@ -3,6 +3,8 @@
 
 #include "ProgramLowering.h"
 
+#include "lpu/compiler/Conversion/Passes.h"
+
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
 #include "llvm/ADT/TypeSwitch.h"
 

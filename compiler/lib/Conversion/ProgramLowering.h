@@ -12,10 +12,6 @@
 
 namespace lpu::compiler {
 
-/// The most tokens a prefill step may feed: their digits for the widest linear must fit half of a plane's activation rows.
-/// 0 when not even one token fits.
-std::int64_t prefillTokens(const isa::Machine &machine, mlir::ModuleOp module);
-
 class ProgramLowering {
 public:
   ProgramLowering(mlir::ModuleOp module, const isa::Machine &machine, ObjectPool &pool, llm::StepOp step);
@@ -63,7 +59,8 @@ private:
   mlir::Value ropeValue(FlowWriter &w, mlir::Value source, std::int64_t token, std::int64_t vector);
   void storeKeysAndValues(llm::AttentionOp op, const Layout &heads);
   void scoreFlow(std::int64_t token, std::int64_t vector, std::int64_t vectors, std::int64_t slot, float high, float low);
-  void valueFlow(llvm::ArrayRef<std::int64_t> tokens, std::int64_t vector, std::int64_t vectors, float inverse, std::int64_t row);
+  void valueFlow(llvm::ArrayRef<std::int64_t> tokens, std::int64_t vector, std::int64_t vectors, float inverse, std::int64_t row,
+                 std::int64_t firstSlot);
   std::int64_t nextAccumulator(std::int64_t plane, std::int64_t count);
   /// First activation row of the half that the next producer fills.
   std::int64_t nextHalf();

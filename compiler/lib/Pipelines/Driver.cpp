@@ -4,6 +4,7 @@
 
 #include "lpu/compiler/Pipelines/Driver.h"
 
+#include "lpu/compiler/Conversion/Passes.h"
 #include "lpu/compiler/Dialect/LLM/LLM.h"
 #include "lpu/compiler/Dialect/LLM/Passes.h"
 #include "lpu/compiler/Import/ImportGguf.h"
@@ -15,6 +16,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -34,9 +36,10 @@ public:
 
   Result<DriverResult> run() {
     auto begin = std::chrono::steady_clock::now();
-    auto machine = isa::loadMachine(options.pipeline.target);
-    if (!machine)
-      return machine.error();
+    auto loaded = isa::loadMachine(options.pipeline.target);
+    if (!loaded)
+      return loaded.error();
+    machine = std::move(*loaded);
     if (Status read = readInput(); !read)
       return read.error();
     for (Stage stage : {Stage::LLM, Stage::Stream, Stage::Lpu}) {
@@ -47,7 +50,7 @@ public:
         return finishText(begin);
     }
     options.progress("writing the program");
-    auto program = emitProgram(*module, *machine);
+    auto program = emitProgram(*module, machine);
     if (!program)
       return Error{program.error().place.empty() ? options.input : program.error().place, program.error().message};
     if (Status written = isa::writeProgram(*program, options.output); !written)
@@ -56,7 +59,7 @@ public:
     if (!options.report.empty())
       if (Status written = writeTextFile(options.report, reportJson(result.program, result.compileSeconds)); !written)
         return written.error();
-    return std::move(result);
+    return result;
   }
 
 private:
@@ -99,8 +102,12 @@ private:
     if (stage == Stage::Stream)
       before = module->clone();
     mlir::PassManager passes(&context);
-    if (stage == Stage::LLM)
-      addLLMPhase(passes, options.pipeline);
+    if (stage == Stage::LLM) {
+      PipelineOptions planned = options.pipeline;
+      // At least one, so that a layer too wide for even that is reported by the lowering that knows its width.
+      planned.maxTokens = std::clamp<std::int64_t>(prefillTokens(machine, *module), 1, static_cast<std::int64_t>(planned.maxTokens));
+      addLLMPhase(passes, planned);
+    }
     else if (stage == Stage::Stream)
       addStreamPhase(passes, options.pipeline);
     else
@@ -171,6 +178,7 @@ private:
   const DriverOptions &options;
   mlir::MLIRContext context;
   OneLineErrors errors;
+  isa::Machine machine;
   mlir::OwningOpRef<mlir::ModuleOp> module;
 };
 

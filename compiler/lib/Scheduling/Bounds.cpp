@@ -36,10 +36,13 @@ void addFlow(const isa::Machine &machine, const FlowShape &flow, std::vector<dou
 
 } // namespace
 
-std::vector<Cycle> longestPathToEnd(const Phase &phase) {
+std::vector<Cycle> longestPathToEnd(const Phase &phase, Paths paths) {
   Graph graph(phase.flows.size());
   for (const Dependence &d : phase.dependences)
-    boost::add_edge(d.from, d.to, d.distance, graph);
+    if (paths == Paths::All)
+      boost::add_edge(d.from, d.to, d.distance, graph);
+    else if (d.flow)
+      boost::add_edge(d.from, d.to, *d.flow, graph);
   std::vector<std::size_t> order; // reverse topological: sinks first
   boost::topological_sort(graph, std::back_inserter(order));
   auto weight = boost::get(boost::edge_weight, graph);
@@ -74,7 +77,7 @@ Bounds boundPhase(const isa::Machine &machine, const Phase &phase) {
   // Hoistable loads have no predecessor in the phase, so ignoring them means starting from the others.
   // A negative distance may let a flow start before its predecessor, never before the phase: every
   // non-hoisted flow starts at 0 or later, so its own path to the end counts.
-  std::vector<Cycle> toEnd = longestPathToEnd(phase);
+  std::vector<Cycle> toEnd = longestPathToEnd(phase, Paths::Values);
   for (std::size_t i = 0; i < phase.flows.size(); ++i)
     if (!hoisted[i])
       bounds.criticalPath = std::max(bounds.criticalPath, toEnd[i]);

@@ -31,16 +31,17 @@ Cycle distance(const Access &earlier, const Access &later) {
 void Phase::connect() {
   dependences.clear();
   std::map<std::pair<Access::Kind, int>, std::vector<Past>> history;
-  std::map<std::pair<int, int>, Cycle> longest;
+  std::map<std::pair<int, int>, Dependence> found;
   for (int flow = 0; flow < static_cast<int>(flows.size()); ++flow) {
     for (const Access &access : flows[flow].accesses) {
       for (const Past &past : history[{access.kind, access.where}]) {
         if (past.flow == flow || !(past.access->write || access.write) || !overlap(*past.access, access))
           continue;
         Cycle d = distance(*past.access, access);
-        auto [entry, isNew] = longest.try_emplace({past.flow, flow}, d);
-        if (!isNew)
-          entry->second = std::max(entry->second, d);
+        Dependence &entry = found.try_emplace({past.flow, flow}, Dependence{past.flow, flow, d, std::nullopt}).first->second;
+        entry.distance = std::max(entry.distance, d);
+        if (past.access->write && !access.write)
+          entry.flow = std::max(entry.flow.value_or(d), d);
       }
     }
     for (const Access &access : flows[flow].accesses) {
@@ -51,8 +52,8 @@ void Phase::connect() {
       past.push_back({flow, &access});
     }
   }
-  for (const auto &[pair, d] : longest)
-    dependences.push_back({pair.first, pair.second, d});
+  for (const auto &[pair, dependence] : found)
+    dependences.push_back(dependence);
 }
 
 std::vector<bool> Phase::hoistable() const {

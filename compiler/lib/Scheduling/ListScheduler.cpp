@@ -34,7 +34,7 @@ private:
   std::vector<Placement> schedule(const Phase &phase, Cycle begin) {
     std::size_t count = phase.flows.size();
     std::vector<bool> hoisted = phase.hoistable();
-    std::vector<Cycle> priority = longestPathToEnd(phase), ready(count, begin);
+    std::vector<Cycle> priority = longestPathToEnd(phase, Paths::All), ready(count, begin);
     std::vector<int> waiting(count, 0);
     std::vector<std::vector<const Dependence *>> out(count);
     for (const Dependence &d : phase.dependences)

@@ -4,10 +4,17 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 
+#include <cstdint>
+
+namespace lpu::isa { struct Machine; }
 namespace lpu::stream { class StreamDialect; }
 namespace lpu::timed { class LpuDialect; }
 
 namespace lpu::compiler {
+
+/// The most tokens a prefill step may feed: their digits for the widest layer must fit half of a plane's activation
+/// rows. 0 when not even one token fits.
+std::int64_t prefillTokens(const isa::Machine &machine, mlir::ModuleOp module);
 
 #define GEN_PASS_DECL
 #define GEN_PASS_REGISTRATION

@@ -11,6 +11,9 @@ namespace lpu::compiler::sched {
 struct Dependence {
   int from = 0, to = 0; ///< flow numbers inside the phase
   Cycle distance = 0;   ///< start(to) − start(from) ≥ distance
+  /// Least distance because `to` takes a value that `from` makes; the rest of `distance` comes from places being
+  /// used again, which more places would avoid. Nothing when no value passes.
+  std::optional<Cycle> flow;
 };
 
 struct Phase {
@@ -25,7 +28,7 @@ struct Phase {
 
 struct Bounds {
   Cycle resource = 0;     ///< busiest resource
-  Cycle criticalPath = 0; ///< longest dependence chain with unlimited resources
+  Cycle criticalPath = 0; ///< longest chain of values with unlimited resources: units, streams and places to keep things
   std::string busiest;    ///< name of the resource that binds
 };
 
@@ -36,8 +39,10 @@ struct Problem {
 /// Bounds of one phase. Hoistable tile loads count for neither, because another phase may pay for them.
 Bounds boundPhase(const isa::Machine &machine, const Phase &phase);
 
-/// Longest path from each flow's start to the end of the phase (Boost.Graph); the priority of the list scheduler.
-std::vector<Cycle> longestPathToEnd(const Phase &phase);
+/// Longest path from each flow's start to the end of the phase (Boost.Graph): over all dependences (the priority of
+/// the list scheduler), or only over those that pass values (the critical path).
+enum class Paths { All, Values };
+std::vector<Cycle> longestPathToEnd(const Phase &phase, Paths paths);
 
 struct Solution {
   std::vector<std::vector<Placement>> placements; ///< [phase][flow]
