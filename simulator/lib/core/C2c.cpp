@@ -44,16 +44,17 @@ Cycle C2cUnit::execute(const Dispatch &d) {
 bool C2cUnit::connected(const Dispatch &d) const {
   if (out)
     return true;
-  fault("link-unconnected", d, fmt::format("nothing is attached to {}", isa::queueName(isa::queueAt(chip.machine, queue))));
+  fault("link-unconnected", d,
+        fmt::format("nothing is attached to {}", isa::queueName(isa::queueAt(chip.machine, queue))));
   return false;
 }
 
 Cycle C2cUnit::send(const Dispatch &d) {
   const Cycle interval = chip.machine.c2cVectorInterval;
   if (lastSend != INT64_MIN && d.time < lastSend + interval) {
-    fault("link-busy", d, fmt::format("sends at t={}, but the send of t={} occupies the link until {} + {} = {}",
-                                      relative(d.time), relative(lastSend), relative(lastSend), interval,
-                                      relative(lastSend) + interval));
+    fault("link-busy", d,
+          fmt::format("sends at t={}, but the send of t={} occupies the link until {} + {} = {}", relative(d.time),
+                      relative(lastSend), relative(lastSend), interval, relative(lastSend) + interval));
     return kNoEffect;
   }
   const VectorValue *value = sample(d, d.op->link);
@@ -85,10 +86,11 @@ void C2cUnit::checkArrivals(Cycle now) const {
     return;
   const LinkFifo::Entry *latest = in->latestBefore(now);
   if (latest && latest->arrival == now - 1)
-    chip.faults.report("link-overflow", now - 1, latest->sender.queue, latest->sender.op,
-                       fmt::format("the vector sent at t={} arrives at t={} and is number {} waiting; the link holds {}",
-                                   relative(latest->sender.issued), relative(now - 1), in->waitingBefore(now),
-                                   chip.machine.c2cFifoVectors));
+    chip.faults.report(
+        "link-overflow", now - 1, latest->sender.queue, latest->sender.op,
+        fmt::format("the vector sent at t={} arrives at t={} and is number {} waiting; the link holds {}",
+                    relative(latest->sender.issued), relative(now - 1), in->waitingBefore(now),
+                    chip.machine.c2cFifoVectors));
 }
 
 } // namespace lpu::sim

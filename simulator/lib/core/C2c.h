@@ -20,7 +20,9 @@ public:
 
   void push(Entry entry) { entries.push_back(std::move(entry)); }
   /// The oldest vector that has arrived by `now`; null: none.
-  const Entry *front(Cycle now) const { return !entries.empty() && entries.front().arrival <= now ? &entries.front() : nullptr; }
+  const Entry *front(Cycle now) const {
+    return !entries.empty() && entries.front().arrival <= now ? &entries.front() : nullptr;
+  }
   /// When the next vector under way arrives; the largest cycle if none is.
   Cycle nextArrival() const { return entries.empty() ? std::numeric_limits<Cycle>::max() : entries.front().arrival; }
   void pop(Cycle now) {

@@ -31,8 +31,8 @@ struct Decoder {
       op.problem = problem;
   }
   void checkGroup(std::int64_t stream, int bytes) {
-    check(stream % bytes == 0, bytes == 2 ? "a 2-byte group starts at an even stream"
-                                          : "a 4-byte group starts at a stream divisible by 4");
+    check(stream % bytes == 0,
+          bytes == 2 ? "a 2-byte group starts at an even stream" : "a 4-byte group starts at a stream divisible by 4");
   }
 
   void mem() {
@@ -88,7 +88,7 @@ struct Decoder {
       v.operands[1] = operand(Field::BKind, Field::BIndex, Field::BDir, Field::BWidth);
     if (v.operandCount > 2)
       v.operands[2] = operand(Field::CKind, Field::CIndex, Field::CDir, Field::CWidth);
-    v.latency = static_cast<std::uint8_t>(isa::latencyOf(machine, in.opcode));
+    v.latency = static_cast<std::int32_t>(isa::latencyOf(machine, in.opcode));
     v.accumulate = get(Field::AccWrite) != 0;
     v.immediate = static_cast<std::uint32_t>(get(Field::Imm));
     v.out = get(Field::Out) != 0;
@@ -102,9 +102,9 @@ struct Decoder {
   }
 
   void weights() {
-    op.weights = WeightsOp{static_cast<std::uint8_t>(get(Field::Stream)),
-                           static_cast<std::uint8_t>(get(Field::RowGroup)),
-                           static_cast<std::int16_t>(get(Field::RowStep))};
+    op.weights =
+        WeightsOp{static_cast<std::uint8_t>(get(Field::Stream)), static_cast<std::uint8_t>(get(Field::RowGroup)),
+                  static_cast<std::int16_t>(get(Field::RowStep))};
     check(op.weights.stream % 16 == 0, "lw takes streams 0..15 or 16..31");
   }
 
@@ -122,10 +122,10 @@ struct Decoder {
 
   void accumulate() {
     check(get(Field::AccMode) <= 2, "accumulator mode 3 is not defined");
-    op.accumulate = AccumulateOp{static_cast<isa::AccMode>(get(Field::AccMode)), get(Field::Emit) != 0,
-                                 static_cast<std::uint8_t>(get(Field::Stream)),
-                                 static_cast<std::int16_t>(get(Field::Row)),
-                                 static_cast<std::int16_t>(get(Field::RowStep))};
+    op.accumulate =
+        AccumulateOp{static_cast<isa::AccMode>(get(Field::AccMode)), get(Field::Emit) != 0,
+                     static_cast<std::uint8_t>(get(Field::Stream)), static_cast<std::int16_t>(get(Field::Row)),
+                     static_cast<std::int16_t>(get(Field::RowStep))};
     if (op.accumulate.emit)
       checkGroup(op.accumulate.stream, 4);
   }
@@ -155,9 +155,9 @@ struct Decoder {
 
   /// `before`: the words in front of this REPEAT.
   void repeat(const std::vector<Op> &before) {
-    op.repeat = RepeatOp{static_cast<std::uint32_t>(get(Field::Count)),
-                         static_cast<std::uint32_t>(get(Field::Interval)),
-                         static_cast<std::uint32_t>(get(Field::Window)), 0};
+    op.repeat =
+        RepeatOp{static_cast<std::uint32_t>(get(Field::Count)), static_cast<std::uint32_t>(get(Field::Interval)),
+                 static_cast<std::uint32_t>(get(Field::Window)), 0};
     std::size_t window = op.repeat.window;
     check(window >= 1, "a repeat window holds at least one word");
     check(window <= before.size(), "the repeat window reaches before the queue's first word");
@@ -165,7 +165,8 @@ struct Decoder {
       return;
     std::uint32_t span = 1;
     for (std::size_t i = before.size() - window; i < before.size(); ++i) {
-      bool allowed = before[i].kind == OpKind::Unit || before[i].kind == OpKind::Nop || before[i].kind == OpKind::Config;
+      bool allowed =
+          before[i].kind == OpKind::Unit || before[i].kind == OpKind::Nop || before[i].kind == OpKind::Config;
       check(allowed, "a repeat window may not hold sync, notify, repeat or ifetch");
       if (i + 1 < before.size())
         span += before[i].gap;

@@ -6,7 +6,8 @@
 namespace lpu::sim {
 
 std::string Violation::str() const {
-  return fmt::format("violation {} at cycle {}, chip {}, {}: {}: {}", category, cycle, chip, queue, instruction, detail);
+  return fmt::format("violation {} at cycle {}, chip {}, {}: {}: {}", category, cycle, chip, queue, instruction,
+                     detail);
 }
 
 void FaultLog::report(std::string_view category, Cycle at, int queue, const Op *op, std::string detail) {
@@ -14,8 +15,12 @@ void FaultLog::report(std::string_view category, Cycle at, int queue, const Op *
     return;
   firstAt = at;
   firstQueue = queue;
-  found = Violation{std::string(category), at - origin, 0, isa::queueName(isa::queueAt(machine, queue)),
-                    op ? describe(*op) : "(no word)", std::move(detail)};
+  found = Violation{std::string(category),
+                    at - origin,
+                    0,
+                    isa::queueName(isa::queueAt(machine, queue)),
+                    op ? describe(*op) : "(no word)",
+                    std::move(detail)};
 }
 
 } // namespace lpu::sim

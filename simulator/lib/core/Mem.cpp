@@ -53,8 +53,8 @@ Cycle MemSlice::executeHalves(const Dispatch &d, const MemOp &op) {
 
 const MemRow *MemSlice::readable(const Dispatch &d, int bank, int index, std::uint32_t words) {
   if (index < 0 || index >= chip.machine.memRowsPerBank) {
-    fault("address-range", d, fmt::format("row {} of bank {}; rows are 0..{}", index, bank,
-                                          chip.machine.memRowsPerBank - 1));
+    fault("address-range", d,
+          fmt::format("row {} of bank {}; rows are 0..{}", index, bank, chip.machine.memRowsPerBank - 1));
     return nullptr;
   }
   const MemRow &row = banks[bank][index];
@@ -63,8 +63,9 @@ const MemRow *MemSlice::readable(const Dispatch &d, int bank, int index, std::ui
     return nullptr;
   }
   if (d.time < row.readyAt) {
-    fault("row-in-flight", d, fmt::format("row {} of bank {} read at t={} is being written; readable from t={}", index,
-                                          bank, relative(d.time), relative(row.readyAt)));
+    fault("row-in-flight", d,
+          fmt::format("row {} of bank {} read at t={} is being written; readable from t={}", index, bank,
+                      relative(d.time), relative(row.readyAt)));
     return nullptr;
   }
   if ((row.written & words) != words && !unknownWrites[bank]) {
@@ -77,14 +78,15 @@ const MemRow *MemSlice::readable(const Dispatch &d, int bank, int index, std::ui
 
 MemRow *MemSlice::writable(const Dispatch &d, int bank, int index) {
   if (index < 0 || index >= chip.machine.memRowsPerBank) {
-    fault("address-range", d, fmt::format("row {} of bank {}; rows are 0..{}", index, bank,
-                                          chip.machine.memRowsPerBank - 1));
+    fault("address-range", d,
+          fmt::format("row {} of bank {}; rows are 0..{}", index, bank, chip.machine.memRowsPerBank - 1));
     return nullptr;
   }
   MemRow &row = banks[bank][index];
   if (row.kind == Region::Kind::Constant || row.kind == Region::Kind::Code) {
-    fault("read-only-write", d, fmt::format("row {} of bank {} belongs to a {} region", index, bank,
-                                            row.kind == Region::Kind::Code ? "code" : "constant"));
+    fault("read-only-write", d,
+          fmt::format("row {} of bank {} belongs to a {} region", index, bank,
+                      row.kind == Region::Kind::Code ? "code" : "constant"));
     return nullptr;
   }
   return &row;

@@ -11,8 +11,7 @@ namespace lpu::sim {
 using isa::Region;
 
 Memory::Memory(const isa::Machine &machine)
-    : machine(machine),
-      full(machine.superlanes >= 32 ? ~0u : (1u << machine.superlanes) - 1),
+    : machine(machine), full(machine.superlanes >= 32 ? ~0u : (1u << machine.superlanes) - 1),
       rows(static_cast<std::size_t>(2) * machine.memSlicesPerSide * machine.memBanks * machine.memRowsPerBank),
       zeroRow(machine.rowBytes()), pool(machine.rowBytes()) {}
 

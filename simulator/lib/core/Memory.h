@@ -20,7 +20,7 @@ struct MemRow {
   isa::Cycle readyAt = INT64_MIN;      ///< absolute cycle from which the latest write can be read
   std::uint32_t written = 0;           ///< per superlane word
   isa::Region::Kind kind = isa::Region::Kind::Scratch;
-  bool owned = false;                  ///< bytes are this memory's own storage
+  bool owned = false; ///< bytes are this memory's own storage
 };
 
 class Memory {
@@ -40,7 +40,9 @@ public:
     return &rows[((static_cast<std::size_t>(side) * machine.memSlicesPerSide + slice) * machine.memBanks + bank) *
                  machine.memRowsPerBank];
   }
-  const MemRow *bank(isa::Side side, int slice, int b) const { return const_cast<Memory *>(this)->bank(side, slice, b); }
+  const MemRow *bank(isa::Side side, int slice, int b) const {
+    return const_cast<Memory *>(this)->bank(side, slice, b);
+  }
   /// Writable bytes of a row; zeros where never written.
   std::uint8_t *storage(MemRow &row);
   std::uint32_t allWritten() const { return full; }

@@ -67,7 +67,8 @@ Cycle MxmPlane::WeightUnit::execute(const Dispatch &d) {
   const std::uint32_t bit = 1u << group;
   bool sameCycle = plane.lastInstall == d.time;
   if ((sameCycle ? plane.groupsBeforeInstall : plane.buffer.groups) & bit) {
-    fault("early-lw", d, fmt::format("row group {} is loaded already and not installed at t={}", group, relative(d.time)));
+    fault("early-lw", d,
+          fmt::format("row group {} is loaded already and not installed at t={}", group, relative(d.time)));
     return kNoEffect;
   }
   if (sameCycle) { // the install is to blame, whichever of the two ran first
@@ -198,8 +199,8 @@ Cycle MxmPlane::ResultUnit::execute(const Dispatch &d) {
   const AccumulateOp &op = d.op->accumulate;
   int index = op.row + d.copy * op.step;
   if (index < 0 || index >= chip.machine.mxmAccumulatorRows) {
-    fault("address-range", d, fmt::format("accumulator row {}; rows are 0..{}", index,
-                                          chip.machine.mxmAccumulatorRows - 1));
+    fault("address-range", d,
+          fmt::format("accumulator row {}; rows are 0..{}", index, chip.machine.mxmAccumulatorRows - 1));
     return kNoEffect;
   }
   AccumulatorRow &row = plane.accumulators[index];
@@ -220,8 +221,9 @@ bool MxmPlane::ResultUnit::take(const Dispatch &d, const AccumulateOp &op, Accum
   }
   if (!pass) {
     Cycle latency = chip.machine.latency.MxmPlay;
-    fault("no-sum", d, fmt::format("no sum arrives at t={}: nothing was played at {} - {} = {}", relative(d.time),
-                                   relative(d.time), latency, relative(d.time - latency)));
+    fault("no-sum", d,
+          fmt::format("no sum arrives at t={}: nothing was played at {} - {} = {}", relative(d.time), relative(d.time),
+                      latency, relative(d.time - latency)));
     return false;
   }
   pass->taken = true;
@@ -243,8 +245,8 @@ bool MxmPlane::ResultUnit::take(const Dispatch &d, const AccumulateOp &op, Accum
     row.values[i] = static_cast<std::int32_t>(sum);
   }
   if (overflow >> 31) {
-    fault("accumulator-overflow", d, fmt::format("a lane of accumulator row {} leaves int32 at t={}", index,
-                                                 relative(d.time)));
+    fault("accumulator-overflow", d,
+          fmt::format("a lane of accumulator row {} leaves int32 at t={}", index, relative(d.time)));
     return false;
   }
   return true;

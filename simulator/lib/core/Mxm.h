@@ -93,13 +93,13 @@ private:
 
   Tile buffer, installed;
   bool hasTile = false;
-  Cycle lastLoad = INT64_MIN;    ///< dispatch of the latest lw
+  Cycle lastLoad = INT64_MIN; ///< dispatch of the latest lw
   Cycle lastInstall = INT64_MIN;
   Dispatch lastInstallWord;
   std::uint32_t groupsBeforeInstall = 0; ///< of the buffer when it was last installed
   std::vector<ActivationRow> activationRows;
   std::vector<AccumulatorRow> accumulators;
-  std::deque<Pass> passes;       ///< in order of arrival
+  std::deque<Pass> passes;           ///< in order of arrival
   std::vector<std::int16_t> widened; ///< the played vector, masked, 16 bits a lane
 };
 

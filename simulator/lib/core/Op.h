@@ -43,8 +43,9 @@ struct VxmOperand {
 };
 struct VxmOp {
   VxmOperand operands[3];
-  std::uint8_t operandCount, outBytes, latency;
+  std::uint8_t operandCount, outBytes;
   bool out, accumulate;
+  std::int32_t latency;
   StreamRef result;
   std::uint32_t immediate;
 };

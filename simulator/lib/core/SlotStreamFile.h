@@ -33,7 +33,8 @@ private:
     return ref.dir == Direction::East ? time - position : time + position;
   }
   std::size_t indexOf(StreamRef ref, Cycle tau) const {
-    return (static_cast<std::size_t>(ref.dir) * streams + ref.stream) * ring + (static_cast<std::size_t>(tau) & (ring - 1));
+    return (static_cast<std::size_t>(ref.dir) * streams + ref.stream) * ring +
+           (static_cast<std::size_t>(tau) & (ring - 1));
   }
 
   std::size_t streams, ring; ///< ring: power of two longer than any value can be seen

@@ -24,8 +24,8 @@ const std::int16_t *SxmUnit::map(const Dispatch &d, const SxmOp &op, int entries
   }
   for (int i = 0; i < entries; ++i)
     if (table[i] >= limit) {
-      fault("address-range", d, fmt::format("entry {} of map {} is lane {}; lanes are 0..{}", i, op.map, table[i],
-                                            limit - 1));
+      fault("address-range", d,
+            fmt::format("entry {} of map {} is lane {}; lanes are 0..{}", i, op.map, table[i], limit - 1));
       return nullptr;
     }
   return table.data();

@@ -52,8 +52,8 @@ void Trace::nameTracks(const isa::Machine &machine) {
   event(fmt::format("{{\"ph\":\"M\",\"pid\":0,\"tid\":{},\"name\":\"thread_name\",\"args\":{{\"name\":\"steps\"}}}}",
                     kStepTrack));
   for (int q = 0; q < static_cast<int>(slices.size()); ++q)
-    event(fmt::format("{{\"ph\":\"M\",\"pid\":0,\"tid\":{},\"name\":\"thread_name\",\"args\":{{\"name\":\"{}\"}}}}", q + 1,
-                      isa::queueName(isa::queueAt(machine, q))));
+    event(fmt::format("{{\"ph\":\"M\",\"pid\":0,\"tid\":{},\"name\":\"thread_name\",\"args\":{{\"name\":\"{}\"}}}}",
+                      q + 1, isa::queueName(isa::queueAt(machine, q))));
 }
 
 void Trace::event(const std::string &json) {

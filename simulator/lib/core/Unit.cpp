@@ -28,13 +28,13 @@ const VectorValue *Unit::sample(const Dispatch &d, StreamRef ref) const {
     return value;
   Cycle now = relative(d.time);
   Cycle tau = ref.dir == Direction::East ? now - position : now + position;
-  std::string detail = fmt::format("stream {} at position {} is empty at t={}: slot τ = {} {} {} = {} has no producer "
-                                   "upstream",
-                                   streamName(ref), position, now, now, ref.dir == Direction::East ? '-' : '+',
-                                   position, tau);
+  std::string detail =
+      fmt::format("stream {} at position {} is empty at t={}: slot τ = {} {} {} = {} has no producer "
+                  "upstream",
+                  streamName(ref), position, now, now, ref.dir == Direction::East ? '-' : '+', position, tau);
   if (int offset = streams->nearest(ref, position, d.time, kNearby))
-    detail += fmt::format("; the nearest value passes at t={}, {} cycle(s) {}", now + offset, offset < 0 ? -offset : offset,
-                          offset < 0 ? "earlier" : "later");
+    detail += fmt::format("; the nearest value passes at t={}, {} cycle(s) {}", now + offset,
+                          offset < 0 ? -offset : offset, offset < 0 ? "earlier" : "later");
   fault("empty-stream", d, std::move(detail));
   return nullptr;
 }

@@ -34,8 +34,8 @@ void join32(const VectorValue *parts, std::uint32_t *out, int lanes) {
 
 Alu::Alu(ChipContext &chip, const AluArray &alus, int queue)
     : Unit(chip, queue), alus(alus),
-      results(std::bit_ceil(static_cast<std::size_t>(
-          std::max(chip.machine.latency.VxmSimple, chip.machine.latency.VxmSpecial) + 1))) {}
+      results(std::bit_ceil(
+          static_cast<std::size_t>(std::max(chip.machine.latency.VxmSimple, chip.machine.latency.VxmSpecial) + 1))) {}
 
 void Alu::reset() {
   for (Result &r : results)

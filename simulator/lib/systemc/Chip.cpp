@@ -16,9 +16,9 @@ std::string moduleName(const char *prefix, int number) { return prefix + std::to
 Chip::Chip(sc_core::sc_module_name name, const isa::Program &program, bool clocked, bool functional,
            StepMonitor &monitor)
     : sc_module(name), machine(program.machine), rows(machine.lanes()),
-      words(static_cast<std::size_t>(machine.lanes()) * 4), sram(machine),
-      context{machine, program, monitor.faults, rows, words, functional}, monitor(monitor),
-      modules{context, monitor, clocked} {
+      words(static_cast<std::size_t>(machine.lanes()) * 4),
+      sram(machine), context{machine, program, monitor.faults, rows, words, functional},
+      monitor(monitor), modules{context, monitor, clocked} {
   if (clocked) {
     clock = std::make_unique<sc_core::sc_clock>("clock", cycles(1));
     clockedStreams = std::make_unique<ClockedStreams>("streams", machine);
@@ -59,8 +59,8 @@ StreamIf &Chip::streams() {
 
 void Chip::buildQueues(const isa::Program &program) {
   for (int number = 0; number < isa::queueCount(machine); ++number) {
-    icus.push_back(std::make_unique<IcuModule>(moduleName("icu", number).c_str(), program, number, modules.clocked,
-                                               monitor));
+    icus.push_back(
+        std::make_unique<IcuModule>(moduleName("icu", number).c_str(), program, number, modules.clocked, monitor));
     icus.back()->barrier(*barrierModule);
     QueueModule &unit = buildUnit(number);
     unit.icu(*icus.back());

@@ -51,7 +51,7 @@ private:
   std::unique_ptr<SlotStreams> slotStreams;       ///< event engine
   std::unique_ptr<ClockedStreams> clockedStreams; ///< clocked engine
   std::unique_ptr<Barrier> barrierModule;
-  std::vector<std::unique_ptr<IcuModule>> icus;   ///< by queue number
+  std::vector<std::unique_ptr<IcuModule>> icus; ///< by queue number
   std::vector<std::unique_ptr<MemModule>> mems;
   std::vector<std::unique_ptr<AluModule>> alus;
   AluArray aluCores;

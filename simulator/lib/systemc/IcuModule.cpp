@@ -81,8 +81,9 @@ bool IcuModule::control(const Dispatch &d) {
 void IcuModule::reportParked() const {
   if (icu.parked())
     monitor.faults.report("overrun", parkedBy.time, queue, parkedBy.op,
-                          isReleased ? "parked by a second sync, and a step has exactly one barrier: this queue never ends"
-                                     : "parked, and no notify releases this step: this queue never starts");
+                          isReleased
+                              ? "parked by a second sync, and a step has exactly one barrier: this queue never ends"
+                              : "parked, and no notify releases this step: this queue never starts");
 }
 
 } // namespace lpu::sim

@@ -60,8 +60,9 @@ bool QueueModule::fetch(const Dispatch &d) {
     return false;
   }
   if (queue->freeWords() < queue->fetchWords()) {
-    unit.fault("queue-overflow", d, fmt::format("{} words arrive, {} of {} are free", queue->fetchWords(),
-                                                queue->freeWords(), machine.queueWords));
+    unit.fault(
+        "queue-overflow", d,
+        fmt::format("{} words arrive, {} of {} are free", queue->fetchWords(), queue->freeWords(), machine.queueWords));
     return false;
   }
   VectorValue rows[2];

@@ -12,7 +12,8 @@ public:
   sc_core::sc_port<IcuIf> icu{"icu"};
   sc_core::sc_port<StreamIf> streams{"streams"};
 
-  QueueModule(sc_core::sc_module_name name, Unit &unit, const isa::Machine &machine, bool clocked, StepMonitor &monitor);
+  QueueModule(sc_core::sc_module_name name, Unit &unit, const isa::Machine &machine, bool clocked,
+              StepMonitor &monitor);
 
 protected:
   void end_of_elaboration() override;

@@ -25,13 +25,15 @@ struct DecodedStep {
 };
 
 Status checkBinding(const isa::Machine &m, const std::string &step, const Binding &b) {
-  bool fits = b.width >= 1 && b.slice0 + b.width <= m.memSlicesPerSide && b.bank < m.memBanks &&
-              std::uint64_t{b.row0} + std::uint64_t{b.items} * b.vectors <= static_cast<std::uint64_t>(m.memRowsPerBank);
+  bool fits =
+      b.width >= 1 && b.slice0 + b.width <= m.memSlicesPerSide && b.bank < m.memBanks &&
+      std::uint64_t{b.row0} + std::uint64_t{b.items} * b.vectors <= static_cast<std::uint64_t>(m.memRowsPerBank);
   bool lanes = b.lanesUsed <= static_cast<std::uint32_t>(m.lanes()) &&
                (b.elements <= 1 || (b.lanesUsed > 0 && b.elements <= std::uint64_t{b.vectors} * b.lanesUsed));
   if (fits && lanes)
     return Ok();
-  return Error{step, fmt::format("binding '{}' lies outside of the machine's memory; compile for this machine", b.name)};
+  return Error{step,
+               fmt::format("binding '{}' lies outside of the machine's memory; compile for this machine", b.name)};
 }
 
 Status checkProgram(const Program &program) {
@@ -41,8 +43,8 @@ Status checkProgram(const Program &program) {
     for (const isa::QueueCode &code : step.queues) {
       int number = isa::queueNumber(m, code.queue);
       if (number < 0 || number >= isa::queueCount(m) || isa::queueAt(m, number) != code.queue)
-        return Error{step.name, fmt::format("the machine has no queue {}; compile for this machine",
-                                            isa::queueName(code.queue))};
+        return Error{step.name,
+                     fmt::format("the machine has no queue {}; compile for this machine", isa::queueName(code.queue))};
       if (seen[number])
         return Error{step.name, fmt::format("queue {} has code twice; compile again", isa::queueName(code.queue))};
       seen[number] = true;
@@ -55,8 +57,8 @@ Status checkProgram(const Program &program) {
   std::vector<bool> wired(m.c2cLinks);
   for (auto [a, b] : program.loopbacks) {
     if (a >= m.c2cLinks || b >= m.c2cLinks || wired[a] || wired[b])
-      return Error{"", fmt::format("loopback {}-{}: no such link, or one wired twice; links are 0..{}", a, b,
-                                   m.c2cLinks - 1)};
+      return Error{
+          "", fmt::format("loopback {}-{}: no such link, or one wired twice; links are 0..{}", a, b, m.c2cLinks - 1)};
     wired[a] = wired[b] = true;
   }
   return Ok();
@@ -67,8 +69,7 @@ public:
   SystemCSimulator(const Program &program, const Options &options, std::unique_ptr<Trace> traceFile)
       : program(program), clocked(options.engine == Engine::Clocked), trace(std::move(traceFile)),
         monitor(program.machine, trace.get()),
-        chip("chip", program, clocked, options.mode == Mode::Functional, monitor),
-        steps(program.steps.size()) {}
+        chip("chip", program, clocked, options.mode == Mode::Functional, monitor), steps(program.steps.size()) {}
 
   Status load() { return chip.memory().load(program); }
   void elaborate() { sc_core::sc_start(sc_core::SC_ZERO_TIME); }

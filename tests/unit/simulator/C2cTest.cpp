@@ -86,6 +86,17 @@ TEST_P(C2c, WaitingVectorsOverflow) {
   illegal(build(305), "link-overflow", 304, "c2c.0");
 }
 
+// T7: what a step leaves in a link is gone in the next.
+TEST_P(C2c, LinksAreEmptyInANewStep) {
+  Bench b;
+  b.program.loopbacks.push_back({0, 1});
+  b.feed(kEast, 0, "e1", b.fill(1), kEastEnd, 40);
+  b.at(40, "c2c.0", "send stream=e1");
+  b.nextStep();
+  b.at(500, "c2c.1", "receive stream=w1");
+  illegal(b.finish(), "link-empty", 500, "c2c.1");
+}
+
 TEST_P(C2c, DeskewHasNoEffect) {
   Bench b;
   b.at(5, "c2c.4", "deskew");

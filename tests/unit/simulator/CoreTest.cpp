@@ -34,7 +34,8 @@ TEST(Sha256, PublishedExamples) {
     EXPECT_EQ(digestOf("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", pieces),
               "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
   }
-  EXPECT_EQ(digestOf(std::string(1000000, 'a'), 320), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+  EXPECT_EQ(digestOf(std::string(1000000, 'a'), 320),
+            "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
 TEST(Dot, EqualsThePlainSum) {

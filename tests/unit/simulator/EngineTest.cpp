@@ -33,14 +33,14 @@ struct Placed {
 /// Two reads, an addition, a chained conversion, a shift through the SXM, a write
 /// and a read of what was written.
 std::vector<Placed> pipeline() {
-  return {{10, "mem.e0", "mem rd=1 rdrow=0 rdstream=w0"},      // VXM at 16
-          {9, "mem.e4", "mem rd=1 rdrow=0 rdstream=w1"},       // VXM at 16
-          {16, "vxm.0", "addi a=w0:1 b=w1:1"},                 // visible at 20
-          {20, "vxm.1", "addi a=alu0 b=imm imm=3 out=e4:1"},   // position 0 at 24, SXM at 32
+  return {{10, "mem.e0", "mem rd=1 rdrow=0 rdstream=w0"},             // VXM at 16
+          {9, "mem.e4", "mem rd=1 rdrow=0 rdstream=w1"},              // VXM at 16
+          {16, "vxm.0", "addi a=w0:1 b=w1:1"},                        // visible at 20
+          {20, "vxm.1", "addi a=alu0 b=imm imm=3 out=e4:1"},          // position 0 at 24, SXM at 32
           {32, "sxm.e2", "shift srcstream=e4 dststream=w4 amount=1"}, // SXM at 56
-          {57, "mem.e27", "mem wr=1 wrrow=5 wrstream=w4"},     // position 7
+          {57, "mem.e27", "mem wr=1 wrrow=5 wrstream=w4"},            // position 7
           {59, "mem.e27", "mem rd=1 rdrow=5 rdstream=w9"},
-          {65, "mem.e20", "mem wr=1 wrrow=5 wrstream=w9"}};    // 59 + 5, one hop
+          {65, "mem.e20", "mem wr=1 wrrow=5 wrstream=w9"}}; // 59 + 5, one hop
 }
 
 isa::Program place(std::vector<Placed> issues) {
@@ -116,7 +116,8 @@ private:
     const isa::Cycle at = 60 + pick(300); // at the ALU
     const std::string source = Bench::memQueue(from, fromSlice), target = Bench::memQueue(to, toSlice);
     const isa::Cycle read = at - 5 - b.hops(from, fromSlice, 0), result = at + (special ? 12 : 4);
-    const char *inDir = from == kEast ? "w" : "e", *outDir = to == kEast ? "e" : "w", *backDir = to == kEast ? "w" : "e";
+    const char *inDir = from == kEast ? "w" : "e", *outDir = to == kEast ? "e" : "w",
+               *backDir = to == kEast ? "w" : "e";
     const std::string inStream = inDir + std::to_string(in), outStream = outDir + std::to_string(out);
     const std::string backStream = backDir + std::to_string(out);
     const int sxmAt = to == kEast ? 8 : -8;
@@ -137,11 +138,12 @@ private:
     b.constant(from, fromSlice, 0, row, b.lanes([&](int) { return pick(256); }));
     issues[source][read] = "mem rd=1 rdrow=" + std::to_string(row) + " rdstream=" + inStream;
     const char *op = special ? "exp" : "muli";
-    issues["vxm." + std::to_string(alu)][at] = std::string(op) + " a=" + inStream + ":1" + (special ? "" : " b=imm imm=77") +
-                                               " out=" + outStream + ":1";
+    issues["vxm." + std::to_string(alu)][at] =
+        std::string(op) + " a=" + inStream + ":1" + (special ? "" : " b=imm imm=77") + " out=" + outStream + ":1";
     if (viaSxm)
       issues[sxm][result + 8] = "rotate srcstream=" + outStream + " dststream=" + backStream + " amount=3";
-    issues[target][write] = "mem wr=1 wrbank=1 wrrow=" + std::to_string(row) + " wrstream=" + (viaSxm ? backStream : outStream);
+    issues[target][write] =
+        "mem wr=1 wrbank=1 wrrow=" + std::to_string(row) + " wrstream=" + (viaSxm ? backStream : outStream);
     return true;
   }
 

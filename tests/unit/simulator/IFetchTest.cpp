@@ -10,10 +10,10 @@ namespace {
 class IFetch : public BothEngines {
 protected:
   struct Case {
-    int words = 48;             ///< of mem.e8's text, sync included
-    int fetchIndex = 20;        ///< word that is the ifetch
-    isa::Cycle fetchDelay = 0;  ///< rows arrive this much after the ifetch
-    bool patch = false;         ///< the fetched bytes differ from the listed text
+    int words = 48;            ///< of mem.e8's text, sync included
+    int fetchIndex = 20;       ///< word that is the ifetch
+    isa::Cycle fetchDelay = 0; ///< rows arrive this much after the ifetch
+    bool patch = false;        ///< the fetched bytes differ from the listed text
   };
   /// mem.e8 writes its index-th word's row with what is on e5 then; words are 1 cycle apart.
   static isa::Program program(const Case &c) {
@@ -64,8 +64,10 @@ TEST_P(IFetch, QueueOverflows) {
     b.program.residentCode = false;
     b.region(isa::Region::Kind::Zero, kEast, 0, 0, 0).region(isa::Region::Kind::Zero, kEast, 1, 0, 0);
     for (const char *q : {"mem.e0", "mem.e1"})
-      b.append(q, {q == std::string("mem.e0") ? "mem rd=1 rdstream=e0" : "mem rd=1 rdstream=e1",
-                   "repeat count=50 interval=1 window=1"}, 0);
+      b.append(q,
+               {q == std::string("mem.e0") ? "mem rd=1 rdstream=e0" : "mem rd=1 rdstream=e1",
+                "repeat count=50 interval=1 window=1"},
+               0);
     b.at(7, "mem.e8", "ifetch stream=e0");
     for (int i = 1; i < fetches; ++i)
       b.append("mem.e8", {"ifetch stream=e0"}, 0);

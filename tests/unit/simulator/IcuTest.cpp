@@ -1,6 +1,6 @@
 // Queue sequencing (T1.3, T1.4): on the core alone, then on the chip.
-#include "Bench.h"
 #include "Icu.h"
+#include "Bench.h"
 
 namespace lpu::test {
 namespace {
@@ -56,9 +56,10 @@ TEST(Icu, RepeatOfOneWord) {
 
 // A window keeps the spacing inside it, nop words included.
 TEST(Icu, RepeatOfAWindowWithNops) {
-  EXPECT_EQ(rowsOnly(sequence({"mem rd=1 rdrow=9", "mem rd=1 rdrow=1", "nop 3", "mem rd=1 rdrow=2",
-                               "repeat count=2 interval=6 window=3", "mem rd=1 rdrow=3"})),
-            (std::vector<Issue>{{0, 9, 0}, {1, 1, 0}, {5, 2, 0}, {7, 1, 1}, {11, 2, 1}, {13, 1, 2}, {17, 2, 2}, {18, 3, 0}}));
+  EXPECT_EQ(
+      rowsOnly(sequence({"mem rd=1 rdrow=9", "mem rd=1 rdrow=1", "nop 3", "mem rd=1 rdrow=2",
+                         "repeat count=2 interval=6 window=3", "mem rd=1 rdrow=3"})),
+      (std::vector<Issue>{{0, 9, 0}, {1, 1, 0}, {5, 2, 0}, {7, 1, 1}, {11, 2, 1}, {13, 1, 2}, {17, 2, 2}, {18, 3, 0}}));
 }
 
 // The shortest interval is the window's span: last - first + 1.
@@ -79,8 +80,10 @@ TEST_P(Sequencing, StepsCountCopies) {
   Bench b;
   for (int r = 0; r < 6; ++r)
     b.constant(kEast, 0, 0, r, b.fill(10 + r));
-  b.append("mem.e0", {"mem rd=1 rdrow=0 rdstep=2 rdstream=e0", "mem rd=1 rdrow=5 rdstep=-2 rdstream=e0",
-                      "repeat count=2 interval=4 window=2"}, 0);
+  b.append("mem.e0",
+           {"mem rd=1 rdrow=0 rdstep=2 rdstream=e0", "mem rd=1 rdrow=5 rdstep=-2 rdstream=e0",
+            "repeat count=2 interval=4 window=2"},
+           0);
   b.at(6, "mem.e4", "mem wr=1 wrrow=20 wrstep=2 wrstream=e0");
   b.append("mem.e4", {"mem wr=1 wrrow=21 wrstep=2 wrstream=e0", "repeat count=2 interval=4 window=2"}, 0);
   std::vector<RowRef> refs;

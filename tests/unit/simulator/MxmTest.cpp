@@ -242,10 +242,9 @@ TEST_P(Mxm, AccumulatorOverflowIsExact) {
 }
 
 TEST_P(Mxm, RowsOutOfRange) {
-  for (auto [queue, text] : {std::pair{"mxm.e0.w", "lw stream=0 rowgroup=4"},
-                             std::pair{"mxm.e0.a", "act load=1 loadrow=128"},
-                             std::pair{"mxm.e0.a", "act play=1 playrow=200"},
-                             std::pair{"mxm.e0.r", "acc emit=1 row=512"}}) {
+  for (auto [queue, text] :
+       {std::pair{"mxm.e0.w", "lw stream=0 rowgroup=4"}, std::pair{"mxm.e0.a", "act load=1 loadrow=128"},
+        std::pair{"mxm.e0.a", "act play=1 playrow=200"}, std::pair{"mxm.e0.r", "acc emit=1 row=512"}}) {
     Bench b;
     b.at(2, queue, text);
     illegal(b.finish(), "address-range", 2, queue);

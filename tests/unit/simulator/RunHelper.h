@@ -21,9 +21,9 @@ struct RowRef {
 
 struct Outcome {
   bool crashed = true;
-  std::string error; ///< of Simulator::create
-  std::vector<isa::Cycle> cycles; ///< per step run
-  std::uint64_t instructions = 0; ///< of the last step
+  std::string error;                                ///< of Simulator::create
+  std::vector<isa::Cycle> cycles;                   ///< per step run
+  std::uint64_t instructions = 0;                   ///< of the last step
   std::string category, queue, instruction, detail; ///< of the violation; empty: none
   isa::Cycle at = 0;
   std::string digest; ///< of memory

@@ -152,7 +152,8 @@ TEST(Simulator, UnusableProgramsAreErrors) {
   EXPECT_NE(errorOf(link).find("error: loopback 0-11"), std::string::npos);
   sim::Options trace;
   trace.tracePath = "/nonexistent/trace.json";
-  EXPECT_NE(simulate(emptyProgram(), trace).error.find("/nonexistent/trace.json: error: cannot write"), std::string::npos);
+  EXPECT_NE(simulate(emptyProgram(), trace).error.find("/nonexistent/trace.json: error: cannot write"),
+            std::string::npos);
 }
 
 nlohmann::json traceOf(const isa::Program &program, sim::Options options) {

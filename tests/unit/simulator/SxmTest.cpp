@@ -88,10 +88,10 @@ TEST_P(Sxm, TransposeInTwentyCycles) {
 
 // T6: queues of a side are transpose, permute/shift, distribute, rotate/selectlanes.
 TEST_P(Sxm, QueuesExecuteTheirOwnOperations) {
-  for (auto [queue, text] : {std::pair{"sxm.e0", "shift"}, std::pair{"sxm.e2", "transpose"},
-                             std::pair{"sxm.e5", "distribute"}, std::pair{"sxm.e6", "permute"},
-                             std::pair{"sxm.e9", "rotate"}, std::pair{"sxm.e10", "distribute"},
-                             std::pair{"sxm.w13", "transpose"}}) {
+  for (auto [queue, text] :
+       {std::pair{"sxm.e0", "shift"}, std::pair{"sxm.e2", "transpose"}, std::pair{"sxm.e5", "distribute"},
+        std::pair{"sxm.e6", "permute"}, std::pair{"sxm.e9", "rotate"}, std::pair{"sxm.e10", "distribute"},
+        std::pair{"sxm.w13", "transpose"}}) {
     Bench b;
     b.at(3, queue, text);
     illegal(b.finish(), "illegal-encoding", 3, queue);
