@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Compiles the model in models/tiny for one modelled chip and lets the chip write
+# 64 tokens. Does its own set-up; words after the command are the prompt:
+#
+#   scripts/demo.sh
+#   scripts/demo.sh One day, a small cat
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+scripts/setup.sh lpucc lpu-run
+
+bin=build/release/bin
+out=build/demo
+prompt=${*:-Once upon a time}
+mkdir -p $out
+
+echo
+echo "== lpucc models/tiny/model.gguf -o $out/tiny.lpx"
+# Through cat, so that it is this table and not the one lpucc shows on a terminal.
+$bin/lpucc models/tiny/model.gguf -o $out/tiny.lpx --report=$out/compile.json 2>&1 | cat
+scripts/show-report $out/compile.json
+echo
+echo "== lpu-run $out/tiny.lpx --prompt \"$prompt\" -n 64"
+$bin/lpu-run $out/tiny.lpx --prompt "$prompt" -n 64 --report=$out/run.json
+echo
+echo "Reports: $out/compile.json (bounds, memory, utilization) and $out/run.json (cycles of every step)."
