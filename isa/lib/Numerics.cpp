@@ -139,6 +139,7 @@ LPU_INLINE std::uint32_t lane(Opcode opcode, std::uint32_t a, std::uint32_t b, s
   case Opcode::CvtF32I32: return asBits(toInt32(fa));
   case Opcode::CvtF32I16: return asBits(toIntClipped(fa, -32768, 32767));
   case Opcode::CvtF32D16: return asBits(toIntClipped(fa, -kDigit16Max, kDigit16Max));
+  case Opcode::CvtF32D32: return asBits(toIntClipped(fa, -kDigit32Max, kDigit32Max));
   case Opcode::CvtF32I8: return asBits(toIntClipped(fa, -127, 127));
   case Opcode::CvtF32F16: return toHalf(fa);
   case Opcode::CvtF16F32: return fromHalf(a & 0xFFFFu);

@@ -29,10 +29,10 @@ void ProgramLowering::lowerNorm(llm::RmsNormOp op) {
       FlowWriter w = flow();
       Value x = w.read(residual, t * vectors + v);
       Value square = w.alu("mulf", {x, x});
-      Value coarse = w.alu("cvt.f32.i32", {w.alu("mulf", {square, Operand::f32(C::kCoarse)})});
+      Value coarse = w.alu("cvt.f32.d32", {w.alu("mulf", {square, Operand::f32(C::kCoarse)})});
       Value back = w.alu("mulf", {w.alu("cvt.i32.f32", {coarse}), Operand::f32(C::kMinusInverseCoarse)});
       Value rest = w.aluHolding("addf", square, back);
-      Value fine = w.alu("cvt.f32.i32", {w.alu("mulf", {rest, Operand::f32(C::kFine)})});
+      Value fine = w.alu("cvt.f32.d32", {w.alu("mulf", {rest, Operand::f32(C::kFine)})});
       std::int64_t row = squares + 2 * (t * vectors + v);
       w.loadDigits32(coarse, 0, row);
       w.loadDigits32(fine, 1, row);

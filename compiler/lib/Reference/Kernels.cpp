@@ -39,6 +39,13 @@ std::int16_t toDigits(float value) {
   return static_cast<std::int16_t>(isa::floatToInt(value, -isa::kDigit16Max, isa::kDigit16Max));
 }
 
+namespace {
+
+/// d32: fp32 to int32, nearest even, clipped to four balanced digits.
+std::int32_t toDigits32(float value) { return isa::floatToInt(value, -isa::kDigit32Max, isa::kDigit32Max); }
+
+} // namespace
+
 Floats linear(const QuantizedMatrix &weights, std::span<const std::int16_t> input, std::span<const float> scales) {
   std::vector<std::int8_t> hi(input.size()), lo(input.size());
   for (std::size_t k = 0; k < input.size(); ++k) {
@@ -59,9 +66,9 @@ Digits rmsNorm(std::span<const float> input, std::span<const float> gains, float
   std::vector<std::int32_t> coarse, fine;
   for (float x : input) {
     float square = x * x;
-    coarse.push_back(isa::floatToInt32(square * C::kCoarse));
+    coarse.push_back(toDigits32(square * C::kCoarse));
     float rest = square + static_cast<float>(coarse.back()) * C::kMinusInverseCoarse;
-    fine.push_back(isa::floatToInt32(rest * C::kFine));
+    fine.push_back(toDigits32(rest * C::kFine));
   }
   C c = rmsNormConstants(static_cast<std::uint32_t>(input.size()));
   LaneSum a = laneSum(coarse), b = laneSum(fine);

@@ -136,6 +136,9 @@ TEST(Conversions, SaturationOfTheOperations) {
   EXPECT_EQ(signedOp(Opcode::CvtF32D16, 40000.0f), 32639);
   EXPECT_EQ(signedOp(Opcode::CvtF32D16, -40000.0f), -32639);
   EXPECT_EQ(signedOp(Opcode::CvtF32D16, 32638.5f), 32638);
+  EXPECT_EQ(signedOp(Opcode::CvtF32D32, 3e9f), 2139062143);
+  EXPECT_EQ(signedOp(Opcode::CvtF32D32, -3e9f), -2139062143);
+  EXPECT_EQ(signedOp(Opcode::CvtF32D32, -2.5f), -2);
   EXPECT_EQ(signedOp(Opcode::CvtF32I8, 200.0f), 127);
   EXPECT_EQ(signedOp(Opcode::CvtF32I8, -200.0f), -127);
   EXPECT_EQ(signedOp(Opcode::CvtF32I8, fromBits(kNan)), 0);

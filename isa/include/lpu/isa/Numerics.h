@@ -22,6 +22,8 @@ float recipF32(float v); ///< <= 1 ulp: correctly rounded 1/v
 
 /// Largest magnitude of two balanced int8 digits: 127 * 256 + 127.
 inline constexpr std::int32_t kDigit16Max = 32639;
+/// Largest magnitude of four balanced int8 digits: 127 * (2^24 + 2^16 + 2^8 + 1).
+inline constexpr std::int32_t kDigit32Max = 2139062143;
 /// Bias-and-flip constants: bytes of (v + bias) ^ bias are v's balanced digits.
 inline constexpr std::uint32_t kDigit16Bias = 0x00000080u, kDigit32Bias = 0x00808080u;
 /// Balanced digit `index` (0 lowest) of a 4-digit split of v (wrapping addition of the bias).
