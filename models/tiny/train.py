@@ -107,25 +107,29 @@ def save(path, model, tokenizer, facts):
     partial.replace(path)
 
 
+def take_step(model, optimizer, batch, rate):
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    loss = model.loss(*batch)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    return loss.item()
+
+
 def train(model, tokenizer, sampler, held_out, other, options):
-    optimizer = make_optimizer(model, options)
+    """last.pt is the newest checkpoint, best.pt the one with the lowest held-out loss; either can be exported."""
+    optimizer, context = make_optimizer(model, options), model.config.context
     began, recent, best = time.time(), [], math.inf
-    for step in range(options.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, options)
-        loss = model.loss(*sampler.next())
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        recent.append(loss.item())
-        if (step + 1) % options.every and step + 1 < options.steps:
+    for step in range(1, options.steps + 1):
+        recent.append(take_step(model, optimizer, sampler.next(), learning_rate(step - 1, options)))
+        if step % options.every and step < options.steps:
             continue
-        seconds = time.time() - began
-        facts = {"step": step + 1, "train_loss": round(float(np.mean(recent)), 4),
-                 "held_out_loss": round(measure(model, held_out, model.config.context), 4),
-                 "valid_loss": round(measure(model, other, model.config.context), 4),
-                 "seconds": round(seconds), "tokens": (step + 1) * options.batch * model.config.context}
+        facts = {"step": step, "tokens": step * options.batch * context, "seconds": round(time.time() - began),
+                 "train_loss": round(float(np.mean(recent)), 4),
+                 "held_out_loss": round(measure(model, held_out, context), 4),
+                 "valid_loss": round(measure(model, other, context), 4)}
         recent = []
         print(json.dumps(facts), flush=True)
         print("   ", continue_greedily(model, tokenizer, "Once upon a time", 48).replace("\n", " / "), flush=True)
@@ -135,14 +139,26 @@ def train(model, tokenizer, sampler, held_out, other, options):
             save(options.work / "best.pt", model, tokenizer, facts)
 
 
+def begin(stories, options):
+    """Model and vocabulary: those of the checkpoint to go on from, or fresh ones."""
+    if not options.start:
+        config = Config()
+        return Model(config, options.dropout), Tokenizer.train(" " + "\n ".join(stories), config.vocabulary)
+    checkpoint = torch.load(options.start)
+    model = Model(Config(**checkpoint["config"]), options.dropout)
+    model.load_state_dict(checkpoint["weights"])
+    return model, Tokenizer(checkpoint["pieces"])
+
+
 def parse_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--text", required=True, help=f"stories, separated by {STORY_END}")
     parser.add_argument("--valid", required=True, help="stories of another file, measured only")
     parser.add_argument("--work", required=True, type=pathlib.Path, help="folder for checkpoints")
-    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--start", type=pathlib.Path, help="checkpoint to go on from; the schedule begins anew")
+    parser.add_argument("--steps", type=int, default=7000)
     parser.add_argument("--batch", type=int, default=8, help="windows a step")
-    parser.add_argument("--lr", type=float, default=3e-3)
+    parser.add_argument("--lr", type=float, default=5e-3)
     parser.add_argument("--warmup", type=int, default=200)
     parser.add_argument("--decay", type=float, default=0.1)
     parser.add_argument("--dropout", type=float, default=0.05)
@@ -156,21 +172,18 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
     options.work.mkdir(parents=True, exist_ok=True)
-    config = Config()
     stories = read_stories(options.text)
     held_out = stories[::HOLD_OUT_EVERY]
     del stories[::HOLD_OUT_EVERY]
-    began = time.time()
-    tokenizer = Tokenizer.train(" " + "\n ".join(stories), config.vocabulary)
+    model, tokenizer = begin(stories, options)
     row, starts = encode_stories(tokenizer, stories)
     held_out, _ = encode_stories(tokenizer, held_out)
     other, _ = encode_stories(tokenizer, read_stories(options.valid))
-    model = Model(config, options.dropout)
-    print(json.dumps({"stories": len(stories), "tokens": len(row), "held_out_tokens": len(held_out), "valid_tokens": len(other),
-                      "parameters": sum(p.numel() for p in model.parameters()),
-                      "vocabulary_seconds": round(time.time() - began, 1)}), flush=True)
-    train(model, tokenizer, Sampler(row, starts, config.context, options.batch, options.seed), held_out, other,
-          options)
+    parameters = sum(p.numel() for p in model.parameters())
+    print(json.dumps({"parameters": parameters, "stories": len(stories), "tokens": len(row),
+                      "held_out_tokens": len(held_out), "valid_tokens": len(other)}), flush=True)
+    sampler = Sampler(row, starts, model.config.context, options.batch, options.seed)
+    train(model, tokenizer, sampler, held_out, other, options)
 
 
 if __name__ == "__main__":
