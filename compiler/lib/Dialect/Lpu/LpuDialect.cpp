@@ -6,6 +6,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 
 #include "lpu/compiler/Dialect/Lpu/LpuDialect.cpp.inc"
 #define GET_OP_CLASSES
@@ -40,6 +41,11 @@ StringRef nameOf(isa::Field field) {
   return {name.data(), name.size()};
 }
 
+/// 64-bit attributes read as unsigned, whatever their sign.
+bool anyNegative(std::initializer_list<uint64_t> values) {
+  return llvm::any_of(values, [](uint64_t v) { return static_cast<int64_t>(v) < 0; });
+}
+
 } // namespace
 
 isa::Instruction instructionOf(IssueOp issue) {
@@ -67,18 +73,34 @@ LogicalResult RegionOp::verify() {
     return emitOpError("C1: kind is '") << kind << "', expected constant, zero, scratch or code";
   if ((kind == "constant") != getContent().has_value())
     return emitOpError("C2: a constant has content and nothing else has");
+  if (anyNegative({getSide(), getSlice(), getBank(), getRow()}) || anyNegative({getSlices() - 1, getRows() - 1}))
+    return emitOpError("C3: a negative place, or no slices or rows");
   return success();
 }
 
 LogicalResult ProgramOp::verify() {
   if (auto lower = getBounds().getAs<IntegerAttr>("lower"); lower && lower.getInt() > static_cast<int64_t>(getCycles()))
     return emitOpError("C1: ") << getCycles() << " cycles are fewer than the lower bound " << lower.getInt();
+  llvm::StringSet<> seen;
+  for (auto queue : getBody().getOps<QueueOp>())
+    if (!seen.insert(queue.getQueue()).second)
+      return queue.emitOpError("C2: ") << queue.getQueue() << " appears twice in @" << getSymName();
+  return success();
+}
+
+LogicalResult BindingOp::verify() {
+  if (getDirection() != "in" && getDirection() != "out")
+    return emitOpError("C1: direction is '") << getDirection() << "', expected in or out";
+  if (getWidth() != 1 && getWidth() != 2 && getWidth() != 4)
+    return emitOpError("C2: width is ") << static_cast<int64_t>(getWidth()) << ", expected 1, 2 or 4";
+  if (anyNegative({getItems() - 1, getVectors() - 1, getLanesUsed(), getElements(), getSide(), getSlice(), getBank(), getRow()}))
+    return emitOpError("C3: items and vectors are at least 1, the other numbers at least 0");
   return success();
 }
 
 LogicalResult QueueOp::verify() {
   if (!isa::parseQueueName(getQueue().str()))
-    return emitOpError("'") << getQueue() << "' is no queue name";
+    return emitOpError("C1: '") << getQueue() << "' is no queue name";
   return success();
 }
 
@@ -103,6 +125,9 @@ LogicalResult IssueOp::verify() {
   }
   if (auto word = isa::encode(instruction); !word)
     return emitOpError("C2: ") << word.error().message << " (" << word.error().place << ")";
+  if (anyNegative({getCycle(), getCount() - 1, getWindow() - 1}) || getWindow() > 255)
+    return emitOpError("C3: cycle ") << static_cast<int64_t>(getCycle()) << ", count " << static_cast<int64_t>(getCount()) << ", window "
+                                     << static_cast<int64_t>(getWindow()) << "; expected at least 0, at least 1 and 1 to 255";
   return success();
 }
 

@@ -2,10 +2,8 @@
 // time with plain maps. It shares no code with scheduler, encoder or simulator:
 // what an instruction does is read from its fields again here.
 
-#include "lpu/compiler/Dialect/Lpu/Lpu.h"
+#include "ScheduleState.h"
 #include "lpu/compiler/Dialect/Lpu/Passes.h"
-
-#include "lpu/isa/Machine.h"
 
 #include <algorithm>
 #include <unordered_map>
@@ -25,13 +23,6 @@ using isa::Opcode;
 
 constexpr std::size_t kLongestWindow = 512; // Window is an 8-bit field
 
-struct Dispatch {
-  Cycle cycle;
-  isa::QueueId queue;
-  isa::Instruction instruction;
-  IssueOp op;
-};
-
 /// A stream slot with the cycle it passes VXM as its name: direction and stream, tau.
 struct SlotKey {
   int stream; ///< direction · 32 + stream
@@ -44,11 +35,13 @@ struct SlotHash {
 
 class Verifier {
 public:
-  Verifier(const isa::Machine &machine, ProgramOp program) : machine(machine), program(program) {}
+  Verifier(const isa::Machine &machine, ProgramOp program) : machine(machine), program(program), memory(machine, program), mxm(machine) {}
 
   LogicalResult run() {
     // First everything that puts a value somewhere, then everything that takes one: no order of time is needed.
     if (failed(forEachDispatch([&](Dispatch &d) { return drive(d); })) || failed(forEachDispatch([&](Dispatch &d) { return sample(d); })))
+      return failure();
+    if (failed(memory.finish()))
       return failure();
     Cycle length = end + machine.superlanes - 1;
     if (length != static_cast<Cycle>(program.getCycles()))
@@ -60,6 +53,9 @@ private:
   LogicalResult forEachDispatch(llvm::function_ref<LogicalResult(Dispatch &)> visit) {
     for (auto queue : program.getBody().getOps<QueueOp>()) {
       isa::QueueId id = *isa::parseQueueName(queue.getQueue().str());
+      int number = isa::queueNumber(machine, id);
+      if (number >= isa::queueCount(machine) || isa::queueAt(machine, number) != id)
+        return queue.emitOpError("machine '") << machine.name << "' has no queue " << queue.getQueue();
       Cycle free = 0;
       std::vector<Dispatch> recent; // the words before the current one, for windows
       for (auto issue : queue.getBody().getOps<IssueOp>()) {
@@ -138,8 +134,6 @@ private:
       effect = d.cycle + std::max(i.get(Field::Rd) ? machine.latency.MemRead : 0, i.get(Field::Wr) ? machine.latency.MemWrite : 0);
       if (i.get(Field::Rd))
         done = produce(d, i.get(Field::RdDir), i.get(Field::RdStream), 1, d.cycle + machine.latency.MemRead);
-      if (i.get(Field::Wr))
-        writes[rowKey(d, i.get(Field::WrBank), i.get(Field::WrRow))].push_back(d.cycle + machine.latency.MemWrite);
     } else if (i.opcode == Opcode::Gather) {
       done = produce(d, i.get(Field::Dir), i.get(Field::Stream), 1, effect);
     } else if (isa::isVxm(i.opcode)) {
@@ -149,11 +143,10 @@ private:
         done = produce(d, i.get(Field::OutDir), i.get(Field::OutStream), isa::widthBytes(i.get(Field::OutWidth)), effect);
     } else if (i.opcode == Opcode::Activate) {
       effect = d.cycle + std::max({i.get(Field::Load) ? machine.latency.MxmLoad : 0, i.get(Field::Install) ? machine.latency.MxmInstall : 0, i.get(Field::Play) ? machine.latency.MxmPlay : 0});
-      if (i.get(Field::Play))
-        sums.insert(key(plane(d.queue), d.cycle + machine.latency.MxmPlay));
     } else if (i.opcode == Opcode::Accumulate && i.get(Field::Emit)) {
       done = produce(d, 1 - outward(d.queue), i.get(Field::Stream), 4, effect);
     }
+    memory.drive(d), mxm.drive(d), accumulators.drive(d);
     end = std::max(end, effect);
     return done;
   }
@@ -162,10 +155,10 @@ private:
   LogicalResult sample(Dispatch &d) {
     const isa::Instruction &i = d.instruction;
     LogicalResult done = success();
+    if (failed(memory.sample(d)) || failed(mxm.sample(d)) || failed(accumulators.sample(d)))
+      return failure();
     if (i.opcode == Opcode::Mem) {
-      if (i.get(Field::Rd))
-        done = checkRead(d);
-      if (i.get(Field::Wr) && succeeded(done))
+      if (i.get(Field::Wr))
         done = consume(d, i.get(Field::WrDir), i.get(Field::WrStream), 1);
     } else if (i.opcode == Opcode::Gather || i.opcode == Opcode::Scatter) {
       done = consume(d, i.get(Field::MapDir), i.get(Field::MapStream), 2);
@@ -177,8 +170,6 @@ private:
       done = consume(d, outward(d.queue), i.get(Field::Stream), 16);
     } else if (i.opcode == Opcode::Activate && i.get(Field::Load)) {
       done = consume(d, outward(d.queue), i.get(Field::LoadStream), 1);
-    } else if (i.opcode == Opcode::Accumulate && i.get(Field::AccMode) && !sums.count(key(plane(d.queue), d.cycle))) {
-      done = d.op.emitOpError("takes a sum in cycle ") << d.cycle << ", but nothing was played in cycle " << d.cycle << " - " << machine.latency.MxmPlay << " = " << d.cycle - machine.latency.MxmPlay;
     }
     return done;
   }
@@ -197,29 +188,15 @@ private:
     return success();
   }
 
-  /// A row that this program writes must not be read while a write is in flight.
-  LogicalResult checkRead(Dispatch &d) {
-    auto found = writes.find(rowKey(d, d.instruction.get(Field::RdBank), d.instruction.get(Field::RdRow)));
-    if (found == writes.end())
-      return success();
-    for (Cycle visible : found->second)
-      if (visible > d.cycle && visible - machine.latency.MemWrite <= d.cycle)
-        return d.op.emitOpError("reads row ") << d.instruction.get(Field::RdRow) << " in cycle " << d.cycle << ", written in cycle " << visible - machine.latency.MemWrite << " and readable from " << visible;
-    return success();
-  }
-
   static std::int64_t key(std::int64_t unit, Cycle cycle) { return cycle * 64 + unit; }
-  int plane(const isa::QueueId &queue) const { return queue.index + (queue.side == isa::Side::East ? 0 : machine.mxmPlanesPerSide); }
-  std::int64_t rowKey(const Dispatch &d, std::int64_t bank, std::int64_t row) const {
-    std::int64_t slice = d.queue.index + (d.queue.side == isa::Side::East ? 0 : machine.memSlicesPerSide);
-    return (slice * machine.memBanks + bank) * machine.memRowsPerBank + row;
-  }
 
   const isa::Machine &machine;
   ProgramOp program;
   std::unordered_map<SlotKey, llvm::SmallVector<int, 2>, SlotHash> slots;
-  std::unordered_set<std::int64_t> results, sums; ///< key(ALU or plane, cycle)
-  std::unordered_map<std::int64_t, std::vector<Cycle>> writes;
+  std::unordered_set<std::int64_t> results; ///< key(ALU, cycle)
+  MemoryState memory;
+  MxmState mxm;
+  AccumulatorState accumulators;
   Cycle end = 0;
 };
 

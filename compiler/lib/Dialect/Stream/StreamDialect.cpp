@@ -54,7 +54,32 @@ std::optional<isa::Opcode> vxmOpcode(StringRef mnemonic) {
   return std::nullopt;
 }
 
+LogicalResult checkPlane(Operation *op, int64_t plane) {
+  if (plane < 0 || plane > 3)
+    return op->emitOpError("C1: plane ") << plane << ", expected 0 to 3";
+  return success();
+}
+
+LogicalResult checkSum(Operation *op, const char *label, VecType type) {
+  if (type.getWidth() != 4)
+    return op->emitOpError(label) << ": the result has " << type.getWidth() << " bytes, sums have 4";
+  return success();
+}
+
+/// Streams turn outwards only at VXM.
+LogicalResult checkFromVxm(Operation *op, const char *label, Value value) {
+  if (mlir::isa_and_nonnull<AluOp, LastOp>(value.getDefiningOp()))
+    return success();
+  return op->emitOpError(label) << ": the value comes from no stream.alu or stream.last; move it first";
+}
+
 } // namespace
+
+LogicalResult VecType::verify(llvm::function_ref<InFlightDiagnostic()> emitError, unsigned width) {
+  if (width != 1 && width != 2 && width != 4)
+    return emitError() << "C1: a vector of " << width << " bytes, expected 1, 2 or 4";
+  return success();
+}
 
 LogicalResult ObjectOp::verify() {
   static const llvm::StringSet<> roles = {"constant", "zero", "scratch", "input", "output"};
@@ -68,8 +93,8 @@ LogicalResult ObjectOp::verify() {
     return emitOpError("C4: a constant has content and nothing else has");
   if (auto place = getPlace())
     for (StringRef key : {"side", "slice", "bank", "row"})
-      if (!mlir::isa_and_nonnull<IntegerAttr>(place->get(key)))
-        return emitOpError("C5: place has no integer '") << key << "'";
+      if (auto value = mlir::dyn_cast_or_null<IntegerAttr>(place->get(key)); !value || value.getInt() < 0)
+        return emitOpError("C5: place has no integer '") << key << "' of at least 0";
   return success();
 }
 
@@ -94,8 +119,8 @@ LogicalResult AluOp::verify() {
       return emitOpError("C2: slot ") << slot << " with " << args << " arguments";
     usesAccumulator |= slot == kSlotAccumulator;
   }
-  if (getInit() && static_cast<int64_t>(*getInit()) >= args)
-    return emitOpError("C2: init ") << *getInit() << " with " << args << " arguments";
+  if (auto init = getInit(); init && (static_cast<int64_t>(*init) >= args || static_cast<int64_t>(*init) < 0))
+    return emitOpError("C2: init ") << static_cast<int64_t>(*init) << " with " << args << " arguments";
   if (usesAccumulator && !getInit() && !getInitImm())
     return emitOpError("C3: an accumulator is used but neither init nor init_imm is given");
   return success();
@@ -105,6 +130,9 @@ LogicalResult LastOp::verify() {
   auto alu = getAcc().getDefiningOp<AluOp>();
   if (!alu || !alu.getAccWrite())
     return emitOpError("C1: the operand is not an accumulating stream.alu");
+  auto opcode = vxmOpcode(getOpcode());
+  if (!opcode || isa::info(*opcode).operands != (getArg() ? 2 : 1))
+    return emitOpError("C2: '") << getOpcode() << "' is no VXM operation of " << (getArg() ? "two operands" : "one operand");
   return success();
 }
 
@@ -113,14 +141,44 @@ LogicalResult LoadOp::verify() {
     return emitOpError("C1: planes, bytes and rows have ")
            << getPlanes().size() << ", " << getBytes().size() << " and " << getRows().size() << " entries";
   unsigned seen = 0;
-  for (int64_t plane : getPlanes()) {
+  for (auto [plane, byte] : llvm::zip(getPlanes(), getBytes())) {
+    if (plane < 0 || plane > 3 || byte < 0 || byte >= static_cast<int64_t>(getValue().getType().getWidth()))
+      return emitOpError("C4: byte ") << byte << " of a vector of " << getValue().getType().getWidth() << " to plane " << plane << "; planes are 0 to 3";
     if (plane / 2 != getPlanes().front() / 2)
       return emitOpError("C2: planes ") << getPlanes().front() << " and " << plane << " are on different sides";
     if (seen & (1u << plane))
       return emitOpError("C3: plane ") << plane << " appears twice";
     seen |= 1u << plane;
   }
+  return checkFromVxm(*this, "C5", getValue());
+}
+
+LogicalResult FlowOp::verify() {
+  if (static_cast<int64_t>(getRepeat()) < 1)
+    return emitOpError("C1: repeat is ") << static_cast<int64_t>(getRepeat()) << ", expected at least 1";
+  if (getBody().getNumArguments())
+    return emitOpError("C2: the body has arguments");
   return success();
+}
+
+LogicalResult WriteOp::verify() { return checkFromVxm(*this, "C4", getValue()); }
+
+LogicalResult InstallOp::verify() { return checkPlane(*this, static_cast<int64_t>(getPlane())); }
+
+LogicalResult PassOp::verify() { return checkPlane(*this, static_cast<int64_t>(getPlane())); }
+
+LogicalResult EmitOp::verify() {
+  if (failed(checkPlane(*this, static_cast<int64_t>(getPlane()))))
+    return failure();
+  return checkSum(*this, "C2", getResult().getType());
+}
+
+LogicalResult SweepOp::verify() {
+  if (failed(checkPlane(*this, static_cast<int64_t>(getPlane()))))
+    return failure();
+  if (auto byte = static_cast<int64_t>(getByte()); byte < 0 || byte >= static_cast<int64_t>(getValue().getType().getWidth()))
+    return emitOpError("C2: byte ") << byte << " of a vector of " << getValue().getType().getWidth();
+  return checkSum(*this, "C3", getResult().getType());
 }
 
 } // namespace lpu::stream

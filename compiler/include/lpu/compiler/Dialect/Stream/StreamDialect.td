@@ -34,8 +34,10 @@ class Stream_Type<string name, string mnem> : TypeDef<Stream_Dialect, name> { le
 
 def Stream_VecType : Stream_Type<"Vec", "vec"> {
   let summary = "one vector on a group of streams: `width` bytes in each lane";
+  let description = "(C1) width is 1, 2 or 4: stream groups of other sizes do not exist (docs/spec/timing.md T2.6).";
   let parameters = (ins "unsigned":$width);
   let assemblyFormat = "`<` $width `>`";
+  let genVerifyDecl = 1;
 }
 
 class Stream_Op<string mnemonic, list<Trait> traits = []> : Op<Stream_Dialect, mnemonic, traits>;

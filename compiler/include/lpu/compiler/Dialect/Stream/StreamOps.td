@@ -17,7 +17,7 @@ def ObjectOp : Stream_Op<"object", [Symbol]> {
     stream.object @x role("scratch") planes(4) rows(8) hint(0)
     ```
     (C1) role is one of the five; (C2) planes is 1, 2, 4 or 16; (C3) rows is positive;
-    (C4) a constant has content, anything else has none.
+    (C4) a constant has content, anything else has none; (C5) a place has all four numbers, none negative.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$role, I64Attr:$planes, I64Attr:$rows,
                        OptionalAttr<I64Attr>:$hint, OptionalAttr<I64Attr>:$plane,
@@ -29,14 +29,17 @@ def ObjectOp : Stream_Op<"object", [Symbol]> {
   let hasVerifier = 1;
 }
 
-def BindingOp : Stream_Op<"binding"> {
+def BindingOp : Stream_Op<"binding", [HasParent<"ProgramOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "an object the host writes before, or reads after, a step";
   let description = [{
     `items` tokens of `vectors` vectors each; `elements` per item, `lanes_used` in each vector.
     ```mlir
-    stream.binding "token" of @token items(1) vectors(1) lanes(320) elements(1)
+    stream.object @token role("input") planes(4) rows(1)
+    stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+      stream.binding "token" of @token items(1) vectors(1) lanes(320) elements(1)
+    }
     ```
-    (C1) the object exists; its role is input or output; (C2) items × vectors fit its rows.
+    (C1) the object exists; its role is input or output; (C2) items × vectors are positive and fit its rows.
   }];
   let arguments = (ins StrAttr:$name, FlatSymbolRefAttr:$object, I64Attr:$items, I64Attr:$vectors,
                        I64Attr:$lanes_used, I64Attr:$elements);
@@ -81,14 +84,19 @@ def PhaseOp : Stream_Op<"phase", [NoTerminator, SingleBlock, HasParent<"ProgramO
   let assemblyFormat = "$label attr-dict-with-keyword $body";
 }
 
-def LoadTileOp : Stream_Op<"load_tile", [HasParent<"PhaseOp">]> {
+def LoadTileOp : Stream_Op<"load_tile", [HasParent<"PhaseOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "stream a tile into a plane's weight buffer";
   let description = [{
     May start before its phase does, as soon as the plane's weight buffer is free.
     ```mlir
-    stream.load_tile @tile plane(2)
+    stream.object @tile role("constant") planes(16) rows(20) plane(2) content {kind = "ones"}
+    stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+      stream.phase "layer 0: norm" {
+        stream.load_tile @tile plane(2)
+      }
+    }
     ```
-    (C1) the object has 16 planes; (C2) plane is 0..3 and on the object's side once that is placed.
+    (C1) the object exists and has 16 planes; (C2) plane is 0..3 and on the object's side once that is placed.
   }];
   let arguments = (ins FlatSymbolRefAttr:$object, I64Attr:$plane);
   let assemblyFormat = "$object `plane` `(` $plane `)` attr-dict";
@@ -98,11 +106,17 @@ def InstallOp : Stream_Op<"install", [HasParent<"PhaseOp">]> {
   let summary = "the plane's weight buffer becomes its installed tile";
   let description = [{
     ```mlir
-    stream.install plane(2)
+    stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+      stream.phase "layer 0: norm" {
+        stream.install plane(2)
+      }
+    }
     ```
+    (C1) plane is 0..3.
   }];
   let arguments = (ins I64Attr:$plane);
   let assemblyFormat = "`plane` `(` $plane `)` attr-dict";
+  let hasVerifier = 1;
 }
 
 def FlowOp : Stream_Op<"flow", [NoTerminator, SingleBlock, HasParent<"PhaseOp">]> {
@@ -111,37 +125,74 @@ def FlowOp : Stream_Op<"flow", [NoTerminator, SingleBlock, HasParent<"PhaseOp">]
     With repeat > 1 everything in the flow happens in `repeat` consecutive cycles, except reads marked `once`
     (they initialise accumulators) and what hangs on a `stream.last` (it happens once, after the burst).
     ```mlir
-    stream.flow repeat(1) {
-      %x = stream.read @x[0] : !stream.vec<4>
-      %y = stream.alu "mulf"(%x) slots([0, 0]) : (!stream.vec<4>) -> !stream.vec<4>
-      stream.write %y, @y[0] : !stream.vec<4>
+    stream.object @x role("scratch") planes(4) rows(8)
+    stream.object @y role("scratch") planes(4) rows(8)
+    stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+      stream.phase "layer 0: norm" {
+        stream.flow repeat(1) {
+          %x = stream.read @x[0] : !stream.vec<4>
+          %y = stream.alu "mulf"(%x) slots([0, 0]) : (!stream.vec<4>) -> !stream.vec<4>
+          stream.write %y, @y[0] : !stream.vec<4>
+        }
+      }
     }
     ```
+    (C1) repeat is positive; (C2) the body has no arguments, so that every value is made in the flow.
   }];
   let arguments = (ins I64Attr:$repeat);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "`repeat` `(` $repeat `)` attr-dict-with-keyword $body";
+  let hasVerifier = 1;
 }
 
 //===-- inside a flow ------------------------------------------------------===//
 
-def ReadOp : Stream_Op<"read", [HasParent<"FlowOp">]> {
+def ReadOp : Stream_Op<"read", [HasParent<"FlowOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "a row of an object, all its planes, towards VXM";
-  let description = "In copy j of a burst the row is `row + j·step`.\n```mlir\n%x = stream.read @x[3] step(1) : !stream.vec<4>\n```";
+  let description = [{
+    In copy j of a burst the row is `row + j·step`; with `once` there is one read however long the burst.
+    ```mlir
+    stream.object @x role("scratch") planes(4) rows(8)
+    stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+      stream.phase "layer 0: norm" {
+        stream.flow repeat(4) {
+          %x = stream.read @x[3] step(1) : !stream.vec<4>
+        }
+      }
+    }
+    ```
+    (C1) the object exists and has as many planes as the vector has bytes; (C2) every row is inside of it.
+  }];
   let arguments = (ins FlatSymbolRefAttr:$object, I64Attr:$row, DefaultValuedAttr<I64Attr, "0">:$step, UnitAttr:$once);
   let results = (outs Stream_VecType:$result);
   let assemblyFormat = "$object `[` $row `]` (`step` `(` $step^ `)`)? (`once` $once^)? attr-dict `:` type($result)";
 }
 
-def GatherOp : Stream_Op<"gather", [HasParent<"FlowOp">]> {
+def GatherOp : Stream_Op<"gather", [HasParent<"FlowOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "rows chosen by data: superlane k takes the row its map word names";
-  let description = "The map holds absolute row numbers; 0xFFFF gives zeros.\n```mlir\n%x = stream.gather %map, @table : !stream.vec<2>, !stream.vec<4>\n```";
+  let description = [{
+    The map holds absolute row numbers; 0xFFFF gives zeros.
+    ```mlir
+    stream.object @token role("input") planes(4) rows(1)
+    stream.object @table role("constant") planes(4) rows(100) content {kind = "ones"}
+    stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+      stream.phase "layer 0: norm" {
+        stream.flow repeat(1) {
+          %id = stream.read @token[0] : !stream.vec<4>
+          %map = stream.alu "addi"(%id) slots([0, -1]) imm(0) row_of @table : (!stream.vec<4>) -> !stream.vec<2>
+          %x = stream.gather %map, @table : !stream.vec<2>, !stream.vec<4>
+        }
+      }
+    }
+    ```
+    (C1) the object exists and has as many planes as the vector has bytes; (C2) the map has 2 bytes.
+  }];
   let arguments = (ins Stream_VecType:$map, FlatSymbolRefAttr:$object);
   let results = (outs Stream_VecType:$result);
   let assemblyFormat = "$map `,` $object attr-dict `:` type($map) `,` type($result)";
 }
 
-def AluOp : Stream_Op<"alu", [HasParent<"FlowOp">]> {
+def AluOp : Stream_Op<"alu", [HasParent<"FlowOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "one VXM operation";
   let description = [{
     `slots` names the operands a, b, c: n ≥ 0 is SSA argument n, −1 the immediate, −2 the ALU's accumulator.
@@ -149,10 +200,18 @@ def AluOp : Stream_Op<"alu", [HasParent<"FlowOp">]> {
     `init_imm`. `acc_write` makes the operation accumulate. `imm_row_of` adds the first row of a placed
     object to the immediate. `width` bytes of the result travel when it leaves VXM.
     ```mlir
-    %y = stream.alu "addi"(%x) slots([0, -1]) imm(128) : (!stream.vec<4>) -> !stream.vec<2>
+    stream.object @x role("scratch") planes(4) rows(8)
+    stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+      stream.phase "layer 0: norm" {
+        stream.flow repeat(1) {
+          %x = stream.read @x[0] : !stream.vec<4>
+          %y = stream.alu "addi"(%x) slots([0, -1]) imm(128) : (!stream.vec<4>) -> !stream.vec<2>
+        }
+      }
+    }
     ```
-    (C1) the mnemonic is a VXM operation and takes as many slots as given; (C2) slots name existing arguments;
-    (C3) an accumulator slot needs init or init_imm.
+    (C1) the mnemonic is a VXM operation and takes as many slots as given; (C2) slots and init name existing arguments;
+    (C3) an accumulator slot needs init or init_imm; (C4) the object of row_of exists.
   }];
   let arguments = (ins StrAttr:$opcode, Variadic<Stream_VecType>:$args, DenseI64ArrayAttr:$slots,
                        OptionalAttr<I64Attr>:$imm, OptionalAttr<FlatSymbolRefAttr>:$imm_row_of,
@@ -172,9 +231,18 @@ def LastOp : Stream_Op<"last", [HasParent<"FlowOp">]> {
     `opcode` is applied on the same ALU to its accumulator (first operand) and, if given, `arg` (second).
     It may wait: `stagger` is the least number of cycles between the burst's last operation and this one.
     ```mlir
-    %m = stream.last "move" of %acc : !stream.vec<4> -> !stream.vec<4>
+    stream.object @x role("scratch") planes(4) rows(8)
+    stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+      stream.phase "layer 0: norm" {
+        stream.flow repeat(8) {
+          %x = stream.read @x[0] step(1) : !stream.vec<4>
+          %acc = stream.alu "addi"(%x) slots([-2, 0]) init_imm(0) acc : (!stream.vec<4>) -> !stream.vec<4>
+          %m = stream.last "move" of %acc : !stream.vec<4> -> !stream.vec<4>
+        }
+      }
+    }
     ```
-    (C1) the operand is an accumulating stream.alu.
+    (C1) the operand is an accumulating stream.alu; (C2) the mnemonic is a VXM operation of one operand, or two with `arg`.
   }];
   let arguments = (ins StrAttr:$opcode, Stream_VecType:$acc, Optional<Stream_VecType>:$arg,
                        DefaultValuedAttr<I64Attr, "0">:$stagger);
@@ -183,16 +251,52 @@ def LastOp : Stream_Op<"last", [HasParent<"FlowOp">]> {
   let hasVerifier = 1;
 }
 
-def WriteOp : Stream_Op<"write", [HasParent<"FlowOp">]> {
+def WriteOp : Stream_Op<"write", [HasParent<"FlowOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "a vector into a row of an object";
-  let description = "```mlir\nstream.write %x, @y[0] step(1) : !stream.vec<4>\n```";
+  let description = [{
+    In copy j of a burst the row is `row + j·step`.
+    ```mlir
+    stream.object @x role("scratch") planes(4) rows(8)
+    stream.object @y role("scratch") planes(4) rows(8)
+    stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+      stream.phase "layer 0: norm" {
+        stream.flow repeat(8) {
+          %x = stream.read @x[0] step(1) : !stream.vec<4>
+          %y = stream.alu "move"(%x) slots([0]) : (!stream.vec<4>) -> !stream.vec<4>
+          stream.write %y, @y[0] step(1) : !stream.vec<4>
+        }
+      }
+    }
+    ```
+    (C1) the object exists and has as many planes as the vector has bytes; (C2) every row is inside of it; (C3) it is not
+    a constant; (C4) the value comes from VXM, which is where streams turn outwards.
+  }];
   let arguments = (ins Stream_VecType:$value, FlatSymbolRefAttr:$object, I64Attr:$row, DefaultValuedAttr<I64Attr, "0">:$step);
+  let hasVerifier = 1;
   let assemblyFormat = "$value `,` $object `[` $row `]` (`step` `(` $step^ `)`)? attr-dict `:` type($value)";
 }
 
-def ScatterOp : Stream_Op<"scatter", [HasParent<"FlowOp">]> {
+def ScatterOp : Stream_Op<"scatter", [HasParent<"FlowOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "a vector into rows chosen by data";
-  let description = "```mlir\nstream.scatter %x, %map, @cache : !stream.vec<2>, !stream.vec<2>\n```";
+  let description = [{
+    The map is that of stream.gather; 0xFFFF writes nothing.
+    ```mlir
+    stream.object @position role("input") planes(4) rows(1)
+    stream.object @cache role("zero") planes(2) rows(64)
+    stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+      stream.phase "layer 0: norm" {
+        stream.flow repeat(1) {
+          %p = stream.read @position[0] : !stream.vec<4>
+          %map = stream.alu "addi"(%p) slots([0, -1]) imm(0) row_of @cache : (!stream.vec<4>) -> !stream.vec<2>
+          %x = stream.alu "move"(%p) slots([0]) : (!stream.vec<4>) -> !stream.vec<2>
+          stream.scatter %x, %map, @cache : !stream.vec<2>, !stream.vec<2>
+        }
+      }
+    }
+    ```
+    (C1) the object exists and has as many planes as the vector has bytes; (C2) the map has 2 bytes; (C3) the object is not
+    a constant.
+  }];
   let arguments = (ins Stream_VecType:$value, Stream_VecType:$map, FlatSymbolRefAttr:$object);
   let assemblyFormat = "$value `,` $map `,` $object attr-dict `:` type($value) `,` type($map)";
 }
@@ -202,10 +306,19 @@ def LoadOp : Stream_Op<"load", [HasParent<"FlowOp">]> {
   let description = [{
     Entry i: byte bytes[i] of the vector goes into activation row rows[i] of plane planes[i], all in one cycle.
     ```mlir
-    stream.load %d planes([0, 1]) bytes([0, 1]) rows([4, 5]) : !stream.vec<2>
+    stream.object @x role("scratch") planes(4) rows(8)
+    stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+      stream.phase "layer 0: norm" {
+        stream.flow repeat(1) {
+          %x = stream.read @x[0] : !stream.vec<4>
+          %d = stream.alu "move"(%x) slots([0]) : (!stream.vec<4>) -> !stream.vec<2>
+          stream.load %d planes([0, 1]) bytes([0, 1]) rows([4, 5]) : !stream.vec<2>
+        }
+      }
+    }
     ```
     (C1) the lists have equal length; (C2) all planes are on one side; (C3) no plane appears twice, because
-    an A queue takes one load a cycle.
+    an A queue takes one load a cycle; (C4) planes are 0..3 and bytes are bytes of the vector; (C5) the value comes from VXM.
   }];
   let arguments = (ins Stream_VecType:$value, DenseI64ArrayAttr:$planes, DenseI64ArrayAttr:$bytes, DenseI64ArrayAttr:$rows);
   let hasVerifier = 1;
@@ -214,27 +327,61 @@ def LoadOp : Stream_Op<"load", [HasParent<"FlowOp">]> {
 
 def PassOp : Stream_Op<"pass", [HasParent<"FlowOp">]> {
   let summary = "play an activation row through the plane's tile and take the sum into an accumulator row";
-  let description = "```mlir\nstream.pass plane(0) row(4) acc(10) add(false)\n```";
+  let description = [{
+    ```mlir
+    stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+      stream.phase "layer 0: norm" {
+        stream.flow repeat(1) {
+          stream.pass plane(0) row(4) acc(10) add(false)
+        }
+      }
+    }
+    ```
+    (C1) plane is 0..3.
+  }];
   let arguments = (ins I64Attr:$plane, I64Attr:$row, I64Attr:$acc, BoolAttr:$add);
+  let hasVerifier = 1;
   let assemblyFormat = "`plane` `(` $plane `)` `row` `(` $row `)` `acc` `(` $acc `)` `add` `(` $add `)` attr-dict";
 }
 
 def EmitOp : Stream_Op<"emit", [HasParent<"FlowOp">]> {
   let summary = "an accumulator row as int32 towards VXM";
-  let description = "```mlir\n%s = stream.emit plane(0) acc(10) : !stream.vec<4>\n```";
+  let description = [{
+    ```mlir
+    stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+      stream.phase "layer 0: norm" {
+        stream.flow repeat(1) {
+          %s = stream.emit plane(0) acc(10) : !stream.vec<4>
+        }
+      }
+    }
+    ```
+    (C1) plane is 0..3; (C2) the result has 4 bytes.
+  }];
   let arguments = (ins I64Attr:$plane, I64Attr:$acc);
   let results = (outs Stream_VecType:$result);
+  let hasVerifier = 1;
   let assemblyFormat = "`plane` `(` $plane `)` `acc` `(` $acc `)` attr-dict `:` type($result)";
 }
 
 def SweepOp : Stream_Op<"sweep", [HasParent<"FlowOp">]> {
   let summary = "stream-through pass: byte of a vector -> activation row -> tile -> sum -> VXM, every cycle";
   let description = [{
-    Uses `period` activation rows from `row` in turn; each vector is played 1 + `delay` cycles after it is
+    Uses 8 activation rows from `row` in turn; each vector is played 1 + `delay` cycles after it is
     loaded, so that digits that must meet later in VXM can be told apart by four cycles.
     ```mlir
-    %s = stream.sweep %d byte(3) plane(0) row(0) acc(511) delay(0) : !stream.vec<4>, !stream.vec<4>
+    stream.object @x role("scratch") planes(4) rows(8)
+    stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+      stream.phase "layer 0: norm" {
+        stream.flow repeat(8) {
+          %x = stream.read @x[0] step(1) : !stream.vec<4>
+          %d = stream.alu "move"(%x) slots([0]) : (!stream.vec<4>) -> !stream.vec<4>
+          %s = stream.sweep %d byte(3) plane(0) row(0) acc(511) delay(0) : !stream.vec<4>, !stream.vec<4>
+        }
+      }
+    }
     ```
+    (C1) plane is 0..3; (C2) byte is one of the vector; (C3) the result has 4 bytes.
   }];
   let arguments = (ins Stream_VecType:$value, I64Attr:$byte, I64Attr:$plane, I64Attr:$row, I64Attr:$acc, I64Attr:$delay);
   let results = (outs Stream_VecType:$result);
@@ -242,6 +389,7 @@ def SweepOp : Stream_Op<"sweep", [HasParent<"FlowOp">]> {
     $value `byte` `(` $byte `)` `plane` `(` $plane `)` `row` `(` $row `)` `acc` `(` $acc `)` `delay` `(` $delay `)`
     attr-dict `:` type($value) `,` type($result)
   }];
+  let hasVerifier = 1;
 }
 
 #endif
