@@ -21,6 +21,13 @@ $bin/lpucc models/tiny/model.gguf -o $out/tiny.lpx --report=$out/compile.json 2>
 scripts/show-report $out/compile.json
 echo
 echo "== lpu-run $out/tiny.lpx --prompt \"$prompt\" -n 64"
-$bin/lpu-run $out/tiny.lpx --prompt "$prompt" -n 64 --report=$out/run.json
+# Text and latency go to files first: text comes on stdout without a line end, latency on stderr.
+$bin/lpu-run $out/tiny.lpx --prompt "$prompt" -n 64 --report=$out/run.json >$out/text.txt 2>$out/latency.txt || {
+  cat $out/latency.txt >&2
+  exit 1
+}
+printf '%s' "$prompt" | cat - $out/text.txt | fold -s -w 100
+printf '\n\n'
+cat $out/latency.txt
 echo
 echo "Reports: $out/compile.json (bounds, memory, utilization) and $out/run.json (cycles of every step)."
