@@ -1,0 +1,132 @@
+"""A Llama in plain float32 numpy, read straight from a GGUF file: what the quantized chip is judged against.
+
+Shares no code with the project's importer or interpreter. `Llama(path).logits(tokens)` feeds a whole sequence at once.
+"""
+import math
+import mmap
+import os
+import struct
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+
+SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+KINDS = {0: ("<f4", 1), 1: ("<f2", 1), 2: ([("d", "<f2"), ("q", "u1", 16)], 32), 8: ([("d", "<f2"), ("q", "i1", 32)], 32)}
+
+
+class Reader:
+    def __init__(self, path):
+        with open(path, "rb") as f:
+            self.raw = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)
+        assert self.raw[:4] == b"GGUF", path
+        self.at = 4
+        self.number("I")
+        tensors, keys = self.number("Q"), self.number("Q")
+        self.keys = {}
+        for _ in range(keys):
+            name = self.text()
+            self.keys[name] = self.value(self.number("I"))
+        table = []
+        for _ in range(tensors):
+            name = self.text()
+            shape = [self.number("Q") for _ in range(self.number("I"))]
+            table.append((name, shape[::-1], self.number("I"), self.number("Q")))
+        align = self.keys.get("general.alignment", 32)
+        start = (self.at + align - 1) // align * align
+        self.tensors = {name: self.dequantize(shape, kind, start + at) for name, shape, kind, at in table}
+
+    def number(self, code):
+        size = struct.calcsize("<" + code)
+        self.at += size
+        return struct.unpack("<" + code, self.raw[self.at - size:self.at])[0]
+
+    def text(self):
+        size = self.number("Q")
+        self.at += size
+        return self.raw[self.at - size:self.at].decode(errors="replace")
+
+    def value(self, kind):
+        if kind == 8:
+            return self.text()
+        if kind == 9:
+            inner, count = self.number("I"), self.number("Q")
+            return [self.value(inner) for _ in range(count)]
+        return self.number(SCALARS[kind])
+
+    def dequantize(self, shape, kind, at):
+        layout, block = KINDS[kind]
+        items = np.frombuffer(self.raw, layout, math.prod(shape) // block, at)
+        if block == 1:
+            return items.astype(np.float32).reshape(shape)
+        q = items["q"]
+        if kind == 2:
+            q = np.concatenate([q & 15, q >> 4], 1).astype(np.int8) - 8
+        return (items["d"].astype(np.float32)[:, None] * q.astype(np.float32)).reshape(shape)
+
+
+class Llama:
+    def __init__(self, path):
+        file = Reader(path)
+        key = lambda name, other=None: file.keys.get("llama." + name, other)
+        self.w, self.keys = file.tensors, file.keys
+        self.layers, self.context = key("block_count"), key("context_length")
+        self.heads = key("attention.head_count")
+        self.kv_heads = key("attention.head_count_kv", self.heads)
+        self.head = self.w["blk.0.attn_q.weight"].shape[0] // self.heads
+        self.eps = key("attention.layer_norm_rms_epsilon")
+        self.base = key("rope.freq_base", 10000.0)
+
+    def norm(self, x, name):
+        return x / np.sqrt((x * x).mean(-1, keepdims=True) + np.float32(self.eps)) * self.w[name + ".weight"]
+
+    def linear(self, x, name):
+        return x @ self.w[name + ".weight"].T
+
+    def rope(self, x):
+        angle = np.arange(len(x))[:, None] * self.base ** (-np.arange(0, self.head, 2) / self.head)
+        cos, sin = (f(angle).astype(np.float32)[:, None] for f in (np.cos, np.sin))
+        even, odd = x[..., ::2], x[..., 1::2]
+        return np.stack([even * cos - odd * sin, even * sin + odd * cos], -1).reshape(x.shape)
+
+    def attention(self, x, b):
+        n = len(x)
+        split = lambda name, heads: self.linear(x, b + name).reshape(n, heads, self.head)
+        q, k, v = self.rope(split("attn_q", self.heads)), self.rope(split("attn_k", self.kv_heads)), split("attn_v", self.kv_heads)
+        group = self.heads // self.kv_heads
+        k, v = k.repeat(group, 1), v.repeat(group, 1)
+        scores = np.einsum("ihd,jhd->hij", q, k) / np.float32(math.sqrt(self.head))
+        scores = np.where(np.tri(n, dtype=bool), scores, -np.inf)
+        p = np.exp(scores - scores.max(-1, keepdims=True))
+        p /= p.sum(-1, keepdims=True)
+        return self.linear(np.einsum("hij,jhd->ihd", p, v).reshape(n, -1), b + "attn_output")
+
+    def logits(self, tokens):
+        x = self.w["token_embd.weight"][np.asarray(tokens)]
+        for i in range(self.layers):
+            b = f"blk.{i}."
+            x = x + self.attention(self.norm(x, b + "attn_norm"), b)
+            n = self.norm(x, b + "ffn_norm")
+            gate = self.linear(n, b + "ffn_gate")
+            x = x + self.linear(gate / (1 + np.exp(-gate)) * self.linear(n, b + "ffn_up"), b + "ffn_down")
+        return self.linear(self.norm(x, "output_norm"), "output" if "output.weight" in self.w else "token_embd")
+
+
+def log_softmax(z):
+    z = z.astype(np.float64)
+    z = z - z.max(-1, keepdims=True)
+    return z - np.log(np.exp(z).sum(-1, keepdims=True))
+
+
+def divergence(reference, other):
+    """Mean KL(reference || other) of next-token distributions, in nats."""
+    p, q = log_softmax(reference), log_softmax(other)
+    return float((np.exp(p) * (p - q)).sum(-1).mean())
+
+
+def disagreements(reference, other, margin=0.02):
+    """(positions where the best token differs though the reference is sure, positions where it is sure): sure means
+    its two best logits lie further apart than `margin` of the row's range."""
+    top = np.sort(reference, -1)
+    sure = top[:, -1] - top[:, -2] > margin * (top[:, -1] - top[:, 0])
+    return int((sure & (reference.argmax(-1) != other.argmax(-1))).sum()), int(sure.sum())

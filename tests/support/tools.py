@@ -1,0 +1,110 @@
+"""Runs the project's executables for the end-to-end scripts: they see command lines, exit codes and files, nothing else.
+
+Every script takes `--bin DIR` (or LPU_BIN) and unittest's own options. Exit code 77 means "skipped" to ctest.
+"""
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SHARED_MODELS = ROOT.parent / "shared" / "models"
+TINY = ROOT / "models" / "tiny" / "model.gguf"
+SKIPPED = 77
+TIMEOUT = 240  # seconds for one process; a hang is a failure, not a stuck test run
+
+try:
+    import numpy as np
+except ImportError:
+    print(f"skipped: numpy is missing in {sys.executable}; install python3-numpy and use /usr/bin/python3")
+    sys.exit(SKIPPED)
+
+bin_dir = pathlib.Path(os.environ.get("LPU_BIN", ROOT / "build" / "release" / "bin"))
+
+
+def run(tool, *args, timeout=TIMEOUT, **options):
+    """The finished process, output as text, whatever its exit code."""
+    command = [str(bin_dir / tool), *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout,
+                          stdin=subprocess.DEVNULL, **options)
+
+
+def succeed(tool, *args, **options):
+    done = run(tool, *args, **options)
+    if done.returncode:
+        raise AssertionError(f"{tool} {' '.join(map(str, args))}\nexit code {done.returncode}\n{done.stderr[-2000:]}")
+    return done
+
+
+def load_json(path):
+    with open(path) as f:
+        return json.load(f)
+
+
+def ids(tokens):
+    return ",".join(map(str, tokens))
+
+
+class Case(unittest.TestCase):
+    """A test with a folder of its own, `self.dir`."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="lpu-e2e-")
+        self.addCleanup(folder.cleanup)
+        self.dir = pathlib.Path(folder.name)
+
+    def lpu_run(self, program, *args, name="run"):
+        """(report, logits) of one run; logits are None in timing mode."""
+        report, logits = self.dir / f"{name}.json", self.dir / f"{name}.npy"
+        extra = [] if "--mode=timing" in args or "--perplexity" in args else [f"--logits={logits}"]
+        succeed("lpu-run", program, *args, f"--report={report}", *extra)
+        return load_json(report), np.load(logits) if extra else None
+
+    def interpret(self, model, tokens, *args):
+        out = self.dir / "interpret.npy"
+        succeed("lpu-interpret", model, f"--tokens={ids(tokens)}", f"--logits={out}", *args)
+        return np.load(out)
+
+    def assert_steps_as_predicted(self, report):
+        self.assertTrue(report["steps"])
+        for step in report["steps"]:
+            self.assertEqual(step["simulated_cycles"], step["predicted_cycles"], step)
+
+    def assert_same_bits(self, a, b):
+        self.assertEqual(a.dtype, np.float32)
+        self.assertEqual(a.shape, b.shape)
+        if a.tobytes() != b.tobytes():
+            row = int(np.flatnonzero((a.view(np.uint32) != b.view(np.uint32)).any(1))[0])
+            self.fail(f"first difference in row {row}: largest {np.abs(a - b).max()}")
+
+
+def compiled_tiny():
+    """The embedded model's program, compiled once per process."""
+    global _tiny
+    if _tiny is None:
+        _folder = tempfile.TemporaryDirectory(prefix="lpu-tiny-")
+        path = pathlib.Path(_folder.name) / "tiny.lpx"
+        report = pathlib.Path(_folder.name) / "tiny.json"
+        succeed("lpucc", TINY, "-o", path, f"--report={report}")
+        _tiny = path, load_json(report), _folder
+    return _tiny[0], _tiny[1]
+
+
+_tiny = None
+
+
+def main():
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--bin", type=pathlib.Path)
+    options, rest = parser.parse_known_args()
+    global bin_dir
+    if options.bin:
+        bin_dir = options.bin.resolve()
+    if not (bin_dir / "lpucc").exists():
+        print(f"skipped: no lpucc in {bin_dir}; build the executables or give --bin")
+        sys.exit(SKIPPED)
+    unittest.main(module="__main__", argv=[sys.argv[0], *rest], verbosity=2)
