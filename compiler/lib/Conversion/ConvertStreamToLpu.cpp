@@ -84,15 +84,22 @@ private:
 
   struct Totals {
     Cycle resource = 0, criticalPath = 0, lower = 0;
+    SmallVector<Attribute> phases;
   };
 
-  Totals bound() const {
+  Totals bound(Builder &builder) const {
     Totals totals;
-    for (const sched::Phase &phase : problem.phases) {
+    for (auto [p, phase] : llvm::enumerate(problem.phases)) {
       sched::Bounds bounds = sched::boundPhase(machine, phase);
+      bool byPath = bounds.criticalPath >= bounds.resource;
       totals.resource += bounds.resource;
       totals.criticalPath += bounds.criticalPath;
       totals.lower += std::max(bounds.resource, bounds.criticalPath);
+      totals.phases.push_back(builder.getDictionaryAttr(
+          {builder.getNamedAttr("name", builder.getStringAttr(phase.label)),
+           builder.getNamedAttr("cycles", builder.getI64IntegerAttr(solution.phaseStart[p + 1] - solution.phaseStart[p])),
+           builder.getNamedAttr("bound", builder.getStringAttr(byPath ? "critical path" : bounds.busiest)),
+           builder.getNamedAttr("bound_cycles", builder.getI64IntegerAttr(std::max(bounds.resource, bounds.criticalPath)))}));
     }
     return totals;
   }
@@ -125,7 +132,7 @@ private:
   LogicalResult write(OpBuilder &builder) {
     Location loc = program.getLoc();
     Cycle skew = machine.superlanes - 1, cycles = solution.end() + skew;
-    Totals totals = bound();
+    Totals totals = bound(builder);
     double weightBytesPerCycle = 2.0 * machine.streamsPerDirection * machine.rowBytes();
     auto i64 = [&](StringRef name, std::int64_t v) { return builder.getNamedAttr(name, builder.getI64IntegerAttr(v)); };
     auto f64 = [&](StringRef name, double v) { return builder.getNamedAttr(name, builder.getF64FloatAttr(v)); };
@@ -136,7 +143,7 @@ private:
                                           f64("sxm", usage(isa::UnitKind::Sxm, cycles)), f64("mem", usage(isa::UnitKind::Mem, cycles)),
                                           f64("streams", streamUsage(cycles))});
     auto timed = timed::ProgramOp::create(builder, loc, program.getSymName(), program.getKind(), program.getTokens(), program.getContext(),
-                                          cycles, bounds, use);
+                                          cycles, bounds, use, builder.getArrayAttr(totals.phases));
     OpBuilder body = OpBuilder::atBlockEnd(&timed.getBody().emplaceBlock());
     for (auto binding : program.getBody().getOps<stream::BindingOp>()) {
       auto object = objects.object(binding.getObjectAttr());

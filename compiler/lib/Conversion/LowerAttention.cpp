@@ -68,7 +68,7 @@ void ProgramLowering::lowerRope(llm::RopeOp op) {
 
 void ProgramLowering::storeKeysAndValues(llm::AttentionOp op, const Layout &heads) {
   const Sums &values = sums[{op.getValue().getDefiningOp(), false}];
-  std::string queries = pool.scratch("q", 2, tokens * heads.vectors(), 4);
+  std::string queries = pool.scratch("q", 2, tokens * heads.vectors(), 1);
   for (std::int64_t t = 0; t < tokens; ++t)
     for (std::int64_t v = 0; v < heads.vectors(); ++v) {
       {

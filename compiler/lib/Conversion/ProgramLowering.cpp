@@ -32,7 +32,10 @@ std::int64_t prefillTokens(const isa::Machine &machine, ModuleOp module) {
     if (cache && static_cast<std::int64_t>(cache.getHeadDim()) <= machine.lanes())
       widest = std::max(widest, Layout::heads(machine.lanes(), cache.getHeads(), cache.getHeadDim()).vectors());
   });
-  return machine.mxmActivationRows / 4 / widest;
+  std::int64_t logitVectors = 1; // of one token; all tokens' logits share a bank
+  if (func::FuncOp forward = llm::forwardFunction(module))
+    logitVectors = Layout::plain(machine.lanes(), widthOf(forward.getBody().front().getTerminator()->getOperand(0))).vectors();
+  return std::min<std::int64_t>(machine.mxmActivationRows / 4 / widest, machine.memRowsPerBank / logitVectors);
 }
 
 ProgramLowering::ProgramLowering(ModuleOp module, const isa::Machine &machine, ObjectPool &pool, llm::StepOp step)
@@ -188,16 +191,18 @@ void ProgramLowering::flushLinears() {
     std::string tensor = weight.getSource().str();
     if (counted.insert(linear.op).second)
       weightBytes += weight.getRows() * weight.getCols();
-    Sums &sums = *linear.sums;
-    sums.rows = linear.rows;
-    sums.scales = pool.channelScales(tensor, linear.rows, input.scale, linear.op.getFactor().convertToDouble());
-    sums.parts.resize(linear.rows.vectors());
+    Sums &out = *linear.sums;
+    out.rows = linear.rows;
+    out.scales = pool.channelScales(tensor, linear.rows, input.scale, linear.op.getFactor().convertToDouble());
+    out.parts.resize(linear.rows.vectors());
     for (std::int64_t n = 0; n < linear.rows.vectors(); ++n) {
-      sums.parts[n].resize(tokens);
+      out.parts[n].resize(tokens);
+      // A tile and its swapped twin are emitted together, so they stand on different planes.
+      std::int64_t pinned = linear.rows.swap ? (sums[{linear.op, false}].parts[n][0][0].first + 1) % planes : next % planes;
       std::set<std::int64_t> started;
       std::map<std::int64_t, std::int64_t> firstRow;
       for (std::int64_t k = 0; k < columns; ++k) {
-        std::int64_t plane = spread ? (next + k) % planes : next % planes;
+        std::int64_t plane = spread ? (next + k) % planes : pinned;
         bool first = started.insert(plane).second;
         if (first)
           firstRow[plane] = nextAccumulator(plane, 2 * tokens);
@@ -207,7 +212,7 @@ void ProgramLowering::flushLinears() {
           flow().pass(plane, row + 1, acc, !first);
           flow().pass(plane, row, acc + 1, !first);
           if (first)
-            sums.parts[n][t].push_back({plane, acc});
+            out.parts[n][t].push_back({plane, acc});
         }
       }
       next += spread ? columns : 1;

@@ -7,6 +7,7 @@
 #include "lpu/compiler/Conversion/Passes.h"
 #include "lpu/compiler/Dialect/LLM/LLM.h"
 #include "lpu/compiler/Dialect/LLM/Passes.h"
+#include "lpu/compiler/Dialect/Lpu/Lpu.h"
 #include "lpu/compiler/Import/ImportGguf.h"
 #include "lpu/compiler/Support/OneLineErrors.h"
 #include "lpu/compiler/Target/EmitProgram.h"
@@ -55,9 +56,9 @@ public:
       return Error{program.error().place.empty() ? options.input : program.error().place, program.error().message};
     if (Status written = isa::writeProgram(*program, options.output); !written)
       return written.error();
-    DriverResult result{seconds(begin), std::move(*program)};
+    DriverResult result{seconds(begin), std::move(*program), phases()};
     if (!options.report.empty())
-      if (Status written = writeTextFile(options.report, reportJson(result.program, result.compileSeconds)); !written)
+      if (Status written = writeTextFile(options.report, reportJson(result)); !written)
         return written.error();
     return result;
   }
@@ -80,18 +81,19 @@ private:
       module = mlir::parseSourceFile<mlir::ModuleOp>(options.input, &context);
     else
       module = importGguf(context, options.input);
-    return module ? Status(Ok{}) : failure();
+    return module ? Status(Ok{}) : Status(failure());
   }
 
-  /// The diagnostic that was just emitted, as an error.
-  Status failure() const { return Error{"", stripped(errors.str())}; }
-  /// OneLineErrors renders "place: error: text"; Error adds the "error:" again.
-  static std::string stripped(const std::string &line) {
+  /// The diagnostic that was just emitted, as an error: "place: error: text" taken apart.
+  Error failure() const {
+    const std::string &line = errors.str();
     auto at = line.find("error: ");
     if (at == std::string::npos)
-      return line;
+      return {options.input, line};
     std::string place = line.substr(0, at);
-    return place.empty() ? line.substr(at + 7) : place + line.substr(at + 7);
+    while (!place.empty() && (place.back() == ' ' || place.back() == ':'))
+      place.pop_back();
+    return {place.empty() ? options.input : place, line.substr(at + 7)};
   }
 
   Status enter(Stage stage) {
@@ -113,25 +115,26 @@ private:
     else
       addLpuPhase(passes, options.pipeline);
     if (mlir::failed(passes.run(*module))) {
-      std::string line = errors.str();
-      if (before && line.find("does not fit") != std::string::npos)
-        return Error{options.input, stripped(line) + largestContext(*before)};
-      return failure();
+      Error error = failure();
+      if (before && error.message.find("does not fit") != std::string::npos)
+        error.message += largestContext(*before);
+      return error;
     }
     return dump(stage);
   }
 
   /// "; the largest context that fits is N", by bisection over the llm stage's capacities.
   std::string largestContext(mlir::ModuleOp planned) {
+    constexpr std::int64_t step = 8; // caches hold whole sweep windows
     std::int64_t low = 0, high = 0;
     for (auto cache : planned.getOps<llm::KVCacheOp>())
-      high = static_cast<std::int64_t>(cache.getCapacity());
+      high = (static_cast<std::int64_t>(cache.getCapacity()) + step - 1) / step;
     options.progress("looking for the largest context that fits");
-    while (high - low > 8) {
-      std::int64_t middle = (low + high) / 2 / 8 * 8;
-      (fits(planned, middle) ? low : high) = middle;
+    while (high - low > 1) {
+      std::int64_t middle = (low + high) / 2;
+      (fits(planned, middle * step) ? low : high) = middle;
     }
-    return low ? fmt::format(": the largest context that fits is {} (--max-context={})", low, low) : "";
+    return low ? fmt::format(": the largest context that fits is {} (--max-context={})", low * step, low * step) : "";
   }
 
   bool fits(mlir::ModuleOp planned, std::int64_t capacity) {
@@ -149,6 +152,18 @@ private:
     mlir::PassManager passes(&context);
     addStreamPhase(passes, options.pipeline);
     return mlir::succeeded(passes.run(*trial));
+  }
+
+  std::vector<std::vector<PhaseReport>> phases() {
+    std::vector<std::vector<PhaseReport>> all;
+    for (auto step : module->getOps<timed::ProgramOp>()) {
+      auto &out = all.emplace_back();
+      if (auto array = step.getPhases())
+        for (auto phase : array->getAsRange<mlir::DictionaryAttr>())
+          out.push_back({phase.getAs<mlir::StringAttr>("name").str(), phase.getAs<mlir::StringAttr>("bound").str(),
+                         phase.getAs<mlir::IntegerAttr>("cycles").getInt(), phase.getAs<mlir::IntegerAttr>("bound_cycles").getInt()});
+    }
+    return all;
   }
 
   std::string text() {
@@ -172,7 +187,7 @@ private:
   Result<DriverResult> finishText(std::chrono::steady_clock::time_point begin) {
     if (Status written = writeTextFile(options.output, text()); !written)
       return written.error();
-    return DriverResult{seconds(begin), {}};
+    return DriverResult{seconds(begin), {}, {}};
   }
 
   const DriverOptions &options;

@@ -27,13 +27,14 @@ std::int64_t instructions(const isa::StepProgram &step) {
 
 } // namespace
 
-std::string reportJson(const isa::Program &program, double compileSeconds) {
+std::string reportJson(const DriverResult &result) {
+  const isa::Program &program = result.program;
   using Kind = isa::Region::Kind;
   nlohmann::ordered_json report;
   report["model"] = program.model.name;
   report["target"] = program.machine.name;
   report["chips"] = 1;
-  report["compile_seconds"] = compileSeconds;
+  report["compile_seconds"] = result.compileSeconds;
   report["memory"] = {{"weights_bytes", bytesOf(program, {Kind::Constant})},
                       {"kv_bytes", bytesOf(program, {Kind::Zero})},
                       {"activation_bytes", bytesOf(program, {Kind::Scratch})},
@@ -54,6 +55,9 @@ std::string reportJson(const isa::Program &program, double compileSeconds) {
                         {"lower_bound_cycles", step.lowerBoundCycles},
                         {"instructions", instructions(step)},
                         {"utilization", {{"mxm", u.mxm}, {"vxm", u.vxm}, {"sxm", u.sxm}, {"mem", u.mem}, {"streams", u.streams}}}});
+    auto &phases = programs.back()["phases"] = nlohmann::ordered_json::array();
+    for (const PhaseReport &phase : result.phases[programs.size() - 1])
+      phases.push_back({{"name", phase.name}, {"cycles", phase.cycles}, {"bound", phase.bound}, {"bound_cycles", phase.boundCycles}});
   }
   return report.dump(2) + "\n";
 }

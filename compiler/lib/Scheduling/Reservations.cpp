@@ -51,6 +51,15 @@ void Reservations::forgetAccumulatorsBefore(Cycle cycle) {
     std::erase_if(spans, [&](const Span &span) { return span.to < cycle; });
 }
 
+Cycle Reservations::Bits::idleBefore(Cycle from, Cycle limit) const {
+  for (Cycle idle = 0; idle < limit && idle < from; ++idle) {
+    Cycle c = from - 1 - idle;
+    if (std::size_t word = static_cast<std::size_t>(c >> 6); word < words.size() && words[word] >> (c & 63) & 1)
+      return idle;
+  }
+  return limit;
+}
+
 std::vector<std::uint32_t> &Reservations::slots(isa::Direction direction, int stream) {
   return streams[static_cast<int>(direction) * machine.streamsPerDirection + stream];
 }
@@ -101,10 +110,16 @@ bool Reservations::chooseAlus(const FlowShape &flow, Cycle start, Placement &pla
             return false;
       return true;
     };
-    int number = 0;
-    while (number < machine.vxmAlus && !fits(number))
-      ++number;
-    if (number == machine.vxmAlus) {
+    // The tightest fit: bursts of one kind then keep to their ALUs, and none is left with a hole too short for the next.
+    constexpr Cycle far = 128;
+    int number = -1;
+    Cycle least = far + 1, first = start + issues[alu].front()->at;
+    for (int candidate = 0; candidate < machine.vxmAlus; ++candidate) {
+      Cycle idle = queues[vxmQueue + candidate].idleBefore(first, far);
+      if (idle < least && fits(candidate))
+        number = candidate, least = idle;
+    }
+    if (number < 0) {
       while (alu-- > 0)
         markAlu(flow, alu, placement.alus[alu], start, false);
       placement.alus.clear();

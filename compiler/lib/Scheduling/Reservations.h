@@ -24,6 +24,8 @@ private:
     std::vector<std::uint64_t> words;
     bool isFree(Cycle from, Cycle count) const;
     void assign(Cycle from, Cycle count, bool taken);
+    /// Free cycles directly before `from`, at most `limit`.
+    Cycle idleBefore(Cycle from, Cycle limit) const;
   };
   struct Span { Cycle from, to; };
 

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace lpu::compiler {
 
@@ -20,9 +21,16 @@ struct DriverOptions {
   std::function<void(const std::string &)> progress = [](const std::string &) {};
 };
 
+/// What one phase of a program took, and the largest of its lower bounds.
+struct PhaseReport {
+  std::string name, bound;
+  std::int64_t cycles = 0, boundCycles = 0;
+};
+
 struct DriverResult {
   double compileSeconds = 0;
   isa::Program program; ///< only when compiled to lpx
+  std::vector<std::vector<PhaseReport>> phases; ///< of each step program, in order
 };
 
 /// Compiles and writes the output; no partial file stays behind. The error is the line a user sees.
@@ -32,7 +40,7 @@ Result<DriverResult> compileFile(const DriverOptions &options);
 Status writeTextFile(const std::string &path, const std::string &text);
 
 /// The --report document.
-std::string reportJson(const isa::Program &program, double compileSeconds);
+std::string reportJson(const DriverResult &result);
 /// The same for eyes.
 std::string reportTable(const isa::Program &program);
 
