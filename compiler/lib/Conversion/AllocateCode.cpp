@@ -53,7 +53,7 @@ struct AllocateCodePass : impl::AllocateCodeBase<AllocateCodePass> {
     if (left > 0) {
       module.emitError("the model does not fit on one chip of '")
           << machine->name << "': its " << rows * machine->rowBytes() << " bytes of instruction text are " << left * machine->rowBytes()
-          << " too many beside weights, KV cache and activations; a smaller --max-context needs less";
+          << " too many beside weights, KV cache and activations";
       signalPassFailure();
     }
   }

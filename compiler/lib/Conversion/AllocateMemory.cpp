@@ -121,7 +121,6 @@ struct AllocateMemoryPass : impl::AllocateMemoryBase<AllocateMemoryPass> {
       diagnostic << ", " << wanted - capacity << " too many; at least " << chips << " chips would do";
     else
       diagnostic << "; no room for the " << object.getRows() << " rows of '" << object.getSymName() << "' in the " << freeRows << " rows left in pieces";
-    diagnostic << "; a smaller --max-context needs less";
     signalPassFailure();
   }
 };

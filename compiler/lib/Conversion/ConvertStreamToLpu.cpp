@@ -11,6 +11,7 @@
 #include "mlir/IR/Builders.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 using namespace mlir;
@@ -137,7 +138,7 @@ private:
     auto i64 = [&](StringRef name, std::int64_t v) { return builder.getNamedAttr(name, builder.getI64IntegerAttr(v)); };
     auto f64 = [&](StringRef name, double v) { return builder.getNamedAttr(name, builder.getF64FloatAttr(v)); };
     auto bounds = builder.getDictionaryAttr(
-        {i64("weight_stream", static_cast<std::int64_t>(static_cast<double>(program.getWeightBytes()) / weightBytesPerCycle)),
+        {i64("weight_stream", static_cast<std::int64_t>(std::ceil(static_cast<double>(program.getWeightBytes()) / weightBytesPerCycle))),
          i64("resource", totals.resource + skew), i64("critical_path", totals.criticalPath + skew), i64("lower", totals.lower + skew)});
     auto use = builder.getDictionaryAttr({f64("mxm", usage(isa::UnitKind::MxmA, cycles)), f64("vxm", usage(isa::UnitKind::Vxm, cycles)),
                                           f64("sxm", usage(isa::UnitKind::Sxm, cycles)), f64("mem", usage(isa::UnitKind::Mem, cycles)),

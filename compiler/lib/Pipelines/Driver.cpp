@@ -123,7 +123,7 @@ private:
     return dump(stage);
   }
 
-  /// "; the largest context that fits is N", by bisection over the llm stage's capacities.
+  /// The remedy: the largest context that fits, by bisection over the llm stage's capacities.
   std::string largestContext(mlir::ModuleOp planned) {
     constexpr std::int64_t step = 8; // caches hold whole sweep windows
     std::int64_t low = 0, high = 0;
@@ -134,7 +134,7 @@ private:
       std::int64_t middle = (low + high) / 2;
       (fits(planned, middle * step) ? low : high) = middle;
     }
-    return low ? fmt::format(": the largest context that fits is {} (--max-context={})", low * step, low * step) : "";
+    return low ? fmt::format("; the largest context that fits is {} (--max-context={})", low * step, low * step) : "; no --max-context is small enough";
   }
 
   bool fits(mlir::ModuleOp planned, std::int64_t capacity) {
