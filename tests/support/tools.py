@@ -3,6 +3,7 @@
 Every script takes `--bin DIR` (or LPU_BIN) and unittest's own options. Exit code 77 means "skipped" to ctest.
 """
 import argparse
+import filecmp
 import json
 import os
 import pathlib
@@ -73,6 +74,9 @@ class Case(unittest.TestCase):
         self.assertTrue(report["steps"])
         for step in report["steps"]:
             self.assertEqual(step["simulated_cycles"], step["predicted_cycles"], step)
+
+    def assert_same_file(self, a, b):
+        self.assertTrue(filecmp.cmp(a, b, shallow=False), f"{a} and {b} differ")
 
     def assert_same_bits(self, a, b):
         self.assertEqual(a.dtype, np.float32)
