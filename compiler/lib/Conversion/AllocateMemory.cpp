@@ -20,14 +20,14 @@ namespace {
 class Allocator {
 public:
   explicit Allocator(const isa::Machine &machine) : machine(machine), used(2 * machine.memSlicesPerSide) {
-    tileGroups = std::min(machine.mxmPlanesPerSide, (machine.memSlicesPerSide - 4) / 16);
-    innerSlices = machine.memSlicesPerSide - 16 * tileGroups;
+    tileGroups = std::min(machine.mxmPlanesPerSide, (machine.memSlicesPerSide - kInnerSlices) / kTileSlices);
+    innerSlices = machine.memSlicesPerSide - kTileSlices * tileGroups;
   }
 
   bool placeTile(stream::ObjectOp object) {
     std::int64_t plane = *object.getPlane(), side = plane / 2;
     for (int g = 0; g < tileGroups; ++g) {
-      std::int64_t slice = innerSlices + 16 * ((plane + g) % tileGroups);
+      std::int64_t slice = innerSlices + kTileSlices * ((plane + g) % tileGroups);
       if (placeAt(object, side, slice, 0) || placeAt(object, side, slice, 1))
         return true;
     }

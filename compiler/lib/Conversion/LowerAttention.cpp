@@ -122,7 +122,9 @@ void ProgramLowering::valueFlow(ArrayRef<std::int64_t> group, std::int64_t vecto
     Value exponent = w.alu("exp", {w.subtractHeld(score, maximum)});
     Value sum = w.accumulate("addf", exponent, 0u);
     Value weighted = w.accumulate("addf", w.alu("mulf", {exponent, value}), 0u);
-    std::int64_t stagger = static_cast<std::int64_t>(member);
+    // Each token's digits are loaded twice, one ALU latency apart; the tokens' loads must fall between those.
+    std::int64_t latency = machine.latency.VxmSimple, step = latency >= kGroup ? 1 : 2 * latency;
+    std::int64_t stagger = static_cast<std::int64_t>(member) * step;
     Value reciprocal = w.alu("recip", {w.last("move", sum, {}, stagger)});
     Value normal = w.last("mulf", weighted, reciprocal);
     w.loadDigits16(w.alu("mulf", {normal, Operand::f32(inverse)}), row + 2 * (token * vectors + vector));

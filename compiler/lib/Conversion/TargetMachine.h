@@ -7,6 +7,10 @@
 
 namespace lpu::compiler {
 
+/// MEM slices that feed one plane's weight load, and those next to VXM kept for everything else: three groups of four,
+/// so that what a flow reads and writes at once finds slices of its own.
+inline constexpr int kTileSlices = 16, kInnerSlices = 12;
+
 /// Loads `target` and checks what the mapping relies on; reports errors at `module`.
 inline mlir::FailureOr<isa::Machine> targetMachine(mlir::ModuleOp module, const std::string &target) {
   auto machine = isa::loadMachine(target);
@@ -14,9 +18,12 @@ inline mlir::FailureOr<isa::Machine> targetMachine(mlir::ModuleOp module, const 
     return module.emitError(machine.error().place.empty() ? machine.error().message : machine.error().place + ": " + machine.error().message);
   if (machine->mxmPlanesPerSide != 2)
     return module.emitError("the mapping uses two MXM planes a side, machine '") << machine->name << "' has " << machine->mxmPlanesPerSide;
-  if (machine->memSlicesPerSide < 20)
-    return module.emitError("the mapping needs 16 slices a side for weights and 4 for activations, machine '")
-           << machine->name << "' has " << machine->memSlicesPerSide;
+  if (machine->memSlicesPerSide < kTileSlices + kInnerSlices)
+    return module.emitError("the mapping needs ") << kTileSlices << " MEM slices a side for weights and " << kInnerSlices
+                                                  << " for activations, machine '" << machine->name << "' has " << machine->memSlicesPerSide;
+  if (machine->memSlicesPerPosition % 4 != 0)
+    return module.emitError("the four bytes of a lane must lie at one stream position: slices per position must be a multiple of 4, machine '")
+           << machine->name << "' has " << machine->memSlicesPerPosition;
   if (machine->vxmAlus < 16)
     return module.emitError("the attention sweep needs 16 ALUs, machine '") << machine->name << "' has " << machine->vxmAlus;
   if (machine->memRowsPerBank & (machine->memRowsPerBank - 1))

@@ -54,12 +54,9 @@ public:
     auto program = emitProgram(*module, machine);
     if (!program)
       return Error{program.error().place.empty() ? options.input : program.error().place, program.error().message};
-    if (Status written = isa::writeProgram(*program, options.output); !written)
-      return written.error();
     DriverResult result{seconds(begin), std::move(*program), phases()};
-    if (!options.report.empty())
-      if (Status written = writeTextFile(options.report, reportJson(result)); !written)
-        return written.error();
+    if (Status written = writeOutputs(result); !written)
+      return written.error();
     return result;
   }
 
@@ -182,6 +179,17 @@ private:
     if (failed)
       return Error{options.dumpDir, "cannot create the dump folder: " + failed.message()};
     return writeTextFile((fs::path(options.dumpDir) / (std::string(name(stage)) + ".mlir")).string(), text());
+  }
+
+  /// The program and its report: both or neither.
+  Status writeOutputs(const DriverResult &result) {
+    if (!options.report.empty())
+      if (Status written = writeTextFile(options.report, reportJson(result)); !written)
+        return written;
+    Status written = isa::writeProgram(result.program, options.output);
+    if (!written && !options.report.empty())
+      std::remove(options.report.c_str());
+    return written;
   }
 
   Result<DriverResult> finishText(std::chrono::steady_clock::time_point begin) {
