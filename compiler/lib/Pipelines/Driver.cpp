@@ -11,6 +11,7 @@
 #include "lpu/compiler/Import/ImportGguf.h"
 #include "lpu/compiler/Support/OneLineErrors.h"
 #include "lpu/compiler/Target/EmitProgram.h"
+#include "lpu/isa/Legality.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
@@ -54,6 +55,8 @@ public:
     auto program = emitProgram(*module, machine);
     if (!program)
       return Error{program.error().place.empty() ? options.input : program.error().place, program.error().message};
+    if (Status legal = checkWords(*program); !legal)
+      return legal.error();
     DriverResult result{seconds(begin), std::move(*program), phases()};
     if (Status written = writeOutputs(result); !written)
       return written.error();
@@ -179,6 +182,15 @@ private:
     if (failed)
       return Error{options.dumpDir, "cannot create the dump folder: " + failed.message()};
     return writeTextFile((fs::path(options.dumpDir) / (std::string(name(stage)) + ".mlir")).string(), text());
+  }
+
+  /// The last net before the file: the decoded words against the rules of the machine.
+  Status checkWords(const isa::Program &program) {
+    options.progress("checking the program");
+    for (const isa::StepProgram &step : program.steps)
+      for (const isa::Finding &finding : isa::checkLegality(program, step).findings)
+        return Error{options.input, fmt::format("the compiler made an illegal program, please report it: {}: {}", step.name, finding.str())};
+    return Ok{};
   }
 
   /// The program and its report: both or neither.
