@@ -33,6 +33,17 @@ struct SlotHash {
   std::size_t operator()(const SlotKey &k) const { return static_cast<std::size_t>(k.tau * 64 + k.stream) * 0x9E3779B97F4A7C15ull; }
 };
 
+/// A value on a slot: where it was driven, and which dispatch did it.
+struct Value {
+  int position, producer;
+};
+
+struct Producer {
+  IssueOp op;
+  Cycle cycle;
+  bool used;
+};
+
 class Verifier {
 public:
   Verifier(const isa::Machine &machine, ProgramOp program) : machine(machine), program(program), memory(machine, program), mxm(machine) {}
@@ -41,7 +52,7 @@ public:
     // First everything that puts a value somewhere, then everything that takes one: no order of time is needed.
     if (failed(forEachDispatch([&](Dispatch &d) { return drive(d); })) || failed(forEachDispatch([&](Dispatch &d) { return sample(d); })))
       return failure();
-    if (failed(memory.finish()))
+    if (failed(checkUsed()) || failed(memory.finish()))
       return failure();
     Cycle length = end + machine.superlanes - 1;
     if (length != static_cast<Cycle>(program.getCycles()))
@@ -102,11 +113,12 @@ private:
 
   LogicalResult produce(Dispatch &d, std::int64_t direction, std::int64_t stream, int bytes, Cycle cycle) {
     int position = isa::queuePosition(machine, d.queue);
+    producers.push_back({d.op, cycle, false});
     for (int b = 0; b < bytes; ++b) {
-      auto &producers = slots[{static_cast<int>(direction) * 32 + static_cast<int>(stream) + b, tau(static_cast<int>(direction), position, cycle)}];
-      if (llvm::is_contained(producers, position))
+      auto &values = slots[{static_cast<int>(direction) * 32 + static_cast<int>(stream) + b, tau(static_cast<int>(direction), position, cycle)}];
+      if (llvm::any_of(values, [&](const Value &v) { return v.position == position; }))
         return d.op.emitOpError("drives stream ") << stream + b << (direction ? " west" : " east") << " at position " << position << " in cycle " << cycle << ", where another instruction drives it too";
-      producers.push_back(position);
+      values.push_back({position, static_cast<int>(producers.size()) - 1});
     }
     return success();
   }
@@ -116,10 +128,25 @@ private:
     Cycle slot = tau(static_cast<int>(direction), position, d.cycle);
     for (int b = 0; b < bytes; ++b) {
       auto found = slots.find({static_cast<int>(direction) * 32 + static_cast<int>(stream) + b, slot});
-      bool upstream = found != slots.end() && llvm::any_of(found->second, [&](int p) { return direction == 0 ? p <= position : p >= position; });
-      if (!upstream)
+      // The nearest producer upstream has replaced what came from further away.
+      const Value *latest = nullptr;
+      auto downstream = [&](int p) { return direction == 0 ? p : -p; };
+      if (found != slots.end())
+        for (const Value &value : found->second)
+          if (downstream(value.position) <= downstream(position) && (!latest || downstream(value.position) > downstream(latest->position)))
+            latest = &value;
+      if (!latest)
         return d.op.emitOpError("reads stream ") << stream + b << (direction ? " west" : " east") << " at position " << position << " in cycle " << d.cycle << ": nothing was driven " << (direction ? "east" : "west") << " of it on slot " << d.cycle << (direction ? " + " : " - ") << position << " = " << slot;
+      producers[latest->producer].used = true;
     }
+    return success();
+  }
+
+  /// What is driven and never read is the trace of an instruction that is missing or misplaced.
+  LogicalResult checkUsed() {
+    for (Producer &producer : producers)
+      if (!producer.used)
+        return producer.op.emitOpError("drives a value in cycle ") << producer.cycle << " that no instruction reads";
     return success();
   }
 
@@ -192,7 +219,8 @@ private:
 
   const isa::Machine &machine;
   ProgramOp program;
-  std::unordered_map<SlotKey, llvm::SmallVector<int, 2>, SlotHash> slots;
+  std::unordered_map<SlotKey, llvm::SmallVector<Value, 1>, SlotHash> slots;
+  std::vector<Producer> producers;
   std::unordered_set<std::int64_t> results; ///< key(ALU, cycle)
   MemoryState memory;
   MxmState mxm;
@@ -206,7 +234,8 @@ struct VerifySchedulePass : impl::VerifyScheduleBase<VerifySchedulePass> {
   void runOnOperation() override {
     auto machine = isa::loadMachine(target);
     if (!machine) {
-      getOperation().emitError(machine.error().message);
+      const Error &error = machine.error();
+      getOperation().emitError(error.place.empty() ? error.message : error.place + ": " + error.message);
       return signalPassFailure();
     }
     for (auto program : getOperation().getOps<ProgramOp>())
