@@ -21,10 +21,10 @@ namespace {
 /// Tokens whose values are summed together: 5 ALUs each and one for the shared value row make 16.
 constexpr std::int64_t kGroup = 3;
 
-/// Score buffers, a multiple of the group. As many as a quarter of a slice group holds, up to three groups: score flows
+/// Score buffers, a multiple of the group. As many as a quarter of a slice group holds, up to eight groups: score flows
 /// and value flows fill VXM in different patterns, so the fewer changes between the two the better.
 std::int64_t scoreBuffers(const isa::Machine &machine, std::int64_t positions) {
-  return kGroup * std::clamp<std::int64_t>(machine.memRowsPerBank / 2 / positions, 1, 3);
+  return kGroup * std::clamp<std::int64_t>(machine.memRowsPerBank / 2 / positions, 1, 8);
 }
 
 } // namespace
