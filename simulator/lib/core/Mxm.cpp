@@ -71,12 +71,11 @@ Cycle MxmPlane::WeightUnit::execute(const Dispatch &d) {
           fmt::format("row group {} is loaded already and not installed at t={}", group, relative(d.time)));
     return kNoEffect;
   }
-  if (sameCycle) { // the install is to blame, whichever of the two ran first
+  // The install is to blame, whichever of the two ran first; a load without operands comes before it (T9).
+  if (sameCycle)
     chip.faults.report("early-install", d.time, queue + 1, plane.lastInstallWord.op,
                        plane.installTooEarly(d.time, d.time));
-    return kNoEffect;
-  }
-  if (!sampleGroup(d, {plane.outbound(), op.stream}, kGroup, &plane.buffer.rows[group * kGroup]))
+  if (!sampleGroup(d, {plane.outbound(), op.stream}, kGroup, &plane.buffer.rows[group * kGroup]) || sameCycle)
     return kNoEffect;
   plane.buffer.groups |= bit;
   plane.lastLoad = d.time;
