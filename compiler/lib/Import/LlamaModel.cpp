@@ -1,6 +1,6 @@
 // Architecture `llama` in GGUF terms: the keys it needs, the tensors it consists
 // of and how their shapes follow from the keys. Anything the compiler would have
-// to ignore (biases, experts, scaled rope) is an error, never silently dropped.
+// to ignore (biases, experts, YaRN) is an error, never silently dropped.
 
 #include "LlamaModel.h"
 
@@ -62,15 +62,33 @@ void checkArchitecture(KeyReader &keys) {
     keys.fail("architecture " + quote(*architecture) + " is not supported (\"llama\" is); use a Llama model");
 }
 
+/// Linear scaling divides positions by a factor. A factor without a type means linear; type "none" disregards it.
+double readRopeScale(KeyReader &keys) {
+  // Beyond these no model was trained, and rope's divisors, which are fp32, would overflow.
+  constexpr double kLeast = 1.0 / 1024, kMost = 1024 * 1024;
+  auto type = keys.take(keys.file.stringValue("llama.rope.scaling.type"));
+  if (type && *type == "none")
+    return 1;
+  if (type && *type != "linear")
+    keys.fail("key \"llama.rope.scaling.type\" is " + quote(*type) +
+              "; only \"none\" and \"linear\" are supported, use a model with one of these");
+  auto factor = keys.positive("llama.rope.scaling.factor");
+  if (!factor)
+    factor = keys.positive("llama.rope.scale_linear"); // the key's name before scaling had types
+  if (type && !factor)
+    keys.fail("key \"llama.rope.scaling.factor\" is missing, which \"llama.rope.scaling.type\" \"linear\" needs; "
+              "export the file again");
+  if (factor && (*factor < kLeast || *factor > kMost))
+    keys.fail("the factor of linear rope scaling is " + std::to_string(*factor) +
+              ", out of range (1/1024 to 1048576); export the file again");
+  return factor.value_or(1);
+}
+
 void checkRope(KeyReader &keys, const ModelShape &shape) {
   auto dims = keys.optional("llama.rope.dimension_count", kMaxWidth);
   if (dims && *dims != shape.headDim)
     keys.fail("key \"llama.rope.dimension_count\" is " + std::to_string(*dims) + ", expected the head's width " +
               std::to_string(shape.headDim) + "; partial rope is not supported");
-  auto scaling = keys.take(keys.file.stringValue("llama.rope.scaling.type"));
-  if (scaling && *scaling != "none")
-    keys.fail("key \"llama.rope.scaling.type\" is " + quote(*scaling) +
-              "; only \"none\" is supported, use a model without it");
 }
 
 void checkHeads(KeyReader &keys, ModelShape &shape) {
@@ -169,6 +187,7 @@ Result<ModelShape> readShape(const GgufFile &file) {
               "; mixtures of experts are not supported, use a dense model");
   checkHeads(keys, shape);
   checkRope(keys, shape);
+  shape.ropeScale = readRopeScale(keys);
   const GgufTensor *embedding = file.findTensor("token_embd.weight");
   if (!embedding)
     keys.fail("tensor \"token_embd.weight\" is missing; export the file again");
@@ -181,7 +200,7 @@ Result<ModelShape> readShape(const GgufFile &file) {
     keys.fail("key \"llama.vocab_size\" is " + std::to_string(*vocabulary) + ", but \"token_embd.weight\" has " +
               std::to_string(shape.vocabulary) + " rows; export the file again");
   shape.tied = !file.findTensor("output.weight");
-  shape.ropeFreqs = file.findTensor("rope_freqs.weight") != nullptr;
+  shape.ropeFreqs = file.findTensor("rope_freqs.weight") || shape.ropeScale != 1;
   if (keys.error)
     return *keys.error;
   return shape;
@@ -195,7 +214,7 @@ Status checkTensors(const GgufFile &file, const ModelShape &shape) {
   if (!shape.tied)
     if (Status ok = expectTensor(file, "output.weight", shape.vocabulary, shape.hidden); !ok)
       return ok;
-  if (shape.ropeFreqs)
+  if (file.findTensor("rope_freqs.weight"))
     if (Status ok = expectTensor(file, "rope_freqs.weight", 1, shape.headDim / 2); !ok)
       return ok;
   for (std::uint32_t layer = 0; layer < shape.layers; ++layer)
@@ -209,17 +228,20 @@ Status checkTensors(const GgufFile &file, const ModelShape &shape) {
 
 namespace {
 
+/// SentencePiece vocabularies begin with unknown, BOS, EOS unless the file says otherwise; others have no such custom.
 void readTokenIds(KeyReader &keys, const ModelShape &shape, isa::Tokenizer &out) {
-  auto id = [&](const char *key) {
+  auto id = [&](const char *key, std::int32_t usual) {
     auto value = keys.take(keys.file.unsignedValue(key, UINT32_MAX));
     if (value && *value >= shape.vocabulary)
       keys.fail("key " + quote(key) + " is " + std::to_string(*value) + ", beyond the vocabulary of " +
                 std::to_string(shape.vocabulary) + "; export the file again");
-    return value ? static_cast<std::int32_t>(*value) : -1;
+    if (value)
+      return static_cast<std::int32_t>(*value);
+    return out.model == "llama" && static_cast<std::uint32_t>(usual) < shape.vocabulary ? usual : -1;
   };
-  out.bos = id("tokenizer.ggml.bos_token_id");
-  out.eos = id("tokenizer.ggml.eos_token_id");
-  out.unknown = id("tokenizer.ggml.unknown_token_id");
+  out.bos = id("tokenizer.ggml.bos_token_id", 1);
+  out.eos = id("tokenizer.ggml.eos_token_id", 2);
+  out.unknown = id("tokenizer.ggml.unknown_token_id", 0);
 }
 
 void checkCount(KeyReader &keys, const char *key, std::size_t found, std::size_t expected) {

@@ -55,6 +55,8 @@ Result<std::shared_ptr<WeightStore>> WeightStore::open(const std::string &path) 
 
 std::pair<std::uint32_t, std::uint32_t> WeightStore::dimensions(std::string_view name) const {
   const GgufTensor *tensor = file->findTensor(name);
+  if (!tensor && name == kRopeFreqs && modelShape.ropeFreqs)
+    return {1, modelShape.headDim / 2};
   if (!tensor)
     return {0, 0};
   return {static_cast<std::uint32_t>(tensor->rows), static_cast<std::uint32_t>(tensor->cols)};
@@ -85,7 +87,25 @@ Status WeightStore::decodeRow(const GgufTensor &tensor, std::uint64_t row, std::
                    "; the weights are damaged, fetch or export the file again"};
 }
 
+Result<std::vector<float>> WeightStore::loadRopeFreqs() const {
+  std::vector<float> divisors(modelShape.headDim / 2, 1.0f);
+  if (const GgufTensor *tensor = file->findTensor(kRopeFreqs))
+    if (Status ok = decodeRow(*tensor, 0, divisors); !ok)
+      return ok.error();
+  for (std::size_t i = 0; i < divisors.size(); ++i) {
+    divisors[i] = static_cast<float>(divisors[i] * modelShape.ropeScale);
+    if (!std::isnormal(divisors[i]) || divisors[i] < 0)
+      return Error{path(),
+                   "tensor " + quote(kRopeFreqs) + ": value [0, " + std::to_string(i) + "] is " +
+                       std::to_string(divisors[i]) +
+                       ", a positive divisor is needed; the weights are damaged, fetch or export the file again"};
+  }
+  return divisors;
+}
+
 Result<std::vector<float>> WeightStore::load(std::string_view name) const {
+  if (name == kRopeFreqs && modelShape.ropeFreqs)
+    return loadRopeFreqs();
   const GgufTensor *tensor = file->findTensor(name);
   if (!tensor)
     return missing(name);

@@ -106,10 +106,30 @@ const BadCase kStructure[] = {
        f.at(kQ).dims = {std::uint64_t{1} << 33, std::uint64_t{1} << 33};
      },
      "dimension 1 is 8589934592, impossible"},
-    {"UnsupportedType", [](auto &f) { f.at(kQ).type = 12; }, "Q4_K are not supported (F32, F16, Q8_0, Q4_0 are)"},
+    {"UnsupportedType", [](auto &f) { f.at(kQ).type = 10; },
+     "Q2_K are not supported (F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K are)"},
     {"UnknownType", [](auto &f) { f.at(kQ).type = 4711; }, "type 4711 are not supported"},
     {"PartialBlocks", [](auto &f) { f.at("blk.0.ffn_down.weight").type = 8; },
      "rows of 24 values are not whole Q8_0 blocks of 32"},
+    {"PartialQ41", [](auto &f) { f.at("blk.0.ffn_down.weight").type = 3; }, "not whole Q4_1 blocks of 32"},
+    {"PartialQ50", [](auto &f) { f.at("blk.0.ffn_down.weight").type = 6; }, "not whole Q5_0 blocks of 32"},
+    {"PartialQ51", [](auto &f) { f.at("blk.0.ffn_down.weight").type = 7; }, "not whole Q5_1 blocks of 32"},
+    {"PartialQ4K", [](auto &f) { f.at(kQ).type = 12; }, "rows of 32 values are not whole Q4_K blocks of 256"},
+    {"PartialQ5K",
+     [](auto &f) {
+       f.tensor(kQ, {320, 4}, 13, GgufBuilder::Bytes(4 * 2 * 176));
+     },
+     "rows of 320 values are not whole Q5_K blocks of 256"},
+    {"PartialQ6K",
+     [](auto &f) {
+       f.tensor(kQ, {16, 256}, 14, GgufBuilder::Bytes(16 * 210));
+     },
+     "rows of 16 values are not whole Q6_K blocks of 256"},
+    {"TypeWantsMoreThanTheFileHolds",
+     [](auto &f) {
+       f.tensor("token_embd.weight", {256, std::uint64_t{1} << 39}, 14, GgufBuilder::Bytes(210));
+     },
+     "its data (115448720916480 bytes at"},
     {"MisalignedOffset", [](auto &f) { f.at(kQ).offset = 12345; },
      "offset 12345 is not a multiple of the alignment 32"},
     {"OffsetPastEnd", [](auto &f) { f.at(kQ).offset = 1 << 30; }, "passes the end of the file"},
@@ -149,7 +169,13 @@ const BadCase kModel[] = {
     {"NanRopeBase", [](auto &f) { f.f32("llama.rope.freq_base", std::numeric_limits<float>::quiet_NaN()); },
      "a positive number is needed"},
     {"PartialRope", [](auto &f) { f.u32("llama.rope.dimension_count", 4); }, "partial rope is not supported"},
-    {"ScaledRope", [](auto &f) { f.string("llama.rope.scaling.type", "yarn"); }, "\"yarn\"; only \"none\""},
+    {"ScaledRope", [](auto &f) { f.string("llama.rope.scaling.type", "yarn"); },
+     "\"yarn\"; only \"none\" and \"linear\" are supported"},
+    {"LinearRopeWithoutFactor", [](auto &f) { f.string("llama.rope.scaling.type", "linear"); },
+     "\"llama.rope.scaling.factor\" is missing"},
+    {"RopeFactorZero", [](auto &f) { f.f32("llama.rope.scaling.factor", 0); }, "a positive number is needed"},
+    {"RopeFactorTiny", [](auto &f) { f.f32("llama.rope.scaling.factor", 1e-30f); }, "out of range (1/1024 to 1048576)"},
+    {"RopeFactorHuge", [](auto &f) { f.f32("llama.rope.scale_linear", 1e30f); }, "out of range (1/1024 to 1048576)"},
     {"Experts", [](auto &f) { f.u32("llama.expert_count", 8); }, "mixtures of experts are not supported"},
     {"VocabularyMismatch", [](auto &f) { f.u32("llama.vocab_size", 99); },
      "is 99, but \"token_embd.weight\" has 20 rows"},

@@ -19,9 +19,9 @@ struct TensorType {
 
 /// nullptr when the encoding is not supported.
 const TensorType *findTensorType(std::uint32_t number);
-/// "Q4_K", or "type 77" for numbers without a known name.
+/// "Q2_K", or "type 77" for numbers without a known name.
 std::string tensorTypeName(std::uint32_t number);
-/// "F32, F16, Q8_0, Q4_0"
+/// "F32, F16, …", as errors list them.
 std::string supportedTensorTypes();
 
 } // namespace lpu::compiler

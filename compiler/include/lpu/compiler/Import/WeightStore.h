@@ -23,7 +23,8 @@ struct ModelShape {
   float eps = 0;
   double ropeBase = 10000;
   bool tied = false;      ///< no output.weight: token_embd.weight serves for both
-  bool ropeFreqs = false; ///< rope_freqs.weight divides the frequencies
+  double ropeScale = 1;   ///< linear rope scaling: positions are divided by it
+  bool ropeFreqs = false; ///< WeightStore::kRopeFreqs divides the frequencies
 
   std::string outputName() const { return tied ? "token_embd.weight" : "output.weight"; }
 };
@@ -53,10 +54,14 @@ public:
   const ModelShape &shape() const { return modelShape; }
   const isa::Tokenizer &tokenizer() const { return modelTokenizer; }
 
-  bool has(std::string_view name) const { return file->findTensor(name) != nullptr; }
+  /// Divisors of the rope frequencies, head_dim/2 of them: the file's tensor of this name (ones without) times
+  /// ropeScale. Exists for a model with shape().ropeFreqs.
+  static constexpr std::string_view kRopeFreqs = "rope_freqs.weight";
+
+  bool has(std::string_view name) const { return dimensions(name).first != 0; }
   /// Rows and columns of a tensor (a vector has one row); {0, 0} when absent.
   std::pair<std::uint32_t, std::uint32_t> dimensions(std::string_view name) const;
-  /// "Q8_0"; empty when absent.
+  /// "Q8_0"; empty when the file has no such tensor.
   std::string typeName(std::string_view name) const;
 
   /// All values, row-major [rows][cols]. Error: no such tensor, or a NaN or infinite value.
@@ -68,6 +73,7 @@ public:
 
 private:
   WeightStore() = default;
+  Result<std::vector<float>> loadRopeFreqs() const;
   Status decodeRow(const GgufTensor &tensor, std::uint64_t row, std::span<float> out) const;
   Error missing(std::string_view name) const;
 
