@@ -1,0 +1,51 @@
+"""A program's assembly text as a list of lines to edit: find the words of one queue of one step, change them."""
+import re
+
+
+class Assembly:
+    def __init__(self, text, step):
+        self.lines = text.split("\n")
+        self.step = step
+
+    def queue(self, name):
+        """(first, one past the last) line of the queue's words in the step."""
+        begin = next(i for i, l in enumerate(self.lines) if l.startswith(f'.step "{self.step}"'))
+        begin = next(i for i in range(begin, len(self.lines)) if self.lines[i] == f".queue {name}")
+        end = next((i for i in range(begin + 1, len(self.lines)) if self.lines[i].startswith((".queue", ".step"))),
+                   len(self.lines))
+        return begin + 1, end
+
+    def find(self, queue, pattern, nth=0):
+        """Line number of the nth word of the queue that matches."""
+        begin, end = self.queue(queue)
+        return [i for i in range(begin, end) if re.search(pattern, self.lines[i])][nth]
+
+    def swap(self, queue, pattern, replacement, nth=0):
+        """Replaces what matches in the nth matching word."""
+        i = self.find(queue, pattern, nth)
+        changed = re.sub(pattern, replacement, self.lines[i], count=1)
+        assert changed != self.lines[i], self.lines[i]
+        self.lines[i] = changed
+
+    def drop(self, queue, pattern, nth=0):
+        """Removes a word and keeps the time of the ones after it."""
+        self.lines[self.find(queue, pattern, nth)] = "  nop 1"
+
+    def delay(self, queue, pattern, nth=0):
+        """Issues the words between the nth matching nop and the nop after it one cycle later, the rest as before."""
+        i = self.find(queue, pattern, nth)
+        waits = [k for k in range(i, self.queue(queue)[1]) if re.match(r"\s*nop [1-9]\d", self.lines[k])]
+        self.wait(waits[0], 1)
+        self.wait(waits[1], -1)
+
+    def wait(self, line, by):
+        count = int(re.search(r"\d+", self.lines[line])[0]) + by
+        assert count >= 1
+        self.lines[line] = f"  nop {count}"
+
+    def append(self, queue, *words):
+        end = self.queue(queue)[1]
+        self.lines[end:end] = [f"  {w}" for w in words]
+
+    def text(self):
+        return "\n".join(self.lines)
