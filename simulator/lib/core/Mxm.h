@@ -23,6 +23,8 @@ public:
   void reset();
   /// Arrival of the oldest pass in flight; the largest cycle when there is none.
   Cycle nextArrival() const;
+  /// Arrival of the newest pass in flight; there must be one.
+  Cycle latestArrival() const { return passes.back().arrival; }
   /// To be called in the cycle after an arrival: reports lost-sum, forgets sums before `now`.
   void checkArrivals(Cycle now);
 

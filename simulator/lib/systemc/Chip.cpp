@@ -18,13 +18,15 @@ Chip::Chip(sc_core::sc_module_name name, const isa::Program &program, bool clock
     : sc_module(name), machine(program.machine), rows(machine.lanes()),
       words(static_cast<std::size_t>(machine.lanes()) * 4),
       sram(machine), context{machine, program, monitor.faults, rows, words, functional},
-      monitor(monitor), modules{context, monitor, clocked} {
+      monitor(monitor), modules{context, monitor, nullptr} {
   if (clocked) {
     clock = std::make_unique<sc_core::sc_clock>("clock", cycles(1));
     clockedStreams = std::make_unique<ClockedStreams>("streams", machine);
     clockedStreams->clock(*clock);
   } else {
     slotStreams = std::make_unique<SlotStreams>("streams", machine);
+    calendar = std::make_unique<Calendar>("calendar", 2 * isa::queueCount(machine));
+    modules.calendar = calendar.get();
   }
   barrierModule = std::make_unique<Barrier>("barrier", machine);
   buildQueues(program);
@@ -60,11 +62,13 @@ StreamIf &Chip::streams() {
 void Chip::buildQueues(const isa::Program &program) {
   for (int number = 0; number < isa::queueCount(machine); ++number) {
     icus.push_back(
-        std::make_unique<IcuModule>(moduleName("icu", number).c_str(), program, number, modules.clocked, monitor));
+        std::make_unique<IcuModule>(moduleName("icu", number).c_str(), program, number, modules.calendar, monitor));
     icus.back()->barrier(*barrierModule);
     QueueModule &unit = buildUnit(number);
     unit.icu(*icus.back());
     unit.streams(streams());
+    if (calendar)
+      icus.back()->setEntry(calendar->add(static_cast<int>(isa::queueAt(machine, number).unit), unit));
   }
 }
 
@@ -115,6 +119,8 @@ void Chip::begin(const std::vector<const DecodedQueue *> &code, isa::Cycle start
     c2c->unit().reset();
   barrierModule->begin();
   inStep = true;
+  if (calendar)
+    calendar->clear();
   for (std::size_t q = 0; q < icus.size(); ++q)
     icus[q]->begin(code[q], start);
 }

@@ -48,6 +48,7 @@ private:
   bool inStep = false;
 
   std::unique_ptr<sc_core::sc_clock> clock;
+  std::unique_ptr<Calendar> calendar;             ///< event engine
   std::unique_ptr<SlotStreams> slotStreams;       ///< event engine
   std::unique_ptr<ClockedStreams> clockedStreams; ///< clocked engine
   std::unique_ptr<Barrier> barrierModule;

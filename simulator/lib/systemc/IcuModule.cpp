@@ -4,10 +4,10 @@
 
 namespace lpu::sim {
 
-IcuModule::IcuModule(sc_core::sc_module_name name, const isa::Program &program, int number, bool clocked,
+IcuModule::IcuModule(sc_core::sc_module_name name, const isa::Program &program, int number, Calendar *calendar,
                      StepMonitor &monitor)
     : sc_module(name), icu(program.machine, isa::queueAt(program.machine, number), program.residentCode), queue(number),
-      clocked(clocked), monitor(monitor) {}
+      calendar(calendar), monitor(monitor) {}
 
 void IcuModule::end_of_elaboration() {
   SC_HAS_PROCESS(IcuModule);
@@ -20,30 +20,30 @@ void IcuModule::begin(const DecodedQueue *code, isa::Cycle start) {
   icu.begin(code, start);
   isReleased = false;
   parkedBy = {};
-  due.cancel();
   if (icu.due() == Icu::kNever)
     return;
   ++monitor.running;
-  rearm();
+  rearm(cycleNow());
 }
 
-void IcuModule::rearm() {
+void IcuModule::rearm(isa::Cycle now) {
   if (icu.due() == Icu::kNever)
     --monitor.running;
-  else if (!clocked)
-    due.notify(cycles(icu.due() - cycleNow()));
+  else if (calendar)
+    calendar->schedule(entry, now, icu.due());
 }
 
 void IcuModule::onRelease() {
   if (!icu.parked() || isReleased)
     return;
   isReleased = true;
-  icu.release(cycleNow());
+  const isa::Cycle now = cycleNow();
+  icu.release(now);
   if (icu.due() == Icu::kNever)
     return;
   ++monitor.running;
-  if (!clocked)
-    due.notify(sc_core::SC_ZERO_TIME);
+  if (calendar)
+    calendar->schedule(entry, now, now);
 }
 
 bool IcuModule::illegal(const Dispatch &d, const char *why) const {

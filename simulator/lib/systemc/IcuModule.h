@@ -11,8 +11,9 @@ class IcuModule final : public sc_core::sc_module, public IcuIf {
 public:
   sc_core::sc_port<BarrierIf> barrier{"barrier"};
 
-  /// `clocked`: the unit looks at the queue in every cycle and needs no events.
-  IcuModule(sc_core::sc_module_name name, const isa::Program &program, int number, bool clocked, StepMonitor &monitor);
+  /// Null `calendar` (clocked engine): the unit looks at the queue in every cycle and needs no waking.
+  IcuModule(sc_core::sc_module_name name, const isa::Program &program, int number, Calendar *calendar,
+            StepMonitor &monitor);
 
   /// Starts a step at absolute cycle `start`; null: no code.
   void begin(const DecodedQueue *code, isa::Cycle start);
@@ -21,9 +22,9 @@ public:
 
   Icu &core() override { return icu; }
   int number() const override { return queue; }
-  const sc_core::sc_event &ready() const override { return due; }
+  void setEntry(int number) override { entry = number; }
   bool control(const Dispatch &d) override;
-  void rearm() override;
+  void rearm(isa::Cycle now) override;
   bool released() const override { return isReleased; }
 
 private:
@@ -34,11 +35,11 @@ private:
 
   Icu icu;
   const int queue;
-  const bool clocked;
+  Calendar *const calendar;
+  int entry = -1; ///< of the calendar: this queue's unit
   StepMonitor &monitor;
   bool isReleased = false;
   Dispatch parkedBy;
-  sc_core::sc_event due;
 };
 
 } // namespace lpu::sim

@@ -4,7 +4,7 @@
 #include "../core/C2c.h"
 #include "../core/Icu.h"
 #include "../core/StreamFile.h"
-#include "Time.h"
+#include "Calendar.h"
 
 namespace lpu::sim {
 
@@ -29,13 +29,13 @@ class IcuIf : public virtual sc_core::sc_interface {
 public:
   virtual Icu &core() = 0;
   virtual int number() const = 0;
-  /// Fires in the cycle a word is due (event engine only).
-  virtual const sc_core::sc_event &ready() const = 0;
+  /// Event engine: the calendar's entry to wake when a word is due.
+  virtual void setEntry(int number) = 0;
   /// Carries out a control word (everything the unit itself does not execute).
   /// False after reporting that it is not legal here.
   virtual bool control(const Dispatch &d) = 0;
-  /// To be called after each dispatch: schedules the next one.
-  virtual void rearm() = 0;
+  /// To be called after each dispatch, which is at `now`: schedules the next one.
+  virtual void rearm(isa::Cycle now) = 0;
   /// The barrier has released this queue in this step.
   virtual bool released() const = 0;
 };

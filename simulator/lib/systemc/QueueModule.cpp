@@ -1,5 +1,5 @@
-// Dispatch. In the event engine the process runs only in cycles in which its
-// queue has a word due; in the clocked engine it looks in every cycle.
+// Dispatch. In the event engine a unit wakes only in cycles in which its queue
+// has a word due; in the clocked engine it looks in every cycle.
 #include "QueueModule.h"
 
 #include <cstring>
@@ -7,21 +7,22 @@
 
 namespace lpu::sim {
 
-QueueModule::QueueModule(sc_core::sc_module_name name, Unit &unit, const isa::Machine &machine, bool clocked,
+QueueModule::QueueModule(sc_core::sc_module_name name, Unit &unit, const isa::Machine &machine, Calendar *calendar,
                          StepMonitor &monitor)
-    : sc_module(name), unit(unit), machine(machine), clocked(clocked), monitor(monitor) {}
+    : sc_module(name), unit(unit), machine(machine), calendar(calendar), monitor(monitor) {}
 
 void QueueModule::end_of_elaboration() {
-  SC_HAS_PROCESS(QueueModule);
   unit.attach(streams->file());
   queue = &icu->core();
-  SC_METHOD(dispatch);
-  sensitive << (clocked ? streams->settled() : icu->ready());
+  if (calendar)
+    return;
+  SC_HAS_PROCESS(QueueModule);
+  SC_METHOD(look);
+  sensitive << streams->settled();
   dont_initialize();
 }
 
-void QueueModule::dispatch() {
-  const Cycle now = cycleNow();
+void QueueModule::wake(Cycle now) {
   if (queue->due() != now || monitor.faults.blocks(now))
     return;
   Dispatch d = queue->take(now);
@@ -35,7 +36,7 @@ void QueueModule::dispatch() {
     if (!execute(d))
       return;
   }
-  icu->rearm();
+  icu->rearm(now);
 }
 
 bool QueueModule::execute(const Dispatch &d) {

@@ -1,5 +1,6 @@
-// A functional unit's issue port: one SystemC process that takes the due word
-// from its queue and executes it on the unit core, at the word's own time.
+// A functional unit's issue port: takes the due word from its queue and executes
+// it on the unit core, at the word's own time. Clocked engine: a process of its
+// own that looks in every cycle. Event engine: woken through the calendar.
 #pragma once
 
 #include "../core/StepMonitor.h"
@@ -7,13 +8,15 @@
 
 namespace lpu::sim {
 
-class QueueModule : public sc_core::sc_module {
+class QueueModule : public sc_core::sc_module, public Wakeable {
 public:
   sc_core::sc_port<IcuIf> icu{"icu"};
   sc_core::sc_port<StreamIf> streams{"streams"};
 
-  QueueModule(sc_core::sc_module_name name, Unit &unit, const isa::Machine &machine, bool clocked,
+  /// Null `calendar`: clocked engine.
+  QueueModule(sc_core::sc_module_name name, Unit &unit, const isa::Machine &machine, Calendar *calendar,
               StepMonitor &monitor);
+  void wake(isa::Cycle now) override;
 
 protected:
   void end_of_elaboration() override;
@@ -21,13 +24,13 @@ protected:
   virtual void executed(const Dispatch &d) {}
 
 private:
-  void dispatch();
+  void look() { wake(cycleNow()); }
   bool execute(const Dispatch &d);
   bool fetch(const Dispatch &d);
 
   Unit &unit;
   const isa::Machine &machine;
-  const bool clocked;
+  Calendar *const calendar;
   StepMonitor &monitor;
   Icu *queue = nullptr; ///< behind the icu port
 };

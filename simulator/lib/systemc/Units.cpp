@@ -7,12 +7,16 @@
 namespace lpu::sim {
 
 MxmModule::MxmModule(sc_core::sc_module_name name, ModuleContext &context, int weightQueue)
-    : sc_module(name), core(context.chip, weightQueue) {
-  SC_HAS_PROCESS(MxmModule);
+    : sc_module(name), core(context.chip, weightQueue), calendar(context.calendar) {
   Unit *units[3] = {&core.weights(), &core.activations(), &core.results()};
   const char *names[3] = {"w", "a", "r"};
   for (int port = 0; port < 3; ++port)
-    queues[port] = std::make_unique<MxmQueueModule>(names[port], *units[port], context, core, sumDue);
+    queues[port] = std::make_unique<MxmQueueModule>(names[port], *units[port], context, *this);
+  if (calendar) {
+    entry = calendar->add(static_cast<int>(isa::UnitKind::MxmA), *this);
+    return;
+  }
+  SC_HAS_PROCESS(MxmModule);
   SC_METHOD(checkArrivals);
   sensitive << sumDue;
   dont_initialize();
@@ -20,15 +24,22 @@ MxmModule::MxmModule(sc_core::sc_module_name name, ModuleContext &context, int w
 
 void MxmModule::checkArrivals() {
   const Cycle now = cycleNow();
-  core.checkArrivals(now);
+  wake(now);
   if (core.nextArrival() != std::numeric_limits<Cycle>::max())
     sumDue.notify(cycles(core.nextArrival() + 1 - now));
 }
 
-void MxmQueueModule::executed(const Dispatch &d) {
+void MxmModule::played(Cycle now) {
   // Sums arrive in order of play, so a notification already pending is earlier and stays.
+  if (calendar)
+    calendar->schedule(entry, now, core.latestArrival() + 1);
+  else
+    sumDue.notify(cycles(core.nextArrival() + 1 - now));
+}
+
+void MxmQueueModule::executed(const Dispatch &d) {
   if (d.op->opcode == isa::Opcode::Activate && d.op->activate.play)
-    sumDue.notify(cycles(plane.nextArrival() + 1 - d.time));
+    parent.played(d.time);
 }
 
 void C2cModule::end_of_elaboration() {

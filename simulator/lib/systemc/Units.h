@@ -16,7 +16,7 @@ namespace lpu::sim {
 struct ModuleContext {
   ChipContext &chip;
   StepMonitor &monitor;
-  bool clocked;
+  Calendar *calendar; ///< null: clocked engine
 };
 
 /// Owns the unit core of a module; a base class, so that it exists before the
@@ -30,14 +30,14 @@ class MemModule final : CoreHolder<MemSlice>, public QueueModule {
 public:
   MemModule(sc_core::sc_module_name name, ModuleContext &context, Memory &memory, int queue)
       : CoreHolder(context.chip, memory, queue),
-        QueueModule(name, core, context.chip.machine, context.clocked, context.monitor) {}
+        QueueModule(name, core, context.chip.machine, context.calendar, context.monitor) {}
 };
 
 class AluModule final : CoreHolder<Alu>, public QueueModule {
 public:
   AluModule(sc_core::sc_module_name name, ModuleContext &context, const AluArray &alus, int queue)
       : CoreHolder(context.chip, alus, queue),
-        QueueModule(name, core, context.chip.machine, context.clocked, context.monitor) {}
+        QueueModule(name, core, context.chip.machine, context.calendar, context.monitor) {}
   Alu &alu() { return core; }
 };
 
@@ -45,7 +45,7 @@ class SxmModule final : CoreHolder<SxmUnit>, public QueueModule {
 public:
   SxmModule(sc_core::sc_module_name name, ModuleContext &context, int queue)
       : CoreHolder(context.chip, queue),
-        QueueModule(name, core, context.chip.machine, context.clocked, context.monitor) {}
+        QueueModule(name, core, context.chip.machine, context.calendar, context.monitor) {}
 };
 
 /// A C2C unit; its link port stays unbound when nothing is attached.
@@ -55,7 +55,7 @@ public:
 
   C2cModule(sc_core::sc_module_name name, ModuleContext &context, int queue)
       : CoreHolder(context.chip, queue),
-        QueueModule(name, core, context.chip.machine, context.clocked, context.monitor), number(queue) {}
+        QueueModule(name, core, context.chip.machine, context.calendar, context.monitor), number(queue) {}
   C2cUnit &unit() { return core; }
 
 protected:
@@ -67,33 +67,38 @@ private:
   const int number;
 };
 
+class MxmModule;
+
 /// Issue port of one queue of an MXM plane. After a play it announces when the sum arrives.
 class MxmQueueModule final : public QueueModule {
 public:
-  MxmQueueModule(sc_core::sc_module_name name, Unit &unit, ModuleContext &context, MxmPlane &plane,
-                 sc_core::sc_event &sumDue)
-      : QueueModule(name, unit, context.chip.machine, context.clocked, context.monitor), plane(plane), sumDue(sumDue) {}
+  MxmQueueModule(sc_core::sc_module_name name, Unit &unit, ModuleContext &context, MxmModule &parent)
+      : QueueModule(name, unit, context.chip.machine, context.calendar, context.monitor), parent(parent) {}
 
 protected:
   void executed(const Dispatch &d) override;
 
 private:
-  MxmPlane &plane;
-  sc_core::sc_event &sumDue;
+  MxmModule &parent;
 };
 
-/// A plane: its three issue ports, and the process that watches sums arrive.
-class MxmModule final : public sc_core::sc_module {
+/// A plane: its three issue ports, and what watches sums arrive.
+class MxmModule final : public sc_core::sc_module, public Wakeable {
 public:
   MxmModule(sc_core::sc_module_name name, ModuleContext &context, int weightQueue);
   MxmPlane &plane() { return core; }
   QueueModule &queue(int port) { return *queues[port]; } ///< 0 W, 1 A, 2 R
+  /// Looks after the sum of the play dispatched at `now`, one cycle after its arrival.
+  void played(isa::Cycle now);
+  void wake(isa::Cycle now) override { core.checkArrivals(now); }
 
 private:
   void checkArrivals();
 
   MxmPlane core;
-  sc_core::sc_event sumDue; ///< one cycle after a sum's arrival
+  Calendar *const calendar;
+  int entry = -1;           ///< of the calendar: this plane's sums
+  sc_core::sc_event sumDue; ///< clocked engine: one cycle after a sum's arrival
   std::unique_ptr<MxmQueueModule> queues[3];
 };
 
