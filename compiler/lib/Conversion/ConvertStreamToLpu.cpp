@@ -188,6 +188,8 @@ struct ConvertStreamToLpuPass : impl::ConvertStreamToLpuBase<ConvertStreamToLpuP
       if (!object.getPlace()) {
         object.emitOpError("has no place; run stream-allocate-memory first");
         return signalPassFailure();
+      } else if (failed(checkPlace(*machine, object))) {
+        return signalPassFailure();
       }
     ObjectMap objects(module);
     OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
@@ -200,6 +202,16 @@ struct ConvertStreamToLpuPass : impl::ConvertStreamToLpuBase<ConvertStreamToLpuP
     }
     for (auto object : llvm::to_vector(module.getOps<stream::ObjectOp>()))
       object.erase();
+  }
+
+  static LogicalResult checkPlace(const isa::Machine &machine, stream::ObjectOp object) {
+    stream::Place place = stream::placeOf(object);
+    auto lastSlice = place.slice + static_cast<std::int64_t>(object.getPlanes()) - 1, lastRow = place.row + static_cast<std::int64_t>(object.getRows()) - 1;
+    if (place.side < 2 && lastSlice < machine.memSlicesPerSide && place.bank < machine.memBanks && lastRow < machine.memRowsPerBank)
+      return success();
+    return object.emitOpError("lies outside of machine '")
+           << machine.name << "': slices " << place.slice << " to " << lastSlice << " of " << machine.memSlicesPerSide << ", bank " << place.bank
+           << " of " << machine.memBanks << ", rows " << place.row << " to " << lastRow << " of " << machine.memRowsPerBank;
   }
 
   static void writeRegion(OpBuilder &builder, stream::ObjectOp object) {

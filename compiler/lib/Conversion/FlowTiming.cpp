@@ -147,6 +147,9 @@ bool FlowTiming::relax() {
 
 LogicalResult FlowTiming::solve() {
   for (Operation &op : flow.getBody().front())
+    if (op.getNumResults() && op.use_empty())
+      return op.emitOpError("makes a value that nothing in the flow uses");
+  for (Operation &op : flow.getBody().front())
     if (timed(&op))
       parent[&op] = {nullptr, 0};
   for (Operation &op : flow.getBody().front())

@@ -12,6 +12,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 using namespace mlir;
 
 namespace lpu::compiler {
@@ -42,9 +44,8 @@ Value ProgramLowering::ropeValue(FlowWriter &w, Value source, std::int64_t token
 
 void ProgramLowering::lowerRope(llm::RopeOp op) {
   // Once per program: this step's rows of the rope tables, and −2 − position, from which the causal mask counts up.
-  if (program->hasAttr("has_tables"))
+  if (std::exchange(hasStepTables, true))
     return;
-  program->setAttr("has_tables", builder.getUnitAttr());
   OpBuilder::InsertionGuard guard(builder);
   auto first = cast<stream::PhaseOp>(&program.getBody().front().front()); // the embedding's phase has room for it
   builder.setInsertionPointToEnd(&first.getBody().front());

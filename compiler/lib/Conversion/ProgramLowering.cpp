@@ -224,11 +224,11 @@ void ProgramLowering::flushLinears() {
 
 Value ProgramLowering::linearValue(FlowWriter &w, const Sums &sums, std::int64_t token, std::int64_t vector) {
   auto total = [&](std::int64_t digit) {
-    SmallVector<Value> parts;
+    std::vector<Value> parts;
     for (auto [plane, acc] : sums.parts[vector][token])
       parts.push_back(w.emit(plane, acc + digit));
     while (parts.size() > 1) { // a tree, kept level by moving the odd one along
-      SmallVector<Value> next;
+      std::vector<Value> next;
       for (std::size_t i = 0; i + 1 < parts.size(); i += 2)
         next.push_back(w.alu("addi", {parts[i], parts[i + 1]}));
       if (parts.size() % 2)

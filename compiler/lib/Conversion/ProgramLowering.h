@@ -87,6 +87,7 @@ private:
   std::vector<PendingLinear> pending;
   mlir::Value pendingInput;
   std::vector<std::int64_t> accumulatorCursor;
+  bool hasStepTables = false; ///< this step's rope rows and mask counters are written
   std::string residual; ///< object of the fp32 residual vectors
   std::int64_t cacheLayer = 0, cacheCapacity = 0;
 };
