@@ -3,13 +3,13 @@
 // time or host. The file appears under its name only when it is complete.
 #include "Hash.h"
 #include "ProgramFormat.h"
+#include "lpu/isa/PendingName.h"
 
 #include "Program_generated.h"
 
 #include <cerrno>
 #include <cstdio>
 #include <fmt/format.h>
-#include <unistd.h>
 
 namespace lpu::isa {
 namespace {
@@ -136,12 +136,11 @@ std::uint64_t metadataEstimate(const Program &p) {
 class TemporaryFile {
 public:
   explicit TemporaryFile(const std::string &target)
-      : target(target), name(fmt::format("{}.tmp{}", target, ::getpid())), file(std::fopen(name.c_str(), "wb")),
-        ok(file != nullptr) {}
+      : target(target), name(pendingName(target)), file(std::fopen(name.c_str(), "wb")), ok(file != nullptr) {}
   ~TemporaryFile() {
     if (file)
       std::fclose(file);
-    if (!name.empty() && opened)
+    if (!name.empty() && opened && name != target)
       std::remove(name.c_str());
   }
   TemporaryFile(const TemporaryFile &) = delete;
@@ -158,7 +157,7 @@ public:
   bool commit() {
     if (file && std::fclose(std::exchange(file, nullptr)) != 0)
       ok = false;
-    ok = ok && std::rename(name.c_str(), target.c_str()) == 0;
+    ok = ok && (name == target || std::rename(name.c_str(), target.c_str()) == 0);
     if (ok)
       name.clear();
     return ok;

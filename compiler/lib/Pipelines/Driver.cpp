@@ -12,6 +12,7 @@
 #include "lpu/compiler/Support/OneLineErrors.h"
 #include "lpu/compiler/Target/EmitProgram.h"
 #include "lpu/isa/Legality.h"
+#include "lpu/isa/PendingName.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
@@ -220,18 +221,22 @@ private:
 } // namespace
 
 Status writeTextFile(const std::string &path, const std::string &text) {
-  std::string temporary = path + ".partial";
+  std::string temporary = isa::pendingName(path);
+  auto discard = [&] {
+    if (temporary != path)
+      std::remove(temporary.c_str());
+  };
   {
     std::ofstream out(temporary, std::ios::binary);
     out << text;
     out.flush();
     if (!out) {
-      std::remove(temporary.c_str());
+      discard();
       return Error{path, "cannot write the file; check the folder and free space"};
     }
   }
-  if (std::rename(temporary.c_str(), path.c_str()) != 0) {
-    std::remove(temporary.c_str());
+  if (temporary != path && std::rename(temporary.c_str(), path.c_str()) != 0) {
+    discard();
     return Error{path, "cannot replace the file; check its permissions"};
   }
   return Ok{};

@@ -2,11 +2,12 @@
 
 #include "lpu/compiler/Support/Npy.h"
 
+#include "lpu/isa/PendingName.h"
+
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
-#include <unistd.h>
 
 namespace lpu::compiler {
 
@@ -15,7 +16,7 @@ Status writeNpy(const std::string &path, std::span<const float> values, std::siz
                        std::to_string(cols) + "), }";
   header.resize((10 + header.size() + 1 + 63) / 64 * 64 - 10 - 1, ' ');
   header += '\n';
-  std::string temporary = path + ".tmp" + std::to_string(::getpid());
+  std::string temporary = isa::pendingName(path);
   std::ofstream out(temporary, std::ios::binary);
   const char magic[8] = {'\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0};
   out.write(magic, sizeof magic);
@@ -23,10 +24,11 @@ Status writeNpy(const std::string &path, std::span<const float> values, std::siz
   out << header;
   out.write(reinterpret_cast<const char *>(values.data()), static_cast<std::streamsize>(values.size_bytes()));
   out.close();
-  if (out && std::rename(temporary.c_str(), path.c_str()) == 0)
+  if (out && (temporary == path || std::rename(temporary.c_str(), path.c_str()) == 0))
     return Ok{};
   Error error{path, std::string("cannot be written: ") + std::strerror(errno) + "; check the folder and free space"};
-  std::remove(temporary.c_str());
+  if (temporary != path)
+    std::remove(temporary.c_str());
   return error;
 }
 
