@@ -18,8 +18,9 @@ struct Running {
   Compiled compiled;
   std::unique_ptr<Interpreter> interpreter;
 
-  explicit Running(const test::TinyLlama &model, std::uint64_t maxContext = 0) {
-    EXPECT_TRUE(compiled.import(model.build())) << compiled.errors.str();
+  explicit Running(const test::TinyLlama &model, std::uint64_t maxContext = 0) : Running(model.build(), maxContext) {}
+  explicit Running(const test::GgufBuilder &file, std::uint64_t maxContext = 0) {
+    EXPECT_TRUE(compiled.import(file)) << compiled.errors.str();
     EXPECT_TRUE(compiled.lower(maxContext)) << compiled.errors.str();
     auto created = Interpreter::create(*compiled.module);
     EXPECT_TRUE(mlir::succeeded(created)) << compiled.errors.str();
@@ -78,6 +79,21 @@ TEST(Interpreter, ContextBucketDoesNotChangeResults) {
   EXPECT_EQ(small.interpreter->capacity(), 16);
   for (int t = 0; t < 16; ++t)
     EXPECT_EQ(*small.interpreter->step(t, t), *large.interpreter->step(t, t));
+}
+
+TEST(Interpreter, LinearRopeScalingIsSlowerRotation) {
+  test::GgufBuilder scaled = test::TinyLlama{}.build(), divided = scaled;
+  scaled.string("llama.rope.scaling.type", "linear").f32("llama.rope.scaling.factor", 3);
+  divided.tensorF32("rope_freqs.weight", {4}, {3, 3, 3, 3});
+  Running a(scaled), b(divided), plain(test::TinyLlama{});
+  bool differs = false;
+  for (int t = 0; t < 6; ++t) {
+    auto logits = a.interpreter->step(t, t), other = plain.interpreter->step(t, t);
+    ASSERT_TRUE(logits && other);
+    EXPECT_EQ(*logits, *b.interpreter->step(t, t));
+    differs |= *logits != *other;
+  }
+  EXPECT_TRUE(differs);
 }
 
 TEST(Interpreter, RejectsTokensAndPositionsOutside) {

@@ -94,6 +94,83 @@ TEST(LlamaModel, ByteLevelTokenizer) {
   EXPECT_FALSE(store->tokenizer().addSpacePrefix);
 }
 
+TEST(LlamaModel, UsualTokenIdsOfSentencePiece) {
+  GgufBuilder b = test::TinyLlama{}.build();
+  b.erase("tokenizer.ggml.bos_token_id").erase("tokenizer.ggml.eos_token_id");
+  auto store = openOrFail(b);
+  ASSERT_TRUE(store);
+  EXPECT_EQ(store->tokenizer().bos, 1);
+  EXPECT_EQ(store->tokenizer().eos, 2);
+  EXPECT_EQ(store->tokenizer().unknown, 0);
+
+  b.u32("tokenizer.ggml.bos_token_id", 7).u32("tokenizer.ggml.unknown_token_id", 5);
+  store = openOrFail(b);
+  ASSERT_TRUE(store);
+  EXPECT_EQ(store->tokenizer().bos, 7);
+  EXPECT_EQ(store->tokenizer().eos, 2);
+  EXPECT_EQ(store->tokenizer().unknown, 5);
+}
+
+TEST(LlamaModel, NoUsualTokenIdsBeyondTheVocabularyOrForOtherTokenizers) {
+  GgufBuilder b = test::TinyLlama{.vocabulary = 2}.build();
+  b.erase("tokenizer.ggml.eos_token_id");
+  auto store = openOrFail(b);
+  ASSERT_TRUE(store);
+  EXPECT_EQ(store->tokenizer().bos, 1);
+  EXPECT_EQ(store->tokenizer().eos, -1);
+
+  b = test::TinyLlama{}.build();
+  b.string("tokenizer.ggml.model", "gpt2").strings("tokenizer.ggml.merges", {"t 1"});
+  b.erase("tokenizer.ggml.bos_token_id").erase("tokenizer.ggml.eos_token_id");
+  store = openOrFail(b);
+  ASSERT_TRUE(store);
+  EXPECT_EQ(store->tokenizer().bos, -1);
+  EXPECT_EQ(store->tokenizer().eos, -1);
+  EXPECT_EQ(store->tokenizer().unknown, -1);
+}
+
+std::vector<float> ropeDivisors(const GgufBuilder &builder) {
+  auto store = openOrFail(builder);
+  if (!store || !store->shape().ropeFreqs)
+    return {};
+  EXPECT_EQ(store->dimensions(WeightStore::kRopeFreqs), std::make_pair(1u, 4u));
+  auto values = store->load(WeightStore::kRopeFreqs);
+  EXPECT_TRUE(values) << values.error().str();
+  return values ? *values : std::vector<float>();
+}
+
+TEST(LlamaModel, LinearRopeScalingDividesFrequencies) {
+  GgufBuilder b = test::TinyLlama{}.build();
+  b.string("llama.rope.scaling.type", "none").f32("llama.rope.scaling.factor", 4);
+  EXPECT_TRUE(ropeDivisors(b).empty());
+  b.string("llama.rope.scaling.type", "linear");
+  EXPECT_EQ(ropeDivisors(b), std::vector<float>(4, 4.0f));
+  b.erase("llama.rope.scaling.type"); // linear is what a factor alone means
+  EXPECT_EQ(ropeDivisors(b), std::vector<float>(4, 4.0f));
+  b.erase("llama.rope.scaling.factor").f32("llama.rope.scale_linear", 2.5f);
+  EXPECT_EQ(ropeDivisors(b), std::vector<float>(4, 2.5f));
+  b.f32("llama.rope.scale_linear", 1);
+  EXPECT_TRUE(ropeDivisors(b).empty());
+}
+
+TEST(LlamaModel, LinearRopeScalingMultipliesTheFilesDivisors) {
+  GgufBuilder b = test::TinyLlama{.ropeFreqs = true}.build();
+  b.tensorF32("rope_freqs.weight", {4}, {1, 2, 3, 0.5f}).f32("llama.rope.scaling.factor", 8);
+  EXPECT_EQ(ropeDivisors(b), (std::vector<float>{8, 16, 24, 4}));
+}
+
+TEST(LlamaModel, RopeDivisorsArePositive) {
+  for (float bad : {0.0f, -1.0f, 1e-40f}) {
+    GgufBuilder b = test::TinyLlama{.ropeFreqs = true}.build();
+    b.tensorF32("rope_freqs.weight", {4}, {1, bad, 3, 1});
+    auto store = openOrFail(b);
+    ASSERT_TRUE(store);
+    auto values = store->load(WeightStore::kRopeFreqs);
+    ASSERT_FALSE(values) << bad;
+    EXPECT_NE(values.error().message.find("value [0, 1] is"), std::string::npos) << values.error().str();
+  }
+}
+
 TEST(LlamaModel, NoTokenizer) {
   auto store = openOrFail(test::TinyLlama{.tokenizer = false}.build());
   ASSERT_TRUE(store);
