@@ -37,6 +37,21 @@ stream.object @x role("scratch") planes(4) rows(1) place {side = 0 : i64, slice 
 
 // -----
 
+// expected-error @+1 {{'stream.object' op C6: an object of 16 planes, and no other, is a tile and says which MXM plane, 0 to 3, loads it}}
+stream.object @x role("scratch") planes(16) rows(1)
+
+// -----
+
+// expected-error @+1 {{'stream.object' op C6: an object of 16 planes, and no other, is a tile and says which MXM plane, 0 to 3, loads it}}
+stream.object @x role("scratch") planes(16) rows(1) plane(4)
+
+// -----
+
+// expected-error @+1 {{'stream.object' op C6: an object of 16 planes, and no other, is a tile and says which MXM plane, 0 to 3, loads it}}
+stream.object @x role("scratch") planes(4) rows(1) plane(0)
+
+// -----
+
 // expected-error @+1 {{C1: a vector of 3 bytes, expected 1, 2 or 4}}
 func.func private @f(!stream.vec<3>)
 
@@ -103,7 +118,7 @@ stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
 
 // -----
 
-stream.object @tile role("scratch") planes(16) rows(20)
+stream.object @tile role("scratch") planes(16) rows(20) plane(2)
 stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
   stream.phase "a" {
     // expected-error @+1 {{'stream.load_tile' op C2: plane 4, expected 0 to 3}}
@@ -114,7 +129,7 @@ stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
 // -----
 
 // Planes 0 and 1 are east.
-stream.object @tile role("scratch") planes(16) rows(20) place {side = 0 : i64, slice = 12 : i64, bank = 0 : i64, row = 0 : i64}
+stream.object @tile role("scratch") planes(16) rows(20) plane(2) place {side = 0 : i64, slice = 12 : i64, bank = 0 : i64, row = 0 : i64}
 stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
   stream.phase "a" {
     // expected-error @+1 {{'stream.load_tile' op C2: plane 2 is west, @tile lies on the other side}}

@@ -95,6 +95,11 @@ LogicalResult ObjectOp::verify() {
     for (StringRef key : {"side", "slice", "bank", "row"})
       if (auto value = mlir::dyn_cast_or_null<IntegerAttr>(place->get(key)); !value || value.getInt() < 0)
         return emitOpError("C5: place has no integer '") << key << "' of at least 0";
+  std::optional<int64_t> plane;
+  if (getPlane())
+    plane = static_cast<int64_t>(*getPlane());
+  if ((getPlanes() == 16) != plane.has_value() || (plane && (*plane < 0 || *plane > 3)))
+    return emitOpError("C6: an object of 16 planes, and no other, is a tile and says which MXM plane, 0 to 3, loads it");
   return success();
 }
 

@@ -17,7 +17,8 @@ def ObjectOp : Stream_Op<"object", [Symbol]> {
     stream.object @x role("scratch") planes(4) rows(8) hint(0)
     ```
     (C1) role is one of the five; (C2) planes is 1, 2, 4 or 16; (C3) rows is positive;
-    (C4) a constant has content, anything else has none; (C5) a place has all four numbers, none negative.
+    (C4) a constant has content, anything else has none; (C5) a place has all four numbers, none negative;
+    (C6) an object of 16 planes, and no other, is a tile and has a plane, 0 to 3.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$role, I64Attr:$planes, I64Attr:$rows,
                        OptionalAttr<I64Attr>:$hint, OptionalAttr<I64Attr>:$plane,
