@@ -111,4 +111,7 @@ def main():
     if not (bin_dir / "lpucc").exists():
         print(f"skipped: no lpucc in {bin_dir}; build the executables or give --bin")
         sys.exit(SKIPPED)
-    unittest.main(module="__main__", argv=[sys.argv[0], *rest], verbosity=2)
+    result = unittest.main(module="__main__", argv=[sys.argv[0], *rest], verbosity=2, exit=False).result
+    if not result.wasSuccessful():
+        sys.exit(1)
+    sys.exit(SKIPPED if result.testsRun == len(result.skipped) else 0)
