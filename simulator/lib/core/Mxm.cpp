@@ -3,9 +3,11 @@
 // Only rows of loaded groups are computed, over the lanes that are not zero.
 #include "Mxm.h"
 
-#include "Dot.h"
+#include "Lanes.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 #include <fmt/format.h>
 #include <limits>
 
@@ -19,7 +21,7 @@ MxmPlane::MxmPlane(ChipContext &chip, int weightQueue)
     : chip(chip), side(isa::queueAt(chip.machine, weightQueue).side), weightUnit(chip, *this, weightQueue),
       activationUnit(chip, *this, weightQueue + 1), resultUnit(chip, *this, weightQueue + 2),
       activationRows(chip.machine.mxmActivationRows), accumulators(chip.machine.mxmAccumulatorRows),
-      widened(chip.machine.lanes()) {
+      widened(chip.machine.lanes()), zeros(chip.machine.lanesPerSuperlane) {
   buffer.rows.resize(chip.machine.lanes());
   installed.rows.resize(chip.machine.lanes());
 }
@@ -170,27 +172,39 @@ void MxmPlane::ActivationUnit::reportLost(const Pass &pass) const {
                                  relative(pass.arrival)));
 }
 
-VectorValue MxmPlane::multiply(const VectorValue &x, std::uint32_t mask) {
-  const int width = chip.machine.lanesPerSuperlane, lanes = chip.machine.lanes();
-  const auto *in = reinterpret_cast<const std::int8_t *>(x.data());
-  int first = lanes, end = 0; // lanes outside are zero
-  for (int k = 0; k < chip.machine.superlanes; ++k) {
-    bool on = mask >> k & 1;
-    std::int16_t any = 0;
-    for (int l = k * width; l < (k + 1) * width; ++l)
-      any |= widened[l] = on ? in[l] : 0;
-    if (any) {
-      first = std::min(first, k * width);
-      end = (k + 1) * width;
-    }
+bool MxmPlane::widen(const std::int8_t *in, std::uint32_t mask, int &first, int &end) {
+  const int width = chip.machine.lanesPerSuperlane, superlanes = chip.machine.superlanes;
+  std::uint32_t busy = 0; // superlanes that count and are not all zero
+  for (int k = 0; k < superlanes; ++k)
+    if (mask >> k & 1 && std::memcmp(in + k * width, zeros.data(), width) != 0)
+      busy |= 1u << k;
+  if (busy == 0)
+    return false;
+  first = std::countr_zero(busy) * width;
+  end = std::bit_width(busy) * width;
+  for (int k = first / width; k < end / width; ++k) {
+    const std::int8_t *from = busy >> k & 1 ? in + k * width : zeros.data();
+    for (int l = 0; l < width; ++l)
+      widened[k * width + l] = from[l];
   }
+  return true;
+}
+
+VectorValue MxmPlane::multiply(const VectorValue &x, std::uint32_t mask) {
   VectorValue sum = VectorValue::allocate(chip.words);
   auto *out = reinterpret_cast<std::int32_t *>(sum.writableWords());
-  std::fill_n(out, lanes, 0);
-  for (int g = 0; g < chip.machine.superlanes && first < end; ++g)
-    for (int r = g * kGroup; (installed.groups >> g & 1) && r < (g + 1) * kGroup; ++r)
-      out[r] = dotInt8(reinterpret_cast<const std::int8_t *>(installed.rows[r].data()) + first, &widened[first],
-                       end - first);
+  int first = 0, end = 0;
+  bool any = widen(reinterpret_cast<const std::int8_t *>(x.data()), mask, first, end);
+  for (int g = 0; g < chip.machine.superlanes; ++g, out += kGroup) {
+    if (!any || !(installed.groups >> g & 1)) {
+      std::fill_n(out, kGroup, 0);
+      continue;
+    }
+    const std::int8_t *rows[kGroup];
+    for (int r = 0; r < kGroup; ++r)
+      rows[r] = reinterpret_cast<const std::int8_t *>(installed.rows[g * kGroup + r].data());
+    dotRows(rows, first, &widened[first], end - first, out);
+  }
   return sum;
 }
 
@@ -256,18 +270,19 @@ bool MxmPlane::ResultUnit::emit(const Dispatch &d, const AccumulateOp &op, const
     fault("empty-operand", d, fmt::format("emits accumulator row {}, never written in this step", index));
     return false;
   }
-  for (int b = 0; b < 4; ++b) {
-    VectorValue part;
-    if (chip.functional) {
-      part = VectorValue::allocate(chip.rows);
-      std::uint8_t *out = part.writable();
-      for (int i = 0, lanes = chip.machine.lanes(); i < lanes; ++i)
-        out[i] = static_cast<std::uint8_t>(static_cast<std::uint32_t>(row.values[i]) >> (8 * b));
+  VectorValue parts[4];
+  if (chip.functional) {
+    std::uint8_t *planes[4];
+    for (int b = 0; b < 4; ++b) {
+      parts[b] = VectorValue::allocate(chip.rows);
+      planes[b] = parts[b].writable();
     }
-    if (!drive(d, {plane.inbound(), static_cast<std::uint8_t>(op.stream + b)}, chip.machine.latency.MxmEmit,
-               std::move(part)))
-      return false;
+    splitBytes(reinterpret_cast<const std::uint32_t *>(row.values.data()), planes, 4, chip.machine.lanes());
   }
+  for (int b = 0; b < 4; ++b)
+    if (!drive(d, {plane.inbound(), static_cast<std::uint8_t>(op.stream + b)}, chip.machine.latency.MxmEmit,
+               std::move(parts[b])))
+      return false;
   return true;
 }
 

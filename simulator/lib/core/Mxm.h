@@ -82,6 +82,8 @@ private:
     MxmPlane &plane;
   };
 
+  /// Fills `widened` over lanes [first, end), outside of which `in` is masked or zero; false: all of it is.
+  bool widen(const std::int8_t *in, std::uint32_t mask, int &first, int &end);
   VectorValue multiply(const VectorValue &x, std::uint32_t mask);
   Direction outbound() const { return side == isa::Side::East ? Direction::East : Direction::West; }
   Direction inbound() const { return side == isa::Side::East ? Direction::West : Direction::East; }
@@ -103,6 +105,7 @@ private:
   std::vector<AccumulatorRow> accumulators;
   std::deque<Pass> passes;           ///< in order of arrival
   std::vector<std::int16_t> widened; ///< the played vector, masked, 16 bits a lane
+  std::vector<std::int8_t> zeros;    ///< a superlane
 };
 
 } // namespace lpu::sim

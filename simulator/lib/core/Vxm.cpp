@@ -2,6 +2,8 @@
 // numerics, keep the result for chaining and split it onto byte streams.
 #include "Vxm.h"
 
+#include "Lanes.h"
+
 #include "lpu/isa/Numerics.h"
 
 #include <algorithm>
@@ -11,26 +13,6 @@
 namespace lpu::sim {
 
 using isa::OperandKind;
-
-namespace {
-
-void widen8(const std::uint8_t *in, std::uint32_t *out, int lanes) {
-  for (int i = 0; i < lanes; ++i)
-    out[i] = static_cast<std::uint32_t>(static_cast<std::int32_t>(static_cast<std::int8_t>(in[i])));
-}
-
-void widen16(const std::uint8_t *lo, const std::uint8_t *hi, std::uint32_t *out, int lanes) {
-  for (int i = 0; i < lanes; ++i)
-    out[i] = static_cast<std::uint32_t>(static_cast<std::int32_t>(static_cast<std::int8_t>(hi[i]))) << 8 | lo[i];
-}
-
-void join32(const VectorValue *parts, std::uint32_t *out, int lanes) {
-  const std::uint8_t *p0 = parts[0].data(), *p1 = parts[1].data(), *p2 = parts[2].data(), *p3 = parts[3].data();
-  for (int i = 0; i < lanes; ++i)
-    out[i] = std::uint32_t{p0[i]} | std::uint32_t{p1[i]} << 8 | std::uint32_t{p2[i]} << 16 | std::uint32_t{p3[i]} << 24;
-}
-
-} // namespace
 
 Alu::Alu(ChipContext &chip, const AluArray &alus, int queue)
     : Unit(chip, queue), alus(alus),
@@ -74,14 +56,10 @@ bool Alu::streamOperand(const Dispatch &d, const VxmOperand &o, VectorValue &val
   if (!chip.functional)
     return true;
   value = VectorValue::allocate(chip.words);
-  std::uint32_t *out = value.writableWords();
-  const int lanes = chip.machine.lanes();
-  if (o.bytes == 1)
-    widen8(parts[0].data(), out, lanes);
-  else if (o.bytes == 2)
-    widen16(parts[0].data(), parts[1].data(), out, lanes);
-  else
-    join32(parts, out, lanes);
+  const std::uint8_t *planes[4];
+  for (int b = 0; b < o.bytes; ++b)
+    planes[b] = parts[b].data();
+  joinBytes(planes, value.writableWords(), o.bytes, chip.machine.lanes());
   return true;
 }
 
@@ -120,18 +98,18 @@ bool Alu::operand(const Dispatch &d, const VxmOp &op, const VxmOperand &o, Vecto
 }
 
 bool Alu::driveResult(const Dispatch &d, const VxmOp &op, const VectorValue &value) {
-  for (int b = 0; b < op.outBytes; ++b) {
-    VectorValue part;
-    if (chip.functional) {
-      part = VectorValue::allocate(chip.rows);
-      const std::uint32_t *in = value.words();
-      std::uint8_t *out = part.writable();
-      for (int i = 0, lanes = chip.machine.lanes(); i < lanes; ++i)
-        out[i] = static_cast<std::uint8_t>(in[i] >> (8 * b));
+  VectorValue parts[4];
+  if (chip.functional) {
+    std::uint8_t *planes[4];
+    for (int b = 0; b < op.outBytes; ++b) {
+      parts[b] = VectorValue::allocate(chip.rows);
+      planes[b] = parts[b].writable();
     }
-    if (!drive(d, {op.result.dir, static_cast<std::uint8_t>(op.result.stream + b)}, op.latency, std::move(part)))
-      return false;
+    splitBytes(value.words(), planes, op.outBytes, chip.machine.lanes());
   }
+  for (int b = 0; b < op.outBytes; ++b)
+    if (!drive(d, {op.result.dir, static_cast<std::uint8_t>(op.result.stream + b)}, op.latency, std::move(parts[b])))
+      return false;
   return true;
 }
 

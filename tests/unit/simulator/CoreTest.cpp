@@ -1,11 +1,12 @@
 // Parts of the cores that stand alone: values, the digest, dot products, and the
 // two stream files against each other.
-#include "Dot.h"
+#include "Lanes.h"
 #include "ProgramBuilder.h"
 #include "RegisterStreamFile.h"
 #include "Sha256.h"
 #include "SlotStreamFile.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -51,6 +52,52 @@ TEST(Dot, EqualsThePlainSum) {
         sum += w[i] * x[i];
       }
       EXPECT_EQ(sim::dotInt8(w.data(), x.data(), count), sum) << count;
+    }
+  }
+}
+
+TEST(Lanes, SixteenRowsAtATime) {
+  std::vector<std::vector<std::int8_t>> rows(16, std::vector<std::int8_t>(400));
+  std::vector<std::int16_t> x(400);
+  std::uint32_t seed = 1;
+  auto next = [&seed] { return static_cast<std::int8_t>((seed = seed * 1664525u + 1013904223u) >> 24); };
+  const std::int8_t *pointers[16];
+  for (int r = 0; r < 16; ++r) {
+    std::generate(rows[r].begin(), rows[r].end(), next);
+    pointers[r] = rows[r].data();
+  }
+  std::generate(x.begin(), x.end(), next);
+  for (int first : {0, 5, 16})
+    for (int count : {1, 15, 16, 31, 32, 33, 48, 64, 320}) {
+      std::int32_t out[17];
+      out[16] = 42;
+      sim::dotRows(pointers, first, x.data(), count, out);
+      for (int r = 0; r < 16; ++r) {
+        std::int32_t sum = 0;
+        for (int i = 0; i < count; ++i)
+          sum += rows[r][first + i] * x[i];
+        EXPECT_EQ(out[r], sum) << first << " " << count << " " << r;
+      }
+      EXPECT_EQ(out[16], 42);
+    }
+}
+
+TEST(Lanes, BytePlanesThereAndBack) {
+  constexpr int kLanes = 333;
+  std::vector<std::uint32_t> words(kLanes), back(kLanes);
+  for (int i = 0; i < kLanes; ++i)
+    words[i] = static_cast<std::uint32_t>(i) * 2654435761u;
+  std::vector<std::vector<std::uint8_t>> planes(4, std::vector<std::uint8_t>(kLanes));
+  std::uint8_t *out[4] = {planes[0].data(), planes[1].data(), planes[2].data(), planes[3].data()};
+  sim::splitBytes(words.data(), out, 4, kLanes);
+  for (int i = 0; i < kLanes; ++i)
+    for (int b = 0; b < 4; ++b)
+      ASSERT_EQ(planes[b][i], words[i] >> (8 * b) & 0xFF);
+  for (int bytes : {1, 2, 4}) {
+    sim::joinBytes(out, back.data(), bytes, kLanes);
+    for (int i = 0; i < kLanes; ++i) {
+      int shift = 32 - 8 * bytes;
+      ASSERT_EQ(static_cast<std::int32_t>(back[i]), static_cast<std::int32_t>(words[i] << shift) >> shift) << bytes;
     }
   }
 }
