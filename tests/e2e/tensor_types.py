@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Every tensor type of GGUF through the whole chain, mixed in one file.
+"""What GGUF files vary in, through the whole chain: tensor types, all mixed in one file, and scaled rope.
 
-The mixed file and one with the same values in F32 must give the same logits, bit for bit: the chip's weights come from
+A mixed file and one with the same values in F32 must give the same logits, bit for bit: the chip's weights come from
 the values, whatever held them. Simulator and reference interpreter agree as for any other model.
 """
 import pathlib
@@ -46,6 +46,23 @@ class TensorTypes(Case):
                 logits = self.interpret(mixed, PROMPT)
                 self.assertGreater(float(logits.std()), 0)
                 self.assert_same_bits(logits, self.interpret(floats, PROMPT))
+
+
+class RopeScaling(Case):
+    def test_linear_scaling_equals_divisors_and_runs_as_interpreted(self):
+        keys, tensors = gguf.build(gguf.Model(context=32))
+        divisors = gguf.tensor("rope_freqs.weight", [4.0] * 8, gguf.TYPE_F32)
+        scaling = {"llama.rope.scaling.type": (gguf.STRING, "linear"), "llama.rope.scaling.factor": (gguf.F32, 4.0)}
+        plain, scaled, divided, program = (self.dir / n for n in ("p.gguf", "s.gguf", "d.gguf", "s.lpx"))
+        plain.write_bytes(gguf.encode(keys, tensors))
+        scaled.write_bytes(gguf.encode(keys | scaling, tensors))
+        divided.write_bytes(gguf.encode(keys, [*tensors, divisors]))
+        succeed("lpucc", scaled, "-o", program)
+        report, logits = self.lpu_run(program, f"--tokens={ids(PROMPT)}", "-n", 1, "--ignore-eos")
+        self.assert_steps_as_predicted(report)
+        self.assert_same_bits(logits, self.interpret(scaled, PROMPT))
+        self.assert_same_bits(logits, self.interpret(divided, PROMPT))
+        self.assertTrue((logits[1:] != self.interpret(plain, PROMPT)[1:]).any())
 
 
 if __name__ == "__main__":

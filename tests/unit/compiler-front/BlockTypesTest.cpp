@@ -53,7 +53,7 @@ TEST_P(SmallBlocks, DecodeToScaleTimesValuePlusMinimum) {
     putHalf(block, kMinusTen);
   std::uint32_t fifth = 0;
   for (int i = 0; i < 32; ++i) {
-    q[i] = (i * 11 + 5) % (1 << bits); // every value occurs
+    q[i] = (i * 11 + i / 16 * 3 + 5) % (1 << bits); // the two halves differ
     fifth |= static_cast<std::uint32_t>(q[i] >> 4) << i;
   }
   for (int i = 0; bits == 5 && i < 4; ++i)
@@ -129,8 +129,8 @@ TEST(KBlocks, Q4KByHand) {
 
 TEST(KBlocks, Q6K) {
   Bytes block(210, 0);
-  auto value = [](int v) { return (v * 37 + v / 64) % 64; };
-  auto scale = [](int g) { return g * 17 - 128; }; // −128 to 127
+  auto value = [](int v) { return (v * 37 + v / 32 * 5) % 64; }; // no two runs are alike
+  auto scale = [](int g) { return g * 17 - 128; };               // −128 to 127
   for (int v = 0; v < 256; ++v) {
     int half = v / 128, run = v / 32 % 4, i = v % 32;
     block[half * 64 + run % 2 * 32 + i] |= static_cast<std::uint8_t>(value(v) % 16 << (run / 2 * 4));
