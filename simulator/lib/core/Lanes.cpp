@@ -33,11 +33,6 @@ LPU_BODY void planeBody(const std::uint32_t *__restrict in, std::uint8_t *__rest
     out[i] = static_cast<std::uint8_t>(in[i] >> shift);
 }
 
-LPU_BODY void splitBody(const std::uint32_t *in, std::uint8_t *const *out, int bytes, int lanes) {
-  for (int b = 0; b < bytes; ++b)
-    planeBody(in, out[b], 8 * b, lanes);
-}
-
 LPU_BODY void join1(const std::uint8_t *__restrict p, std::uint32_t *__restrict out, int lanes) {
   for (int i = 0; i < lanes; ++i)
     out[i] = static_cast<std::uint32_t>(static_cast<std::int32_t>(static_cast<std::int8_t>(p[i])));
@@ -68,7 +63,7 @@ LPU_BODY void joinBody(const std::uint8_t *const *in, std::uint32_t *out, int by
 struct Kernels {
   std::int32_t (*dot)(const std::int8_t *, const std::int16_t *, int);
   void (*dotRows)(const std::int8_t *const *, int, const std::int16_t *, int, std::int32_t *);
-  void (*split)(const std::uint32_t *, std::uint8_t *const *, int, int);
+  void (*plane)(const std::uint32_t *, std::uint8_t *, int, int);
   void (*join)(const std::uint8_t *const *, std::uint32_t *, int, int);
 };
 
@@ -80,13 +75,13 @@ struct Kernels {
                              std::int32_t *out) {                                                                      \
     dotRowsBody(rows, first, x, count, out);                                                                           \
   }                                                                                                                    \
-  ATTRIBUTES void split##NAME(const std::uint32_t *in, std::uint8_t *const *out, int bytes, int lanes) {              \
-    splitBody(in, out, bytes, lanes);                                                                                  \
+  ATTRIBUTES void plane##NAME(const std::uint32_t *in, std::uint8_t *out, int plane, int lanes) {                     \
+    planeBody(in, out, 8 * plane, lanes);                                                                              \
   }                                                                                                                    \
   ATTRIBUTES void join##NAME(const std::uint8_t *const *in, std::uint32_t *out, int bytes, int lanes) {               \
     joinBody(in, out, bytes, lanes);                                                                                   \
   }                                                                                                                    \
-  [[maybe_unused]] constexpr Kernels k##NAME{dot##NAME, rows##NAME, split##NAME, join##NAME};
+  [[maybe_unused]] constexpr Kernels k##NAME{dot##NAME, rows##NAME, plane##NAME, join##NAME};
 
 LPU_KERNELS(Base, [[maybe_unused]] static)
 
@@ -155,8 +150,8 @@ void dotRows(const std::int8_t *const rows[16], int first, const std::int16_t *x
   chosen.dotRows(rows, first, x, count, out);
 }
 
-void splitBytes(const std::uint32_t *in, std::uint8_t *const *out, int bytes, int lanes) {
-  chosen.split(in, out, bytes, lanes);
+void bytePlane(const std::uint32_t *in, std::uint8_t *out, int plane, int lanes) {
+  chosen.plane(in, out, plane, lanes);
 }
 
 void joinBytes(const std::uint8_t *const *in, std::uint32_t *out, int bytes, int lanes) {

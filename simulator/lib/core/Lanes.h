@@ -12,8 +12,8 @@ std::int32_t dotInt8(const std::int8_t *w, const std::int16_t *x, int count);
 /// out[r] = Σ rows[r][first + i]·x[i] for 16 rows, exact.
 void dotRows(const std::int8_t *const rows[16], int first, const std::int16_t *x, int count, std::int32_t *out);
 
-/// Byte planes 0..bytes-1 of 32-bit lanes; `out` holds one pointer per plane.
-void splitBytes(const std::uint32_t *in, std::uint8_t *const *out, int bytes, int lanes);
+/// out[i] = byte `plane` of in[i], 0 the lowest.
+void bytePlane(const std::uint32_t *in, std::uint8_t *out, int plane, int lanes);
 /// 32-bit lanes from 1 or 2 (sign-extended) or 4 byte planes, lowest first.
 void joinBytes(const std::uint8_t *const *in, std::uint32_t *out, int bytes, int lanes);
 

@@ -113,7 +113,7 @@ bool MemSlice::writeHalf(const Dispatch &d, const MemOp &op) {
   if (!value)
     return false;
   if (value->hasPayload())
-    std::memcpy(memory.storage(*row), value->data(), chip.machine.rowBytes());
+    value->copyTo(memory.storage(*row), chip.machine.rowBytes());
   row->written = memory.allWritten();
   row->readyAt = std::max(row->readyAt, d.time + chip.machine.latency.MemWrite);
   return true;

@@ -125,6 +125,7 @@ bool MxmPlane::ActivationUnit::load(const Dispatch &d, const ActivateOp &op) {
   const VectorValue *value = sample(d, {plane.outbound(), op.loadStream});
   if (!value)
     return false;
+  value->data(); // one row for all planes that load it
   plane.activationRows[index] = {true, *value};
   return true;
 }
@@ -248,15 +249,18 @@ bool MxmPlane::ResultUnit::take(const Dispatch &d, const AccumulateOp &op, Accum
   row.written = true;
   if (!chip.functional)
     return true;
-  const int lanes = chip.machine.lanes();
-  const std::uint32_t *in = pass->sum.words();
-  row.values.resize(lanes);
+  // The sum of a pass is taken once and belongs to nobody else: it becomes the row.
   std::uint32_t overflow = 0;
-  for (int i = 0; i < lanes; ++i) {
-    std::uint32_t old = add ? static_cast<std::uint32_t>(row.values[i]) : 0, sum = old + in[i];
-    overflow |= (sum ^ old) & (sum ^ in[i]);
-    row.values[i] = static_cast<std::int32_t>(sum);
+  if (add) {
+    const std::uint32_t *old = row.sum.words();
+    std::uint32_t *out = pass->sum.writableWords();
+    for (int i = 0, lanes = chip.machine.lanes(); i < lanes; ++i) {
+      std::uint32_t in = out[i], sum = old[i] + in;
+      overflow |= (sum ^ old[i]) & (sum ^ in);
+      out[i] = sum;
+    }
   }
+  row.sum = std::move(pass->sum);
   if (overflow >> 31) {
     fault("accumulator-overflow", d,
           fmt::format("a lane of accumulator row {} leaves int32 at t={}", index, relative(d.time)));
@@ -270,18 +274,9 @@ bool MxmPlane::ResultUnit::emit(const Dispatch &d, const AccumulateOp &op, const
     fault("empty-operand", d, fmt::format("emits accumulator row {}, never written in this step", index));
     return false;
   }
-  VectorValue parts[4];
-  if (chip.functional) {
-    std::uint8_t *planes[4];
-    for (int b = 0; b < 4; ++b) {
-      parts[b] = VectorValue::allocate(chip.rows);
-      planes[b] = parts[b].writable();
-    }
-    splitBytes(reinterpret_cast<const std::uint32_t *>(row.values.data()), planes, 4, chip.machine.lanes());
-  }
   for (int b = 0; b < 4; ++b)
     if (!drive(d, {plane.inbound(), static_cast<std::uint8_t>(op.stream + b)}, chip.machine.latency.MxmEmit,
-               std::move(parts[b])))
+               chip.functional ? VectorValue::planeOf(row.sum, b) : VectorValue()))
       return false;
   return true;
 }

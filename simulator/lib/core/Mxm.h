@@ -39,7 +39,7 @@ private:
   };
   struct AccumulatorRow {
     bool written = false;
-    std::vector<std::int32_t> values; ///< allocated at first use
+    VectorValue sum; ///< int32 lanes
   };
   struct Pass {
     Cycle arrival;

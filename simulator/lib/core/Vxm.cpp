@@ -50,15 +50,20 @@ const VectorValue *Alu::aluOperand(const Dispatch &d, int alu) const {
 }
 
 bool Alu::streamOperand(const Dispatch &d, const VxmOperand &o, VectorValue &value) {
-  VectorValue parts[4];
-  if (!sampleGroup(d, {o.dir, o.index}, o.bytes, parts))
-    return false;
+  const VectorValue *parts[4];
+  for (int b = 0; b < o.bytes; ++b)
+    if (!(parts[b] = sample(d, {o.dir, static_cast<std::uint8_t>(o.index + b)})))
+      return false;
   if (!chip.functional)
     return true;
+  if (o.bytes == 4 && VectorValue::areWords(parts)) {
+    value = parts[0]->wholeWords();
+    return true;
+  }
   value = VectorValue::allocate(chip.words);
   const std::uint8_t *planes[4];
   for (int b = 0; b < o.bytes; ++b)
-    planes[b] = parts[b].data();
+    planes[b] = parts[b]->data();
   joinBytes(planes, value.writableWords(), o.bytes, chip.machine.lanes());
   return true;
 }
@@ -98,17 +103,9 @@ bool Alu::operand(const Dispatch &d, const VxmOp &op, const VxmOperand &o, Vecto
 }
 
 bool Alu::driveResult(const Dispatch &d, const VxmOp &op, const VectorValue &value) {
-  VectorValue parts[4];
-  if (chip.functional) {
-    std::uint8_t *planes[4];
-    for (int b = 0; b < op.outBytes; ++b) {
-      parts[b] = VectorValue::allocate(chip.rows);
-      planes[b] = parts[b].writable();
-    }
-    splitBytes(value.words(), planes, op.outBytes, chip.machine.lanes());
-  }
   for (int b = 0; b < op.outBytes; ++b)
-    if (!drive(d, {op.result.dir, static_cast<std::uint8_t>(op.result.stream + b)}, op.latency, std::move(parts[b])))
+    if (!drive(d, {op.result.dir, static_cast<std::uint8_t>(op.result.stream + b)}, op.latency,
+               chip.functional ? VectorValue::planeOf(value, b) : VectorValue()))
       return false;
   return true;
 }

@@ -16,7 +16,7 @@ std::string moduleName(const char *prefix, int number) { return prefix + std::to
 Chip::Chip(sc_core::sc_module_name name, const isa::Program &program, bool clocked, bool functional,
            StepMonitor &monitor)
     : sc_module(name), machine(program.machine), rows(machine.lanes()),
-      words(static_cast<std::size_t>(machine.lanes()) * 4),
+      words(static_cast<std::size_t>(machine.lanes()) * 4, &rows),
       sram(machine), context{machine, program, monitor.faults, rows, words, functional},
       monitor(monitor), modules{context, monitor, nullptr} {
   if (clocked) {

@@ -89,10 +89,11 @@ TEST(Lanes, BytePlanesThereAndBack) {
     words[i] = static_cast<std::uint32_t>(i) * 2654435761u;
   std::vector<std::vector<std::uint8_t>> planes(4, std::vector<std::uint8_t>(kLanes));
   std::uint8_t *out[4] = {planes[0].data(), planes[1].data(), planes[2].data(), planes[3].data()};
-  sim::splitBytes(words.data(), out, 4, kLanes);
-  for (int i = 0; i < kLanes; ++i)
-    for (int b = 0; b < 4; ++b)
+  for (int b = 0; b < 4; ++b) {
+    sim::bytePlane(words.data(), out[b], b, kLanes);
+    for (int i = 0; i < kLanes; ++i)
       ASSERT_EQ(planes[b][i], words[i] >> (8 * b) & 0xFF);
+  }
   for (int bytes : {1, 2, 4}) {
     sim::joinBytes(out, back.data(), bytes, kLanes);
     for (int i = 0; i < kLanes; ++i) {
@@ -100,6 +101,31 @@ TEST(Lanes, BytePlanesThereAndBack) {
       ASSERT_EQ(static_cast<std::int32_t>(back[i]), static_cast<std::int32_t>(words[i] << shift) >> shift) << bytes;
     }
   }
+}
+
+TEST(VectorValue, PlanesOfWordsAreRowsOnDemand) {
+  constexpr int kLanes = 20;
+  sim::VectorPool rows(kLanes), words(kLanes * 4, &rows);
+  sim::VectorValue whole = sim::VectorValue::allocate(words);
+  for (int i = 0; i < kLanes; ++i)
+    whole.writableWords()[i] = 0x03020100u + 0x10101010u * (i % 13);
+  sim::VectorValue planes[4], other = sim::VectorValue::allocate(rows);
+  for (int b = 0; b < 4; ++b)
+    planes[b] = sim::VectorValue::planeOf(whole, b);
+  EXPECT_TRUE(sim::VectorValue::areWords({&planes[0], &planes[1], &planes[2], &planes[3]}));
+  EXPECT_FALSE(sim::VectorValue::areWords({&planes[1], &planes[0], &planes[2], &planes[3]}));
+  EXPECT_FALSE(sim::VectorValue::areWords({&planes[0], &planes[1], &planes[2], &other}));
+  EXPECT_EQ(planes[2].wholeWords().words(), whole.words());
+  std::uint8_t copy[kLanes];
+  planes[3].copyTo(copy, kLanes);
+  sim::VectorValue shared = planes[3];
+  for (int i = 0; i < kLanes; ++i) {
+    EXPECT_EQ(copy[i], whole.words()[i] >> 24);
+    EXPECT_EQ(shared.data()[i], copy[i]);
+  }
+  EXPECT_FALSE(sim::VectorValue::areWords({&planes[0], &planes[1], &planes[2], &shared}));
+  EXPECT_TRUE(sim::VectorValue::areWords({&planes[0], &planes[1], &planes[2], &planes[3]}));
+  EXPECT_EQ(whole.words()[1], 0x13121110u);
 }
 
 TEST(VectorValue, SharesAndRecyclesBlocks) {
