@@ -29,15 +29,17 @@ install_packages() {
   command -v apt-get >/dev/null && command -v dpkg-query >/dev/null ||
     fail "this system has no apt-get; set-up needs Debian 12 (in a container: docker run -it -v \$PWD:/lpu -w /lpu debian:12 scripts/setup.sh)"
   local missing
-  mapfile -t missing < <(missing_packages)
-  [ ${#missing[@]} -gt 0 ] || return 0
+  missing=$(missing_packages | tr '\n' ' ')
+  missing=${missing% }
+  [ -n "$missing" ] || return 0
   [ "$(id -u)" = 0 ] ||
-    fail "packages are missing and only root can install them; run: sudo apt-get install ${missing[*]}"
-  echo "setup.sh: installing ${missing[*]}"
+    fail "packages are missing and only root can install them; run: sudo apt-get install $missing"
+  echo "setup.sh: installing $missing"
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq || fail "apt-get update failed; check the network and /etc/apt/sources.list.d"
-  apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null ||
-    fail "apt-get could not install ${missing[*]}; Debian 12 with bookworm-security among its sources has them all"
+  # shellcheck disable=SC2086 # one word per package
+  apt-get install -y -qq --no-install-recommends $missing </dev/null ||
+    fail "apt-get could not install $missing; Debian 12 with bookworm-security among its sources has them all"
 }
 
 configure() {
