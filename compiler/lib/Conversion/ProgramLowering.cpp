@@ -285,6 +285,7 @@ void ProgramLowering::lowerReturn(func::ReturnOp op) {
     stream::BindingOp::create(builder, loc, name, name, tokens, count, lanes, elements);
   };
   bind("token", 1, machine.lanes(), 1);
+  pool.input("position", tokens); // the host writes it even when no attention reads it
   bind("position", 1, machine.lanes(), 1);
   bind("logits", vectors, machine.lanes(), logits.rows.elements);
 }
