@@ -1,0 +1,37 @@
+#!/usr/bin/python3
+"""Good files for the fuzzers to start from: seeds.py FOLDER BIN."""
+import pathlib
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+import gguf
+from gguf import Model
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SMALL = dict(hidden=32, heads=2, kv_heads=1, ffn=32, context=32)
+
+
+def main():
+    out, tools = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+    for name in ("gguf", "lpx", "assembly", "machine"):
+        (out / name).mkdir(parents=True, exist_ok=True)
+    for i, model in enumerate([Model(vocabulary=32, kind="q8_0", **SMALL), Model(vocabulary=32, kind="q4_0", version=2, **SMALL),
+                               Model(vocabulary=32, kind="f16", tied=True, **SMALL),
+                               Model(vocabulary=280, tokenizer="llama", **SMALL), Model(vocabulary=280, tokenizer="gpt2", **SMALL)]):
+        gguf.write(out / "gguf" / f"{i}.gguf", model)
+    for source in (ROOT / "tests" / "lit" / "isa" / "Inputs").glob("*.s"):
+        shutil.copy(source, out / "assembly")
+    for yaml in (ROOT / "isa" / "arch").glob("*.yaml"):
+        shutil.copy(yaml, out / "machine")
+    if not (tools / "lpu-as").exists():
+        print(f"no lpu-as in {tools}: the container fuzzer starts without a seed", file=sys.stderr)
+        return
+    for source in (out / "assembly").glob("*.s"):
+        for machine in ("small", "tsp1"):
+            subprocess.run([tools / "lpu-as", source, f"--machine={machine}", "-o", out / "lpx" / f"{source.stem}-{machine}.lpx"])
+
+
+main()
