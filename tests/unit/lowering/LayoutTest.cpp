@@ -64,7 +64,8 @@ TEST(Layout, SwapExchangesTheElementsOfEachPair) {
 }
 
 TEST(Layout, EveryElementHasExactlyOneLanePerHeadThatUsesIt) {
-  for (auto [lanes, heads, headDim, group] : {std::tuple{320, 8, 8, 2}, {64, 6, 20, 3}, {64, 1, 64, 1}, {320, 32, 64, 4}}) {
+  for (auto [lanes, heads, headDim, group] :
+       {std::tuple{320, 8, 8, 2}, {64, 6, 20, 3}, {64, 1, 64, 1}, {320, 32, 64, 4}}) {
     Layout layout = Layout::heads(lanes, heads, headDim, group);
     std::map<std::int64_t, int> used;
     for (std::int64_t vector = 0; vector < layout.vectors(); ++vector)

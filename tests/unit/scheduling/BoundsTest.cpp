@@ -60,7 +60,8 @@ TEST(Bounds, ANegativeDistanceNeverMovesAFlowBeforeThePhase) {
   isa::Machine machine = small();
   Phase phase;
   phase.flows = {useRow(machine, 1), useRow(machine, 1)};
-  // Row written at 1 of the first, visible at 3; read at 10 of the second: 3 − 10 = −7. The second still lasts 14 from 0.
+  // Row written at 1 of the first, visible at 3; read at 10 of the second: 3 − 10 = −7. The second still lasts 14 from
+  // 0.
   phase.flows[0].accesses = {memory(0, 0, 0, true, 1, 1)};
   phase.flows[1].accesses = {memory(0, 0, 0, false, 10, 10)};
   phase.connect();
@@ -71,7 +72,8 @@ TEST(Bounds, ANegativeDistanceNeverMovesAFlowBeforeThePhase) {
 TEST(Bounds, ABurstOccupiesItsQueueOnceACopy) {
   isa::Machine machine = small();
   Phase phase;
-  phase.flows = {flowOf(machine, "a", {read(machine, "mem.e0", 0, 10)}), flowOf(machine, "b", {read(machine, "mem.e0", 0, 7)}),
+  phase.flows = {flowOf(machine, "a", {read(machine, "mem.e0", 0, 10)}),
+                 flowOf(machine, "b", {read(machine, "mem.e0", 0, 7)}),
                  flowOf(machine, "c", {read(machine, "mem.w0", 0, 16)})};
   // mem.e0: 10 + 7 = 17, mem.w0: 16.
   Bounds bounds = boundPhase(machine, phase);
@@ -137,7 +139,8 @@ TEST(Bounds, HoistableTileLoadsAreNotCounted) {
 TEST(Bounds, TheSecondLoadOfAPlaneIsCounted) {
   isa::Machine machine = small();
   Phase phase;
-  phase.flows = {tileLoad(machine, 0, "mem.e12", 20), install(machine, 0), tileLoad(machine, 0, "mem.e12", 20), install(machine, 0)};
+  phase.flows = {tileLoad(machine, 0, "mem.e12", 20), install(machine, 0), tileLoad(machine, 0, "mem.e12", 20),
+                 install(machine, 0)};
   phase.connect();
   Bounds bounds = boundPhase(machine, phase);
   // The second load reads 20 rows from one slice.

@@ -97,7 +97,8 @@ TEST(Dependences, APartialWriteHidesNothing) {
 TEST(Hoistable, TheFirstLoadOfEachPlane) {
   isa::Machine machine = small();
   Phase phase;
-  phase.flows = {tileLoad(machine, 0, "mem.e12", 4), install(machine, 0), tileLoad(machine, 1, "mem.e13", 4), tileLoad(machine, 0, "mem.e12", 4)};
+  phase.flows = {tileLoad(machine, 0, "mem.e12", 4), install(machine, 0), tileLoad(machine, 1, "mem.e13", 4),
+                 tileLoad(machine, 0, "mem.e12", 4)};
   EXPECT_EQ(phase.hoistable(), (std::vector<bool>{true, false, true, false}));
 }
 

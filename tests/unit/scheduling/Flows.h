@@ -18,7 +18,9 @@ inline isa::Machine small() {
   return machine;
 }
 
-inline int queue(const isa::Machine &machine, const std::string &name) { return isa::queueNumber(machine, *isa::parseQueueName(name)); }
+inline int queue(const isa::Machine &machine, const std::string &name) {
+  return isa::queueNumber(machine, *isa::parseQueueName(name));
+}
 
 /// An issue of `opcode` on `queue`.
 inline Issue issue(const isa::Machine &machine, const std::string &name, Cycle at, isa::Opcode opcode, int count = 1) {
@@ -59,7 +61,8 @@ inline FlowShape flowOf(const isa::Machine &machine, const std::string &label, s
   return flow;
 }
 
-inline Access memory(int object, std::int64_t low, std::int64_t high, bool write, Cycle first, Cycle last, Cycle visible = 2) {
+inline Access memory(int object, std::int64_t low, std::int64_t high, bool write, Cycle first, Cycle last,
+                     Cycle visible = 2) {
   return {Access::Kind::Memory, object, low, high, write, first, last, visible};
 }
 

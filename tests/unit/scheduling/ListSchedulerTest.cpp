@@ -57,7 +57,8 @@ private:
     for (int b = 0; b < width; ++b)
       flow.segments.push_back({0, b, 0, 1, 6, burst});
     flow.segments.push_back({1, 0, 0, 2, at, burst});
-    flow.accesses = {memory(from, 0, burst - 1, false, 0, burst - 1), memory(to, 0, burst - 1, true, at + 2, at + 2 + burst - 1)};
+    flow.accesses = {memory(from, 0, burst - 1, false, 0, burst - 1),
+                     memory(to, 0, burst - 1, true, at + 2, at + 2 + burst - 1)};
     if (below(2))
       flow.accesses.push_back(memory(to + below(2), 2, 3, false, at, at + 1));
     return flow;
@@ -144,7 +145,8 @@ TEST(ListScheduler, AlusAreChosenSoThatResultsDoNotMeet) {
   machine.vxmAlus = 1;
   Problem problem;
   problem.phases.resize(1);
-  problem.phases[0].flows = {flowOf(machine, "exp", {alu(0, 0, isa::Opcode::Exp)}), flowOf(machine, "move", {alu(0, 0)})};
+  problem.phases[0].flows = {flowOf(machine, "exp", {alu(0, 0, isa::Opcode::Exp)}),
+                             flowOf(machine, "move", {alu(0, 0)})};
   Solution solution = scheduleList(machine, problem);
   // exp at 0 is visible at 12, so the move may not go at 8; it goes at 1 and is visible at 5.
   EXPECT_EQ(solution.placements[0][0].start, 0);
@@ -181,7 +183,8 @@ TEST(ListScheduler, AWeightLoadWaitsForTheInstallBeforeIt) {
     phase.connect();
   }
   Solution solution = scheduleList(machine, problem);
-  // First load writes the buffer at 5..8, complete at 9, installed at 9. The next may write from 10 on: its read starts at 5.
+  // First load writes the buffer at 5..8, complete at 9, installed at 9. The next may write from 10 on: its read starts
+  // at 5.
   EXPECT_EQ(solution.placements[0][1].start, 9);
   EXPECT_EQ(solution.placements[1][0].start, 5);
 }

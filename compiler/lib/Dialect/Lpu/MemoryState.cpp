@@ -18,14 +18,16 @@ MemoryState::MemoryState(const isa::Machine &machine, ProgramOp program) : machi
   for (auto region : program->getParentRegion()->getOps<RegionOp>())
     for (std::uint64_t i = 0; i < region.getSlices(); ++i)
       regions[bankOf(region.getSide(), region.getSlice() + i, region.getBank())].push_back(
-          {static_cast<std::int64_t>(region.getRow()), static_cast<std::int64_t>(region.getRow() + region.getRows()) - 1, region});
+          {static_cast<std::int64_t>(region.getRow()),
+           static_cast<std::int64_t>(region.getRow() + region.getRows()) - 1, region});
   for (auto &[bank, rows] : regions)
     std::sort(rows.begin(), rows.end(), [](const Rows &a, const Rows &b) { return a.first < b.first; });
   for (auto binding : program.getBody().getOps<BindingOp>())
     if (binding.getDirection() == "in")
       for (std::uint64_t b = 0; b < binding.getWidth(); ++b)
         for (std::uint64_t v = 0; v < binding.getItems() * binding.getVectors(); ++v)
-          inputs.insert(rowOf(bankOf(binding.getSide(), binding.getSlice() + b, binding.getBank()), binding.getRow() + v));
+          inputs.insert(
+              rowOf(bankOf(binding.getSide(), binding.getSlice() + b, binding.getBank()), binding.getRow() + v));
 }
 
 MemoryState::Bank MemoryState::bankOf(std::int64_t side, std::int64_t slice, std::int64_t bank) const {
@@ -41,7 +43,8 @@ RegionOp MemoryState::regionAt(Bank bank, std::int64_t row) const {
   if (found == regions.end())
     return {};
   const std::vector<Rows> &rows = found->second;
-  auto after = std::upper_bound(rows.begin(), rows.end(), row, [](std::int64_t r, const Rows &entry) { return r < entry.first; });
+  auto after = std::upper_bound(rows.begin(), rows.end(), row,
+                                [](std::int64_t r, const Rows &entry) { return r < entry.first; });
   if (after == rows.begin() || row > std::prev(after)->last)
     return {};
   return std::prev(after)->region;
@@ -60,7 +63,8 @@ LogicalResult MemoryState::sample(const Dispatch &d) const {
   if (i.opcode != Opcode::Mem)
     return success();
   if (i.get(Field::Rd) && i.get(Field::Wr) && i.get(Field::RdBank) == i.get(Field::WrBank))
-    return d.op.emitOpError("reads and writes bank ") << i.get(Field::RdBank) << " in cycle " << d.cycle << "; a bank does one of them a cycle";
+    return d.op.emitOpError("reads and writes bank ")
+           << i.get(Field::RdBank) << " in cycle " << d.cycle << "; a bank does one of them a cycle";
   if (i.get(Field::Rd) && failed(read(d)))
     return failure();
   return i.get(Field::Wr) ? write(d) : success();
@@ -77,19 +81,22 @@ LogicalResult MemoryState::read(const Dispatch &d) const {
   if (found != writes.end())
     for (Cycle written : found->second) {
       if (written <= d.cycle && d.cycle < written + latency)
-        return d.op.emitOpError("reads row ") << row << " of bank " << bank << " in cycle " << d.cycle << ", written in cycle " << written
-                                              << " and readable from " << written << " + " << latency << " = " << written + latency;
+        return d.op.emitOpError("reads row ")
+               << row << " of bank " << bank << " in cycle " << d.cycle << ", written in cycle " << written
+               << " and readable from " << written << " + " << latency << " = " << written + latency;
       first = first < 0 ? written : std::min(first, written);
     }
   if (region.getKind() != "scratch" || inputs.count(rowOf(bankOf(d, bank), row)))
     return success();
   auto diagnose = [&] {
-    return d.op.emitOpError("reads row ") << row << " of bank " << bank << " (region '" << region.getName() << "') in cycle " << d.cycle;
+    return d.op.emitOpError("reads row ")
+           << row << " of bank " << bank << " (region '" << region.getName() << "') in cycle " << d.cycle;
   };
   if (first < 0)
     return diagnose() << ", which no instruction writes";
   if (first + latency > d.cycle)
-    return diagnose() << ", first written in cycle " << first << " and readable from " << first << " + " << latency << " = " << first + latency;
+    return diagnose() << ", first written in cycle " << first << " and readable from " << first << " + " << latency
+                      << " = " << first + latency;
   return success();
 }
 
@@ -97,10 +104,12 @@ LogicalResult MemoryState::write(const Dispatch &d) const {
   std::int64_t bank = d.instruction.get(Field::WrBank), row = d.instruction.get(Field::WrRow);
   RegionOp region = regionAt(bankOf(d, bank), row);
   if (!region)
-    return d.op.emitOpError("writes row ") << row << " of bank " << bank << " in cycle " << d.cycle << ", where no region is";
+    return d.op.emitOpError("writes row ")
+           << row << " of bank " << bank << " in cycle " << d.cycle << ", where no region is";
   if (region.getKind() == "constant" || region.getKind() == "code")
-    return d.op.emitOpError("writes row ") << row << " of bank " << bank << " in cycle " << d.cycle << ", which belongs to the " << region.getKind()
-                                           << " region '" << region.getName() << "'";
+    return d.op.emitOpError("writes row ")
+           << row << " of bank " << bank << " in cycle " << d.cycle << ", which belongs to the " << region.getKind()
+           << " region '" << region.getName() << "'";
   return success();
 }
 
@@ -110,12 +119,12 @@ LogicalResult MemoryState::indirect(const Dispatch &d) const {
   std::int64_t bank = d.instruction.get(Field::Bank);
   auto found = regions.find(bankOf(d, bank));
   bool any = found != regions.end() && llvm::any_of(found->second, [&](Rows rows) {
-    return rows.region.getKind() != "code" && !(writes && rows.region.getKind() == "constant");
-  });
+               return rows.region.getKind() != "code" && !(writes && rows.region.getKind() == "constant");
+             });
   if (any)
     return success();
-  return d.op.emitOpError(writes ? "scatters into" : "gathers from") << " bank " << bank << " in cycle " << d.cycle << ", which holds no region to "
-                                                                     << (writes ? "write" : "read");
+  return d.op.emitOpError(writes ? "scatters into" : "gathers from")
+         << " bank " << bank << " in cycle " << d.cycle << ", which holds no region to " << (writes ? "write" : "read");
 }
 
 LogicalResult MemoryState::finish() const {
@@ -125,11 +134,12 @@ LogicalResult MemoryState::finish() const {
         std::int64_t row = binding.getRow() + v;
         Bank bank = bankOf(binding.getSide(), binding.getSlice() + b, binding.getBank());
         if (!regionAt(bank, row))
-          return binding.emitOpError("'") << binding.getName() << "' names row " << row << " of bank " << binding.getBank() << " of slice "
-                                          << binding.getSlice() + b << ", where no region is";
+          return binding.emitOpError("'")
+                 << binding.getName() << "' names row " << row << " of bank " << binding.getBank() << " of slice "
+                 << binding.getSlice() + b << ", where no region is";
         if (binding.getDirection() == "out" && !writes.count(rowOf(bank, row)))
-          return binding.emitOpError("'") << binding.getName() << "': no instruction writes row " << row << " of bank " << binding.getBank()
-                                          << " of slice " << binding.getSlice() + b;
+          return binding.emitOpError("'") << binding.getName() << "': no instruction writes row " << row << " of bank "
+                                          << binding.getBank() << " of slice " << binding.getSlice() + b;
       }
   return success();
 }

@@ -17,7 +17,9 @@ using isa::Opcode;
 
 namespace {
 
-bool isMxm(isa::UnitKind unit) { return unit == isa::UnitKind::MxmW || unit == isa::UnitKind::MxmA || unit == isa::UnitKind::MxmR; }
+bool isMxm(isa::UnitKind unit) {
+  return unit == isa::UnitKind::MxmW || unit == isa::UnitKind::MxmA || unit == isa::UnitKind::MxmR;
+}
 
 void noteFirst(std::map<std::int64_t, Cycle> &rows, std::int64_t row, Cycle cycle) {
   auto [entry, isNew] = rows.try_emplace(row, cycle);
@@ -85,8 +87,9 @@ LogicalResult MxmState::loadWeights(const Dispatch &d, const Plane &plane) const
   Cycle since = installBefore(plane.installs, d.cycle);
   for (const Load &load : loadsBetween(plane.loads, since, d.cycle))
     if (load.group == d.instruction.get(Field::RowGroup))
-      return d.op.emitOpError("loads row group ") << load.group << " in cycle " << d.cycle << ", which was loaded in cycle " << load.cycle
-                                                  << " and is not installed yet";
+      return d.op.emitOpError("loads row group ")
+             << load.group << " in cycle " << d.cycle << ", which was loaded in cycle " << load.cycle
+             << " and is not installed yet";
   return success();
 }
 
@@ -94,10 +97,12 @@ LogicalResult MxmState::install(const Dispatch &d, const Plane &plane) const {
   Cycle since = installBefore(plane.installs, d.cycle);
   auto loads = loadsBetween(plane.loads, since, d.cycle + 1);
   if (loads.empty())
-    return d.op.emitOpError("installs in cycle ") << d.cycle << " a tile of which nothing is loaded" << (since < 0 ? "" : " since the install before it");
+    return d.op.emitOpError("installs in cycle ")
+           << d.cycle << " a tile of which nothing is loaded" << (since < 0 ? "" : " since the install before it");
   Cycle last = std::prev(loads.end())->cycle;
   if (Cycle complete = last + machine.latency.MxmLoadWeights; complete > d.cycle)
-    return d.op.emitOpError("installs in cycle ") << d.cycle << " a tile that is complete from " << last << " + " << machine.latency.MxmLoadWeights << " = " << complete;
+    return d.op.emitOpError("installs in cycle ") << d.cycle << " a tile that is complete from " << last << " + "
+                                                  << machine.latency.MxmLoadWeights << " = " << complete;
   return success();
 }
 
@@ -109,12 +114,15 @@ LogicalResult MxmState::play(const Dispatch &d, const Plane &plane) const {
     return d.op.emitOpError("plays in cycle ") << d.cycle << ", before any tile is installed";
   auto loaded = plane.activations.find(row);
   if (loaded == plane.activations.end())
-    return d.op.emitOpError("plays activation row ") << row << " in cycle " << d.cycle << ", which no instruction loads";
+    return d.op.emitOpError("plays activation row ")
+           << row << " in cycle " << d.cycle << ", which no instruction loads";
   if (Cycle ready = loaded->second + machine.latency.MxmLoad; ready > d.cycle)
-    return d.op.emitOpError("plays activation row ") << row << " in cycle " << d.cycle << ", first loaded in cycle " << loaded->second << " and playable from "
-                                                     << loaded->second << " + " << machine.latency.MxmLoad << " = " << ready;
+    return d.op.emitOpError("plays activation row ")
+           << row << " in cycle " << d.cycle << ", first loaded in cycle " << loaded->second << " and playable from "
+           << loaded->second << " + " << machine.latency.MxmLoad << " = " << ready;
   if (Cycle arrival = d.cycle + machine.latency.MxmPlay; !plane.takes.count(arrival))
-    return d.op.emitOpError("plays in cycle ") << d.cycle << ", but no acc takes the sum in cycle " << d.cycle << " + " << machine.latency.MxmPlay << " = " << arrival;
+    return d.op.emitOpError("plays in cycle ") << d.cycle << ", but no acc takes the sum in cycle " << d.cycle << " + "
+                                               << machine.latency.MxmPlay << " = " << arrival;
   return success();
 }
 
@@ -122,14 +130,16 @@ LogicalResult MxmState::accumulate(const Dispatch &d, const Plane &plane) const 
   auto mode = static_cast<isa::AccMode>(d.instruction.get(Field::AccMode));
   std::int64_t row = d.instruction.get(Field::Row);
   if (mode != isa::AccMode::None && !plane.sums.count(d.cycle))
-    return d.op.emitOpError("takes a sum in cycle ") << d.cycle << ", but nothing was played in cycle " << d.cycle << " - " << machine.latency.MxmPlay << " = "
-                                                     << d.cycle - machine.latency.MxmPlay;
+    return d.op.emitOpError("takes a sum in cycle ")
+           << d.cycle << ", but nothing was played in cycle " << d.cycle << " - " << machine.latency.MxmPlay << " = "
+           << d.cycle - machine.latency.MxmPlay;
   if (mode == isa::AccMode::Overwrite || (mode == isa::AccMode::None && !d.instruction.get(Field::Emit)))
     return success();
   auto written = plane.accumulators.find(row);
   if (written != plane.accumulators.end() && written->second < d.cycle)
     return success();
-  auto diagnostic = d.op.emitOpError(mode == isa::AccMode::Add ? "adds to" : "emits") << " accumulator row " << row << " in cycle " << d.cycle;
+  auto diagnostic = d.op.emitOpError(mode == isa::AccMode::Add ? "adds to" : "emits")
+                    << " accumulator row " << row << " in cycle " << d.cycle;
   if (written == plane.accumulators.end())
     return diagnostic << ", which no instruction writes";
   return diagnostic << ", first written in cycle " << written->second << " and readable from " << written->second + 1;
@@ -150,7 +160,8 @@ LogicalResult AccumulatorState::sample(const Dispatch &d) const {
     if (d.instruction.get(kind) == static_cast<int>(isa::OperandKind::Accumulator)) {
       auto written = firstWrite.find(d.queue.index);
       if (written == firstWrite.end() || written->second >= d.cycle)
-        return d.op.emitOpError("reads the accumulator of ALU ") << d.queue.index << " in cycle " << d.cycle << ", before anything is written to it";
+        return d.op.emitOpError("reads the accumulator of ALU ")
+               << d.queue.index << " in cycle " << d.cycle << ", before anything is written to it";
     }
   return success();
 }

@@ -1,6 +1,7 @@
-// lpu-verify-schedule: expands issues into dispatches and checks them in order of
-// time with plain maps. It shares no code with scheduler, encoder or simulator:
-// what an instruction does is read from its fields again here.
+// lpu-verify-schedule: expands issues into dispatches and checks them with plain
+// maps, streams, ALU results and the length here, what units hold in
+// ScheduleState.h. It shares no code with scheduler, encoder or simulator: what an
+// instruction does is read from its fields again.
 
 #include "ScheduleState.h"
 #include "lpu/compiler/Dialect/Lpu/Passes.h"

@@ -23,16 +23,19 @@ LogicalResult checkWidth(Operation *op, ObjectOp object, Value value) {
   auto width = static_cast<int64_t>(cast<VecType>(value.getType()).getWidth());
   if (width == static_cast<int64_t>(object.getPlanes()))
     return success();
-  return op->emitOpError("C1: the vector has ") << width << " bytes, @" << object.getSymName() << " has " << object.getPlanes() << " planes";
+  return op->emitOpError("C1: the vector has ")
+         << width << " bytes, @" << object.getSymName() << " has " << object.getPlanes() << " planes";
 }
 
 /// Rows row, row + step, … of a burst lie inside the object.
 LogicalResult checkRows(Operation *op, ObjectOp object, int64_t row, int64_t step, bool once) {
-  int64_t copies = once ? 1 : static_cast<int64_t>(cast<FlowOp>(op->getParentOp()).getRepeat()), last = row + step * (copies - 1);
+  int64_t copies = once ? 1 : static_cast<int64_t>(cast<FlowOp>(op->getParentOp()).getRepeat()),
+          last = row + step * (copies - 1);
   auto rows = static_cast<int64_t>(object.getRows());
   if (std::min(row, last) >= 0 && std::max(row, last) < rows)
     return success();
-  return op->emitOpError("C2: rows ") << row << " to " << row << " + " << step << " * " << copies - 1 << " = " << last << " are not inside the " << rows << " rows of @" << object.getSymName();
+  return op->emitOpError("C2: rows ") << row << " to " << row << " + " << step << " * " << copies - 1 << " = " << last
+                                      << " are not inside the " << rows << " rows of @" << object.getSymName();
 }
 
 LogicalResult checkWritable(Operation *op, ObjectOp object) {
@@ -55,9 +58,11 @@ LogicalResult BindingOp::verifySymbolUses(SymbolTableCollection &symbols) {
     return failure();
   if (object.getRole() != "input" && object.getRole() != "output")
     return emitOpError("C1: @") << object.getSymName() << " is '" << object.getRole() << "', expected input or output";
-  auto items = static_cast<int64_t>(getItems()), vectors = static_cast<int64_t>(getVectors()), rows = static_cast<int64_t>(object.getRows());
+  auto items = static_cast<int64_t>(getItems()), vectors = static_cast<int64_t>(getVectors()),
+       rows = static_cast<int64_t>(object.getRows());
   if (items < 1 || vectors < 1 || items > rows || items * vectors > rows)
-    return emitOpError("C2: ") << items << " items of " << vectors << " vectors do not fit the " << rows << " rows of @" << object.getSymName();
+    return emitOpError("C2: ") << items << " items of " << vectors << " vectors do not fit the " << rows << " rows of @"
+                               << object.getSymName();
   return success();
 }
 
@@ -71,7 +76,8 @@ LogicalResult LoadTileOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (plane < 0 || plane > 3)
     return emitOpError("C2: plane ") << plane << ", expected 0 to 3";
   if (object.getPlace() && placeOf(object).side != plane / 2)
-    return emitOpError("C2: plane ") << plane << " is " << (plane / 2 ? "west" : "east") << ", @" << object.getSymName() << " lies on the other side";
+    return emitOpError("C2: plane ") << plane << " is " << (plane / 2 ? "west" : "east") << ", @" << object.getSymName()
+                                     << " lies on the other side";
   return success();
 }
 
