@@ -2,9 +2,12 @@
 # fails.sh CODE COMMAND…: the command must exit with CODE and say one line with "error:" on stderr, nothing on stdout.
 code=$1
 shift
-text=$("$@" 2>&1 >/dev/null) && actual=0 || actual=$?
+out=$(mktemp)
+text=$("$@" 2>&1 >"$out") && actual=0 || actual=$?
+said=$(cat "$out")
+rm -f "$out"
 printf '%s\n' "$text"
 [ "$actual" = "$code" ] || { echo "exit code $actual, expected $code"; exit 1; }
 [ "$(printf '%s\n' "$text" | wc -l)" = 1 ] || { echo "more than one line"; exit 1; }
 case "$text" in *"error: "*) ;; *) echo "no error:"; exit 1 ;; esac
-[ -z "$("$@" 2>/dev/null)" ] || { echo "output on stdout"; exit 1; }
+[ -z "$said" ] || { echo "output on stdout"; exit 1; }
