@@ -18,6 +18,8 @@ from tools import Case, np, run, succeed
 from assembly import Assembly
 
 STEP = "decode_64"
+SQUARE = r"mulf a=([ew]\d+:4) b=\1"  # the first operation of a norm
+CONSTANT = r"mem rd=1 rdbank=1 rdrow=(\d+)"  # the memory plan keeps constants in bank 1
 FINDING = re.compile(r'step "(\S+)": (\S+) at cycle (-?\d+), (?:chip 0, )?(\S+?):')
 VIOLATION = re.compile(r"(\S+): error: violation (\S+) at cycle (-?\d+), chip 0, (\S+?):")
 
@@ -122,11 +124,11 @@ class Nets(Case):
         self.expect_other_logits()
 
     def test_an_operand_from_an_empty_stream(self):
-        self.assembly.swap("vxm.0", r"a=w0:4 b=w0:4", "a=w12:4 b=w0:4")
+        self.assembly.swap("vxm.*", SQUARE, "mulf a=w28:4 b=w28:4")
         self.expect("empty-stream")
 
     def test_a_misaligned_group(self):
-        self.assembly.swap("vxm.0", r"a=w0:4 b=w0:4", "a=w0:4 b=w1:4")
+        self.assembly.swap("vxm.*", SQUARE, r"mulf a=\1 b=w1:4")
         self.expect_refused_or("illegal-encoding")
 
     def test_another_bank(self):
@@ -134,16 +136,16 @@ class Nets(Case):
         self.expect("read-before-write")
 
     def test_both_halves_in_one_bank(self):
-        self.assembly.swap("mem.w0", r"mem rd=1 rdbank=1 rdrow=\d+", "mem rd=1 rdbank=1 rdrow=69 wr=1 wrbank=1 wrrow=4000 wrstream=w0")
+        self.assembly.swap("mem.w0", r"mem rd=1 rdbank=1 rdrow=\d+", r"\g<0> wr=1 wrbank=1 wrrow=4000 wrstream=w0")
         self.expect("bank-conflict")
 
     def test_a_row_never_written(self):
-        self.assembly.swap("mem.w0", r"rdrow=69", "rdrow=4095")
+        self.assembly.swap("mem.w*", CONSTANT, "mem rd=1 rdbank=1 rdrow=4095")
         self.expect("read-before-write")
 
     def test_writing_a_constant(self):
-        # Row 69 of bank 1 holds a constant that the program reads elsewhere.
-        self.assembly.swap("mem.w0", r"mem wr=1 wrstream", "mem wr=1 wrbank=1 wrrow=69 wrstream")
+        row = re.search(CONSTANT, self.assembly.lines[self.assembly.find("mem.w0", CONSTANT)])[1]
+        self.assembly.swap("mem.w0", r"mem wr=1 wrstream", f"mem wr=1 wrbank=1 wrrow={row} wrstream")
         self.expect("read-only-write")
 
     def test_an_sxm_map_that_does_not_exist(self):
@@ -177,7 +179,7 @@ class Nets(Case):
         self.expect("read-before-write")
 
     def test_a_dropped_vector_operation(self):
-        self.assembly.drop("vxm.0", "mulf a=w0:4 b=w0:4")
+        self.assembly.drop("vxm.*", SQUARE)
         self.expect("empty-operand")
 
     def test_a_dropped_sync(self):
@@ -193,7 +195,7 @@ class Nets(Case):
         self.expect("install-play")
 
     def test_a_result_of_another_alu(self):
-        self.assembly.swap("vxm.0", "mulf a=alu0 b=imm imm=0x41800000", "mulf a=alu9 b=imm imm=0x41800000")
+        self.assembly.swap("vxm.*", r"mulf a=alu\d+ b=imm imm=0x41800000", "mulf a=alu14 b=imm imm=0x41800000")
         self.expect("empty-operand")
 
     # Links that are not there.
@@ -209,7 +211,7 @@ class Nets(Case):
     # Changed arithmetic: legal, and seen in the logits.
 
     def test_a_multiplication_turned_addition(self):
-        self.assembly.swap("vxm.0", "mulf a=w0:4 b=w0:4", "addf a=w0:4 b=w0:4")
+        self.assembly.swap("vxm.*", SQUARE, r"addf a=\1 b=\1")
         self.expect_other_logits()
 
     def test_an_exponential_turned_reciprocal(self):
@@ -227,7 +229,7 @@ class Nets(Case):
         self.expect_other_logits()
 
     def test_another_constant(self):
-        self.assembly.swap("vxm.0", "imm=0x41800000", "imm=0x41000000")
+        self.assembly.swap("vxm.*", "imm=0x41800000", "imm=0x41000000")
         self.expect_other_logits()
 
     def test_a_play_of_fewer_lanes(self):
@@ -236,7 +238,10 @@ class Nets(Case):
 
     def test_another_row_of_constants(self):
         # The byte that holds the exponent of a scale of each output channel.
-        self.assembly.swap("mem.w3", "rdrow=69", "rdrow=70")
+        first, second = (re.search(CONSTANT, self.assembly.lines[self.assembly.find("mem.w3", CONSTANT, n)])[1]
+                         for n in (1, 2))
+        self.assertNotEqual(first, second)
+        self.assembly.swap("mem.w3", CONSTANT, f"mem rd=1 rdbank=1 rdrow={second}", 1)
         self.expect_other_logits()
 
     # Claims and files.

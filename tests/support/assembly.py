@@ -15,8 +15,23 @@ class Assembly:
                    len(self.lines))
         return begin + 1, end
 
+    def queue_with(self, prefix, pattern):
+        """Name of the first queue of that kind with a word that matches: the schedule may put it on any."""
+        begin = next(i for i, l in enumerate(self.lines) if l.startswith(f'.step "{self.step}"'))
+        queue = ""
+        for line in self.lines[begin + 1:]:
+            if line.startswith(".step"):
+                break
+            if line.startswith(".queue "):
+                queue = line.split()[1]
+            elif queue.startswith(prefix) and re.search(pattern, line):
+                return queue
+        raise AssertionError(f"no word of {prefix} matches {pattern}")
+
     def find(self, queue, pattern, nth=0):
-        """Line number of the nth word of the queue that matches."""
+        """Line number of the nth word that matches, of the queue or of the first queue of a kind ("vxm.*")."""
+        if queue.endswith("*"):
+            queue = self.queue_with(queue[:-1], pattern)
         begin, end = self.queue(queue)
         return [i for i in range(begin, end) if re.search(pattern, self.lines[i])][nth]
 
