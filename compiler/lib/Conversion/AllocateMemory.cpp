@@ -43,6 +43,10 @@ public:
     for (std::int64_t i = 0; i < 2 * quads; ++i) {
       std::int64_t group = i % quads, side = (hint + i / quads) % 2;
       std::int64_t n = 2 * (group < inner ? (hint / 2 + group) % inner : group) + side;
+      // A cache is read in bursts while scores go to or come from the inner east groups and single rows from the
+      // innermost west one: it must share no slice with those.
+      if (object.getRole() == "zero" && n / 2 < inner && (side == 0 || n / 2 == 0))
+        continue;
       for (std::int64_t bank : {firstBank, 1 - firstBank})
         for (std::int64_t slice = n / 2 * 4; slice < n / 2 * 4 + 4; slice += static_cast<std::int64_t>(object.getPlanes()))
           if (placeAt(object, n % 2, preferred(slice, object), bank))
@@ -89,6 +93,16 @@ private:
   bool flip = false;
 };
 
+/// What flows use together must get the groups its hints ask for, so the small things everybody uses come first: what is
+/// written, big blocks before small ones; then constants, small ones (scales) before big ones (tables); caches last.
+bool placedBefore(stream::ObjectOp a, stream::ObjectOp b) {
+  auto key = [](stream::ObjectOp object) {
+    auto rows = static_cast<std::int64_t>(object.getRows());
+    return object.getRole() == "zero" ? std::pair<int, std::int64_t>(2, 0) : object.getRole() == "constant" ? std::pair(1, rows) : std::pair(0, -rows);
+  };
+  return key(a) < key(b);
+}
+
 struct AllocateMemoryPass : impl::AllocateMemoryBase<AllocateMemoryPass> {
   using AllocateMemoryBase::AllocateMemoryBase;
 
@@ -103,8 +117,7 @@ struct AllocateMemoryPass : impl::AllocateMemoryBase<AllocateMemoryPass> {
       wanted += static_cast<std::int64_t>(object.getPlanes() * object.getRows()) * machine->rowBytes();
       (object.getPlanes() == 16 ? tiles : vectors).push_back(object);
     }
-    // Big blocks first: first-fit then wastes the least.
-    llvm::stable_sort(vectors, [](auto a, auto b) { return a.getRows() > b.getRows(); });
+    llvm::stable_sort(vectors, placedBefore);
     Allocator allocator(*machine);
     for (auto object : tiles)
       if (!allocator.placeTile(object))

@@ -63,8 +63,8 @@ LogicalResult FlowShaper::checkQueues(Operation *op) const {
   for (std::size_t i = 1; i < issues.size(); ++i) {
     const sched::Issue &a = *issues[i - 1], &b = *issues[i];
     if (a.queue == b.queue && b.at <= a.at + lastCopy(a))
-      return op->emitOpError("needs queue ") << isa::queueName(isa::queueAt(machine, a.queue)) << " twice in cycle " << b.at
-                                             << " of the flow: objects it uses together lie in one slice";
+      return op->emitOpError("uses objects together that memory does not fit into different slices: queue ")
+             << isa::queueName(isa::queueAt(machine, a.queue)) << " is needed twice in cycle " << b.at << " of the flow";
   }
   return success();
 }

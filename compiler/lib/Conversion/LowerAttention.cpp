@@ -136,8 +136,7 @@ LogicalResult ProgramLowering::lowerAttention(llm::AttentionOp op) {
   flushLinears();
   auto cache = cast<llm::KVCacheOp>(SymbolTable::lookupSymbolIn(module, op.getCache()));
   if (static_cast<std::int64_t>(cache.getCapacity()) > machine.memRowsPerBank)
-    return op->emitOpError("a context of ") << cache.getCapacity() << " exceeds the " << machine.memRowsPerBank
-                                            << " rows of a memory bank; compile with --max-context=" << machine.memRowsPerBank;
+    return op->emitOpError("the cache of ") << cache.getCapacity() << " positions does not fit one memory bank of " << machine.memRowsPerBank << " rows";
   cacheLayer = cache.getLayer(), cacheCapacity = cache.getCapacity();
   Layout heads = Layout::heads(machine.lanes(), cache.getHeads(), cache.getHeadDim());
   storeKeysAndValues(op, heads);

@@ -9,6 +9,7 @@
 #include "lpu/compiler/Dialect/LLM/Passes.h"
 #include "lpu/compiler/Dialect/Lpu/Lpu.h"
 #include "lpu/compiler/Import/ImportGguf.h"
+#include "lpu/compiler/Pipelines/ContextSearch.h"
 #include "lpu/compiler/Support/OneLineErrors.h"
 #include "lpu/compiler/Target/EmitProgram.h"
 #include "lpu/isa/Legality.h"
@@ -101,58 +102,35 @@ private:
     if (stage == Stage::LLM && isPlanned(*module))
       return Ok{};
     options.progress(stage == Stage::LLM ? "quantizing" : stage == Stage::Stream ? "mapping onto flows" : "scheduling");
-    mlir::OwningOpRef<mlir::ModuleOp> before;
     if (stage == Stage::Stream)
-      before = module->clone();
+      beforeMapping = module->clone();
     mlir::PassManager passes(&context);
     if (stage == Stage::LLM) {
       PipelineOptions planned = options.pipeline;
       // At least one, so that a layer too wide for even that is reported by the lowering that knows its width.
       planned.maxTokens = std::clamp<std::int64_t>(prefillTokens(machine, *module), 1, static_cast<std::int64_t>(planned.maxTokens));
       addLLMPhase(passes, planned);
-    }
-    else if (stage == Stage::Stream)
+    } else if (stage == Stage::Stream) {
       addStreamPhase(passes, options.pipeline);
-    else
+    } else {
       addLpuPhase(passes, options.pipeline);
+    }
     if (mlir::failed(passes.run(*module))) {
       Error error = failure();
-      if (before && error.message.find("does not fit") != std::string::npos)
-        error.message += largestContext(*before);
+      if (beforeMapping && error.message.find("does not fit") != std::string::npos)
+        error.message += remedy();
       return error;
     }
     return dump(stage);
   }
 
-  /// The remedy: the largest context that fits, by bisection over the llm stage's capacities.
-  std::string largestContext(mlir::ModuleOp planned) {
-    constexpr std::int64_t step = 8; // caches hold whole sweep windows
-    std::int64_t low = 0, high = 0;
-    for (auto cache : planned.getOps<llm::KVCacheOp>())
-      high = (static_cast<std::int64_t>(cache.getCapacity()) + step - 1) / step;
+  /// How much context would fit, as the end of an error message.
+  std::string remedy() {
     options.progress("looking for the largest context that fits");
-    while (high - low > 1) {
-      std::int64_t middle = (low + high) / 2;
-      (fits(planned, middle * step) ? low : high) = middle;
-    }
-    return low ? fmt::format("; the largest context that fits is {} (--max-context={})", low * step, low * step) : "; no --max-context is small enough";
-  }
-
-  bool fits(mlir::ModuleOp planned, std::int64_t capacity) {
-    mlir::OwningOpRef<mlir::ModuleOp> trial = planned.clone();
-    for (auto cache : trial->getOps<llm::KVCacheOp>())
-      cache.setCapacity(static_cast<std::uint64_t>(capacity));
-    bool first = true; // one program is enough: memory objects are shared
-    for (auto step : llvm::make_early_inc_range(trial->getOps<llm::StepOp>())) {
-      if (first)
-        step.setContext(static_cast<std::uint64_t>(capacity)), step.setTokens(1), step.setKind(llm::StepKind::Decode);
-      else
-        step.erase();
-      first = false;
-    }
-    mlir::PassManager passes(&context);
-    addStreamPhase(passes, options.pipeline);
-    return mlir::succeeded(passes.run(*trial));
+    FittingContext found = largestFittingContext(*beforeMapping, options.pipeline);
+    if (found.context == 0)
+      return "; no --max-context is small enough";
+    return fmt::format("; {1} {0} (--max-context={0})", found.context, found.isLargest ? "the largest context that fits is" : "a context that fits is");
   }
 
   std::vector<std::vector<PhaseReport>> phases() {
@@ -200,7 +178,7 @@ private:
       if (Status written = writeTextFile(options.report, reportJson(result)); !written)
         return written;
     Status written = isa::writeProgram(result.program, options.output);
-    if (!written && !options.report.empty())
+    if (!written && fs::is_regular_file(options.report))
       std::remove(options.report.c_str());
     return written;
   }
@@ -215,7 +193,7 @@ private:
   mlir::MLIRContext context;
   OneLineErrors errors;
   isa::Machine machine;
-  mlir::OwningOpRef<mlir::ModuleOp> module;
+  mlir::OwningOpRef<mlir::ModuleOp> module, beforeMapping; ///< the latter: of stage llm, to look for what would fit
 };
 
 } // namespace

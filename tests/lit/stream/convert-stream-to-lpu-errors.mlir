@@ -108,7 +108,7 @@ stream.object @x role("input") planes(4) rows(2) place {side = 0 : i64, slice = 
 stream.object @y role("scratch") planes(4) rows(1) place {side = 0 : i64, slice = 4 : i64, bank = 0 : i64, row = 0 : i64}
 stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
   stream.phase "a" {
-    // expected-error @+1 {{'stream.flow' op needs queue mem.e0 twice in cycle -6 of the flow: objects it uses together lie in one slice}}
+    // expected-error @+1 {{'stream.flow' op uses objects together that memory does not fit into different slices: queue mem.e0 is needed twice in cycle -6 of the flow}}
     stream.flow repeat(1) {
       %a = stream.read @x[0] : !stream.vec<4>
       %b = stream.read @x[1] : !stream.vec<4>
