@@ -8,6 +8,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/setup.sh || exit 1
 
 jobs=${JOBS:-$(nproc)}
+
+# The executables once more with sanitizers, for the tests of bad input and of equal results from different builds.
+tools="lpucc lpu-run lpu-interpret lpu-objdump lpu-as"
+[ -f build/asan/build.ninja ] || cmake --preset asan -DLPU_TESTS=OFF >/dev/null || exit 1
+# shellcheck disable=SC2086 # the names are words
+cmake --build build/asan -j "$jobs" --target $tools || exit 1
+
 results=build/release/test-results.xml
 rm -f $results
 ctest --test-dir build/release --output-on-failure --no-tests=error -j "$jobs" --output-junit test-results.xml "$@" </dev/null

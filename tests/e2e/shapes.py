@@ -18,7 +18,7 @@ import llama_float
 from gguf import Model
 
 RATIO = 1.5  # predicted cycles over the lower bound, at most
-WEAK_RATIO = 2.0  # the same for shapes whose prefill is known to be scheduled less tightly
+SMALL_RATIO = 1.6  # the same on the small machine, where the tail of each phase weighs more
 BOUNDS = ("weight_stream_bound_cycles", "resource_bound_cycles", "critical_path_cycles", "lower_bound_cycles")
 
 
@@ -73,11 +73,10 @@ class Shapes(Case):
         self.check(Model(vocabulary=9000, kind="q4_0", tied=True))
 
     def test_hidden_of_two_vectors_multi_query_groups_of_two(self):
-        self.check(Model(layers=2, hidden=640, heads=10, kv_heads=5, ffn=704, vocabulary=512),
-                   ratio=WEAK_RATIO)
+        self.check(Model(layers=2, hidden=640, heads=10, kv_heads=5, ffn=704, vocabulary=512))
 
     def test_hidden_of_two_vectors_partly_used(self):
-        self.check(Model(hidden=384, heads=6, kv_heads=2, ffn=512, vocabulary=300), ratio=WEAK_RATIO)
+        self.check(Model(hidden=384, heads=6, kv_heads=2, ffn=512, vocabulary=300))
 
     def test_heads_of_48_context_of_100(self):
         self.check(Model(hidden=192, heads=4, kv_heads=2, ffn=200, context=100), length=70)
@@ -95,11 +94,10 @@ class Shapes(Case):
         self.check(Model(hidden=320, heads=1, kv_heads=1, ffn=320))
 
     def test_many_heads(self):
-        self.check(Model(hidden=512, heads=32, kv_heads=8, ffn=640), ratio=WEAK_RATIO)
+        self.check(Model(hidden=512, heads=32, kv_heads=8, ffn=640))
 
     def test_nothing_is_a_multiple_of_anything(self):
-        self.check(Model(hidden=330, heads=11, kv_heads=11, ffn=321, vocabulary=321, context=33, kind="f16"),
-                   ratio=WEAK_RATIO)
+        self.check(Model(hidden=330, heads=11, kv_heads=11, ffn=321, vocabulary=321, context=33, kind="f16"))
 
     def test_odd_ffn(self):
         self.check(Model(ffn=77))
@@ -111,7 +109,7 @@ class Shapes(Case):
         self.check(Model(context=700), length=140)
 
     def test_twelve_layers(self):
-        self.check(Model(layers=12, context=40), ratio=1.55, length=20)
+        self.check(Model(layers=12, context=40), length=20)
 
     def test_byte_level_vocabulary(self):
         self.check(Model(tokenizer="gpt2", vocabulary=300))
@@ -145,13 +143,13 @@ class Shapes(Case):
 
     def test_small_target_hidden_of_six_vectors(self):
         self.check(Model(hidden=384, heads=6, kv_heads=2, ffn=512, vocabulary=300, kind="q4_0"), target="small",
-                   ratio=WEAK_RATIO)
+                   ratio=SMALL_RATIO)
 
     def test_small_target_heads_of_48(self):
-        self.check(Model(hidden=192, heads=4, kv_heads=2, ffn=200, context=100), target="small", ratio=WEAK_RATIO)
+        self.check(Model(hidden=192, heads=4, kv_heads=2, ffn=200, context=100), target="small", ratio=SMALL_RATIO)
 
     def test_small_target_a_head_of_all_lanes(self):
-        self.check(Model(hidden=256, heads=4, kv_heads=4, ffn=256), target="small", ratio=WEAK_RATIO)
+        self.check(Model(hidden=256, heads=4, kv_heads=4, ffn=256), target="small", ratio=SMALL_RATIO)
 
     def test_small_target_large_vocabulary(self):
         self.check(Model(vocabulary=5000, kind="f16"), target="small")
