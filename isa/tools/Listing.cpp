@@ -126,6 +126,8 @@ bool printFindings(const Program &program, const std::string &path) {
     fmt::print("{}: step {}: {} dispatches, {} cycles, {} findings\n", path, quote(step.name), report.dispatches,
                report.length, report.findings.size());
   }
+  if (count > 0)
+    fmt::print(stderr, "{}: error: the program is not legal: {} findings, listed on standard output; compile or assemble it anew\n", path, count);
   return count == 0;
 }
 
