@@ -1,9 +1,11 @@
-// lpu-interpret: runs a model's quantized `llm` IR on the reference interpreter.
+// lpu-interpret: runs a model's quantized `llm` IR on the reference interpreter,
+// or with --float the graph as imported on the float reference.
 // Takes lpucc's options so that both can be called alike; those that only concern
 // output of the compiler have no effect here.
 
 #include "lpu/compiler/Dialect/LLM/Passes.h"
 #include "lpu/compiler/Import/ImportGguf.h"
+#include "lpu/compiler/Reference/FloatInterpreter.h"
 #include "lpu/compiler/Reference/Interpreter.h"
 #include "lpu/compiler/Support/Npy.h"
 #include "lpu/compiler/Support/OneLineErrors.h"
@@ -14,7 +16,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdio>
+#include <fstream>
+#include <sstream>
 
 using namespace lpu;
 using namespace lpu::compiler;
@@ -22,9 +27,10 @@ using namespace lpu::compiler;
 namespace {
 
 struct Options {
-  std::string model, target = "tsp1", logits, unused;
+  std::string model, target = "tsp1", logits, tokensFile, unused;
   std::uint64_t maxContext = 0;
   std::vector<std::int32_t> tokens;
+  bool isFloat = false;
 };
 
 /// Returns the exit code to leave with, or -1 to go on.
@@ -32,7 +38,11 @@ int parse(int argc, char **argv, Options &options) {
   CLI::App app("Runs the reference interpreter of the llm dialect on a GGUF model: feeds tokens, writes logits.",
                "lpu-interpret");
   app.add_option("model", options.model, "GGUF model file")->required();
-  app.add_option("--tokens", options.tokens, "token ids to feed, separated by commas")->delimiter(',')->required();
+  auto *input = app.add_option_group("input", "what to feed");
+  input->require_option(1);
+  input->add_option("--tokens", options.tokens, "token ids to feed, separated by commas")->delimiter(',');
+  input->add_option("--tokens-file", options.tokensFile, "file with a sequence of token ids a line, separated by spaces or commas; each starts with empty caches");
+  app.add_flag("--float", options.isFloat, "compute with the file's own weights in fp32, nothing quantized");
   app.add_option("--logits", options.logits, "write float32 [tokens, vocabulary] to this .npy file");
   app.add_option("--max-context", options.maxContext, "positions the KV caches hold (0: the model's context)");
   app.add_option("--target", options.target, "machine preset or YAML file; checked, results do not depend on it");
@@ -50,25 +60,52 @@ int parse(int argc, char **argv, Options &options) {
   return -1;
 }
 
-/// Import and the llm phase of the pipeline; null after an emitted error.
+/// Import and, unless it is to stay float, the llm phase of the pipeline; null after an emitted error.
 mlir::OwningOpRef<mlir::ModuleOp> compile(mlir::MLIRContext &context, const Options &options) {
   mlir::OwningOpRef<mlir::ModuleOp> module = importGguf(context, options.model);
   if (!module)
     return nullptr;
   mlir::PassManager passes(&context);
-  passes.addPass(llm::createQuantize());
+  if (!options.isFloat)
+    passes.addPass(llm::createQuantize());
   passes.addPass(llm::createPlanSteps({.maxContext = options.maxContext}));
-  passes.addPass(llm::createVerifyQuantized());
+  if (!options.isFloat)
+    passes.addPass(llm::createVerifyQuantized());
   return mlir::succeeded(passes.run(*module)) ? std::move(module) : nullptr;
 }
 
-Result<std::vector<float>> feed(Interpreter &interpreter, const std::vector<std::int32_t> &tokens) {
+using Sequences = std::vector<std::vector<std::int32_t>>;
+
+Result<Sequences> readSequences(const Options &options) {
+  if (options.tokensFile.empty())
+    return Sequences{options.tokens};
+  std::ifstream file(options.tokensFile);
+  if (!file)
+    return Error{options.tokensFile, "cannot be read; check the path and its permissions"};
+  Sequences sequences;
+  for (std::string line; std::getline(file, line);) {
+    std::replace(line.begin(), line.end(), ',', ' ');
+    std::istringstream words(line);
+    auto &sequence = sequences.emplace_back();
+    for (std::int32_t id; words >> id;)
+      sequence.push_back(id);
+    if (!words.eof())
+      return Error{options.tokensFile + ":" + std::to_string(sequences.size()), "holds what is no token id; give whole numbers separated by spaces or commas"};
+  }
+  return sequences;
+}
+
+/// Logits of all positions of all sequences.
+template <typename AnyInterpreter> Result<std::vector<float>> feed(AnyInterpreter &interpreter, const Sequences &sequences) {
   std::vector<float> logits;
-  for (std::size_t position = 0; position < tokens.size(); ++position) {
-    auto row = interpreter.step(tokens[position], static_cast<std::int64_t>(position));
-    if (!row)
-      return row.error();
-    logits.insert(logits.end(), row->begin(), row->end());
+  for (const auto &tokens : sequences) {
+    interpreter.reset();
+    for (std::size_t position = 0; position < tokens.size(); ++position) {
+      auto row = interpreter.step(tokens[position], static_cast<std::int64_t>(position));
+      if (!row)
+        return row.error();
+      logits.insert(logits.end(), row->begin(), row->end());
+    }
   }
   return logits;
 }
@@ -76,6 +113,23 @@ Result<std::vector<float>> feed(Interpreter &interpreter, const std::vector<std:
 int fail(const std::string &line) {
   std::fprintf(stderr, "%s\n", line.c_str());
   return 1;
+}
+
+template <typename AnyInterpreter>
+int interpret(mlir::FailureOr<std::unique_ptr<AnyInterpreter>> interpreter, const Options &options, const OneLineErrors &errors) {
+  if (mlir::failed(interpreter))
+    return fail(errors.str());
+  auto sequences = readSequences(options);
+  if (!sequences)
+    return fail(sequences.error().str());
+  auto logits = feed(**interpreter, *sequences);
+  if (!logits)
+    return fail(Error{logits.error().place.empty() ? options.model : logits.error().place, logits.error().message}.str());
+  if (options.logits.empty())
+    return 0;
+  auto columns = static_cast<std::size_t>((*interpreter)->vocabulary());
+  Status written = writeNpy(options.logits, *logits, logits->size() / columns, columns);
+  return written ? 0 : fail(written.error().str());
 }
 
 int run(const Options &options) {
@@ -86,18 +140,8 @@ int run(const Options &options) {
   mlir::OwningOpRef<mlir::ModuleOp> module = compile(context, options);
   if (!module)
     return fail(errors.str());
-  auto interpreter = Interpreter::create(*module);
-  if (mlir::failed(interpreter))
-    return fail(errors.str());
-  auto logits = feed(**interpreter, options.tokens);
-  if (!logits)
-    return fail(
-        Error{logits.error().place.empty() ? options.model : logits.error().place, logits.error().message}.str());
-  if (options.logits.empty())
-    return 0;
-  Status written =
-      writeNpy(options.logits, *logits, options.tokens.size(), static_cast<std::size_t>((*interpreter)->vocabulary()));
-  return written ? 0 : fail(written.error().str());
+  return options.isFloat ? interpret(FloatInterpreter::create(*module), options, errors)
+                         : interpret(Interpreter::create(*module), options, errors);
 }
 
 } // namespace

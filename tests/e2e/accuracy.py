@@ -27,11 +27,11 @@ class Accuracy(Case):
         program = self.dir / "model.lpx"
         succeed("lpucc", path, "-o", program)
         self.assertEqual(len(expected["greedy"]), 8)
-        self.check_sequences(program, llama_float.Llama(path), expected["greedy"])
+        self.check_sequences(path, program, llama_float.Llama(path), expected["greedy"])
         report = self.check_perplexity(program, text, expected["perplexity"])
         self.assert_steps_as_predicted(report)
 
-    def check_sequences(self, program, model, sequences):
+    def check_sequences(self, path, program, model, sequences):
         divergences, sure = [], 0
         for i, sequence in enumerate(sequences):
             self.check_prompt(program, sequence, i)
@@ -40,6 +40,7 @@ class Accuracy(Case):
             self.assert_steps_as_predicted(report)
             reference = model.logits(fed)
             self.check_reference(reference, sequence)
+            self.check_float(self.interpret(path, fed, "--float"), reference)
             self.assertEqual(logits.shape, reference.shape)
             wrong, clear = llama_float.disagreements(reference, logits)
             self.assertEqual(wrong, 0, sequence["prompt"])
@@ -55,6 +56,11 @@ class Accuracy(Case):
         clear = np.array(sequence["gaps"]) > 0.01
         chosen = logits[at:at + len(clear)].argmax(1)
         self.assertEqual(chosen[clear].tolist(), np.array(sequence["tokens"])[clear].tolist())
+
+    def check_float(self, logits, reference):
+        """The project's float reference computes the same, to float accuracy."""
+        self.assertEqual(logits.shape, reference.shape)
+        self.assertLess(np.abs(logits - reference).max(), 1e-4 * np.abs(reference).max())
 
     def check_prompt(self, program, sequence, index):
         report, _ = self.lpu_run(program, f"--prompt={sequence['prompt']}", "-n", 0, name=f"prompt{index}")

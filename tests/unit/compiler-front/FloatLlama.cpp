@@ -11,6 +11,7 @@ using Vector = std::vector<double>;
 
 struct Model {
   compiler::WeightStore &store;
+  Weights weights;
   const compiler::ModelShape &s = store.shape();
 
   Vector load(const std::string &name) const {
@@ -18,6 +19,16 @@ struct Model {
     return {values.begin(), values.end()};
   }
   Vector times(const std::string &name, const Vector &x) const {
+    return weights == Weights::Int8 ? timesInt8(name, x) : timesFloat(load(name), x);
+  }
+  Vector timesFloat(const Vector &w, const Vector &x) const {
+    Vector y(w.size() / x.size());
+    for (std::size_t n = 0; n < y.size(); ++n)
+      for (std::size_t k = 0; k < x.size(); ++k)
+        y[n] += w[n * x.size() + k] * x[k];
+    return y;
+  }
+  Vector timesInt8(const std::string &name, const Vector &x) const {
     auto w = *store.quantized(name);
     Vector y(w->rows);
     for (std::size_t n = 0; n < y.size(); ++n) {
@@ -79,8 +90,8 @@ void addTo(Vector &x, const Vector &y) {
 
 } // namespace
 
-std::vector<Vector> floatLlama(compiler::WeightStore &store, const std::vector<int> &tokens) {
-  Model m{store};
+std::vector<Vector> floatLlama(compiler::WeightStore &store, const std::vector<int> &tokens, Weights weights) {
+  Model m{store, weights};
   std::vector<std::vector<Vector>> keys(m.s.layers), values(m.s.layers);
   std::vector<Vector> logits;
   Vector table = m.load("token_embd.weight");

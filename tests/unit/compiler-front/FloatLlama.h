@@ -8,8 +8,12 @@
 
 namespace lpu::test {
 
-/// Logits [tokens][vocabulary] of feeding `tokens` from position 0. Linears use the dequantized int8 weights, so that
-/// only the rounding of activations separates it from the interpreter.
-std::vector<std::vector<double>> floatLlama(compiler::WeightStore &store, const std::vector<int> &tokens);
+/// What linears multiply by: dequantized int8 weights, so that only the rounding of activations separates a result
+/// from the interpreter's, or the file's values.
+enum class Weights { Int8, File };
+
+/// Logits [tokens][vocabulary] of feeding `tokens` from position 0.
+std::vector<std::vector<double>> floatLlama(compiler::WeightStore &store, const std::vector<int> &tokens,
+                                            Weights weights = Weights::Int8);
 
 } // namespace lpu::test
