@@ -33,10 +33,10 @@ void Plane::loadWeights(const Site &site) {
   if (!inRange(findings, site, "row group", site.get(Field::RowGroup), machine.superlanes))
     return;
   const std::int64_t group = (site.row(Field::RowGroup, Field::RowStep) % n + n) % n;
-  // An install in this cycle comes after the lw, also when it was fed first; it is to blame.
+  // An install in this cycle takes the row with it, also when it was fed first; when it takes effect too early for that, it is to blame.
   const bool sameCycle = lastInstall && lastInstall->t == site.t;
-  if (sameCycle)
-    findings.add("early-install", *lastInstall, "an lw of this plane stands in the same cycle");
+  if (sameCycle && machine.latency.MxmLoadWeights > 1)
+    findings.add("early-install", *lastInstall, "an lw of this plane stands in the same cycle and is not complete one cycle later");
   std::optional<Cycle> &loaded = (sameCycle ? groupsBefore : groups)[static_cast<std::size_t>(group)];
   if (loaded)
     findings.add("early-lw", site,
@@ -62,17 +62,20 @@ void Plane::activate(const Site &site) {
 
 void Plane::install(const Site &site) {
   std::optional<Cycle> last;
+  bool before = false; // something was loaded in an earlier cycle
   groupsBefore = groups;
   for (std::optional<Cycle> &group : groups) {
     last = std::max(last, group);
+    before |= group && *group < site.t;
     group.reset();
   }
-  if (!last)
-    findings.add("early-install", site, "the weight buffer is empty");
-  else if (*last + machine.latency.MxmLoadWeights > site.t)
+  if (!before)
+    findings.add("early-install", site, "nothing was loaded into the weight buffer before");
+  else if (*last + machine.latency.MxmLoadWeights > site.t + 1)
     findings.add("early-install", site,
                  "the last lw, at " + std::to_string(*last) + ", completes at " +
-                     std::to_string(*last + machine.latency.MxmLoadWeights));
+                     std::to_string(*last + machine.latency.MxmLoadWeights) + "; the install is for plays from " +
+                     std::to_string(site.t + 1) + " on");
   lastInstall = site;
 }
 

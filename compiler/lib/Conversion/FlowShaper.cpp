@@ -127,7 +127,9 @@ void FlowShaper::shapeTile(stream::LoadTileOp op) {
   sched::Issue &lw = addIssue({isa::UnitKind::MxmW, side, planeOfSide(op.getPlane())}, edge, Opcode::LoadWeights, rows);
   lw.instruction.set(Field::RowStep, 1);
   lw.streamFields.push_back({Field::Stream, 0, 0});
-  access(Access::Kind::WeightBuffer, op.getPlane(), 0, 0, true, edge, edge + rows - 1, machine.latency.MxmLoadWeights);
+  // The last rows need to be complete for the first play after the install, one row group must be there before it (T5.4).
+  Cycle visible = machine.latency.MxmLoadWeights - 1;
+  access(Access::Kind::WeightBuffer, op.getPlane(), 0, 0, true, edge, edge + rows - 1, std::max<Cycle>(visible, rows == 1 ? 1 : 0));
 }
 
 void FlowShaper::shapeInstall(stream::InstallOp op) {

@@ -27,9 +27,9 @@ MxmPlane::MxmPlane(ChipContext &chip, int weightQueue)
 }
 
 void MxmPlane::reset() {
-  buffer.groups = installed.groups = groupsBeforeInstall = 0;
+  buffer.groups = installed.groups = 0;
   hasTile = false;
-  lastLoad = lastInstall = INT64_MIN;
+  firstLoad = lastLoad = lastInstall = INT64_MIN;
   lastInstallWord = {};
   for (ActivationRow &row : activationRows)
     row = ActivationRow();
@@ -52,8 +52,8 @@ void MxmPlane::checkArrivals(Cycle now) {
 
 std::string MxmPlane::installTooEarly(Cycle install, Cycle load) const {
   Cycle zero = chip.faults.zero(), latency = chip.machine.latency.MxmLoadWeights;
-  return fmt::format("install at t={}, but the lw of t={} completes at {} + {} = {}", install - zero, load - zero,
-                     load - zero, latency, load - zero + latency);
+  return fmt::format("install at t={} is for plays from {} on, but the lw of t={} completes at {} + {} = {}", install - zero,
+                     install - zero + 1, load - zero, load - zero, latency, load - zero + latency);
 }
 
 Cycle MxmPlane::WeightUnit::execute(const Dispatch &d) {
@@ -67,19 +67,23 @@ Cycle MxmPlane::WeightUnit::execute(const Dispatch &d) {
   if (group < 0)
     group += superlanes;
   const std::uint32_t bit = 1u << group;
-  bool sameCycle = plane.lastInstall == d.time;
-  if ((sameCycle ? plane.groupsBeforeInstall : plane.buffer.groups) & bit) {
+  // An install of this cycle that ran first takes this row with it (T5.2).
+  const bool installing = plane.lastInstall == d.time;
+  Tile &tile = installing ? plane.installed : plane.buffer;
+  if (tile.groups & bit) {
     fault("early-lw", d,
           fmt::format("row group {} is loaded already and not installed at t={}", group, relative(d.time)));
     return kNoEffect;
   }
   // The install is to blame, whichever of the two ran first; a load without operands comes before it (T9).
-  if (sameCycle)
+  if (installing && plane.tooEarly(d.time, d.time))
     chip.faults.report("early-install", d.time, queue + 1, plane.lastInstallWord.op,
                        plane.installTooEarly(d.time, d.time));
-  if (!sampleGroup(d, {plane.outbound(), op.stream}, kGroup, &plane.buffer.rows[group * kGroup]) || sameCycle)
+  if (!sampleGroup(d, {plane.outbound(), op.stream}, kGroup, &tile.rows[group * kGroup]))
     return kNoEffect;
-  plane.buffer.groups |= bit;
+  if (tile.groups == 0)
+    plane.firstLoad = d.time;
+  tile.groups |= bit;
   plane.lastLoad = d.time;
   return d.time + chip.machine.latency.MxmLoadWeights;
 }
@@ -149,16 +153,16 @@ bool MxmPlane::ActivationUnit::play(const Dispatch &d, const ActivateOp &op) {
 }
 
 bool MxmPlane::ActivationUnit::install(const Dispatch &d) {
-  if (plane.buffer.groups == 0) {
-    fault("early-install", d, fmt::format("the weight buffer is empty at t={}", relative(d.time)));
+  // A row of this very cycle may be there already or not yet: it is not what makes a buffer non-empty.
+  if (plane.buffer.groups == 0 || plane.firstLoad == d.time) {
+    fault("early-install", d, fmt::format("nothing is loaded into the weight buffer before t={}", relative(d.time)));
     return false;
   }
-  if (d.time < plane.lastLoad + chip.machine.latency.MxmLoadWeights) {
+  if (plane.tooEarly(d.time, plane.lastLoad)) {
     fault("early-install", d, plane.installTooEarly(d.time, plane.lastLoad));
     return false;
   }
   std::swap(plane.installed, plane.buffer);
-  plane.groupsBeforeInstall = plane.installed.groups;
   plane.buffer.groups = 0;
   plane.hasTile = true;
   plane.lastInstall = d.time;

@@ -87,6 +87,8 @@ private:
   VectorValue multiply(const VectorValue &x, std::uint32_t mask);
   Direction outbound() const { return side == isa::Side::East ? Direction::East : Direction::West; }
   Direction inbound() const { return side == isa::Side::East ? Direction::West : Direction::East; }
+  /// An lw is not complete in the first cycle whose plays see the install's tile.
+  bool tooEarly(Cycle install, Cycle load) const { return install + 1 < load + chip.machine.latency.MxmLoadWeights; }
   std::string installTooEarly(Cycle install, Cycle load) const;
 
   ChipContext &chip;
@@ -97,10 +99,10 @@ private:
 
   Tile buffer, installed;
   bool hasTile = false;
-  Cycle lastLoad = INT64_MIN; ///< dispatch of the latest lw
+  Cycle firstLoad = INT64_MIN; ///< dispatch of the first lw into an empty buffer
+  Cycle lastLoad = INT64_MIN;  ///< dispatch of the latest lw
   Cycle lastInstall = INT64_MIN;
   Dispatch lastInstallWord;
-  std::uint32_t groupsBeforeInstall = 0; ///< of the buffer when it was last installed
   std::vector<ActivationRow> activationRows;
   std::vector<AccumulatorRow> accumulators;
   std::deque<Pass> passes;           ///< in order of arrival

@@ -22,10 +22,10 @@
 // LAST-EARLY: error: {{.*}} op dispatches at 112 while queue vxm.0 is busy until 112
 // RUN: python3 %S/Inputs/fault.py %t.mlir mxm.e0.w@10 cycle=11 | not lpu-opt --lpu-verify-schedule=target=small 2>&1 | FileCheck %s --check-prefix=LW-LATE
 // LW-LATE: error: {{.*}} op reads stream 0 east at position 9 in cycle 14: nothing was driven west of it on slot 14 - 9 = 5
-// RUN: python3 %S/Inputs/fault.py %t.mlir mxm.e0.a@19 cycle=13 | not lpu-opt --lpu-verify-schedule=target=small 2>&1 | FileCheck %s --check-prefix=INSTALL-EARLY
-// INSTALL-EARLY: error: {{.*}} op installs in cycle 13 a tile that is complete from 13 + 1 = 14
+// RUN: python3 %S/Inputs/fault.py %t.mlir mxm.e0.a@19 cycle=12 | not lpu-opt --lpu-verify-schedule=target=small 2>&1 | FileCheck %s --check-prefix=INSTALL-EARLY
+// INSTALL-EARLY: error: {{.*}} op loads weights in cycle 13, which no install puts to use
 // RUN: python3 %S/Inputs/fault.py %t.mlir mxm.e0.a@19 cycle=9 | not lpu-opt --lpu-verify-schedule=target=small 2>&1 | FileCheck %s --check-prefix=INSTALL-FIRST
-// INSTALL-FIRST: error: {{.*}} op installs in cycle 9 a tile of which nothing is loaded
+// INSTALL-FIRST: error: {{.*}} op installs in cycle 9 a tile of which nothing was loaded before
 // RUN: python3 %S/Inputs/fault.py %t.mlir mxm.e0.a@40 cycle=39 | not lpu-opt --lpu-verify-schedule=target=small 2>&1 | FileCheck %s --check-prefix=LOAD-EARLY
 // LOAD-EARLY: error: {{.*}} op reads stream 0 east at position 9 in cycle 39: nothing was driven west of it on slot 39 - 9 = 30
 // RUN: python3 %S/Inputs/fault.py %t.mlir mxm.e0.a@41 cycle=42 | not lpu-opt --lpu-verify-schedule=target=small 2>&1 | FileCheck %s --check-prefix=PLAY-LATE
@@ -99,7 +99,7 @@
 // RUN: python3 %S/Inputs/fault.py %t.mlir vxm.0@109 drop | not lpu-opt --lpu-verify-schedule=target=small 2>&1 | FileCheck %s --check-prefix=NO-BURST
 // NO-BURST: error: {{.*}} op drives a value in cycle 108 that no instruction reads
 // RUN: python3 %S/Inputs/fault.py %t.mlir mxm.e0.w@10 drop | not lpu-opt --lpu-verify-schedule=target=small 2>&1 | FileCheck %s --check-prefix=NO-LW
-// NO-LW: error: {{.*}} op installs in cycle 19 a tile of which nothing is loaded
+// NO-LW: error: {{.*}} op installs in cycle 19 a tile of which nothing was loaded before
 // RUN: python3 %S/Inputs/fault.py %t.mlir mxm.e0.a@19 drop | not lpu-opt --lpu-verify-schedule=target=small 2>&1 | FileCheck %s --check-prefix=NO-INSTALL
 // NO-INSTALL: error: {{.*}} op plays in cycle 41, before any tile is installed
 // RUN: python3 %S/Inputs/fault.py %t.mlir mxm.e0.a@40 drop | not lpu-opt --lpu-verify-schedule=target=small 2>&1 | FileCheck %s --check-prefix=NO-LOAD

@@ -138,7 +138,20 @@ TEST_P(Mxm, PlaySeesTheOldVectorInTheLoadsCycle) {
   EXPECT_EQ(Bench::words(legal(b.finish(), refs))[7], 2 * MxmBench::expected(7));
 }
 
-// T5.1, T5.5: the buffer is complete at t + MxmLoadWeights (1): install then, not earlier.
+// T5.4, T5.5: an lw in the cycle of the install still belongs to the tile, so a tile takes as many cycles as row groups.
+TEST_P(Mxm, TheLastRowsMayArriveWithTheInstall) {
+  MxmBench b;
+  b.setUp();
+  b.feed16([&](int i) { return b.lanes([i](int l) { return weight(16 + i, l); }); }, kMxmEast, 41);
+  b.at(41, "mxm.e0.w", "lw stream=0 rowgroup=1");
+  b.at(86, "mxm.e0.r", "acc accmode=overwrite emit=1");
+  auto refs = b.storeSum(87);
+  auto y = Bench::words(legal(b.finish(), refs));
+  for (int row = 0; row < 64; ++row)
+    EXPECT_EQ(y[row], row < 32 ? MxmBench::expected(row) : 0) << row;
+}
+
+// T5.4: the last lw completes for the first play after the install, and something was loaded before it.
 TEST_P(Mxm, InstallNeedsACompleteBuffer) {
   MxmBench same;
   same.installAt = 40;

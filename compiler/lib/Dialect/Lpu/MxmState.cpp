@@ -52,7 +52,7 @@ void MxmState::drive(const Dispatch &d) {
   auto &plane = const_cast<Plane &>(planeOf(d));
   const isa::Instruction &i = d.instruction;
   if (i.opcode == Opcode::LoadWeights)
-    plane.loads.push_back({d.cycle, i.get(Field::RowGroup)});
+    plane.loads.push_back({d.cycle, i.get(Field::RowGroup), d.op});
   if (i.opcode == Opcode::Activate) {
     if (i.get(Field::Install))
       plane.installs.push_back(d.cycle);
@@ -93,16 +93,25 @@ LogicalResult MxmState::loadWeights(const Dispatch &d, const Plane &plane) const
   return success();
 }
 
+LogicalResult MxmState::finish() const {
+  for (const Plane &plane : planes)
+    if (!plane.loads.empty())
+      if (Load last = plane.loads.back(); plane.installs.empty() || plane.installs.back() < last.cycle)
+        return last.op.emitOpError("loads weights in cycle ") << last.cycle << ", which no install puts to use";
+  return success();
+}
+
 LogicalResult MxmState::install(const Dispatch &d, const Plane &plane) const {
   Cycle since = installBefore(plane.installs, d.cycle);
   auto loads = loadsBetween(plane.loads, since, d.cycle + 1);
-  if (loads.empty())
+  if (loads.empty() || loads.begin()->cycle == d.cycle)
     return d.op.emitOpError("installs in cycle ")
-           << d.cycle << " a tile of which nothing is loaded" << (since < 0 ? "" : " since the install before it");
+           << d.cycle << " a tile of which nothing was loaded before" << (since < 0 ? "" : " since the install before it");
   Cycle last = std::prev(loads.end())->cycle;
-  if (Cycle complete = last + machine.latency.MxmLoadWeights; complete > d.cycle)
+  if (Cycle complete = last + machine.latency.MxmLoadWeights; complete > d.cycle + 1)
     return d.op.emitOpError("installs in cycle ") << d.cycle << " a tile that is complete from " << last << " + "
-                                                  << machine.latency.MxmLoadWeights << " = " << complete;
+                                                  << machine.latency.MxmLoadWeights << " = " << complete << "; its plays begin in cycle "
+                                                  << d.cycle + 1;
   return success();
 }
 

@@ -57,11 +57,14 @@ public:
   explicit MxmState(const isa::Machine &machine) : machine(machine), planes(2 * machine.mxmPlanesPerSide) {}
   void drive(const Dispatch &d);
   mlir::LogicalResult sample(const Dispatch &d) const;
+  /// Every tile that was loaded is installed.
+  mlir::LogicalResult finish() const;
 
 private:
   struct Load {
     isa::Cycle cycle;
     std::int64_t group;
+    IssueOp op;
   };
   struct Plane {
     std::vector<Load> loads;

@@ -53,7 +53,7 @@ public:
     // First everything that puts a value somewhere, then everything that takes one: no order of time is needed.
     if (failed(forEachDispatch([&](Dispatch &d) { return drive(d); })) || failed(forEachDispatch([&](Dispatch &d) { return sample(d); })))
       return failure();
-    if (failed(checkUsed()) || failed(memory.finish()))
+    if (failed(checkUsed()) || failed(memory.finish()) || failed(mxm.finish()))
       return failure();
     Cycle length = end + machine.superlanes - 1;
     if (length != static_cast<Cycle>(program.getCycles()))
