@@ -3,6 +3,7 @@
 // lpu operations; nothing is kept beside the IR.
 
 #include "FlowShaper.h"
+#include "MergeRuns.h"
 #include "TargetMachine.h"
 #include "lpu/compiler/Conversion/Passes.h"
 #include "lpu/compiler/Dialect/Lpu/Lpu.h"
@@ -23,14 +24,6 @@ namespace lpu::compiler {
 namespace {
 
 using isa::Cycle;
-
-/// An issue with its queue, cycle and chosen streams.
-struct Timed {
-  Cycle cycle;
-  int count, window;
-  isa::Instruction instruction;
-  StringRef label;
-};
 
 class ProgramScheduler {
 public:
@@ -71,7 +64,7 @@ private:
         const sched::FlowShape &flow = problem.phases[p].flows[f];
         const sched::Placement &place = solution.placements[p][f];
         for (const sched::Issue &issue : flow.issues) {
-          Timed timed{place.start + issue.at, issue.count, issue.window, issue.instruction, flow.label};
+          TimedIssue timed{place.start + issue.at, issue.count, issue.window, issue.instruction, flow.label};
           for (const auto &field : issue.streamFields)
             timed.instruction.set(field.field, place.streams[field.group] + field.byte);
           for (const auto &field : issue.aluFields)
@@ -79,8 +72,10 @@ private:
           queues[issue.queue >= 0 ? issue.queue : vxm + place.alus[issue.alu]].push_back(timed);
         }
       }
-    for (auto &[queue, issues] : queues)
-      std::sort(issues.begin(), issues.end(), [](const Timed &a, const Timed &b) { return a.cycle < b.cycle; });
+    for (auto &[queue, issues] : queues) {
+      std::sort(issues.begin(), issues.end(), [](const TimedIssue &a, const TimedIssue &b) { return a.cycle < b.cycle; });
+      mergeRuns(issues, machine);
+    }
   }
 
   struct Totals {
@@ -115,7 +110,7 @@ private:
       auto found = queues.find(q);
       if (found == queues.end())
         continue;
-      for (const Timed &t : found->second)
+      for (const TimedIssue &t : found->second)
         busy += t.window == 1 ? t.count : 1 + (t.count - 1.0) * t.window;
     }
     return slots > 0 ? busy / slots : 0;
@@ -158,10 +153,10 @@ private:
     return success();
   }
 
-  void writeQueue(OpBuilder &body, Location loc, int number, const std::vector<Timed> &issues) {
+  void writeQueue(OpBuilder &body, Location loc, int number, const std::vector<TimedIssue> &issues) {
     auto queue = timed::QueueOp::create(body, loc, isa::queueName(isa::queueAt(machine, number)));
     OpBuilder builder = OpBuilder::atBlockEnd(&queue.getBody().emplaceBlock());
-    for (const Timed &t : issues) {
+    for (const TimedIssue &t : issues) {
       std::string_view mnemonic = isa::info(t.instruction.opcode).mnemonic;
       timed::IssueOp::create(builder, loc, t.cycle, t.count, t.window, StringRef(mnemonic.data(), mnemonic.size()),
                              timed::fieldsOf(body.getContext(), t.instruction), t.label);
@@ -173,7 +168,7 @@ private:
   stream::ProgramOp program;
   sched::Problem problem;
   sched::Solution solution;
-  std::map<int, std::vector<Timed>> queues;
+  std::map<int, std::vector<TimedIssue>> queues;
 };
 
 struct ConvertStreamToLpuPass : impl::ConvertStreamToLpuBase<ConvertStreamToLpuPass> {

@@ -114,16 +114,14 @@ stream.program @data kind("decode") tokens(1) context(64) weight_bytes(0) {
 // DATA: lpu.issue 6 "addi" {{.*}}imm = 30 : i64
 // DATA: lpu.issue 25 "addi" {{.*}}imm = 203 : i64
 // Rows 0 … 23 at VXM at 42, move → 46, at MXM (−9) at 55. Word c loads item c; from c = 3 (1 + delay 2) it plays item c − 3.
-// 55, 56, 57 load only; 58 … 65 load and play, twice (24 − 3 = 21, two whole windows of 8); 5 more do both; 3 play only.
+// 55, 56, 57 load only; 58 … 65 load and play, twice (24 − 3 = 21, two whole windows of 8); 5 more do both; 3 play only. Runs outside of the windows are one issue each.
 // DATA: lpu.queue "mxm.w0.a" {
 // DATA-NEXT: lpu.issue 36 "act" {install = 1 : i64} for "sweep"
-// DATA-NEXT: lpu.issue 55 "act" {load = 1 : i64, loadstream = [[S:[0-9]+]] : i64} for "sweep"
-// DATA-NEXT: lpu.issue 56 "act" {load = 1 : i64, loadrow = 1 : i64, loadstream = [[S]] : i64} for "sweep"
-// DATA-NEXT: lpu.issue 57 "act" {load = 1 : i64, loadrow = 2 : i64, loadstream = [[S]] : i64} for "sweep"
+// DATA-NEXT: lpu.issue 55 count(3) "act" {load = 1 : i64, loadstep = 1 : i64, loadstream = [[S:[0-9]+]] : i64} for "sweep"
 // DATA-NEXT: lpu.issue 58 "act" {load = 1 : i64, loadrow = 3 : i64, loadstream = [[S]] : i64, mask = 15 : i64, play = 1 : i64} for "sweep"
 // DATA: lpu.issue 65 count(2) window(8) "act" {load = 1 : i64, loadrow = 2 : i64, loadstream = [[S]] : i64, mask = 15 : i64, play = 1 : i64, playrow = 7 : i64} for "sweep"
-// DATA-NEXT: lpu.issue 74 "act" {load = 1 : i64, loadrow = 3 : i64, loadstream = [[S]] : i64, mask = 15 : i64, play = 1 : i64} for "sweep"
-// DATA: lpu.issue 81 "act" {mask = 15 : i64, play = 1 : i64, playrow = 7 : i64} for "sweep"
+// DATA-NEXT: lpu.issue 74 count(5) "act" {load = 1 : i64, loadrow = 3 : i64, loadstep = 1 : i64, loadstream = [[S]] : i64, mask = 15 : i64, play = 1 : i64, playstep = 1 : i64} for "sweep"
+// DATA-NEXT: lpu.issue 79 count(3) "act" {mask = 15 : i64, play = 1 : i64, playrow = 5 : i64, playstep = 1 : i64} for "sweep"
 // DATA-NEXT: }
 // Sums arrive from 58 + 44 = 102 on and leave as they come: driven at 103, at VXM at 112.
 // DATA: lpu.queue "mxm.w0.r" {
