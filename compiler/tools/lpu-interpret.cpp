@@ -4,7 +4,7 @@
 // output of the compiler have no effect here.
 
 #include "lpu/compiler/Dialect/LLM/Passes.h"
-#include "lpu/compiler/Import/ImportGguf.h"
+#include "lpu/compiler/Import/ImportModel.h"
 #include "lpu/compiler/Reference/FloatInterpreter.h"
 #include "lpu/compiler/Reference/Interpreter.h"
 #include "lpu/compiler/Support/Npy.h"
@@ -27,7 +27,7 @@ using namespace lpu::compiler;
 namespace {
 
 struct Options {
-  std::string model, target = "tsp1", logits, tokensFile, unused;
+  std::string model, arch, weights = "random:1", target = "tsp1", logits, tokensFile, unused;
   std::uint64_t maxContext = 0;
   std::vector<std::int32_t> tokens;
   bool isFloat = false;
@@ -37,7 +37,9 @@ struct Options {
 int parse(int argc, char **argv, Options &options) {
   CLI::App app("Runs the reference interpreter of the llm dialect on a GGUF model: feeds tokens, writes logits.",
                "lpu-interpret");
-  app.add_option("model", options.model, "GGUF model file")->required();
+  auto *model = app.add_option("model", options.model, "GGUF model file");
+  auto *shape = app.add_option("--arch", options.arch, "instead of a model: its shape as YAML")->excludes(model);
+  app.add_option("--weights", options.weights, "weights for --arch: random:SEED")->needs(shape)->capture_default_str();
   auto *input = app.add_option_group("input", "what to feed");
   input->require_option(1);
   input->add_option("--tokens", options.tokens, "token ids to feed, separated by commas")->delimiter(',');
@@ -51,18 +53,24 @@ int parse(int argc, char **argv, Options &options) {
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   try {
     app.parse(argc, argv);
+    if (options.model.empty() && options.arch.empty())
+      throw CLI::RequiredError("model or --arch");
+    if (!WeightStore::isWeightsChoice(options.weights))
+      throw CLI::ValidationError("--weights", "'" + options.weights + "' is neither none nor random:SEED");
   } catch (const CLI::Success &success) {
     return app.exit(success);
   } catch (const CLI::ParseError &error) {
     std::fprintf(stderr, "lpu-interpret: error: %s; see --help\n", error.what());
     return 2;
   }
+  if (!options.arch.empty())
+    options.model = WeightStore::shapeName(options.arch, options.weights);
   return -1;
 }
 
 /// Import and, unless it is to stay float, the llm phase of the pipeline; null after an emitted error.
 mlir::OwningOpRef<mlir::ModuleOp> compile(mlir::MLIRContext &context, const Options &options) {
-  mlir::OwningOpRef<mlir::ModuleOp> module = importGguf(context, options.model);
+  mlir::OwningOpRef<mlir::ModuleOp> module = importModel(context, options.model);
   if (!module)
     return nullptr;
   mlir::PassManager passes(&context);

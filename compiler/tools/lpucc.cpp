@@ -1,5 +1,6 @@
 // lpucc: command line of the compiler driver.
 
+#include "lpu/compiler/Import/WeightStore.h"
 #include "lpu/compiler/Pipelines/Driver.h"
 
 #include <CLI/CLI.hpp>
@@ -11,13 +12,17 @@ using namespace lpu::compiler;
 
 int main(int argc, char **argv) {
   DriverOptions options;
+  std::string arch, weights = "none";
   CLI::App app("Compiles a quantized Llama model (GGUF) for a Groq-style LPU: a statically scheduled program whose length in cycles is known exactly.\n\n"
                "  lpucc model.gguf -o model.lpx                       compile for one tsp1 chip\n"
                "  lpucc model.gguf -o model.lpx --max-context=128     smaller KV cache, fewer programs\n"
                "  lpucc model.gguf -o m.mlir --compile-to=stream      stop at an intermediate stage\n"
+               "  lpucc --arch=models/arch/llama-3-8b.yaml -o m.lpx   a shape, without weights, to time it\n"
                "  lpucc dumps/stream.mlir -o model.lpx                go on from a dumped stage\n",
                "lpucc");
-  app.add_option("model", options.input, "GGUF model, or an .mlir file dumped at any stage")->required();
+  auto *model = app.add_option("model", options.input, "GGUF model, or an .mlir file dumped at any stage");
+  auto *shape = app.add_option("--arch", arch, "instead of a model: its shape as YAML (see models/arch)")->excludes(model);
+  app.add_option("--weights", weights, "weights for --arch: none (to time programs) or random:SEED (to run them as well)")->needs(shape)->capture_default_str();
   app.add_option("-o,--output", options.output, "file to write")->required();
   app.add_option("--target", options.pipeline.target, "machine: a preset (tsp1, small) or a YAML file")->capture_default_str();
   app.add_option("--max-context", options.pipeline.maxContext, "positions the KV cache holds (default: the model's context)")->check(CLI::PositiveNumber);
@@ -28,12 +33,18 @@ int main(int argc, char **argv) {
   app.add_option("--report", options.report, "write sizes, predicted cycles and bounds as JSON");
   try {
     app.parse(argc, argv);
+    if (options.input.empty() && arch.empty())
+      throw CLI::RequiredError("model or --arch");
+    if (!WeightStore::isWeightsChoice(weights))
+      throw CLI::ValidationError("--weights", "'" + weights + "' is neither none nor random:SEED");
   } catch (const CLI::Success &success) {
     return app.exit(success);
   } catch (const CLI::ParseError &error) {
     std::fprintf(stderr, "lpucc: error: %s; see lpucc --help\n", error.what());
     return 2;
   }
+  if (!arch.empty())
+    options.input = WeightStore::shapeName(arch, weights);
   bool terminal = isatty(STDERR_FILENO);
   if (terminal)
     options.progress = [](const std::string &phase) { std::fprintf(stderr, "lpucc: %s\n", phase.c_str()); };

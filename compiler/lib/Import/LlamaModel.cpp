@@ -4,14 +4,12 @@
 
 #include "LlamaModel.h"
 
+#include "ModelTensors.h"
+
 #include <cmath>
 
 namespace lpu::compiler {
 namespace {
-
-// Sums of int8 x int8 products over one row must fit int32: 2^31 / 127^2 = 133,144 (docs/spec/numerics.md N3).
-constexpr std::uint64_t kMaxWidth = 131072, kMaxLayers = 4096, kMaxContext = std::uint64_t{1} << 24,
-                        kMaxVocabulary = std::uint64_t{1} << 20;
 
 /// Reads one key after another and keeps the first error.
 class KeyReader {
@@ -126,18 +124,6 @@ Status expectTensor(const GgufFile &file, const std::string &name, std::uint64_t
                                 std::to_string(cols) + "] from the file's hyperparameters; export the file again"};
 }
 
-struct ExpectedTensor {
-  const char *suffix;
-  std::uint64_t rows, cols;
-};
-
-std::vector<ExpectedTensor> layerTensors(const ModelShape &s) {
-  std::uint64_t q = std::uint64_t{s.heads} * s.headDim, kv = std::uint64_t{s.kvHeads} * s.headDim;
-  return {{"attn_norm", 1, s.hidden},    {"attn_q", q, s.hidden},      {"attn_k", kv, s.hidden},
-          {"attn_v", kv, s.hidden},      {"attn_output", s.hidden, q}, {"ffn_norm", 1, s.hidden},
-          {"ffn_gate", s.ffn, s.hidden}, {"ffn_up", s.ffn, s.hidden},  {"ffn_down", s.hidden, s.ffn}};
-}
-
 /// The table must hold nothing beyond the `known` tensors already found: name one that is not among them.
 Status expectNoOthers(const GgufFile &file, const ModelShape &shape) {
   for (const GgufTensor &tensor : file.tensors()) {
@@ -149,8 +135,8 @@ Status expectNoOthers(const GgufFile &file, const ModelShape &shape) {
       bool inRange = dot != std::string::npos && dot < 10 &&
                      std::to_string(std::atoi(name.c_str() + 4)) == name.substr(4, dot - 4) &&
                      std::atoi(name.c_str() + 4) < static_cast<int>(shape.layers);
-      for (const ExpectedTensor &expected : layerTensors(shape))
-        known |= inRange && name.substr(dot + 1) == std::string(expected.suffix) + ".weight";
+      for (const TensorShape &expected : layerTensors(shape))
+        known |= inRange && name.substr(dot + 1) == expected.name;
     }
     if (!known)
       return Error{file.path(), "tensor " + quote(name) + " is not part of the supported llama architecture of " +
@@ -207,22 +193,12 @@ Result<ModelShape> readShape(const GgufFile &file) {
 }
 
 Status checkTensors(const GgufFile &file, const ModelShape &shape) {
-  if (Status ok = expectTensor(file, "token_embd.weight", shape.vocabulary, shape.hidden); !ok)
-    return ok;
-  if (Status ok = expectTensor(file, "output_norm.weight", 1, shape.hidden); !ok)
-    return ok;
-  if (!shape.tied)
-    if (Status ok = expectTensor(file, "output.weight", shape.vocabulary, shape.hidden); !ok)
+  for (const TensorShape &expected : modelTensors(shape))
+    if (Status ok = expectTensor(file, expected.name, expected.rows, expected.cols); !ok)
       return ok;
   if (file.findTensor("rope_freqs.weight"))
     if (Status ok = expectTensor(file, "rope_freqs.weight", 1, shape.headDim / 2); !ok)
       return ok;
-  for (std::uint32_t layer = 0; layer < shape.layers; ++layer)
-    for (const ExpectedTensor &expected : layerTensors(shape))
-      if (Status ok = expectTensor(file, "blk." + std::to_string(layer) + "." + expected.suffix + ".weight",
-                                   expected.rows, expected.cols);
-          !ok)
-        return ok;
   return expectNoOthers(file, shape);
 }
 

@@ -3,27 +3,30 @@
 
 #include "lpu/compiler/Import/WeightStore.h"
 
-#include "LlamaModel.h"
-#include "lpu/compiler/Import/TensorTypes.h"
-#include "lpu/isa/Numerics.h"
+#include "WeightSource.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 namespace lpu::compiler {
 
 float quantizeRow(std::span<const float> weights, std::span<std::int8_t> values) {
-  float largest = 0;
+  // Magnitudes are compared as integers, whose maximum vectorises; the order is the same.
+  std::uint32_t magnitude = 0;
   for (float w : weights)
-    largest = std::max(largest, std::fabs(w));
-  float scale = largest / 127.0f;
+    magnitude = std::max(magnitude, std::bit_cast<std::uint32_t>(w) & 0x7FFFFFFFu);
+  float scale = std::bit_cast<float>(magnitude) / 127.0f;
   // A row whose scale underflows cannot be divided by it; its values are below 1e-36 and count as zero.
   if (scale == 0 || !std::isnormal(scale)) {
     std::ranges::fill(values, std::int8_t{0});
     return 0;
   }
+  // |w / scale| is at most a rounding above 127, so adding 1.5·2^23 rounds it to the nearest even integer, which
+  // then stands in the low bits.
+  constexpr float kRound = 12582912.0f;
   for (std::size_t k = 0; k < weights.size(); ++k)
-    values[k] = static_cast<std::int8_t>(isa::floatToInt(weights[k] / scale, -127, 127));
+    values[k] = static_cast<std::int8_t>(std::bit_cast<std::int32_t>(weights[k] / scale + kRound) - std::bit_cast<std::int32_t>(kRound));
   return scale;
 }
 
@@ -34,63 +37,56 @@ QuantizedMatrix quantizeRows(std::span<const float> weights, std::uint32_t rows,
   return out;
 }
 
-Result<std::shared_ptr<WeightStore>> WeightStore::open(const std::string &path) {
-  auto file = GgufFile::open(path);
-  if (!file)
-    return file.error();
-  auto shape = readShape(**file);
-  if (!shape)
-    return shape.error();
-  if (Status ok = checkTensors(**file, *shape); !ok)
-    return ok.error();
-  auto tokenizer = readTokenizer(**file, *shape);
-  if (!tokenizer)
-    return tokenizer.error();
+namespace {
+constexpr std::string_view kShapePrefix = "shape:", kWeightsMark = "?weights=";
+}
+
+std::string WeightStore::shapeName(const std::string &path, const std::string &weights) {
+  return std::string(kShapePrefix) + path + std::string(kWeightsMark) + weights;
+}
+
+Result<std::shared_ptr<WeightStore>> WeightStore::open(const std::string &name) {
+  auto mark = name.rfind(kWeightsMark);
+  bool isShape = name.starts_with(kShapePrefix) && mark != std::string::npos;
+  auto model = isShape ? openArch(name.substr(kShapePrefix.size(), mark - kShapePrefix.size()),
+                                  std::string_view(name).substr(mark + kWeightsMark.size()))
+                       : openGguf(name);
+  if (!model)
+    return model.error();
   std::shared_ptr<WeightStore> store(new WeightStore());
-  store->file = std::move(*file);
-  store->modelShape = std::move(*shape);
-  store->modelTokenizer = std::move(*tokenizer);
+  store->modelName = name;
+  store->filePath = std::move(model->path);
+  store->modelShape = std::move(model->shape);
+  store->modelTokenizer = std::move(model->tokenizer);
+  store->source = std::move(model->source);
   return store;
 }
 
+WeightStore::~WeightStore() = default;
+
+bool WeightStore::hasWeights() const { return source->hasValues(); }
+
 std::pair<std::uint32_t, std::uint32_t> WeightStore::dimensions(std::string_view name) const {
-  const GgufTensor *tensor = file->findTensor(name);
-  if (!tensor && name == kRopeFreqs && modelShape.ropeFreqs)
+  auto size = source->dimensions(name);
+  if (!size.first && name == kRopeFreqs && modelShape.ropeFreqs)
     return {1, modelShape.headDim / 2};
-  if (!tensor)
-    return {0, 0};
-  return {static_cast<std::uint32_t>(tensor->rows), static_cast<std::uint32_t>(tensor->cols)};
+  return size;
 }
 
-std::string WeightStore::typeName(std::string_view name) const {
-  const GgufTensor *tensor = file->findTensor(name);
-  return tensor ? tensorTypeName(tensor->type) : "";
-}
+std::string WeightStore::typeName(std::string_view name) const { return source->typeName(name); }
 
-Error WeightStore::missing(std::string_view name) const {
-  return Error{path(), "tensor " + quote(name) + " is missing; the IR names a tensor this file does not have"};
-}
-
-Status WeightStore::decodeRow(const GgufTensor &tensor, std::uint64_t row, std::span<float> out) const {
-  const TensorType &type = *findTensorType(tensor.type); // the parser admitted no other
-  std::uint64_t rowBytes = tensor.bytes / tensor.rows;
-  type.decode(file->data(tensor).subspan(row * rowBytes, rowBytes), out);
-  auto bad = std::ranges::find_if(out, [](float v) { return !std::isfinite(v); });
-  if (bad == out.end())
-    return Ok{};
-  auto column = static_cast<std::uint64_t>(bad - out.begin());
-  return Error{path(),
-               "tensor " + quote(tensor.name) + " at byte " +
-                   std::to_string(tensor.offset + row * rowBytes + column / type.blockValues * type.blockBytes) +
-                   ": value [" + std::to_string(row) + ", " + std::to_string(column) + "] is " +
-                   (std::isnan(*bad) ? "NaN" : "infinite") +
-                   "; the weights are damaged, fetch or export the file again"};
+Status WeightStore::expectValues(std::string_view name) const {
+  if (!source->dimensions(name).first)
+    return Error{path(), "tensor " + quote(name) + " is missing; the IR names a tensor this file does not have"};
+  if (!hasWeights())
+    return Error{path(), "tensor " + quote(name) + " has no values; choose --weights=random:SEED instead of none"};
+  return Ok{};
 }
 
 Result<std::vector<float>> WeightStore::loadRopeFreqs() const {
   std::vector<float> divisors(modelShape.headDim / 2, 1.0f);
-  if (const GgufTensor *tensor = file->findTensor(kRopeFreqs))
-    if (Status ok = decodeRow(*tensor, 0, divisors); !ok)
+  if (source->dimensions(kRopeFreqs).first)
+    if (Status ok = source->readRow(kRopeFreqs, 0, divisors); !ok)
       return ok.error();
   for (std::size_t i = 0; i < divisors.size(); ++i) {
     divisors[i] = static_cast<float>(divisors[i] * modelShape.ropeScale);
@@ -106,41 +102,40 @@ Result<std::vector<float>> WeightStore::loadRopeFreqs() const {
 Result<std::vector<float>> WeightStore::load(std::string_view name) const {
   if (name == kRopeFreqs && modelShape.ropeFreqs)
     return loadRopeFreqs();
-  const GgufTensor *tensor = file->findTensor(name);
-  if (!tensor)
-    return missing(name);
-  std::vector<float> values(tensor->rows * tensor->cols);
-  for (std::uint64_t row = 0; row < tensor->rows; ++row)
-    if (Status ok = decodeRow(*tensor, row, std::span(values).subspan(row * tensor->cols, tensor->cols)); !ok)
+  if (Status ok = expectValues(name); !ok)
+    return ok.error();
+  auto [rows, cols] = dimensions(name);
+  std::vector<float> values(std::size_t{rows} * cols);
+  for (std::uint32_t row = 0; row < rows; ++row)
+    if (Status ok = source->readRow(name, row, std::span(values).subspan(std::size_t{row} * cols, cols)); !ok)
       return ok.error();
   return values;
 }
 
 Status WeightStore::loadRow(std::string_view name, std::uint32_t row, std::span<float> out) const {
-  const GgufTensor *tensor = file->findTensor(name);
-  if (!tensor)
-    return missing(name);
-  if (row >= tensor->rows || out.size() != tensor->cols)
+  if (Status ok = expectValues(name); !ok)
+    return ok;
+  auto [rows, cols] = dimensions(name);
+  if (row >= rows || out.size() != cols)
     return Error{path(), "tensor " + quote(name) + " has no row " + std::to_string(row) + " of " +
                              std::to_string(out.size()) + " values"};
-  return decodeRow(*tensor, row, out);
+  return source->readRow(name, row, out);
 }
 
 Result<std::shared_ptr<const QuantizedMatrix>> WeightStore::quantized(std::string_view name) {
   std::lock_guard lock(cacheMutex);
   if (auto it = cache.find(std::string(name)); it != cache.end())
     return it->second;
-  const GgufTensor *tensor = file->findTensor(name);
-  if (!tensor)
-    return missing(name);
+  if (Status ok = expectValues(name); !ok)
+    return ok.error();
   auto [rows, cols] = dimensions(name);
   auto matrix = std::make_shared<QuantizedMatrix>(
       QuantizedMatrix{rows, cols, std::vector<std::int8_t>(std::size_t{rows} * cols), std::vector<float>(rows)});
   std::vector<float> row(cols);
-  for (std::size_t n = 0; n < rows; ++n) {
-    if (Status ok = decodeRow(*tensor, n, row); !ok)
+  for (std::uint32_t n = 0; n < rows; ++n) {
+    if (Status ok = source->readRow(name, n, row); !ok)
       return ok.error();
-    matrix->scales[n] = quantizeRow(row, std::span(matrix->values).subspan(n * cols, cols));
+    matrix->scales[n] = quantizeRow(row, std::span(matrix->values).subspan(std::size_t{n} * cols, cols));
   }
   std::shared_ptr<const QuantizedMatrix> result = std::move(matrix);
   cache.emplace(std::string(name), result);

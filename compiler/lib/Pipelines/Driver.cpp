@@ -8,7 +8,7 @@
 #include "lpu/compiler/Dialect/LLM/LLM.h"
 #include "lpu/compiler/Dialect/LLM/Passes.h"
 #include "lpu/compiler/Dialect/Lpu/Lpu.h"
-#include "lpu/compiler/Import/ImportGguf.h"
+#include "lpu/compiler/Import/ImportModel.h"
 #include "lpu/compiler/Pipelines/ContextSearch.h"
 #include "lpu/compiler/Support/OneLineErrors.h"
 #include "lpu/compiler/Target/EmitProgram.h"
@@ -82,7 +82,7 @@ private:
     if (fs::path(options.input).extension() == ".mlir")
       module = mlir::parseSourceFile<mlir::ModuleOp>(options.input, &context);
     else
-      module = importGguf(context, options.input);
+      module = importModel(context, options.input);
     return module ? Status(Ok{}) : Status(failure());
   }
 

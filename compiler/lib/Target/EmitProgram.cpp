@@ -71,8 +71,9 @@ public:
   }
 
 private:
+  /// A model without weights shares one stretch of zeros among all constants: the program can be timed, not computed.
   Status emitRegions(WeightStore &store) {
-    std::uint64_t size = 0;
+    std::uint64_t size = 0, largest = 0;
     for (auto op : module.getOps<timed::RegionOp>()) {
       isa::Region region;
       region.name = op.getName().str();
@@ -82,17 +83,19 @@ private:
       region.bank = static_cast<std::uint8_t>(op.getBank());
       region.row0 = static_cast<std::uint16_t>(op.getRow()), region.rows = static_cast<std::uint16_t>(op.getRows());
       if (region.kind == isa::Region::Kind::Constant) {
-        region.imageOffset = size;
-        size += std::uint64_t{region.slices} * region.rows * static_cast<std::uint64_t>(machine.rowBytes());
+        std::uint64_t bytes = std::uint64_t{region.slices} * region.rows * static_cast<std::uint64_t>(machine.rowBytes());
+        region.imageOffset = store.hasWeights() ? size : 0;
+        size += bytes;
+        largest = std::max(largest, bytes);
       }
       program.regions.push_back(region);
     }
-    auto image = std::make_shared<std::vector<std::uint8_t>>(size);
+    auto image = std::make_shared<std::vector<std::uint8_t>>(store.hasWeights() ? size : largest);
     Contents contents(store, machine);
     std::size_t index = 0;
     for (auto op : module.getOps<timed::RegionOp>()) {
       const isa::Region &region = program.regions[index++];
-      if (region.kind != isa::Region::Kind::Constant)
+      if (region.kind != isa::Region::Kind::Constant || !store.hasWeights())
         continue;
       std::size_t bytes = std::size_t{region.slices} * region.rows * static_cast<std::size_t>(machine.rowBytes());
       if (Status filled = contents.fill(op, std::span(*image).subspan(region.imageOffset, bytes)); !filled)

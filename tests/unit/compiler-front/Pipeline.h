@@ -3,7 +3,7 @@
 
 #include "lpu/compiler/Dialect/LLM/LLM.h"
 #include "lpu/compiler/Dialect/LLM/Passes.h"
-#include "lpu/compiler/Import/ImportGguf.h"
+#include "lpu/compiler/Import/ImportModel.h"
 #include "lpu/compiler/Support/OneLineErrors.h"
 
 #include "GgufBuilder.h"
@@ -22,7 +22,7 @@ struct Compiled {
 
   bool import(const std::string &file) {
     path = file;
-    module = compiler::importGguf(context, path);
+    module = compiler::importModel(context, path);
     return static_cast<bool>(module);
   }
   bool import(const GgufBuilder &builder) {

@@ -3,7 +3,9 @@
 // All scales are static and come from bounds, never from data: the norm bounds the
 // 2-norm of what a linear is fed, Cauchy–Schwarz bounds each of its outputs, and
 // rope, softmax and silu only shrink those (docs/spec/numerics.md N5, N10). Bounds
-// use the int8 weights the machine will multiply by, not the file's values.
+// use the int8 weights the machine will multiply by, not the file's values. A model
+// without weights gets the bounds of rows of norm 1 and gains of 1: programs do not
+// depend on scales, only the constants they read do.
 
 #include "lpu/compiler/Dialect/LLM/LLM.h"
 #include "lpu/compiler/Dialect/LLM/Passes.h"
@@ -67,7 +69,10 @@ mlir::FailureOr<double> Quantizer::quantizeResult(mlir::Value result, double bou
 }
 
 mlir::FailureOr<std::vector<float>> Quantizer::load(mlir::Operation *user, mlir::FlatSymbolRefAttr symbol) {
-  auto values = store.load(lookupWeight(user, symbol).getSource());
+  WeightOp weight = lookupWeight(user, symbol);
+  if (!store.hasWeights())
+    return std::vector<float>(static_cast<std::size_t>(weight.getCols()), 1.0f);
+  auto values = store.load(weight.getSource());
   if (!values)
     return fail(values.error());
   return std::move(*values);
@@ -76,7 +81,7 @@ mlir::FailureOr<std::vector<float>> Quantizer::load(mlir::Operation *user, mlir:
 LogicalResult Quantizer::visit(EmbeddingOp op) {
   WeightOp table = lookupWeight(op, op.getWeightAttr());
   std::vector<float> row(static_cast<std::size_t>(table.getCols()));
-  for (uint32_t n = 0; n < table.getRows(); ++n) {
+  for (uint32_t n = 0; store.hasWeights() && n < table.getRows(); ++n) {
     if (Status ok = store.loadRow(table.getSource(), n, row); !ok)
       return fail(ok.error());
     for (float v : row)
@@ -101,8 +106,9 @@ LogicalResult Quantizer::visit(RmsNormOp op) {
 
 LogicalResult Quantizer::visit(LinearOp op) {
   WeightOp weight = lookupWeight(op, op.getWeightAttr());
-  if (auto matrix = store.quantized(weight.getSource()); !matrix)
-    return fail(matrix.error());
+  if (store.hasWeights())
+    if (auto matrix = store.quantized(weight.getSource()); !matrix)
+      return fail(matrix.error());
   if (!activationScale(op.getInput()))
     return op.emitOpError("its input stays f32: only results of norms, attention and silu_mul can be quantized");
   weight.setType(weight.getTensorType().clone(weightType(context)));
@@ -117,7 +123,10 @@ mlir::FailureOr<std::vector<double>> Quantizer::outputBounds(mlir::Operation *us
   auto gamma = load(norm, norm.getWeightAttr());
   if (mlir::failed(gamma))
     return failure();
-  auto matrix = store.quantized(lookupWeight(linear, linear.getWeightAttr()).getSource());
+  WeightOp weight = lookupWeight(linear, linear.getWeightAttr());
+  if (!store.hasWeights())
+    return std::vector<double>(static_cast<std::size_t>(weight.getRows()), std::sqrt(static_cast<double>(weight.getCols())));
+  auto matrix = store.quantized(weight.getSource());
   if (!matrix)
     return fail(matrix.error());
   std::vector<double> bounds;
@@ -192,7 +201,7 @@ LogicalResult Quantizer::run() {
   }
   // Rope divisors are read here so that damaged ones are found with all other weights.
   for (WeightOp weight : module.getOps<WeightOp>())
-    if (weight.getTensorType().getRank() == 1)
+    if (weight.getTensorType().getRank() == 1 && store.hasWeights())
       if (auto values = store.load(weight.getSource()); !values)
         return fail(values.error());
   return success();

@@ -1,5 +1,5 @@
-// A model file as the compiler sees it: its shape, tokenizer and weights by name.
-// Weights stay in the mapped file; what leaves is decoded to fp32 or quantized on demand.
+// A model as the compiler sees it: its shape, tokenizer and weights by name.
+// Weights stay where they come from; what leaves is decoded to fp32 or quantized on demand.
 #pragma once
 
 #include "lpu/compiler/Import/GgufFile.h"
@@ -19,6 +19,7 @@ namespace lpu::compiler {
 /// Hyperparameters of a Llama model. Sizes in elements.
 struct ModelShape {
   std::string name, architecture;
+  std::string origin; ///< of a shape file: where its numbers come from
   std::uint32_t layers = 0, hidden = 0, heads = 0, kvHeads = 0, headDim = 0, ffn = 0, vocabulary = 0, context = 0;
   float eps = 0;
   double ropeBase = 10000;
@@ -44,13 +45,25 @@ QuantizedMatrix quantizeRows(std::span<const float> weights, std::uint32_t rows,
 /// N3 for one row: fills `values`, returns its scale.
 float quantizeRow(std::span<const float> weights, std::span<std::int8_t> values);
 
+class WeightSource;
+
 class WeightStore {
 public:
-  /// Opens a GGUF file and checks it against architecture `llama`: hyperparameters, presence and shape of every
-  /// tensor, tokenizer. Values are checked when they are loaded.
-  static Result<std::shared_ptr<WeightStore>> open(const std::string &path);
+  /// Opens a model by its name: the path of a GGUF file, or what shapeName() made. Checked are hyperparameters,
+  /// presence and shape of every tensor, and tokenizer; values when they are loaded.
+  static Result<std::shared_ptr<WeightStore>> open(const std::string &name);
+  ~WeightStore();
 
-  const std::string &path() const { return file->path(); }
+  /// The name of a shape file (models/arch) together with the weights to make for it: "none" or "random:SEED".
+  static std::string shapeName(const std::string &path, const std::string &weights);
+  static bool isWeightsChoice(std::string_view weights);
+
+  /// What open() was given.
+  const std::string &name() const { return modelName; }
+  /// The file, for errors.
+  const std::string &path() const { return filePath; }
+  /// False for a shape with weights "none": no value can be loaded.
+  bool hasWeights() const;
   const ModelShape &shape() const { return modelShape; }
   const isa::Tokenizer &tokenizer() const { return modelTokenizer; }
 
@@ -61,7 +74,7 @@ public:
   bool has(std::string_view name) const { return dimensions(name).first != 0; }
   /// Rows and columns of a tensor (a vector has one row); {0, 0} when absent.
   std::pair<std::uint32_t, std::uint32_t> dimensions(std::string_view name) const;
-  /// "Q8_0"; empty when the file has no such tensor.
+  /// "Q8_0", or how values are made; empty when the model has no such tensor.
   std::string typeName(std::string_view name) const;
 
   /// All values, row-major [rows][cols]. Error: no such tensor, or a NaN or infinite value.
@@ -74,10 +87,11 @@ public:
 private:
   WeightStore() = default;
   Result<std::vector<float>> loadRopeFreqs() const;
-  Status decodeRow(const GgufTensor &tensor, std::uint64_t row, std::span<float> out) const;
-  Error missing(std::string_view name) const;
+  /// Error when the tensor is absent or the model has no weights.
+  Status expectValues(std::string_view name) const;
 
-  std::shared_ptr<const GgufFile> file;
+  std::string modelName, filePath;
+  std::unique_ptr<const WeightSource> source;
   ModelShape modelShape;
   isa::Tokenizer modelTokenizer;
   std::mutex cacheMutex;

@@ -1,7 +1,7 @@
 // Builds the graph of a Llama model from its shape. Only names and sizes enter
-// the IR; weights stay in the file, which the module names in llm.source.
+// the IR; weights stay where they come from, which the module names in llm.source.
 
-#include "lpu/compiler/Import/ImportGguf.h"
+#include "lpu/compiler/Import/ImportModel.h"
 
 #include "lpu/compiler/Dialect/LLM/LLM.h"
 #include "lpu/compiler/Support/OneLineErrors.h"
@@ -133,7 +133,7 @@ void GraphBuilder::buildForward() {
 
 mlir::OwningOpRef<mlir::ModuleOp> GraphBuilder::build() {
   mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(loc);
-  (*module)->setAttr(llm::kSourceAttr, builder.getStringAttr(store.path()));
+  (*module)->setAttr(llm::kSourceAttr, builder.getStringAttr(store.name()));
   (*module)->setAttr(llm::kModelAttr, builder.getStringAttr(shape.name));
   builder.setInsertionPointToStart(module->getBody());
   declareWeights();
@@ -151,8 +151,8 @@ mlir::OwningOpRef<mlir::ModuleOp> importModel(mlir::MLIRContext &context, const 
   return GraphBuilder(context, store).build();
 }
 
-mlir::OwningOpRef<mlir::ModuleOp> importGguf(mlir::MLIRContext &context, const std::string &path) {
-  auto store = WeightStore::open(path);
+mlir::OwningOpRef<mlir::ModuleOp> importModel(mlir::MLIRContext &context, const std::string &name) {
+  auto store = WeightStore::open(name);
   if (store)
     return importModel(context, **store);
   (void)report(&context, store.error());

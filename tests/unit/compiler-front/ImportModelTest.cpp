@@ -17,7 +17,7 @@ template <typename Op> std::size_t count(Compiled &c) {
   return n;
 }
 
-TEST(ImportGguf, BuildsTheGraphOfEveryLayer) {
+TEST(ImportModel, BuildsTheGraphOfEveryLayer) {
   Compiled c;
   ASSERT_TRUE(c.import(test::TinyLlama{}.build())) << c.errors.str();
   EXPECT_EQ(count<llm::WeightOp>(c), 1u + 2 * 9 + 2);
@@ -33,7 +33,7 @@ TEST(ImportGguf, BuildsTheGraphOfEveryLayer) {
   EXPECT_EQ(type, "(tensor<?xi32>, tensor<?xi32>) -> tensor<?x20xf32>");
 }
 
-TEST(ImportGguf, TiedOutputHasItsOwnHandle) {
+TEST(ImportModel, TiedOutputHasItsOwnHandle) {
   Compiled c;
   ASSERT_TRUE(c.import(test::TinyLlama{.tied = true}.build())) << c.errors.str();
   auto output = c.module->lookupSymbol<llm::WeightOp>("output");
@@ -44,14 +44,14 @@ TEST(ImportGguf, TiedOutputHasItsOwnHandle) {
   EXPECT_TRUE(c.module->lookupSymbol<llm::WeightOp>("token_embd").getTensorType().getElementType().isF16());
 }
 
-TEST(ImportGguf, ErrorIsOneLineWithTheFile) {
+TEST(ImportModel, ErrorIsOneLineWithTheFile) {
   Compiled c;
   EXPECT_FALSE(c.import("/nonexistent/model.gguf"));
   EXPECT_EQ(c.errors.str(), "/nonexistent/model.gguf: error: cannot be opened: No such file or directory; check the "
                             "path and its permissions");
 }
 
-TEST(ImportGguf, IRHoldsNoWeightData) {
+TEST(ImportModel, IRHoldsNoWeightData) {
   Compiled c;
   ASSERT_TRUE(c.import(test::TinyLlama{}.build()));
   ASSERT_TRUE(c.lower()) << c.errors.str();

@@ -1,0 +1,25 @@
+// One list of tensors, from which files are checked and generated weights get their names.
+
+#include "ModelTensors.h"
+
+namespace lpu::compiler {
+
+std::vector<TensorShape> layerTensors(const ModelShape &s) {
+  std::uint32_t q = s.heads * s.headDim, kv = s.kvHeads * s.headDim;
+  return {{"attn_norm.weight", 1, s.hidden},    {"attn_q.weight", q, s.hidden},      {"attn_k.weight", kv, s.hidden},
+          {"attn_v.weight", kv, s.hidden},      {"attn_output.weight", s.hidden, q}, {"ffn_norm.weight", 1, s.hidden},
+          {"ffn_gate.weight", s.ffn, s.hidden}, {"ffn_up.weight", s.ffn, s.hidden},  {"ffn_down.weight", s.hidden, s.ffn}};
+}
+
+std::vector<TensorShape> modelTensors(const ModelShape &shape) {
+  std::vector<TensorShape> tensors = {{"token_embd.weight", shape.vocabulary, shape.hidden}};
+  for (std::uint32_t layer = 0; layer < shape.layers; ++layer)
+    for (const TensorShape &tensor : layerTensors(shape))
+      tensors.push_back({"blk." + std::to_string(layer) + "." + tensor.name, tensor.rows, tensor.cols});
+  tensors.push_back({"output_norm.weight", 1, shape.hidden});
+  if (!shape.tied)
+    tensors.push_back({"output.weight", shape.vocabulary, shape.hidden});
+  return tensors;
+}
+
+} // namespace lpu::compiler

@@ -1,0 +1,36 @@
+// Where the tensors of a WeightStore come from: a GGUF file, or a shape with a
+// generator. Internal to the importer.
+#pragma once
+
+#include "lpu/compiler/Import/WeightStore.h"
+
+namespace lpu::compiler {
+
+class WeightSource {
+public:
+  virtual ~WeightSource() = default;
+
+  /// Rows and columns of a tensor (a vector has one row); {0, 0} when absent.
+  virtual std::pair<std::uint32_t, std::uint32_t> dimensions(std::string_view name) const = 0;
+  /// Name of the encoding, "Q8_0"; empty when absent.
+  virtual std::string typeName(std::string_view name) const = 0;
+  /// Row `row` of an existing tensor as fp32. Error: a value that is not finite.
+  virtual Status readRow(std::string_view name, std::uint32_t row, std::span<float> out) const = 0;
+  /// False: names and sizes only.
+  virtual bool hasValues() const { return true; }
+};
+
+/// What is read when a model is opened; values follow on demand.
+struct OpenedModel {
+  std::string path; ///< place of errors
+  ModelShape shape;
+  isa::Tokenizer tokenizer;
+  std::unique_ptr<const WeightSource> source;
+};
+
+/// A GGUF file of a supported architecture.
+Result<OpenedModel> openGguf(const std::string &path);
+/// A shape (ArchFile.h) with weights "none" or "random:SEED".
+Result<OpenedModel> openArch(const std::string &path, std::string_view weights);
+
+} // namespace lpu::compiler
