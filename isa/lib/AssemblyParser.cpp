@@ -115,7 +115,7 @@ private:
 
   Status beginStep(LineScanner &scan) {
     finishStep();
-    StepProgram next;
+    SystemStep next;
     next.predictedCycles = -1;
     if (!scan.quoted(next.name))
       return fail(".step needs a quoted name, e.g. .step \"decode\" kind=decode");
@@ -124,14 +124,16 @@ private:
     keys.take("kind", kind);
     keys.take("tokens", next.tokens);
     keys.take("context", next.context);
+    keys.take("users", next.users);
     keys.take("predicted", next.predictedCycles);
     if (const Status s = keys.finish(".step"); !s)
       return s;
     if (kind != "decode" && kind != "prefill")
       return fail("kind '" + kind + "' of .step is neither prefill nor decode");
-    next.kind = kind == "prefill" ? StepProgram::Kind::Prefill : StepProgram::Kind::Decode;
+    next.kind = kind == "prefill" ? StepKind::Prefill : StepKind::Decode;
+    step = &file.chip.programs.emplace_back();
+    step->predictedCycles = next.predictedCycles;
     file.steps.push_back(std::move(next));
-    step = &file.steps.back();
     queue = nullptr;
     labelNumbers.clear();
     queues.clear();
@@ -225,7 +227,7 @@ private:
     if (!scan.atEnd())
       return fail(".queue takes one name");
     if (!queues.insert(*id).second)
-      return fail("queue " + name + " appears twice in step " + quote(step->name) + "; join its parts");
+      return fail("queue " + name + " appears twice in step " + quote(file.steps.back().name) + "; join its parts");
     step->queues.push_back(QueueCode{*id, {}, {}});
     queue = &step->queues.back();
     label = 0;
@@ -269,15 +271,15 @@ private:
       file.image.resize(file.image.size() + std::size_t{r.rows} * r.slices * machine.rowBytes());
     }
     regionRow = 0;
-    file.regions.push_back(std::move(r));
+    file.chip.regions.push_back(std::move(r));
     return Ok{};
   }
 
   /// The next row of the constant region above; a short row repeats its bytes.
   Status row(LineScanner &scan) {
-    if (file.regions.empty() || file.regions.back().kind != Region::Kind::Constant)
+    if (file.chip.regions.empty() || file.chip.regions.back().kind != Region::Kind::Constant)
       return fail(".row belongs below a .region of kind=constant");
-    const Region &r = file.regions.back();
+    const Region &r = file.chip.regions.back();
     Result<std::vector<std::uint8_t>> bytes = scan.hexBytes();
     if (!bytes)
       return bytes.error();
@@ -304,7 +306,7 @@ private:
     for (const int lane : *lanes)
       if (lane < -1 || lane >= machine.lanes())
         return fail(".map lane " + std::to_string(lane) + " is outside of -1 to " + std::to_string(machine.lanes() - 1));
-    file.sxmMaps.push_back(std::move(*lanes));
+    file.chip.sxmMaps.push_back(std::move(*lanes));
     return Ok{};
   }
 
@@ -315,7 +317,7 @@ private:
       return fail(".loopback needs two link numbers, e.g. .loopback 0 1");
     if (a >= machine.c2cLinks || b >= machine.c2cLinks)
       return fail("machine " + machine.name + " has links 0 to " + std::to_string(machine.c2cLinks - 1));
-    file.loopbacks.emplace_back(a, b);
+    file.wires.push_back({0, a, 0, b});
     return Ok{};
   }
 

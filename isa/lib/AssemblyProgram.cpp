@@ -10,9 +10,13 @@ namespace {
 void claimLengths(Program &program) {
   LegalityOptions options;
   options.checkClaim = false;
-  for (StepProgram &step : program.steps)
-    if (step.predictedCycles == -1)
-      step.predictedCycles = checkLegality(program, step, options).length;
+  for (std::size_t c = 0; c < program.classes.size(); ++c)
+    for (std::size_t i = 0; i < program.steps.size(); ++i)
+      if (Cycle &claim = program.classes[c].programs[i].predictedCycles; claim == -1)
+        claim = checkLegality(program, c, i, options).length;
+  for (std::size_t i = 0; i < program.steps.size(); ++i)
+    if (Cycle &claim = program.steps[i].predictedCycles; claim == -1)
+      claim = predictedLength(program, i);
 }
 
 } // namespace
@@ -26,10 +30,11 @@ Result<Program> assembleProgram(std::string_view text, const std::string &fileNa
   program.machineYaml = writeMachine(machine);
   program.model.name = fileName.substr(fileName.find_last_of('/') + 1);
   program.tokenizer.model = "none";
-  program.regions = std::move(file->regions);
   program.steps = std::move(file->steps);
-  program.sxmMaps = std::move(file->sxmMaps);
-  program.loopbacks = std::move(file->loopbacks);
+  program.chips = {Chip{0, 0, std::vector<Cycle>(program.steps.size()), 0, 0, 0}};
+  program.wires = std::move(file->wires);
+  file->chip.imageBytes = file->image.size();
+  program.classes = {std::move(file->chip)};
   program.residentCode = file->residentCode;
   auto image = std::make_shared<std::vector<std::uint8_t>>(std::move(file->image));
   program.image = *image;
@@ -46,7 +51,11 @@ Result<Program> assembleOnto(Program program, std::string_view text, const std::
     return Error{fileName + ":" + std::to_string(file->firstDeclaration),
                  "this directive declares memory, maps or links, but they come from the program given as image; "
                  "remove it, or assemble with a machine instead"};
+  if (program.chips.size() != 1)
+    return Error{fileName, "the program given as image has several chips, the file describes one"};
   program.steps = std::move(file->steps);
+  program.classes[0].programs = std::move(file->chip.programs);
+  program.chips[0].start.resize(program.steps.size());
   claimLengths(program);
   return program;
 }

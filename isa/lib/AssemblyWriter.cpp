@@ -54,13 +54,19 @@ void writeBinding(std::string &out, const char *directive, const Binding &b) {
   out += '\n';
 }
 
-void writeHead(std::string &out, const StepProgram &step) {
+void writeStep(std::string &out, const SystemStep &step) {
   out.append(".step ").append(quote(step.name));
-  out.append(" kind=").append(step.kind == StepProgram::Kind::Prefill ? "prefill" : "decode");
+  out.append(" kind=").append(step.kind == StepKind::Prefill ? "prefill" : "decode");
   pair(out, "tokens", std::int64_t{step.tokens});
   pair(out, "context", std::int64_t{step.context});
+  if (step.users != 1)
+    pair(out, "users", std::int64_t{step.users});
   pair(out, "predicted", step.predictedCycles);
-  out += "\n.bounds";
+  out += '\n';
+}
+
+void writeHead(std::string &out, const StepProgram &step) {
+  out += ".bounds";
   pair(out, "weightstream", step.weightStreamBoundCycles);
   pair(out, "resource", step.resourceBoundCycles);
   pair(out, "criticalpath", step.criticalPathCycles);
@@ -139,8 +145,10 @@ private:
 
 std::string writeAssembly(const Program &program) {
   std::string out = "# lpu assembly, machine " + program.machine.name + "; see docs/isa.md\n";
-  for (const StepProgram &step : program.steps) {
+  for (std::size_t i = 0; i < program.steps.size(); ++i) {
+    const StepProgram &step = program.classes[0].programs[i];
     out += '\n';
+    writeStep(out, program.steps[i]);
     writeHead(out, step);
     QueueWriter writer(out, step);
     for (const QueueCode &code : step.queues)

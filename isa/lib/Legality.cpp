@@ -26,10 +26,11 @@ namespace {
 
 class Checker {
 public:
-  Checker(const Program &p, const StepProgram &s, const LegalityOptions &o)
-      : program(p), machine(p.machine), step(s), options(o), expansion(expand(machine, step, o)),
-        findings(machine, o, report.findings), streams(machine, findings), memory(p, s, findings),
-        alus(machine, streams, findings), links(p, streams, findings),
+  Checker(const Program &p, std::size_t classNumber, std::size_t stepNumber, const LegalityOptions &o)
+      : program(p), machine(p.machine), chip(p.classes[classNumber]), step(chip.programs[stepNumber]),
+        name(p.steps[stepNumber].name), options(o), expansion(expand(machine, step, o)),
+        findings(machine, o, report.findings), streams(machine, findings), memory(machine, chip, step, findings),
+        alus(machine, streams, findings), links(p, classNumber, streams, findings),
         planes(static_cast<std::size_t>(2 * machine.mxmPlanesPerSide), Plane(machine, streams, findings)) {}
 
   LegalityReport run() {
@@ -49,7 +50,7 @@ public:
     if (!program.residentCode)
       checkFetch();
     report.dispatches = expansion.dispatches.size();
-    report.length = last + machine.superlanes - 1;
+    report.length = step.queues.empty() ? 0 : last + machine.superlanes - 1;
     std::ranges::stable_sort(report.findings, {}, &Finding::cycle);
     checkClaim();
     return std::move(report);
@@ -58,7 +59,9 @@ public:
 private:
   const Program &program;
   const Machine &machine;
+  const ChipClass &chip;
   const StepProgram &step;
+  const std::string &name;
   const LegalityOptions &options;
   LegalityReport report;
   Expansion expansion;
@@ -162,9 +165,9 @@ private:
   /// The instruction's map has `lanes` entries, each below `lanes`.
   void map(const Site &site, int lanes) {
     const auto number = static_cast<std::size_t>(site.get(Field::Map));
-    if (number >= program.sxmMaps.size())
-      return findings.add("address-range", site, "the program has " + std::to_string(program.sxmMaps.size()) + " maps");
-    const std::vector<std::int16_t> &entries = program.sxmMaps[number];
+    if (number >= chip.sxmMaps.size())
+      return findings.add("address-range", site, "the program has " + std::to_string(chip.sxmMaps.size()) + " maps");
+    const std::vector<std::int16_t> &entries = chip.sxmMaps[number];
     for (int i = 0; i < lanes; ++i)
       if (i >= static_cast<int>(entries.size()) || entries[i] >= lanes)
         return findings.add("address-range", site,
@@ -226,7 +229,7 @@ private:
   void checkClaim() {
     if (options.checkClaim && step.predictedCycles != report.length)
       report.findings.push_back({"claimed-cycles", report.length, step.queues.empty() ? QueueId{} : step.queues[0].queue,
-                                 "step " + quote(step.name),
+                                 "step " + quote(name),
                                  "the step claims " + std::to_string(step.predictedCycles) + " cycles and takes " +
                                      std::to_string(report.length)});
   }
@@ -235,8 +238,9 @@ private:
 } // namespace
 } // namespace legality
 
-LegalityReport checkLegality(const Program &program, const StepProgram &step, const LegalityOptions &options) {
-  return legality::Checker(program, step, options).run();
+LegalityReport checkLegality(const Program &program, std::size_t chipClass, std::size_t step,
+                             const LegalityOptions &options) {
+  return legality::Checker(program, chipClass, step, options).run();
 }
 
 } // namespace lpu::isa

@@ -60,7 +60,7 @@ private:
 /// Memory rows (T3).
 class Memory {
 public:
-  Memory(const Program &program, const StepProgram &step, Findings &findings);
+  Memory(const Machine &machine, const ChipClass &chip, const StepProgram &step, Findings &findings);
   void read(const Site &site, int bank, std::int64_t row);
   void write(const Site &site, int bank, std::int64_t row);
   /// From here on any row of the bank may have been written.
@@ -131,17 +131,18 @@ private:
   void lose(const Sum &sum);
 };
 
-/// C2C links (T7) with the program's loopbacks.
+/// C2C links (T7). Vectors are followed where a link leads back to the same chip.
 class Links {
 public:
-  Links(const Program &program, Streams &streams, Findings &findings);
+  Links(const Program &program, std::size_t chipClass, Streams &streams, Findings &findings);
   void send(const Site &site);
   void receive(const Site &site);
   void finish();
 
 private:
   struct Link {
-    std::optional<int> peer;
+    bool wired = false;
+    std::optional<int> peer; ///< the other end, when it is on this chip
     std::optional<Cycle> lastSend;
     std::vector<Cycle> arrivals, pops;
     Site lastArrival;

@@ -8,12 +8,12 @@
 
 namespace lpu::isa::legality {
 
-Memory::Memory(const Program &program, const StepProgram &step, Findings &f)
-    : machine(program.machine), findings(f),
+Memory::Memory(const Machine &m, const ChipClass &chip, const StepProgram &step, Findings &f)
+    : machine(m), findings(f),
       flags(static_cast<std::size_t>(2) * machine.memSlicesPerSide * machine.memBanks * machine.memRowsPerBank),
       lastWrite(flags.size(), std::numeric_limits<Cycle>::min() / 2),
       scattered(static_cast<std::size_t>(2) * machine.memSlicesPerSide * machine.memBanks) {
-  for (const Region &r : program.regions) {
+  for (const Region &r : chip.regions) {
     const std::uint8_t flag = r.kind == Region::Kind::Constant ? Constant | Written
                               : r.kind == Region::Kind::Zero   ? Written
                               : r.kind == Region::Kind::Code   ? Code

@@ -69,21 +69,22 @@ void Alus::dispatch(const Site &site) {
                 widthBytes(site.get(Field::OutWidth)), done);
 }
 
-Links::Links(const Program &program, Streams &s, Findings &f)
+Links::Links(const Program &program, std::size_t chipClass, Streams &s, Findings &f)
     : machine(program.machine), streams(s), findings(f), links(static_cast<std::size_t>(machine.c2cLinks)) {
-  for (const auto &[a, b] : program.loopbacks) {
-    if (a >= links.size() || b >= links.size())
-      continue;
-    links[a].peer = b;
-    links[b].peer = a;
+  for (const Wire &w : program.wires) {
+    const bool loop = w.chipA == w.chipB;
+    if (program.chips[w.chipA].chipClass == chipClass)
+      links[w.linkA] = {true, loop ? std::optional<int>(w.linkB) : std::nullopt, {}, {}, {}, {}};
+    if (program.chips[w.chipB].chipClass == chipClass)
+      links[w.linkB] = {true, loop ? std::optional<int>(w.linkA) : std::nullopt, {}, {}, {}, {}};
   }
 }
 
 Links::Link *Links::connected(const Site &site) {
   Link &link = links[site.queue.index];
-  if (!link.peer)
+  if (!link.wired)
     findings.add("link-unconnected", site, "nothing is attached to link " + std::to_string(site.queue.index));
-  return link.peer ? &link : nullptr;
+  return link.wired ? &link : nullptr;
 }
 
 void Links::send(const Site &site) {
@@ -96,6 +97,8 @@ void Links::send(const Site &site) {
                  "the last send was at " + std::to_string(*link->lastSend) + ", the next may be at " +
                      std::to_string(*link->lastSend + machine.c2cVectorInterval));
   link->lastSend = site.t;
+  if (!link->peer)
+    return;
   Link &peer = links[static_cast<std::size_t>(*link->peer)];
   peer.arrivals.push_back(site.t + machine.latency.C2cSend);
   peer.lastArrival = site;
@@ -106,7 +109,7 @@ void Links::receive(const Site &site) {
   if (!link)
     return;
   const std::size_t next = link->pops.size();
-  if (next >= link->arrivals.size() || link->arrivals[next] > site.t)
+  if (link->peer && (next >= link->arrivals.size() || link->arrivals[next] > site.t))
     return findings.add("link-empty", site,
                         next < link->arrivals.size()
                             ? "the next vector arrives at " + std::to_string(link->arrivals[next])

@@ -4,6 +4,7 @@
 // that is the legality checker's work.
 #include "ProgramFormat.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <set>
 
@@ -11,15 +12,17 @@ namespace lpu::isa {
 namespace {
 
 constexpr std::uint32_t kMaxSxmMaps = 256; // 8-bit Map field
+constexpr std::size_t kMaxChips = 1 << 16;  // 16-bit chip numbers
+constexpr Cycle kLatestStart = Cycle{1} << 40;
 
 class Checker {
 public:
   Checker(const Program &program, const std::string &file) : p(program), m(program.machine), file(file) {}
 
   Status run() {
-    if (checkRegions() && checkSteps() && checkMaps() && checkLoopbacks() && checkTokenizer())
-      return Ok{};
-    return error;
+    const bool good = checkSteps() && std::ranges::all_of(p.classes, [&](const ChipClass &c) { return checkClass(c); }) &&
+                      checkChips() && checkWires() && checkTokenizer();
+    return good ? Status(Ok{}) : Status(error);
   }
 
 private:
@@ -48,36 +51,75 @@ private:
     return true;
   }
 
-  bool checkRegions() {
-    for (const Region &r : p.regions) {
-      const std::string where = fmt::format("region '{}'", r.name);
+  bool checkSteps() {
+    for (const SystemStep &step : p.steps) {
+      const std::string where = fmt::format("step '{}'", step.name);
+      if (step.kind > StepKind::Decode)
+        return fail(where, fmt::format("kind {} does not exist", static_cast<int>(step.kind)));
+      if (step.predictedCycles < 0)
+        return fail(where, fmt::format("predicted to take {} cycles", step.predictedCycles));
+      if (step.users == 0)
+        return fail(where, "for 0 users");
+    }
+    return true;
+  }
+
+  bool checkClass(const ChipClass &c) {
+    const std::string where = fmt::format("chip class '{}'", c.name);
+    if (c.programs.size() != p.steps.size())
+      return fail(where, fmt::format("{} programs for {} steps", c.programs.size(), p.steps.size()));
+    for (std::size_t i = 0; i < c.programs.size(); ++i)
+      if (!checkProgram(fmt::format("{}, step '{}'", where, p.steps[i].name), c.programs[i]))
+        return false;
+    return checkRegions(where, c) && checkMaps(where, c);
+  }
+
+  bool checkRegions(const std::string &in, const ChipClass &c) {
+    for (const Region &r : c.regions) {
+      const std::string where = fmt::format("{}, region '{}'", in, r.name);
       if (r.kind > Region::Kind::Code)
         return fail(where, fmt::format("kind {} does not exist", static_cast<int>(r.kind)));
       if (!checkRows(where, r.side, r.slice0, r.slices, r.bank, r.row0, r.rows))
         return false;
       const std::uint64_t bytes = std::uint64_t{r.rows} * r.slices * static_cast<std::uint64_t>(m.rowBytes());
-      const std::uint64_t size = p.image.size();
-      if (r.kind == Region::Kind::Constant && (r.imageOffset > size || bytes > size - r.imageOffset))
-        return fail(where, fmt::format("its {} bytes at image offset {} are outside of the image of {} bytes",
-                                       bytes, r.imageOffset, size));
+      if (r.kind == Region::Kind::Constant && (r.imageOffset > c.imageBytes || bytes > c.imageBytes - r.imageOffset))
+        return fail(where, fmt::format("its {} bytes at image offset {} are outside of the chip's image of {} bytes",
+                                       bytes, r.imageOffset, c.imageBytes));
     }
     return true;
   }
 
-  bool checkSteps() {
-    for (const StepProgram &step : p.steps) {
-      const std::string where = fmt::format("step '{}'", step.name);
-      if (step.kind > StepProgram::Kind::Decode)
-        return fail(where, fmt::format("kind {} does not exist", static_cast<int>(step.kind)));
-      if (step.predictedCycles < 0)
-        return fail(where, fmt::format("predicted to take {} cycles", step.predictedCycles));
-      for (const auto *bindings : {&step.inputs, &step.outputs})
-        for (const Binding &b : *bindings)
-          if (!checkBinding(fmt::format("{}, binding '{}'", where, b.name), b))
-            return false;
-      if (!checkQueues(where, step))
+  bool checkProgram(const std::string &where, const StepProgram &step) {
+    if (step.predictedCycles < 0)
+      return fail(where, fmt::format("predicted to take {} cycles", step.predictedCycles));
+    for (const auto *bindings : {&step.inputs, &step.outputs})
+      for (const Binding &b : *bindings)
+        if (!checkBinding(fmt::format("{}, binding '{}'", where, b.name), b))
+          return false;
+    return checkQueues(where, step);
+  }
+
+  bool checkChips() {
+    if (p.chips.empty() || p.chips.size() > kMaxChips)
+      return fail("chips", fmt::format("{} chips; a system has 1 to {}", p.chips.size(), kMaxChips));
+    for (std::size_t i = 0; i < p.chips.size(); ++i)
+      if (!checkChip(fmt::format("chip {}", i), p.chips[i]))
         return false;
-    }
+    return true;
+  }
+
+  bool checkChip(const std::string &where, const Chip &chip) {
+    if (chip.chipClass >= p.classes.size())
+      return fail(where, fmt::format("class {} of {}", chip.chipClass, p.classes.size()));
+    if (chip.start.size() != p.steps.size())
+      return fail(where, fmt::format("{} starts for {} steps", chip.start.size(), p.steps.size()));
+    for (const Cycle start : chip.start)
+      if (start < 0 || start > kLatestStart)
+        return fail(where, fmt::format("starts at cycle {}", start));
+    const std::uint64_t bytes = p.classes[chip.chipClass].imageBytes, size = p.image.size();
+    if (p.hasWeights && (chip.imageOffset > size || bytes > size - chip.imageOffset))
+      return fail(where, fmt::format("its {} bytes of constants at image offset {} are outside of the image of {} bytes",
+                                     bytes, chip.imageOffset, size));
     return true;
   }
 
@@ -119,29 +161,31 @@ private:
     return true;
   }
 
-  bool checkMaps() {
-    if (p.sxmMaps.size() > kMaxSxmMaps)
-      return fail("SXM maps", fmt::format("{} maps, at most {} can be named", p.sxmMaps.size(), kMaxSxmMaps));
-    for (std::size_t i = 0; i < p.sxmMaps.size(); ++i) {
-      const std::string where = fmt::format("SXM map {}", i);
-      if (p.sxmMaps[i].size() != static_cast<std::size_t>(m.lanes()))
-        return fail(where, fmt::format("{} entries for {} lanes", p.sxmMaps[i].size(), m.lanes()));
-      for (std::int16_t lane : p.sxmMaps[i])
+  bool checkMaps(const std::string &in, const ChipClass &c) {
+    if (c.sxmMaps.size() > kMaxSxmMaps)
+      return fail(in + ", SXM maps", fmt::format("{} maps, at most {} can be named", c.sxmMaps.size(), kMaxSxmMaps));
+    for (std::size_t i = 0; i < c.sxmMaps.size(); ++i) {
+      const std::string where = fmt::format("{}, SXM map {}", in, i);
+      if (c.sxmMaps[i].size() != static_cast<std::size_t>(m.lanes()))
+        return fail(where, fmt::format("{} entries for {} lanes", c.sxmMaps[i].size(), m.lanes()));
+      for (std::int16_t lane : c.sxmMaps[i])
         if (lane < -1 || lane >= m.lanes())
           return fail(where, fmt::format("lane {} of {}", lane, m.lanes()));
     }
     return true;
   }
 
-  bool checkLoopbacks() {
-    std::set<int> used;
-    const auto wire = [&](int link) {
+  bool checkWires() {
+    std::set<std::pair<int, int>> used;
+    const auto plug = [&](int chip, int link) {
+      if (static_cast<std::size_t>(chip) >= p.chips.size())
+        return fail("wires", fmt::format("chip {} of {}", chip, p.chips.size()));
       if (link >= m.c2cLinks)
-        return fail("loopbacks", fmt::format("link {} of {}", link, m.c2cLinks));
-      return used.insert(link).second || fail("loopbacks", fmt::format("link {} is wired twice", link));
+        return fail("wires", fmt::format("link {} of {}", link, m.c2cLinks));
+      return used.insert({chip, link}).second || fail("wires", fmt::format("chip {}, link {} is wired twice", chip, link));
     };
-    for (auto [from, to] : p.loopbacks)
-      if (!wire(from) || (to != from && !wire(to)))
+    for (const Wire &w : p.wires)
+      if (!plug(w.chipA, w.linkA) || ((w.chipB != w.chipA || w.linkB != w.linkA) && !plug(w.chipB, w.linkB)))
         return false;
     return true;
   }
@@ -159,6 +203,14 @@ private:
 };
 
 } // namespace
+
+Cycle predictedLength(const Program &program, std::size_t step) {
+  Cycle length = 0;
+  for (const Chip &chip : program.chips)
+    if (const StepProgram &own = program.classes[chip.chipClass].programs[step]; !own.queues.empty())
+      length = std::max(length, chip.start[step] + own.predictedCycles);
+  return length;
+}
 
 Status checkProgram(const Program &program, const std::string &file) { return Checker(program, file).run(); }
 

@@ -141,12 +141,8 @@ QueueCode unpack(const fb::QueueCode &q) {
   return code;
 }
 
-StepProgram unpack(const fb::Step &s) {
+StepProgram unpack(const fb::StepProgram &s) {
   StepProgram step;
-  step.name = text(s.name());
-  step.kind = static_cast<StepProgram::Kind>(s.kind());
-  step.tokens = s.tokens();
-  step.context = s.context();
   step.predictedCycles = s.predicted_cycles();
   step.weightStreamBoundCycles = s.weight_stream_bound_cycles();
   step.resourceBoundCycles = s.resource_bound_cycles();
@@ -159,6 +155,25 @@ StepProgram unpack(const fb::Step &s) {
   step.inputs = list(s.inputs(), [](const fb::Binding &b) { return unpack(b); });
   step.outputs = list(s.outputs(), [](const fb::Binding &b) { return unpack(b); });
   return step;
+}
+
+ChipClass unpack(const fb::ChipClass &c) {
+  return {text(c.name()),
+          list(c.regions(), [](const fb::Region &r) { return unpack(r); }),
+          c.image_bytes(),
+          list(c.programs(), [](const fb::StepProgram &s) { return unpack(s); }),
+          list(c.sxm_maps(), [](const fb::SxmMap &m) { return numbers(m.lanes()); }),
+          c.layer_count()};
+}
+
+Chip unpack(const fb::Chip &c) {
+  return {c.chip_class(), c.image_offset(), numbers(c.start()), c.stage(), c.shard(), c.first_layer()};
+}
+
+Wire unpack(const fb::Wire &w) { return {w.chip_a(), w.link_a(), w.chip_b(), w.link_b()}; }
+
+SystemStep unpack(const fb::SystemStep &s) {
+  return {text(s.name()), static_cast<StepKind>(s.kind()), s.tokens(), s.context(), s.users(), s.predicted_cycles()};
 }
 
 /// Instruction set and machine: must be the ones this build understands.
@@ -188,22 +203,30 @@ Status unpackProgram(const fb::Program &from, Program &to, const std::string &pa
     to.model = unpack(*from.model());
   if (from.tokenizer())
     to.tokenizer = unpack(*from.tokenizer());
-  to.regions = list(from.regions(), [](const fb::Region &r) { return unpack(r); });
-  to.steps = list(from.steps(), [](const fb::Step &s) { return unpack(s); });
-  to.sxmMaps = list(from.sxm_maps(), [](const fb::SxmMap &m) { return numbers(m.lanes()); });
-  if (from.loopbacks())
-    for (const fb::Loopback *l : *from.loopbacks())
-      to.loopbacks.emplace_back(l->from(), l->to());
+  to.tp = from.tp(), to.pp = from.pp();
+  to.topology = text(from.topology());
+  to.classes = list(from.classes(), [](const fb::ChipClass &c) { return unpack(c); });
+  to.chips = list(from.chips(), [](const fb::Chip &c) { return unpack(c); });
+  to.wires = list(from.wires(), [](const fb::Wire &w) { return unpack(w); });
+  to.steps = list(from.steps(), [](const fb::SystemStep &s) { return unpack(s); });
   to.residentCode = from.resident_code();
+  to.hasWeights = from.has_weights();
   return Ok{};
 }
 
 /// Queue texts are whole words.
+bool wholeWords(const fb::StepProgram &step) {
+  for (std::size_t k = 0; step.queues() && k < step.queues()->size(); ++k)
+    if (const auto *words = step.queues()->Get(k)->words(); words && words->size() % sizeof(Word) != 0)
+      return false;
+  return true;
+}
+
 bool wholeWords(const fb::Program &program) {
-  for (std::size_t i = 0; program.steps() && i < program.steps()->size(); ++i) {
-    const auto *queues = program.steps()->Get(i)->queues();
-    for (std::size_t k = 0; queues && k < queues->size(); ++k)
-      if (const auto *words = queues->Get(k)->words(); words && words->size() % sizeof(Word) != 0)
+  for (std::size_t c = 0; program.classes() && c < program.classes()->size(); ++c) {
+    const auto *programs = program.classes()->Get(c)->programs();
+    for (std::size_t i = 0; programs && i < programs->size(); ++i)
+      if (!wholeWords(*programs->Get(i)))
         return false;
   }
   return true;

@@ -48,18 +48,20 @@ public:
   std::span<const std::uint8_t> build() {
     const auto model = buildModel();
     const auto tokenizer = buildTokenizer();
-    const auto regions = table(p.regions, [&](const Region &r) { return buildRegion(r); });
-    const auto steps = table(p.steps, [&](const StepProgram &s) { return buildStep(s); });
-    const auto maps = table(p.sxmMaps, [&](const std::vector<std::int16_t> &map) {
-      return fb::CreateSxmMap(b, b.CreateVector(map));
+    const auto topology = b.CreateString(p.topology);
+    const auto classes = table(p.classes, [&](const ChipClass &c) { return buildClass(c); });
+    const auto chips = table(p.chips, [&](const Chip &c) { return buildChip(c); });
+    std::vector<fb::Wire> cables;
+    for (const Wire &w : p.wires)
+      cables.emplace_back(w.chipA, w.linkA, w.chipB, w.linkB);
+    const auto wires = b.CreateVectorOfStructs(cables);
+    const auto steps = table(p.steps, [&](const SystemStep &s) {
+      const auto name = b.CreateString(s.name);
+      return fb::CreateSystemStep(b, name, number(s.kind), s.tokens, s.context, s.users, s.predictedCycles);
     });
-    std::vector<fb::Loopback> links;
-    for (auto [from, to] : p.loopbacks)
-      links.emplace_back(from, to);
-    const auto loopbacks = b.CreateVectorOfStructs(links);
     const auto text = b.CreateString(yaml);
-    b.Finish(fb::CreateProgram(b, kFormatVersion, isaHash(), text, hash64(yaml), model, tokenizer, regions, steps,
-                               maps, loopbacks, p.residentCode));
+    b.Finish(fb::CreateProgram(b, kFormatVersion, isaHash(), text, hash64(yaml), model, tokenizer, p.tp, p.pp, topology,
+                               classes, chips, wires, steps, p.residentCode, p.hasWeights));
     return {b.GetBufferPointer(), b.GetSize()};
   }
 
@@ -102,17 +104,30 @@ private:
     return fb::CreateQueueCode(b, number(code.queue.unit), number(code.queue.side), code.queue.index, words, labels);
   }
 
-  Offset<fb::Step> buildStep(const StepProgram &s) {
-    const auto name = b.CreateString(s.name);
+  Offset<fb::ChipClass> buildClass(const ChipClass &c) {
+    const auto name = b.CreateString(c.name);
+    const auto regions = table(c.regions, [&](const Region &r) { return buildRegion(r); });
+    const auto programs = table(c.programs, [&](const StepProgram &s) { return buildProgram(s); });
+    const auto maps = table(c.sxmMaps, [&](const std::vector<std::int16_t> &map) {
+      return fb::CreateSxmMap(b, b.CreateVector(map));
+    });
+    return fb::CreateChipClass(b, name, regions, c.imageBytes, programs, maps, c.layerCount);
+  }
+
+  Offset<fb::Chip> buildChip(const Chip &c) {
+    const auto start = b.CreateVector(c.start);
+    return fb::CreateChip(b, c.chipClass, c.imageOffset, start, c.stage, c.shard, c.firstLayer);
+  }
+
+  Offset<fb::StepProgram> buildProgram(const StepProgram &s) {
     const auto queues = table(s.queues, [&](const QueueCode &q) { return buildQueue(q); });
     const auto labels = strings(s.labels);
     const auto inputs = table(s.inputs, [&](const Binding &x) { return buildBinding(x); });
     const auto outputs = table(s.outputs, [&](const Binding &x) { return buildBinding(x); });
     const fb::Utilization use(s.utilization.mxm, s.utilization.vxm, s.utilization.sxm, s.utilization.mem,
                               s.utilization.streams);
-    return fb::CreateStep(b, name, number(s.kind), s.tokens, s.context, s.predictedCycles, s.weightStreamBoundCycles,
-                          s.resourceBoundCycles, s.criticalPathCycles, s.lowerBoundCycles, &use, queues, labels,
-                          inputs, outputs);
+    return fb::CreateStepProgram(b, s.predictedCycles, s.weightStreamBoundCycles, s.resourceBoundCycles,
+                                 s.criticalPathCycles, s.lowerBoundCycles, &use, queues, labels, inputs, outputs);
   }
 };
 
@@ -122,12 +137,15 @@ std::uint64_t metadataEstimate(const Program &p) {
   for (const auto *list : {&p.tokenizer.tokens, &p.tokenizer.merges})
     for (const std::string &s : *list)
       bytes += s.size() + 32;
-  bytes += p.regions.size() * 256 + p.sxmMaps.size() * 1024;
-  for (const StepProgram &step : p.steps) {
-    for (const QueueCode &code : step.queues)
-      bytes += code.words.size() * 18 + 64;
-    for (const std::string &s : step.labels)
-      bytes += s.size() + 32;
+  bytes += p.chips.size() * (64 + 8 * p.steps.size()) + p.wires.size() * 8;
+  for (const ChipClass &chipClass : p.classes) {
+    bytes += chipClass.regions.size() * 256 + chipClass.sxmMaps.size() * 1024;
+    for (const StepProgram &step : chipClass.programs) {
+      for (const QueueCode &code : step.queues)
+        bytes += code.words.size() * 18 + 64;
+      for (const std::string &s : step.labels)
+        bytes += s.size() + 32;
+    }
   }
   return bytes;
 }

@@ -129,12 +129,34 @@ private:
       array(t->types(), "tokenizer.types", "token types");
       array(t->merges(), "tokenizer.merges", "offsets of merges");
     }
-    each(p.regions(), "regions", [&](const fb::Region &r, const std::string &at) { region(r, at); });
-    each(p.sxm_maps(), "sxm_maps", [&](const fb::SxmMap &m, const std::string &at) {
+    SCALAR(Program, &p, VT_TP, tp);
+    SCALAR(Program, &p, VT_PP, pp);
+    SCALAR(Program, &p, VT_HAS_WEIGHTS, has_weights);
+    text(p.topology(), "topology");
+    each(p.classes(), "classes", [&](const fb::ChipClass &c, const std::string &at) { chipClass(c, at); });
+    each(p.chips(), "chips", [&](const fb::Chip &c, const std::string &at) { chip(c, at); });
+    array(p.wires(), "wires", "pairs of chip and link");
+    each(p.steps(), "steps", [&](const fb::SystemStep &s, const std::string &at) { step(s, at); });
+  }
+
+  void chipClass(const fb::ChipClass &c, const std::string &prefix) {
+    text(c.name(), prefix + "name");
+    SCALAR(ChipClass, &c, VT_IMAGE_BYTES, image_bytes);
+    SCALAR(ChipClass, &c, VT_LAYER_COUNT, layer_count);
+    each(c.regions(), prefix + "regions", [&](const fb::Region &r, const std::string &at) { region(r, at); });
+    each(c.sxm_maps(), prefix + "sxm_maps", [&](const fb::SxmMap &m, const std::string &at) {
       array(m.lanes(), at + "lanes", "source lanes");
     });
-    array(p.loopbacks(), "loopbacks", "pairs of links");
-    each(p.steps(), "steps", [&](const fb::Step &s, const std::string &at) { step(s, at); });
+    each(c.programs(), prefix + "programs", [&](const fb::StepProgram &s, const std::string &at) { stepProgram(s, at); });
+  }
+
+  void chip(const fb::Chip &c, const std::string &prefix) {
+    SCALAR(Chip, &c, VT_CHIP_CLASS, chip_class);
+    SCALAR(Chip, &c, VT_IMAGE_OFFSET, image_offset);
+    array(c.start(), prefix + "start", "start cycles, one per step");
+    SCALAR(Chip, &c, VT_STAGE, stage);
+    SCALAR(Chip, &c, VT_SHARD, shard);
+    SCALAR(Chip, &c, VT_FIRST_LAYER, first_layer);
   }
 
   template <typename Vector, typename Visit> void each(const Vector *v, const std::string &name, Visit visit) {
@@ -167,16 +189,21 @@ private:
     SCALAR(Binding, &b, VT_ROW0, row0);
   }
 
-  void step(const fb::Step &s, const std::string &prefix) {
+  void step(const fb::SystemStep &s, const std::string &prefix) {
     text(s.name(), prefix + "name");
-    SCALAR(Step, &s, VT_KIND, kind);
-    SCALAR(Step, &s, VT_TOKENS, tokens);
-    SCALAR(Step, &s, VT_CONTEXT, context);
-    SCALAR(Step, &s, VT_PREDICTED_CYCLES, predicted_cycles);
-    SCALAR(Step, &s, VT_WEIGHT_STREAM_BOUND_CYCLES, weight_stream_bound_cycles);
-    SCALAR(Step, &s, VT_RESOURCE_BOUND_CYCLES, resource_bound_cycles);
-    SCALAR(Step, &s, VT_CRITICAL_PATH_CYCLES, critical_path_cycles);
-    SCALAR(Step, &s, VT_LOWER_BOUND_CYCLES, lower_bound_cycles);
+    SCALAR(SystemStep, &s, VT_KIND, kind);
+    SCALAR(SystemStep, &s, VT_TOKENS, tokens);
+    SCALAR(SystemStep, &s, VT_CONTEXT, context);
+    SCALAR(SystemStep, &s, VT_USERS, users);
+    SCALAR(SystemStep, &s, VT_PREDICTED_CYCLES, predicted_cycles);
+  }
+
+  void stepProgram(const fb::StepProgram &s, const std::string &prefix) {
+    SCALAR(StepProgram, &s, VT_PREDICTED_CYCLES, predicted_cycles);
+    SCALAR(StepProgram, &s, VT_WEIGHT_STREAM_BOUND_CYCLES, weight_stream_bound_cycles);
+    SCALAR(StepProgram, &s, VT_RESOURCE_BOUND_CYCLES, resource_bound_cycles);
+    SCALAR(StepProgram, &s, VT_CRITICAL_PATH_CYCLES, critical_path_cycles);
+    SCALAR(StepProgram, &s, VT_LOWER_BOUND_CYCLES, lower_bound_cycles);
     if (const fb::Utilization *u = s.utilization())
       rows.push_back({offsetOf(u), sizeof *u, prefix + "utilization",
                       fmt::format("mxm {} vxm {} sxm {} mem {} streams {}", u->mxm(), u->vxm(), u->sxm(), u->mem(),

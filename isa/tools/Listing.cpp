@@ -21,23 +21,23 @@ const char *kindName(Region::Kind kind) {
 
 char sideLetter(Side side) { return side == Side::East ? 'e' : 'w'; }
 
-void printRegions(const Program &program) {
-  const auto rowBytes = static_cast<std::uint64_t>(program.machine.rowBytes());
+void printRegions(const Machine &machine, const ChipClass &chip) {
+  const auto rowBytes = static_cast<std::uint64_t>(machine.rowBytes());
   std::array<std::uint64_t, 4> bytes{};
   std::size_t nameWidth = 6;
-  for (const Region &r : program.regions) {
+  for (const Region &r : chip.regions) {
     bytes[static_cast<std::size_t>(r.kind)] += std::uint64_t{r.rows} * r.slices * rowBytes;
     nameWidth = std::max(nameWidth, r.name.size());
   }
-  const auto capacity = static_cast<double>(program.machine.memoryBytes());
-  fmt::print("\nmemory {} bytes\n", program.machine.memoryBytes());
+  const auto capacity = static_cast<double>(machine.memoryBytes());
+  fmt::print("\nmemory {} bytes\n", machine.memoryBytes());
   for (std::size_t k = 0; k < bytes.size(); ++k)
     fmt::print("  {:<9} {:>12} bytes {:>6.2f} %\n", kindName(static_cast<Region::Kind>(k)), bytes[k],
                100.0 * static_cast<double>(bytes[k]) / capacity);
-  if (program.regions.empty())
+  if (chip.regions.empty())
     return;
   fmt::print("\n{:<{}}  {:<8}  {:<10}  bank  {:<12}  {:>12}\n", "region", nameWidth, "kind", "slices", "rows", "bytes");
-  for (const Region &r : program.regions) {
+  for (const Region &r : chip.regions) {
     const char side = sideLetter(r.side);
     const std::string slices = r.slices == 1 ? fmt::format("{}{}", side, r.slice0)
                                              : fmt::format("{}{}..{}{}", side, r.slice0, side, r.slice0 + r.slices - 1);
@@ -47,23 +47,25 @@ void printRegions(const Program &program) {
   }
 }
 
-void printSteps(const Program &program) {
+void printSteps(const Program &program, const ChipClass &chip) {
   fmt::print("\n{:<20}  {:<7}  {:>6}  {:>7}  {:>6}  {:>9}  {:>11}  {:>10}  {:>10}\n", "step", "kind", "tokens",
              "context", "queues", "words", "dispatches", "predicted", "bound");
-  for (const StepProgram &s : program.steps) {
+  for (std::size_t i = 0; i < program.steps.size(); ++i) {
+    const SystemStep &step = program.steps[i];
+    const StepProgram &s = chip.programs[i];
     std::size_t words = 0;
     for (const QueueCode &code : s.queues)
       words += code.words.size();
     const std::size_t dispatches = expand(program.machine, s).dispatches.size();
-    fmt::print("{:<20}  {:<7}  {:>6}  {:>7}  {:>6}  {:>9}  {:>11}  {:>10}  {:>10}\n", s.name,
-               s.kind == StepProgram::Kind::Prefill ? "prefill" : "decode", s.tokens, s.context, s.queues.size(),
+    fmt::print("{:<20}  {:<7}  {:>6}  {:>7}  {:>6}  {:>9}  {:>11}  {:>10}  {:>10}\n", step.name,
+               step.kind == StepKind::Prefill ? "prefill" : "decode", step.tokens, step.context, s.queues.size(),
                words, dispatches, s.predictedCycles, s.lowerBoundCycles);
   }
 }
 
-void printStep(const Program &program, const StepProgram &step) {
+void printStep(const Program &program, const std::string &name, const StepProgram &step) {
   const Expansion expansion = expand(program.machine, step);
-  fmt::print("step {}: {} dispatches, claims {} cycles\n{:>8}  {:<9}  {}\n", quote(step.name),
+  fmt::print("step {}: {} dispatches, claims {} cycles\n{:>8}  {:<9}  {}\n", quote(name),
              expansion.dispatches.size(), step.predictedCycles, "cycle", "queue", "instruction");
   for (const Finding &finding : expansion.findings)
     fmt::print("# {}\n", finding.str());
@@ -94,22 +96,24 @@ void printSummary(const Program &program, const std::string &path) {
   fmt::print("text     {}; tokenizer {}, {} tokens; {} SXM maps; image {} bytes\n",
              program.residentCode ? "resident in the queues" : "fetched by ifetch",
              program.tokenizer.model.empty() ? "none" : program.tokenizer.model, program.tokenizer.tokens.size(),
-             program.sxmMaps.size(), program.image.size());
-  printRegions(program);
-  printSteps(program);
+             program.classes[0].sxmMaps.size(), program.image.size());
+  for (const ChipClass &chip : program.classes) {
+    printRegions(program.machine, chip);
+    printSteps(program, chip);
+  }
 }
 
 Status printSchedule(const Program &program, const std::optional<std::string> &name) {
   bool found = false;
-  for (const StepProgram &step : program.steps) {
-    if (name && step.name != *name)
+  for (std::size_t i = 0; i < program.steps.size(); ++i) {
+    if (name && program.steps[i].name != *name)
       continue;
     found = true;
-    printStep(program, step);
+    printStep(program, program.steps[i].name, program.classes[0].programs[i]);
   }
   if (!found && name) {
     std::string names;
-    for (const StepProgram &step : program.steps)
+    for (const SystemStep &step : program.steps)
       names += (names.empty() ? "" : ", ") + step.name;
     return Error{"", "no step is called '" + *name + "'; the program has " + (names.empty() ? "none" : names)};
   }
@@ -118,13 +122,14 @@ Status printSchedule(const Program &program, const std::optional<std::string> &n
 
 bool printFindings(const Program &program, const std::string &path) {
   std::size_t count = 0;
-  for (const StepProgram &step : program.steps) {
-    const LegalityReport report = checkLegality(program, step);
+  for (std::size_t i = 0; i < program.steps.size(); ++i) {
+    const std::string name = quote(program.steps[i].name);
+    const LegalityReport report = checkLegality(program, 0, i);
     for (const Finding &finding : report.findings)
-      fmt::print("{}: step {}: {}\n", path, quote(step.name), finding.str());
+      fmt::print("{}: step {}: {}\n", path, name, finding.str());
     count += report.findings.size();
-    fmt::print("{}: step {}: {} dispatches, {} cycles, {} findings\n", path, quote(step.name), report.dispatches,
-               report.length, report.findings.size());
+    fmt::print("{}: step {}: {} dispatches, {} cycles, {} findings\n", path, name, report.dispatches, report.length,
+               report.findings.size());
   }
   if (count > 0)
     fmt::print(stderr, "{}: error: the program is not legal: {} findings, listed on standard output; compile or assemble it anew\n", path, count);

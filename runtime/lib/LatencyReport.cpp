@@ -17,9 +17,11 @@ double chipUs(const StepRecord &record, const isa::Machine &machine) {
   return static_cast<double>(record.simulatedCycles) / (machine.clockGHz * 1e3);
 }
 
-double hostUs(const isa::StepProgram &program, const isa::Machine &machine) {
-  double in = bytesOf(findBinding(program.inputs, "token")) + bytesOf(findBinding(program.inputs, "position"));
-  double out = bytesOf(findBinding(program.outputs, "logits"));
+double hostUs(const isa::Program &program, std::size_t step) {
+  const isa::Machine &machine = program.machine;
+  const isa::StepProgram &chip = program.classes[0].programs[step];
+  double in = bytesOf(findBinding(chip.inputs, "token")) + bytesOf(findBinding(chip.inputs, "position"));
+  double out = bytesOf(findBinding(chip.outputs, "logits"));
   return 2 * machine.hostLatencyUs + (in + out) / (machine.hostGBps * 1e3);
 }
 
@@ -32,7 +34,7 @@ Latency summarize(std::span<const StepRecord> records, std::optional<std::size_t
   for (std::size_t i = 0; i < records.size(); ++i) {
     double us = chipUs(records[i], program.machine);
     if (withHost)
-      us += hostUs(program.steps[records[i].step.program], program.machine);
+      us += hostUs(program, records[i].step.program);
     (i <= *firstTokenStep ? first : later) += us;
   }
   out.ttftUs = first;

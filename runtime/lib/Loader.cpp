@@ -9,7 +9,7 @@
 namespace lpu::rt {
 namespace {
 
-Status checkBinding(const isa::StepProgram &step, const isa::Binding *binding, const std::string &place,
+Status checkBinding(const isa::SystemStep &step, const isa::Binding *binding, const std::string &place,
                     const char *name, std::uint32_t elements) {
   if (!binding)
     return Error{place, fmt::format("program '{}' has no binding '{}'; compile the model again", step.name, name)};
@@ -37,14 +37,16 @@ Status checkRunnable(const isa::Program &program, const std::string &path) {
   if (!program.tokenizer.tokens.empty() && program.tokenizer.tokens.size() > model.vocabulary)
     return Error{path, fmt::format("the tokenizer has {} tokens, the model only {}; compile the model again",
                                    program.tokenizer.tokens.size(), model.vocabulary)};
-  for (const isa::StepProgram &step : program.steps) {
+  for (std::size_t i = 0; i < program.steps.size(); ++i) {
+    const isa::SystemStep &step = program.steps[i];
+    const isa::StepProgram &chip = program.classes[0].programs[i];
     if (step.tokens == 0 || step.tokens > step.context)
       return Error{path, fmt::format("program '{}' feeds {} tokens into a context of {}; compile the model again",
                                      step.name, step.tokens, step.context)};
     for (const char *name : {"token", "position"})
-      if (Status s = checkBinding(step, findBinding(step.inputs, name), path, name, 1); !s)
+      if (Status s = checkBinding(step, findBinding(chip.inputs, name), path, name, 1); !s)
         return s;
-    if (Status s = checkBinding(step, findBinding(step.outputs, "logits"), path, "logits", model.vocabulary); !s)
+    if (Status s = checkBinding(step, findBinding(chip.outputs, "logits"), path, "logits", model.vocabulary); !s)
       return s;
   }
   if (contextLimit(program) == 0)

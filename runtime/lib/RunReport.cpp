@@ -22,11 +22,11 @@ void addLatency(Json &to, const Latency &latency) {
   to["tokens_per_second"] = number(latency.tokensPerSecond);
 }
 
-const char *kindName(isa::StepProgram::Kind kind) {
-  return kind == isa::StepProgram::Kind::Prefill ? "prefill" : "decode";
+const char *kindName(isa::StepKind kind) {
+  return kind == isa::StepKind::Prefill ? "prefill" : "decode";
 }
 
-Json stepJson(const StepRecord &record, const isa::StepProgram &program) {
+Json stepJson(const StepRecord &record, const isa::SystemStep &program) {
   return {{"kind", kindName(program.kind)},
           {"program", program.name},
           {"position", record.step.position},
@@ -66,7 +66,7 @@ std::string reportTable(const RunReport &report, const isa::Program &program) {
   for (const StepRecord &r : report.steps) {
     predicted += r.predictedCycles;
     simulated += r.simulatedCycles;
-    decodes += program.steps[r.step.program].kind == isa::StepProgram::Kind::Decode;
+    decodes += program.steps[r.step.program].kind == isa::StepKind::Decode;
   }
   const auto &[chip, host] = std::pair{report.chip, report.withHost};
   std::string out;

@@ -18,13 +18,14 @@ void Session::write(const isa::StepProgram &target, const char *name, std::span<
 }
 
 Result<std::vector<float>> Session::run(const PlannedStep &step, std::span<const TokenId> tokens) {
-  const isa::StepProgram &target = program.steps[step.program];
+  const isa::SystemStep &target = program.steps[step.program];
+  const isa::StepProgram &chip = program.classes[0].programs[step.program];
   std::vector<std::int32_t> ids(tokens.begin(), tokens.end()), positions;
   ids.resize(target.tokens, 0);
   for (std::uint32_t i = 0; i < target.tokens; ++i)
     positions.push_back(static_cast<std::int32_t>(step.position + i));
-  write(target, "token", ids);
-  write(target, "position", positions);
+  write(chip, "token", ids);
+  write(chip, "position", positions);
 
   sim::StepResult result = simulator.run(step.program);
   if (result.violation) {
@@ -36,7 +37,7 @@ Result<std::vector<float>> Session::run(const PlannedStep &step, std::span<const
     observer(steps.back());
   std::vector<float> rows;
   if (functional()) {
-    std::vector<std::uint8_t> raw = simulator.readOutput(*findBinding(target.outputs, "logits"));
+    std::vector<std::uint8_t> raw = simulator.readOutput(*findBinding(chip.outputs, "logits"));
     rows.resize(std::size_t{step.tokens} * program.model.vocabulary);
     std::memcpy(rows.data(), raw.data(), std::min(raw.size(), rows.size() * sizeof(float)));
   }

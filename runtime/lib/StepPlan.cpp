@@ -12,12 +12,12 @@
 namespace lpu::rt {
 namespace {
 
-using Kind = isa::StepProgram::Kind;
+using Kind = isa::StepKind;
 
 class Planner {
 public:
-  explicit Planner(std::span<const isa::StepProgram> programs) : programs(programs) {
-    for (const isa::StepProgram &p : programs)
+  explicit Planner(std::span<const isa::SystemStep> programs) : programs(programs) {
+    for (const isa::SystemStep &p : programs)
       if (p.kind == Kind::Prefill)
         chunkSizes.insert(p.tokens);
   }
@@ -55,7 +55,7 @@ private:
   std::optional<std::size_t> smallest(Kind kind, std::uint32_t tokens, std::uint32_t position) const {
     std::optional<std::size_t> best;
     for (std::size_t i = 0; i < programs.size(); ++i) {
-      const isa::StepProgram &p = programs[i];
+      const isa::SystemStep &p = programs[i];
       if (p.kind == kind && p.tokens == tokens && std::uint64_t{position} + tokens <= p.context &&
           (!best || p.context < programs[*best].context))
         best = i;
@@ -63,7 +63,7 @@ private:
     return best;
   }
 
-  std::span<const isa::StepProgram> programs;
+  std::span<const isa::SystemStep> programs;
   std::set<std::uint32_t> chunkSizes;
 };
 
@@ -71,7 +71,7 @@ private:
 
 std::uint32_t contextLimit(const isa::Program &program) {
   std::uint32_t limit = 0;
-  for (const isa::StepProgram &p : program.steps)
+  for (const isa::SystemStep &p : program.steps)
     if (p.kind == Kind::Decode && p.tokens == 1)
       limit = std::max(limit, p.context);
   return program.model.maxContext ? std::min(limit, program.model.maxContext) : limit;

@@ -17,6 +17,8 @@ ProgramBuilder::ProgramBuilder(const std::string &preset) {
   if (!loaded)
     throw std::runtime_error(loaded.error().str());
   machine = *loaded;
+  program.classes.push_back({"all", {}, 0, {}, {}, 0});
+  program.chips.emplace_back();
 }
 
 isa::Word ProgramBuilder::word(const std::string &text) {
@@ -75,7 +77,6 @@ ProgramBuilder &ProgramBuilder::nextStep() {
 
 void ProgramBuilder::closeStep() {
   isa::StepProgram step;
-  step.name = "step" + std::to_string(program.steps.size());
   step.labels = labels;
   bool notified = isBare;
   for (auto &[name, text] : queues) {
@@ -93,32 +94,37 @@ void ProgramBuilder::closeStep() {
     code.labels.insert(code.labels.end(), text.labels.begin(), text.labels.end());
     step.queues.push_back(std::move(code));
   }
-  program.steps.push_back(std::move(step));
+  isa::SystemStep system;
+  system.name = "step" + std::to_string(program.steps.size());
+  program.steps.push_back(std::move(system));
+  chip().programs.push_back(std::move(step));
+  program.chips[0].start.push_back(0);
   queues.clear();
 }
 
 ProgramBuilder &ProgramBuilder::constant(isa::Side side, int slice, int bank, int row, const Row &bytes) {
   region(isa::Region::Kind::Constant, side, slice, bank, row);
-  program.regions.back().imageOffset = image.size();
+  chip().regions.back().imageOffset = image.size();
   image.insert(image.end(), bytes.begin(), bytes.end());
   return *this;
 }
 
 ProgramBuilder &ProgramBuilder::region(isa::Region::Kind kind, isa::Side side, int slice, int bank, int row, int rows) {
   isa::Region r;
-  r.name = "region" + std::to_string(program.regions.size());
+  r.name = "region" + std::to_string(chip().regions.size());
   r.kind = kind;
   r.side = side;
   r.slice0 = static_cast<std::uint16_t>(slice);
   r.bank = static_cast<std::uint8_t>(bank);
   r.row0 = static_cast<std::uint16_t>(row);
   r.rows = static_cast<std::uint16_t>(rows);
-  program.regions.push_back(r);
+  chip().regions.push_back(r);
   return *this;
 }
 
 isa::Program ProgramBuilder::finish() {
   closeStep();
+  chip().imageBytes = image.size();
   auto owner = std::make_shared<std::vector<std::uint8_t>>(std::move(image));
   program.image = *owner;
   program.imageOwner = owner;

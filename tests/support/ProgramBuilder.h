@@ -21,6 +21,7 @@ public:
 
   isa::Program program;
   isa::Machine &machine = program.machine;
+  isa::ChipClass &chip() { return program.classes[0]; }
 
   /// Places an instruction; cycles of one queue must grow. Throws on bad text.
   ProgramBuilder &at(isa::Cycle cycle, const std::string &queue, const std::string &instruction);

@@ -166,9 +166,10 @@ private:
   /// The last net before the file: the decoded words against the rules of the machine.
   Status checkWords(const isa::Program &program) {
     options.progress("checking the program");
-    for (const isa::StepProgram &step : program.steps)
-      for (const isa::Finding &finding : isa::checkLegality(program, step).findings)
-        return Error{options.input, fmt::format("the compiler made an illegal program, please report it: {}: {}", step.name, finding.str())};
+    for (std::size_t c = 0; c < program.classes.size(); ++c)
+      for (std::size_t i = 0; i < program.steps.size(); ++i)
+        for (const isa::Finding &finding : isa::checkLegality(program, c, i).findings)
+          return Error{options.input, fmt::format("the compiler made an illegal program, please report it: {}: {}", program.steps[i].name, finding.str())};
     return Ok{};
   }
 

@@ -11,7 +11,7 @@ namespace {
 
 std::int64_t bytesOf(const isa::Program &program, std::initializer_list<isa::Region::Kind> kinds) {
   std::int64_t bytes = 0;
-  for (const isa::Region &region : program.regions)
+  for (const isa::Region &region : program.classes.front().regions)
     for (isa::Region::Kind kind : kinds)
       if (region.kind == kind)
         bytes += std::int64_t{region.slices} * region.rows * program.machine.rowBytes();
@@ -42,12 +42,14 @@ std::string reportJson(const DriverResult &result) {
                       {"capacity_bytes", program.machine.memoryBytes()}};
   report["instruction_delivery"] = program.residentCode ? "resident in the queues, space charged to memory" : "fetched";
   auto &programs = report["programs"] = nlohmann::ordered_json::array();
-  for (const isa::StepProgram &step : program.steps) {
+  for (std::size_t i = 0; i < program.steps.size(); ++i) {
+    const isa::SystemStep &system = program.steps[i];
+    const isa::StepProgram &step = program.classes.front().programs[i];
     const isa::Utilization &u = step.utilization;
-    programs.push_back({{"name", step.name},
-                        {"kind", step.kind == isa::StepProgram::Kind::Prefill ? "prefill" : "decode"},
-                        {"context", step.context},
-                        {"tokens", step.tokens},
+    programs.push_back({{"name", system.name},
+                        {"kind", system.kind == isa::StepKind::Prefill ? "prefill" : "decode"},
+                        {"context", system.context},
+                        {"tokens", system.tokens},
                         {"predicted_cycles", step.predictedCycles},
                         {"weight_stream_bound_cycles", step.weightStreamBoundCycles},
                         {"resource_bound_cycles", step.resourceBoundCycles},
@@ -74,11 +76,14 @@ std::string reportTable(const isa::Program &program) {
   line("activations", bytesOf(program, {Kind::Scratch}));
   line("instruction text", bytesOf(program, {Kind::Code}));
   out += fmt::format("\n  {:<16}{:>8}{:>8}{:>10}{:>12}{:>10}{:>10}{:>8}{:>8}\n", "program", "tokens", "context", "cycles", "us", "bound", "ratio", "mxm %", "vxm %");
-  for (const isa::StepProgram &step : program.steps)
-    out += fmt::format("  {:<16}{:>8}{:>8}{:>10}{:>12.2f}{:>10}{:>10.3f}{:>8.1f}{:>8.1f}\n", step.name, step.tokens, step.context, step.predictedCycles,
+  for (std::size_t i = 0; i < program.steps.size(); ++i) {
+    const isa::SystemStep &system = program.steps[i];
+    const isa::StepProgram &step = program.classes.front().programs[i];
+    out += fmt::format("  {:<16}{:>8}{:>8}{:>10}{:>12.2f}{:>10}{:>10.3f}{:>8.1f}{:>8.1f}\n", system.name, system.tokens, system.context, step.predictedCycles,
                        static_cast<double>(step.predictedCycles) / (program.machine.clockGHz * 1e3), step.lowerBoundCycles,
                        static_cast<double>(step.predictedCycles) / static_cast<double>(std::max<isa::Cycle>(1, step.lowerBoundCycles)),
                        100 * step.utilization.mxm, 100 * step.utilization.vxm);
+  }
   return out;
 }
 

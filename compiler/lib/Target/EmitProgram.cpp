@@ -67,13 +67,16 @@ public:
     for (auto step : module.getOps<timed::ProgramOp>())
       if (Status emitted = emitStep(step); !emitted)
         return emitted.error();
+    chip.name = "all", chip.layerCount = program.model.layers;
+    program.chips = {isa::Chip{0, 0, std::vector<isa::Cycle>(program.steps.size()), 0, 0, 0}};
+    program.classes = {std::move(chip)};
     return std::move(program);
   }
 
 private:
-  /// A model without weights shares one stretch of zeros among all constants: the program can be timed, not computed.
+  /// Without weights constants have a place and no contents: the program can be timed, not computed.
   Status emitRegions(WeightStore &store) {
-    std::uint64_t size = 0, largest = 0;
+    std::uint64_t size = 0;
     for (auto op : module.getOps<timed::RegionOp>()) {
       isa::Region region;
       region.name = op.getName().str();
@@ -83,19 +86,21 @@ private:
       region.bank = static_cast<std::uint8_t>(op.getBank());
       region.row0 = static_cast<std::uint16_t>(op.getRow()), region.rows = static_cast<std::uint16_t>(op.getRows());
       if (region.kind == isa::Region::Kind::Constant) {
-        std::uint64_t bytes = std::uint64_t{region.slices} * region.rows * static_cast<std::uint64_t>(machine.rowBytes());
-        region.imageOffset = store.hasWeights() ? size : 0;
-        size += bytes;
-        largest = std::max(largest, bytes);
+        region.imageOffset = size;
+        size += std::uint64_t{region.slices} * region.rows * static_cast<std::uint64_t>(machine.rowBytes());
       }
-      program.regions.push_back(region);
+      chip.regions.push_back(region);
     }
-    auto image = std::make_shared<std::vector<std::uint8_t>>(store.hasWeights() ? size : largest);
+    chip.imageBytes = size;
+    program.hasWeights = store.hasWeights();
+    if (!program.hasWeights)
+      return Ok{};
+    auto image = std::make_shared<std::vector<std::uint8_t>>(size);
     Contents contents(store, machine);
     std::size_t index = 0;
     for (auto op : module.getOps<timed::RegionOp>()) {
-      const isa::Region &region = program.regions[index++];
-      if (region.kind != isa::Region::Kind::Constant || !store.hasWeights())
+      const isa::Region &region = chip.regions[index++];
+      if (region.kind != isa::Region::Kind::Constant)
         continue;
       std::size_t bytes = std::size_t{region.slices} * region.rows * static_cast<std::size_t>(machine.rowBytes());
       if (Status filled = contents.fill(op, std::span(*image).subspan(region.imageOffset, bytes)); !filled)
@@ -107,12 +112,14 @@ private:
   }
 
   Status emitStep(timed::ProgramOp op) {
+    isa::SystemStep system;
+    system.name = op.getSymName().str();
+    system.kind = op.getKind() == "prefill" ? isa::StepKind::Prefill : isa::StepKind::Decode;
+    system.tokens = static_cast<std::uint32_t>(op.getTokens()), system.context = static_cast<std::uint32_t>(op.getContext());
+    system.predictedCycles = static_cast<isa::Cycle>(op.getCycles());
+    program.model.maxContext = std::max(program.model.maxContext, system.context);
     isa::StepProgram step;
-    step.name = op.getSymName().str();
-    step.kind = op.getKind() == "prefill" ? isa::StepProgram::Kind::Prefill : isa::StepProgram::Kind::Decode;
-    step.tokens = static_cast<std::uint32_t>(op.getTokens()), step.context = static_cast<std::uint32_t>(op.getContext());
-    program.model.maxContext = std::max(program.model.maxContext, step.context);
-    step.predictedCycles = static_cast<isa::Cycle>(op.getCycles());
+    step.predictedCycles = system.predictedCycles;
     step.weightStreamBoundCycles = whole(op.getBounds(), "weight_stream"), step.resourceBoundCycles = whole(op.getBounds(), "resource");
     step.criticalPathCycles = whole(op.getBounds(), "critical_path"), step.lowerBoundCycles = whole(op.getBounds(), "lower");
     step.utilization = {real(op.getUsage(), "mxm"), real(op.getUsage(), "vxm"), real(op.getUsage(), "sxm"), real(op.getUsage(), "mem"),
@@ -147,13 +154,15 @@ private:
           return added;
       step.queues.push_back(std::move(code));
     }
-    program.steps.push_back(std::move(step));
+    program.steps.push_back(std::move(system));
+    chip.programs.push_back(std::move(step));
     return Ok{};
   }
 
   ModuleOp module;
   const isa::Machine &machine;
   isa::Program program;
+  isa::ChipClass chip;
 };
 
 } // namespace

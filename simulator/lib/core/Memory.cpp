@@ -15,9 +15,9 @@ Memory::Memory(const isa::Machine &machine)
       rows(static_cast<std::size_t>(2) * machine.memSlicesPerSide * machine.memBanks * machine.memRowsPerBank),
       zeroRow(machine.rowBytes()), pool(machine.rowBytes()) {}
 
-Status Memory::load(const isa::Program &program) {
-  for (const Region &region : program.regions) {
-    Status status = loadRegion(program, region);
+Status Memory::load(const isa::ChipClass &chip, std::span<const std::uint8_t> image) {
+  for (const Region &region : chip.regions) {
+    Status status = loadRegion(region, image);
     if (!status)
       return status;
     if (region.kind == Region::Kind::Zero)
@@ -26,7 +26,7 @@ Status Memory::load(const isa::Program &program) {
   return Ok();
 }
 
-Status Memory::loadRegion(const isa::Program &program, const Region &region) {
+Status Memory::loadRegion(const Region &region, std::span<const std::uint8_t> image) {
   if (region.slice0 + region.slices > machine.memSlicesPerSide || region.bank >= machine.memBanks ||
       region.row0 + region.rows > machine.memRowsPerBank)
     return Error{region.name, fmt::format("region lies outside of the machine's memory ({} slices of {} banks of {} "
@@ -34,17 +34,18 @@ Status Memory::loadRegion(const isa::Program &program, const Region &region) {
                                           machine.memSlicesPerSide, machine.memBanks, machine.memRowsPerBank)};
   std::uint64_t bytes = std::uint64_t{region.rows} * region.slices * machine.rowBytes();
   bool constant = region.kind == Region::Kind::Constant;
-  if (constant && (region.imageOffset > program.image.size() || bytes > program.image.size() - region.imageOffset))
+  const bool filled = constant && !image.empty();
+  if (filled && (region.imageOffset > image.size() || bytes > image.size() - region.imageOffset))
     return Error{region.name, fmt::format("region needs image bytes {}..{}, the image has {}; compile again",
-                                          region.imageOffset, region.imageOffset + bytes, program.image.size())};
-  const std::uint8_t *next = constant ? program.image.data() + region.imageOffset : nullptr;
+                                          region.imageOffset, region.imageOffset + bytes, image.size())};
+  const std::uint8_t *next = filled ? image.data() + region.imageOffset : nullptr;
   for (int r = 0; r < region.rows; ++r)
     for (int i = 0; i < region.slices; ++i) {
       MemRow &row = bank(region.side, region.slice0 + i, region.bank)[region.row0 + r];
       row.kind = region.kind;
       row.bytes = next;
       row.written = constant || region.kind == Region::Kind::Zero ? full : 0;
-      if (constant)
+      if (filled)
         next += machine.rowBytes();
     }
   return Ok();

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,9 +30,10 @@ public:
   Memory(const Memory &) = delete;
   Memory &operator=(const Memory &) = delete;
 
-  /// Lays the program's regions over the rows. Error: a region outside of the
+  /// Lays a chip's regions over the rows. Constants are read in place from `image`,
+  /// the chip's own; an empty one (no weights) leaves them zeros. Error: a region outside of the
   /// machine or of the image.
-  Status load(const isa::Program &program);
+  Status load(const isa::ChipClass &chip, std::span<const std::uint8_t> image);
   /// Zero regions back to zeros.
   void clearState();
 
@@ -53,7 +55,7 @@ public:
   std::array<std::uint8_t, 32> sha256() const;
 
 private:
-  Status loadRegion(const isa::Program &program, const isa::Region &region);
+  Status loadRegion(const isa::Region &region, std::span<const std::uint8_t> image);
 
   const isa::Machine &machine;
   std::uint32_t full;

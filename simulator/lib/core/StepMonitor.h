@@ -13,13 +13,13 @@ public:
   StepMonitor(const isa::Machine &machine, Trace *trace) : faults(machine), trace(trace) {}
 
   /// `zero`: the absolute cycle at which the barrier will release.
-  void begin(const isa::StepProgram &step, Cycle zero) {
+  void begin(const std::string &name, const isa::StepProgram &step, Cycle zero) {
     faults.begin(zero);
     instructions = 0;
     running = 0;
     lastEffect = zero;
     if (trace)
-      trace->beginStep(step, zero);
+      trace->beginStep(name, step, zero);
   }
   void dispatched(int queue, const Dispatch &d) {
     ++instructions;

@@ -12,7 +12,7 @@ constexpr int kSquare = 16; ///< streams, and lanes of a superlane, of a transpo
 } // namespace
 
 const std::int16_t *SxmUnit::map(const Dispatch &d, const SxmOp &op, int entries, int limit) const {
-  const auto &maps = chip.program.sxmMaps;
+  const auto &maps = chip.chipClass.sxmMaps;
   if (op.map >= maps.size()) {
     fault("address-range", d, fmt::format("map {}; the program has {}", op.map, maps.size()));
     return nullptr;
@@ -47,7 +47,7 @@ bool SxmUnit::checkMap(const Dispatch &d, const SxmOp &op) const {
 void SxmUnit::move(const Dispatch &d, const SxmOp &op, const VectorValue *sources, std::uint8_t *out) const {
   const int lanes = chip.machine.lanes(), width = chip.machine.lanesPerSuperlane;
   const std::uint8_t *in = sources[0].data();
-  const std::int16_t *table = op.map < chip.program.sxmMaps.size() ? chip.program.sxmMaps[op.map].data() : nullptr;
+  const std::int16_t *table = op.map < chip.chipClass.sxmMaps.size() ? chip.chipClass.sxmMaps[op.map].data() : nullptr;
   for (int l = 0; l < lanes; ++l) {
     const int base = l - l % width, i = l % width;
     switch (d.op->opcode) {

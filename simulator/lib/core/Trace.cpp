@@ -63,7 +63,8 @@ void Trace::event(const std::string &json) {
   std::fwrite(json.data(), 1, json.size(), file);
 }
 
-void Trace::beginStep(const isa::StepProgram &program, isa::Cycle cycleZero) {
+void Trace::beginStep(const std::string &stepName, const isa::StepProgram &program, isa::Cycle cycleZero) {
+  name = stepName;
   step = &program;
   zero = cycleZero;
 }
@@ -83,7 +84,7 @@ void Trace::endStep(isa::Cycle cycles) {
   for (int q = 0; q < static_cast<int>(slices.size()); ++q)
     flush(q);
   event(fmt::format("{{\"ph\":\"X\",\"pid\":0,\"tid\":{},\"ts\":{},\"dur\":{},\"name\":{}}}", kStepTrack, base, cycles,
-                    quoted(step->name)));
+                    quoted(name)));
   base += cycles;
   writeTail();
 }

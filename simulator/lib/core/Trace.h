@@ -19,7 +19,7 @@ public:
   ~Trace();
 
   /// `zero`: absolute cycle of the step's cycle 0.
-  void beginStep(const isa::StepProgram &step, isa::Cycle zero);
+  void beginStep(const std::string &name, const isa::StepProgram &step, isa::Cycle zero);
   void dispatch(int queue, std::uint16_t label, isa::Cycle at) {
     Open &open = slices[queue];
     if (open.label == label && at - open.last <= kMergeGap) {
@@ -48,6 +48,7 @@ private:
 
   std::FILE *file;
   std::vector<Open> slices; ///< per queue
+  std::string name; ///< of the running step
   const isa::StepProgram *step = nullptr;
   isa::Cycle zero = 0, base = 0; ///< base: where this step starts in the trace
   bool first = true;

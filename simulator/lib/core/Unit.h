@@ -12,7 +12,7 @@ namespace lpu::sim {
 /// Everything one chip's units work with.
 struct ChipContext {
   const isa::Machine &machine;
-  const isa::Program &program;
+  const isa::ChipClass &chipClass;
   FaultLog &faults;
   VectorPool &rows;  ///< lanes bytes
   VectorPool &words; ///< lanes × 4 bytes

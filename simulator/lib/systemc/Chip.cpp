@@ -17,7 +17,7 @@ Chip::Chip(sc_core::sc_module_name name, const isa::Program &program, bool clock
            StepMonitor &monitor)
     : sc_module(name), machine(program.machine), rows(machine.lanes()),
       words(static_cast<std::size_t>(machine.lanes()) * 4, &rows),
-      sram(machine), context{machine, program, monitor.faults, rows, words, functional},
+      sram(machine), context{machine, program.classes[0], monitor.faults, rows, words, functional},
       monitor(monitor), modules{context, monitor, nullptr} {
   if (clocked) {
     clock = std::make_unique<sc_core::sc_clock>("clock", cycles(1));
@@ -100,7 +100,7 @@ QueueModule &Chip::buildUnit(int number) {
 
 void Chip::buildLinks(const isa::Program &program) {
   int base = isa::queueCount(machine) - machine.c2cLinks;
-  for (auto [a, b] : program.loopbacks) {
+  for (auto [chipA, a, chipB, b] : program.wires) {
     links.push_back(std::make_unique<Link>(moduleName("link", static_cast<int>(links.size())).c_str(), machine,
                                            base + a, base + b));
     c2cs[a]->link(*links.back());

@@ -38,24 +38,28 @@ Status checkBinding(const isa::Machine &m, const std::string &step, const Bindin
 
 Status checkProgram(const Program &program) {
   const isa::Machine &m = program.machine;
-  for (const isa::StepProgram &step : program.steps) {
+  if (program.chips.size() != 1)
+    return Error{"", fmt::format("{} chips; the simulator runs one", program.chips.size())};
+  for (std::size_t i = 0; i < program.steps.size(); ++i) {
+    const isa::StepProgram &step = program.classes[0].programs[i];
+    const std::string &name = program.steps[i].name;
     std::vector<bool> seen(isa::queueCount(m));
     for (const isa::QueueCode &code : step.queues) {
       int number = isa::queueNumber(m, code.queue);
       if (number < 0 || number >= isa::queueCount(m) || isa::queueAt(m, number) != code.queue)
-        return Error{step.name,
+        return Error{name,
                      fmt::format("the machine has no queue {}; compile for this machine", isa::queueName(code.queue))};
       if (seen[number])
-        return Error{step.name, fmt::format("queue {} has code twice; compile again", isa::queueName(code.queue))};
+        return Error{name, fmt::format("queue {} has code twice; compile again", isa::queueName(code.queue))};
       seen[number] = true;
     }
     for (const auto *bindings : {&step.inputs, &step.outputs})
       for (const Binding &binding : *bindings)
-        if (Status status = checkBinding(m, step.name, binding); !status)
+        if (Status status = checkBinding(m, name, binding); !status)
           return status;
   }
   std::vector<bool> wired(m.c2cLinks);
-  for (auto [a, b] : program.loopbacks) {
+  for (auto [chipA, a, chipB, b] : program.wires) {
     if (a >= m.c2cLinks || b >= m.c2cLinks || wired[a] || wired[b])
       return Error{
           "", fmt::format("loopback {}-{}: no such link, or one wired twice; links are 0..{}", a, b, m.c2cLinks - 1)};
@@ -71,7 +75,7 @@ public:
         monitor(program.machine, trace.get()),
         chip("chip", program, clocked, options.mode == Mode::Functional, monitor), steps(program.steps.size()) {}
 
-  Status load() { return chip.memory().load(program); }
+  Status load() { return chip.memory().load(program.classes[0], program.image); }
   void elaborate() { sc_core::sc_start(sc_core::SC_ZERO_TIME); }
 
   void writeInput(const Binding &binding, std::span<const std::uint8_t> data) override;
@@ -99,8 +103,9 @@ const DecodedStep &SystemCSimulator::decoded(std::size_t index) {
   if (!step) {
     step = std::make_unique<DecodedStep>();
     step->byNumber.resize(isa::queueCount(program.machine));
-    step->queues.reserve(program.steps[index].queues.size());
-    for (const isa::QueueCode &code : program.steps[index].queues) {
+    const isa::StepProgram &text = program.classes[0].programs[index];
+    step->queues.reserve(text.queues.size());
+    for (const isa::QueueCode &code : text.queues) {
       step->queues.push_back(decodeQueue(program.machine, code));
       step->byNumber[step->queues.back().number] = &step->queues.back();
     }
@@ -120,9 +125,8 @@ StepResult SystemCSimulator::run(std::size_t index) {
     result.violation = dead;
     return result;
   }
-  const isa::StepProgram &step = program.steps[index];
   const Cycle start = cycleNow() + 1;
-  monitor.begin(step, start + program.machine.latency.Barrier);
+  monitor.begin(program.steps[index].name, program.classes[0].programs[index], start + program.machine.latency.Barrier);
   chip.begin(decoded(index).byNumber, start);
   runToEnd();
   if (!monitor.faults.any())
@@ -192,6 +196,9 @@ Result<std::unique_ptr<Simulator>> Simulator::create(const Program &program, con
     return Error{"", "a process can hold one simulator only, SystemC elaborates once; start another process"};
   if (Status status = checkProgram(program); !status)
     return status.error();
+  if (options.mode == Mode::Functional && !program.hasWeights)
+    return Error{"", "the program has no weights to compute with; run it with --mode=timing, or compile it with "
+                     "--weights=random:SEED"};
   std::unique_ptr<Trace> trace;
   if (!options.tracePath.empty()) {
     auto opened = Trace::open(options.tracePath, program.machine);

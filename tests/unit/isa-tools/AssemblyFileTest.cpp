@@ -33,10 +33,6 @@ std::string errorOf(const std::string &text) {
 
 StepProgram randomStep(const Machine &machine, std::mt19937_64 &random) {
   StepProgram step;
-  step.name = "step \"" + std::to_string(random() % 1000) + "\" # \\ \n\t\x7f";
-  step.kind = random() % 2 ? StepProgram::Kind::Prefill : StepProgram::Kind::Decode;
-  step.tokens = static_cast<std::uint32_t>(random());
-  step.context = static_cast<std::uint32_t>(random());
   step.predictedCycles = static_cast<Cycle>(random() >> 2);
   step.weightStreamBoundCycles = 1 + static_cast<Cycle>(random() % 100);
   step.resourceBoundCycles = 2, step.criticalPathCycles = 3, step.lowerBoundCycles = 4;
@@ -60,16 +56,29 @@ StepProgram randomStep(const Machine &machine, std::mt19937_64 &random) {
   return step;
 }
 
+/// Replaces the steps of a one-chip program by `count` random ones.
+void randomSteps(Program &p, int count, std::mt19937_64 &random) {
+  p.steps.clear(), p.classes[0].programs.clear();
+  for (int i = 0; i < count; ++i) {
+    p.classes[0].programs.push_back(randomStep(p.machine, random));
+    p.steps.push_back({"step \"" + std::to_string(random() % 1000) + "\" # \\ \n\t\x7f",
+                       random() % 2 ? StepKind::Prefill : StepKind::Decode, static_cast<std::uint32_t>(random()),
+                       static_cast<std::uint32_t>(random()), 1 + static_cast<std::uint32_t>(random() % 2),
+                       p.classes[0].programs.back().predictedCycles});
+  }
+  p.chips[0].start.assign(p.steps.size(), 0);
+}
+
 TEST(AssemblyFile, RandomProgramsComeBackByteForByte) {
   std::mt19937_64 random(3);
   Program original = program(stepText({}, ".region \"w\" kind=constant rows=2;.row 0102;.map 63..0;.loopback 0 6"));
   original.tokenizer.tokens = {"a", "b"};
   original.model = {"m", "llama", 2, 64, 1};
   for (int n = 0; n < 20; ++n) {
-    original.steps = {randomStep(original.machine, random), randomStep(original.machine, random)};
+    randomSteps(original, 2, random);
     const std::string text = writeAssembly(original);
     Program base = original;
-    base.steps.clear();
+    base.steps.clear(), base.classes[0].programs.clear();
     const Result<Program> back = assembleOnto(std::move(base), text, "t.s");
     ASSERT_TRUE(back) << back.error().str();
     ASSERT_EQ(bytesOf(*back), bytesOf(original)) << text;
@@ -81,8 +90,8 @@ TEST(AssemblyFile, WordsOfNoInstructionSurviveAsRawWords) {
   Program original = program(stepText({{"mem.e0", ""}}));
   Word junk;
   junk.fill(0xee);
-  original.steps[0].queues[0].words.push_back(junk);
-  original.steps[0].queues[0].labels.push_back(0);
+  original.classes[0].programs[0].queues[0].words.push_back(junk);
+  original.classes[0].programs[0].queues[0].labels.push_back(0);
   const std::string text = writeAssembly(original);
   EXPECT_NE(text.find("  .word eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\n"), std::string::npos);
   const Result<Program> back = assembleOnto(original, text, "t.s");
@@ -94,26 +103,26 @@ TEST(AssemblyFile, DeclaresMemoryMapsAndLinks) {
   const Program p = program(".region \"w\" kind=constant side=w slice0=3 slices=2 bank=1 row0=7 rows=2\n"
                             ".row 01 02\n.row ff\n"
                             ".map 0..61 -1*2\n.map 63..0\n.loopback 0 7\n.fetchedcode\n");
-  ASSERT_EQ(p.regions.size(), 1u);
-  EXPECT_EQ(p.regions[0].side, Side::West);
-  EXPECT_EQ(p.regions[0].row0, 7);
+  ASSERT_EQ(p.classes[0].regions.size(), 1u);
+  EXPECT_EQ(p.classes[0].regions[0].side, Side::West);
+  EXPECT_EQ(p.classes[0].regions[0].row0, 7);
   ASSERT_EQ(p.image.size(), 4u * 64);
   EXPECT_EQ(p.image[0], 1);
   EXPECT_EQ(p.image[63], 2);
   EXPECT_EQ(p.image[64], 0xff);
   EXPECT_EQ(p.image[128], 0); // rows not given are zeros
-  ASSERT_EQ(p.sxmMaps.size(), 2u);
-  EXPECT_EQ(p.sxmMaps[0][61], 61);
-  EXPECT_EQ(p.sxmMaps[0][62], -1);
-  EXPECT_EQ(p.sxmMaps[1][0], 63);
-  EXPECT_EQ(p.loopbacks, (std::vector<std::pair<std::uint8_t, std::uint8_t>>{{0, 7}}));
+  ASSERT_EQ(p.classes[0].sxmMaps.size(), 2u);
+  EXPECT_EQ(p.classes[0].sxmMaps[0][61], 61);
+  EXPECT_EQ(p.classes[0].sxmMaps[0][62], -1);
+  EXPECT_EQ(p.classes[0].sxmMaps[1][0], 63);
+  EXPECT_EQ(p.wires, (std::vector<Wire>{{0, 0, 0, 7}}));
   EXPECT_FALSE(p.residentCode);
 }
 
 TEST(AssemblyFile, LabelsStickUntilChangedAndResetPerQueue) {
   const Program p = program(".step \"s\"\n.queue mem.e0\nnotify\n.label \"a\"\nsync\nnop 1\n.label \"b\"\nnop 2\n"
                             ".queue mem.e1\nsync\n.label \"a\"\nnop 1\n");
-  const StepProgram &s = p.steps[0];
+  const StepProgram &s = p.classes[0].programs[0];
   EXPECT_EQ(s.labels, (std::vector<std::string>{"control", "a", "b"}));
   EXPECT_EQ(s.queues[0].labels, (std::vector<std::uint16_t>{0, 1, 1, 2}));
   EXPECT_EQ(s.queues[1].labels, (std::vector<std::uint16_t>{0, 1}));
@@ -139,7 +148,7 @@ TEST(AssemblyFile, ErrorsNameFileLineAndRemedy) {
   EXPECT_EQ(errorOf(".step \"s\" kind=other\n"),
             "t.s:1: error: kind 'other' of .step is neither prefill nor decode");
   EXPECT_EQ(errorOf(".step \"s\" token=1\n"),
-            "t.s:1: error: unknown key 'token' of .step; it takes kind, tokens, context, predicted");
+            "t.s:1: error: unknown key 'token' of .step; it takes kind, tokens, context, users, predicted");
   EXPECT_EQ(errorOf(".step \"s\" tokens=-1\n"),
             "t.s:1: error: value '-1' of key 'tokens' is not a number from 0 to 4294967295");
   EXPECT_EQ(errorOf(".step \"s\" tokens=1 tokens=2\n"), "t.s:1: error: key 'tokens' is given twice; remove one");
@@ -174,7 +183,7 @@ TEST(AssemblyFile, DamagedTextsEndWithOneLineThatNamesTheirLine) {
   std::mt19937_64 random(11);
   const Machine machine = preset();
   Program original = program(stepText({}, ".region \"w\" kind=constant rows=2;.row 0102;.map 63..0;.loopback 0 6"));
-  original.steps = {randomStep(machine, random)};
+  randomSteps(original, 1, random);
   const std::string head = ".region \"w\" kind=constant rows=2\n.row 0102\n.map 63..0\n.loopback 0 6\n";
   const std::string text = head + writeAssembly(original);
   const std::string alphabet = "\" \\=#.:-*0aw\n\t\x01\xff";

@@ -10,7 +10,7 @@ namespace {
 /// "cycle:instruction" of every dispatch of queue text `words`.
 std::vector<std::string> times(const std::string &words, const std::string &queue = "mem.e0") {
   const Program p = program(stepText({{queue, words}}));
-  const Expansion e = expand(p.machine, p.steps[0]);
+  const Expansion e = expand(p.machine, p.classes[0].programs[0]);
   std::vector<std::string> result;
   for (const Dispatch &d : e.dispatches)
     result.push_back(std::to_string(d.cycle) + ":" + disassemble(reissued(e.instruction(d), d.reissue, p.machine)));
@@ -79,7 +79,7 @@ TEST(Expand, T1_4_NothingDispatchesWithoutTheOneBarrier) {
   const auto findings = [&](const std::string &text) {
     std::set<std::string> categories;
     const Program p = program(text);
-    for (const Finding &f : expand(machine, p.steps[0]).findings)
+    for (const Finding &f : expand(machine, p.classes[0].programs[0]).findings)
       categories.insert(f.category);
     return categories;
   };
@@ -96,7 +96,7 @@ TEST(Expand, T1_4_NothingDispatchesWithoutTheOneBarrier) {
 TEST(Expand, DispatchesComeSortedByCycleThenQueueHoweverSparse) {
   const Program p = program(stepText({{"mem.e0", "nop 65535; nop 65535; config"}, {"mem.e1", "nop 3; config"},
                                       {"mem.e2", "nop 65535; nop 65535; config"}}));
-  const Expansion e = expand(p.machine, p.steps[0]);
+  const Expansion e = expand(p.machine, p.classes[0].programs[0]);
   ASSERT_EQ(e.dispatches.size(), 3u);
   EXPECT_EQ(e.dispatches[0].cycle, 3);
   EXPECT_EQ(e.dispatches[1].cycle, 131070);
@@ -108,7 +108,7 @@ TEST(Expand, AnEndlessStepIsAnOverrunNotAHang) {
   const Program p = program(stepText({{"mem.e0", "config; repeat count=65535 interval=1 window=1"}}));
   LegalityOptions options;
   options.maxDispatches = 1000;
-  const Expansion e = expand(p.machine, p.steps[0], options);
+  const Expansion e = expand(p.machine, p.classes[0].programs[0], options);
   ASSERT_EQ(e.findings.size(), 1u);
   EXPECT_EQ(e.findings[0].category, "overrun");
 }

@@ -116,10 +116,10 @@ TEST(Legality, T3_4_ReadBeforeWrite) {
   EXPECT_CLEAN(run({{"mem.e0", "mem rd=1 rdrow=0"}}));
   EXPECT_ONLY(run({{"mem.e0", "mem rd=1 rdrow=5"}}, ".region \"s\" rows=9"), "read-before-write", 0);
   Program p = program(stepText({{"mem.e1", "mem rd=1 rdrow=6"}}));
-  p.steps[0].inputs.push_back({"token", 2, 1, 2, 64, 128, Side::East, 0, 0, 5});
-  EXPECT_CLEAN(checkLegality(p, p.steps[0])); // rows 5 and 6 of e0 and e1
-  p.steps[0].inputs[0].vectors = 1;
-  EXPECT_ONLY(checkLegality(p, p.steps[0]), "read-before-write", 0);
+  p.classes[0].programs[0].inputs.push_back({"token", 2, 1, 2, 64, 128, Side::East, 0, 0, 5});
+  EXPECT_CLEAN(checkLegality(p, 0, 0)); // rows 5 and 6 of e0 and e1
+  p.classes[0].programs[0].inputs[0].vectors = 1;
+  EXPECT_ONLY(checkLegality(p, 0, 0), "read-before-write", 0);
 }
 
 TEST(Legality, T3_4_AfterAScatterUnwrittenRowsOfItsBankAreNotJudged) {
@@ -267,14 +267,14 @@ TEST(Legality, StopsAtTheAskedNumberOfFindings) {
   const Program p = program(stepText({{"mem.e0", "mem rd=1 rdrow=1; repeat count=50 interval=1 window=1"}}));
   LegalityOptions options;
   options.maxFindings = 7;
-  EXPECT_EQ(checkLegality(p, p.steps[0], options).findings.size(), 7u);
-  EXPECT_EQ(checkLegality(p, p.steps[0]).findings.size(), 51u);
+  EXPECT_EQ(checkLegality(p, 0, 0, options).findings.size(), 7u);
+  EXPECT_EQ(checkLegality(p, 0, 0).findings.size(), 51u);
 }
 
 TEST(Legality, QueuesTheMachineDoesNotHaveAreRefused) {
   Program p = program(stepText({{"mem.e0", "config"}}));
-  p.steps[0].queues[0].queue.index = 28;
-  EXPECT_ONLY(checkLegality(p, p.steps[0]), "address-range", 0);
+  p.classes[0].programs[0].queues[0].queue.index = 28;
+  EXPECT_ONLY(checkLegality(p, 0, 0), "address-range", 0);
 }
 
 } // namespace

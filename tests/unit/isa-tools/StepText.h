@@ -51,7 +51,7 @@ inline Program program(const std::string &text, const std::string &machine = "sm
 
 inline LegalityReport check(const std::string &text, const std::string &machine = "small") {
   const Program p = program(text, machine);
-  return checkLegality(p, p.steps.at(0));
+  return checkLegality(p, 0, 0);
 }
 
 /// Categories found, with the cycle of the first of each.

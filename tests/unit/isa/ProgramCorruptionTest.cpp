@@ -119,11 +119,11 @@ TEST_F(Corruption, HeaderFieldsThatLieAboutSizes) {
 
 TEST_F(Corruption, OtherVersionsAreNamed) {
   FileHeader h = header;
-  h.version = 2;
+  h.version = 3;
   h.headerHash = headerHash(h);
   std::string bytes = good;
   std::memcpy(bytes.data(), &h, sizeof h);
-  expectError(bytes, "format version 2, this build reads version 1");
+  expectError(bytes, "format version 3, this build reads version 2");
 }
 
 TEST_F(Corruption, OtherInstructionSetOrMachine) {

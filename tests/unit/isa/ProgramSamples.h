@@ -20,9 +20,7 @@ inline Word wordOf(Opcode opcode, Field field, std::int64_t value) {
 
 inline StepProgram sampleStep() {
   StepProgram s;
-  s.name = "decode 1x64";
-  s.kind = StepProgram::Kind::Decode;
-  s.tokens = 2, s.context = 64, s.predictedCycles = 12345;
+  s.predictedCycles = 12345;
   s.weightStreamBoundCycles = 1, s.resourceBoundCycles = 2, s.criticalPathCycles = 3, s.lowerBoundCycles = 4;
   s.utilization = {0.1, 0.2, 0.3, 0.4, 0.5};
   s.labels = {"control", "layer 0: qkv"};
@@ -41,21 +39,23 @@ inline Program sampleProgram() {
   p.model = {"a model", "llama", 3, 64, 2};
   p.tokenizer = {"llama", "pre", {std::string("\0a\xff", 3), "", "b"}, {0.5f, -1.f, 2.f}, {1, 2, 3}, {"a b"},
                  0, 1, 2, false, false};
-  p.regions = {{"weights", Region::Kind::Constant, Side::West, 2, 3, 1, 10, 4, 64},
+  p.tp = 2, p.pp = 3, p.topology = "a ring";
+  ChipClass layers{"layers", {}, 64 + 4 * 3 * 64, {sampleStep(), sampleStep()}, {}, 2};
+  layers.regions = {{"weights", Region::Kind::Constant, Side::West, 2, 3, 1, 10, 4, 64},
                {"kv", Region::Kind::Zero, Side::East, 27, 1, 0, 1000, 24, 0},
                {"text", Region::Kind::Code, Side::East, 0, 1, 1, 0, 2, 0},
                {"tmp", Region::Kind::Scratch, Side::East, 0, 28, 0, 0, 1024, 0}};
-  StepProgram prefill = sampleStep();
-  prefill.name = "prefill";
-  prefill.kind = StepProgram::Kind::Prefill;
-  p.steps = {prefill, sampleStep()};
+  p.steps = {{"prefill", StepKind::Prefill, 8, 64, 1, 12352}, {"decode 1x64", StepKind::Decode, 2, 64, 3, 12345}};
   std::vector<std::int16_t> map(64);
   for (int i = 0; i < 64; ++i)
     map[i] = static_cast<std::int16_t>(i == 5 ? -1 : 63 - i);
-  p.sxmMaps = {map, std::vector<std::int16_t>(64, -1)};
-  p.loopbacks = {{0, 1}, {2, 2}};
+  layers.sxmMaps = {map, std::vector<std::int16_t>(64, -1)};
+  ChipClass head{"head", {}, 5, {{}, sampleStep()}, {}, 0};
+  p.classes = {layers, head};
+  p.chips = {{0, 0, {0, 0}, 0, 0, 0}, {0, 832, {7, 0}, 0, 1, 0}, {1, 1664, {9, 0}, 1, 0, 2}};
+  p.wires = {{0, 0, 1, 1}, {2, 2, 2, 2}};
   p.residentCode = false;
-  auto image = std::make_shared<std::vector<std::uint8_t>>(64 + 4 * 3 * 64 + 5);
+  auto image = std::make_shared<std::vector<std::uint8_t>>(2 * (64 + 4 * 3 * 64) + 5);
   for (std::size_t i = 0; i < image->size(); ++i)
     (*image)[i] = static_cast<std::uint8_t>(i * 7 + 1);
   p.image = *image;

@@ -45,6 +45,9 @@ void expectSame(const QueueCode &a, const QueueCode &b) {
 }
 
 void expectSame(const StepProgram &a, const StepProgram &b);
+void expectSame(const ChipClass &a, const ChipClass &b);
+void expectSame(const Chip &a, const Chip &b);
+void expectSame(const SystemStep &a, const SystemStep &b);
 
 template <typename T> void expectSame(const std::vector<T> &a, const std::vector<T> &b) {
   ASSERT_EQ(a.size(), b.size());
@@ -53,10 +56,6 @@ template <typename T> void expectSame(const std::vector<T> &a, const std::vector
 }
 
 void expectSame(const StepProgram &a, const StepProgram &b) {
-  EXPECT_EQ(a.name, b.name);
-  EXPECT_EQ(a.kind, b.kind);
-  EXPECT_EQ(a.tokens, b.tokens);
-  EXPECT_EQ(a.context, b.context);
   EXPECT_EQ(a.predictedCycles, b.predictedCycles);
   EXPECT_EQ(a.weightStreamBoundCycles, b.weightStreamBoundCycles);
   EXPECT_EQ(a.resourceBoundCycles, b.resourceBoundCycles);
@@ -71,6 +70,33 @@ void expectSame(const StepProgram &a, const StepProgram &b) {
   expectSame(a.queues, b.queues);
   expectSame(a.inputs, b.inputs);
   expectSame(a.outputs, b.outputs);
+}
+
+void expectSame(const ChipClass &a, const ChipClass &b) {
+  EXPECT_EQ(a.name, b.name);
+  expectSame(a.regions, b.regions);
+  EXPECT_EQ(a.imageBytes, b.imageBytes);
+  expectSame(a.programs, b.programs);
+  EXPECT_EQ(a.sxmMaps, b.sxmMaps);
+  EXPECT_EQ(a.layerCount, b.layerCount);
+}
+
+void expectSame(const Chip &a, const Chip &b) {
+  EXPECT_EQ(a.chipClass, b.chipClass);
+  EXPECT_EQ(a.imageOffset, b.imageOffset);
+  EXPECT_EQ(a.start, b.start);
+  EXPECT_EQ(a.stage, b.stage);
+  EXPECT_EQ(a.shard, b.shard);
+  EXPECT_EQ(a.firstLayer, b.firstLayer);
+}
+
+void expectSame(const SystemStep &a, const SystemStep &b) {
+  EXPECT_EQ(a.name, b.name);
+  EXPECT_EQ(a.kind, b.kind);
+  EXPECT_EQ(a.tokens, b.tokens);
+  EXPECT_EQ(a.context, b.context);
+  EXPECT_EQ(a.users, b.users);
+  EXPECT_EQ(a.predictedCycles, b.predictedCycles);
 }
 
 void expectSame(const Tokenizer &a, const Tokenizer &b) {
@@ -96,10 +122,14 @@ void expectSame(const Program &a, const Program &b) {
   EXPECT_EQ(a.model.maxContext, b.model.maxContext);
   EXPECT_EQ(a.model.layers, b.model.layers);
   expectSame(a.tokenizer, b.tokenizer);
-  expectSame(a.regions, b.regions);
+  EXPECT_EQ(a.tp, b.tp);
+  EXPECT_EQ(a.pp, b.pp);
+  EXPECT_EQ(a.topology, b.topology);
+  expectSame(a.classes, b.classes);
+  expectSame(a.chips, b.chips);
+  EXPECT_EQ(a.wires, b.wires);
   expectSame(a.steps, b.steps);
-  EXPECT_EQ(a.sxmMaps, b.sxmMaps);
-  EXPECT_EQ(a.loopbacks, b.loopbacks);
+  EXPECT_EQ(a.hasWeights, b.hasWeights);
   EXPECT_EQ(a.residentCode, b.residentCode);
   EXPECT_TRUE(std::equal(a.image.begin(), a.image.end(), b.image.begin(), b.image.end()));
 }
@@ -117,6 +147,8 @@ TEST(Program, RoundTripOfEverything) {
 TEST(Program, DefaultsAndEmptyPartsRoundTrip) {
   Folder folder;
   Program p;
+  p.classes.emplace_back();
+  p.chips.emplace_back();
   ASSERT_TRUE(writeProgram(p, folder.file("p.lpx")));
   auto back = readProgram(folder.file("p.lpx"));
   ASSERT_TRUE(back) << back.error().str();
@@ -198,35 +230,46 @@ struct BadProgram {
 TEST(ProgramWriter, RefusesProgramsOutOfRange) {
   const BadProgram cases[] = {
       {"canonical", [](Program &p) { p.machineYaml += " "; }},
-      {"region 'weights': 3 slices from 26", [](Program &p) { p.regions[0].slice0 = 26; }},
-      {"region 'weights': 0 slices", [](Program &p) { p.regions[0].slices = 0; }},
-      {"region 'weights': bank 2", [](Program &p) { p.regions[0].bank = 2; }},
-      {"region 'weights': 4 rows from 1021", [](Program &p) { p.regions[0].row0 = 1021; }},
-      {"region 'weights': side 2", [](Program &p) { p.regions[0].side = static_cast<Side>(2); }},
-      {"region 'weights': kind 9", [](Program &p) { p.regions[0].kind = static_cast<Region::Kind>(9); }},
-      {"its 768 bytes at image offset 70", [](Program &p) { p.regions[0].imageOffset = 70; }},
-      {"at image offset 18446744073709551615", [](Program &p) { p.regions[0].imageOffset = ~0ull; }},
-      {"step 'prefill': kind 7", [](Program &p) { p.steps[0].kind = static_cast<StepProgram::Kind>(7); }},
-      {"predicted to take -1", [](Program &p) { p.steps[0].predictedCycles = -1; }},
-      {"binding 'token': width 3", [](Program &p) { p.steps[0].inputs[0].width = 3; }},
-      {"binding 'token': 65 lanes", [](Program &p) { p.steps[0].inputs[0].lanesUsed = 65; }},
-      {"binding 'logits': 193 elements", [](Program &p) { p.steps[1].outputs[0].elements = 193; }},
-      {"binding 'logits': 4 slices from 25", [](Program &p) { p.steps[1].outputs[0].slice0 = 25; }},
-      {"binding 'logits': 1200 rows", [](Program &p) { p.steps[1].outputs[0].items = 400; }},
-      {"rows from 100 do not fit", [](Program &p) { p.steps[1].outputs[0].items = 0xFFFFFFFF; }},
-      {"mem.e28: the machine has no such queue", [](Program &p) { p.steps[0].queues[0].queue.index = 28; }},
-      {"no such queue", [](Program &p) { p.steps[0].queues[1].queue.side = Side::West; }},
-      {"no such queue", [](Program &p) { p.steps[0].queues[1].queue.index = 11; }},
-      {"no such queue", [](Program &p) { p.steps[0].queues[0].queue.unit = static_cast<UnitKind>(7); }},
-      {"mem.e3: has code twice", [](Program &p) { p.steps[0].queues[1] = p.steps[0].queues[0]; }},
-      {"1 labels for 2 words", [](Program &p) { p.steps[0].queues[0].labels.pop_back(); }},
-      {"label 2 of 2", [](Program &p) { p.steps[0].queues[0].labels[1] = 2; }},
-      {"SXM map 1: 63 entries", [](Program &p) { p.sxmMaps[1].pop_back(); }},
-      {"SXM map 0: lane 64", [](Program &p) { p.sxmMaps[0][9] = 64; }},
-      {"SXM map 0: lane -2", [](Program &p) { p.sxmMaps[0][9] = -2; }},
-      {"257 maps", [](Program &p) { p.sxmMaps.assign(257, p.sxmMaps[0]); }},
-      {"link 11 of 11", [](Program &p) { p.loopbacks[0].second = 11; }},
-      {"link 1 is wired twice", [](Program &p) { p.loopbacks[1].first = 1; }},
+      {"region 'weights': 3 slices from 26", [](Program &p) { p.classes[0].regions[0].slice0 = 26; }},
+      {"region 'weights': 0 slices", [](Program &p) { p.classes[0].regions[0].slices = 0; }},
+      {"region 'weights': bank 2", [](Program &p) { p.classes[0].regions[0].bank = 2; }},
+      {"region 'weights': 4 rows from 1021", [](Program &p) { p.classes[0].regions[0].row0 = 1021; }},
+      {"region 'weights': side 2", [](Program &p) { p.classes[0].regions[0].side = static_cast<Side>(2); }},
+      {"region 'weights': kind 9", [](Program &p) { p.classes[0].regions[0].kind = static_cast<Region::Kind>(9); }},
+      {"its 768 bytes at image offset 70", [](Program &p) { p.classes[0].regions[0].imageOffset = 70; }},
+      {"at image offset 18446744073709551615", [](Program &p) { p.classes[0].regions[0].imageOffset = ~0ull; }},
+      {"step 'prefill': kind 7", [](Program &p) { p.steps[0].kind = static_cast<StepKind>(7); }},
+      {"step 'prefill': predicted to take -3", [](Program &p) { p.steps[0].predictedCycles = -3; }},
+      {"for 0 users", [](Program &p) { p.steps[1].users = 0; }},
+      {"chip class 'head': 1 programs for 2 steps", [](Program &p) { p.classes[1].programs.pop_back(); }},
+      {"chips: 0 chips", [](Program &p) { p.chips.clear(); }},
+      {"chip 1: class 2 of 2", [](Program &p) { p.chips[1].chipClass = 2; }},
+      {"chip 1: 1 starts for 2 steps", [](Program &p) { p.chips[1].start.pop_back(); }},
+      {"chip 1: starts at cycle -1", [](Program &p) { p.chips[1].start[0] = -1; }},
+      {"chip 1: its 832 bytes of constants at image offset 838", [](Program &p) { p.chips[1].imageOffset = 838; }},
+      {"chip 1: its 832 bytes of constants at image offset 18446744073709551615", [](Program &p) { p.chips[1].imageOffset = ~0ull; }},
+      {"chip 3 of 3", [](Program &p) { p.wires[0].chipB = 3; }},
+      {"chip 2, link 2 is wired twice", [](Program &p) { p.wires[0] = {1, 1, 2, 2}; }},
+      {"predicted to take -1", [](Program &p) { p.classes[0].programs[0].predictedCycles = -1; }},
+      {"binding 'token': width 3", [](Program &p) { p.classes[0].programs[0].inputs[0].width = 3; }},
+      {"binding 'token': 65 lanes", [](Program &p) { p.classes[0].programs[0].inputs[0].lanesUsed = 65; }},
+      {"binding 'logits': 193 elements", [](Program &p) { p.classes[0].programs[1].outputs[0].elements = 193; }},
+      {"binding 'logits': 4 slices from 25", [](Program &p) { p.classes[0].programs[1].outputs[0].slice0 = 25; }},
+      {"binding 'logits': 1200 rows", [](Program &p) { p.classes[0].programs[1].outputs[0].items = 400; }},
+      {"rows from 100 do not fit", [](Program &p) { p.classes[0].programs[1].outputs[0].items = 0xFFFFFFFF; }},
+      {"mem.e28: the machine has no such queue", [](Program &p) { p.classes[0].programs[0].queues[0].queue.index = 28; }},
+      {"no such queue", [](Program &p) { p.classes[0].programs[0].queues[1].queue.side = Side::West; }},
+      {"no such queue", [](Program &p) { p.classes[0].programs[0].queues[1].queue.index = 11; }},
+      {"no such queue", [](Program &p) { p.classes[0].programs[0].queues[0].queue.unit = static_cast<UnitKind>(7); }},
+      {"mem.e3: has code twice", [](Program &p) { p.classes[0].programs[0].queues[1] = p.classes[0].programs[0].queues[0]; }},
+      {"1 labels for 2 words", [](Program &p) { p.classes[0].programs[0].queues[0].labels.pop_back(); }},
+      {"label 2 of 2", [](Program &p) { p.classes[0].programs[0].queues[0].labels[1] = 2; }},
+      {"SXM map 1: 63 entries", [](Program &p) { p.classes[0].sxmMaps[1].pop_back(); }},
+      {"SXM map 0: lane 64", [](Program &p) { p.classes[0].sxmMaps[0][9] = 64; }},
+      {"SXM map 0: lane -2", [](Program &p) { p.classes[0].sxmMaps[0][9] = -2; }},
+      {"257 maps", [](Program &p) { p.classes[0].sxmMaps.assign(257, p.classes[0].sxmMaps[0]); }},
+      {"link 11 of 11", [](Program &p) { p.wires[0].linkB = 11; }},
+      {"chip 1, link 1 is wired twice", [](Program &p) { p.wires.push_back({1, 1, 1, 3}); }},
       {"3 tokens, 2 scores", [](Program &p) { p.tokenizer.scores.pop_back(); }},
       {"3 tokens, 3 scores, 2 types", [](Program &p) { p.tokenizer.types.pop_back(); }},
       {"special token 3 of 3", [](Program &p) { p.tokenizer.eos = 3; }},

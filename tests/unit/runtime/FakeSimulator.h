@@ -21,20 +21,23 @@ inline isa::Program fakeProgram(std::vector<std::uint32_t> decodes = {8, 16},
   p.tokenizer = storiesVocabulary();
   p.model.vocabulary = static_cast<std::uint32_t>(p.tokenizer.tokens.size());
   p.model.maxContext = 0;
-  auto add = [&](isa::StepProgram::Kind kind, const char *name, std::uint32_t tokens, std::uint32_t context,
+  isa::ChipClass chip{"all", {}, 0, {}, {}, 0};
+  auto add = [&](isa::StepKind kind, const char *name, std::uint32_t tokens, std::uint32_t context,
                  isa::Cycle cost) {
     isa::StepProgram s;
-    s.name = std::string(name) + "-" + std::to_string(context);
-    s.kind = kind, s.tokens = tokens, s.context = context, s.predictedCycles = cost + context;
+    s.predictedCycles = cost + context;
     s.inputs = {{.name = "token", .items = tokens, .elements = 1},
                 {.name = "position", .items = tokens, .elements = 1}};
     s.outputs = {{.name = "logits", .items = tokens, .elements = p.model.vocabulary}};
-    p.steps.push_back(s);
+    chip.programs.push_back(s);
+    p.steps.push_back({std::string(name) + "-" + std::to_string(context), kind, tokens, context, 1, cost + context});
   };
   for (std::uint32_t context : decodes)
-    add(isa::StepProgram::Kind::Decode, "decode", 1, context, 100);
+    add(isa::StepKind::Decode, "decode", 1, context, 100);
   for (auto [tokens, context] : prefills)
-    add(isa::StepProgram::Kind::Prefill, "prefill", tokens, context, 150);
+    add(isa::StepKind::Prefill, "prefill", tokens, context, 150);
+  p.classes = {chip};
+  p.chips = {{0, 0, std::vector<isa::Cycle>(p.steps.size()), 0, 0, 0}};
   return p;
 }
 
@@ -78,7 +81,7 @@ public:
   }
 
   sim::StepResult run(std::size_t index) override {
-    const isa::StepProgram &step = program.steps.at(index);
+    const isa::SystemStep &step = program.steps.at(index);
     if (runs++ == how.violateAtStep)
       return {0, 0, sim::Violation{"stream-collision", 118, 0, "vxm.3", "addf", "two producers"}};
     logits.clear();

@@ -163,7 +163,7 @@ TEST(Latency, HostAddsTwoTransfersPerStep) {
   isa::Program program = fakeProgram();
   // 10 µs each way; 4 + 4 bytes in, 4 bytes per logit out, at 24 GB/s.
   double host = 20 + (8 + 4.0 * program.model.vocabulary) / 24e3;
-  EXPECT_DOUBLE_EQ(hostUs(program.steps[0], program.machine), host);
+  EXPECT_DOUBLE_EQ(hostUs(program, 0), host);
   Latency l = summarize(records({900, 900}), 0, program, true);
   EXPECT_DOUBLE_EQ(*l.ttftUs, 1 + host);
   EXPECT_DOUBLE_EQ(*l.tpotUs, 1 + host);

@@ -49,10 +49,8 @@ isa::QueueCode copyRows(int slice, std::uint32_t tokens) {
   return code;
 }
 
-isa::StepProgram step(isa::StepProgram::Kind kind, const char *name, std::uint32_t tokens,
-                      const isa::Machine &machine) {
+isa::StepProgram step(std::uint32_t tokens, const isa::Machine &machine) {
   isa::StepProgram s;
-  s.name = name, s.kind = kind, s.tokens = tokens, s.context = 8;
   s.predictedCycles = 6 * (tokens - 1) + 5 + 2 + machine.superlanes - 1;
   s.labels = {"control"};
   for (int slice = 0; slice < 4; ++slice)
@@ -91,9 +89,10 @@ isa::Program constantModel() {
   p.imageOwner = image;
   isa::Region region{
       .name = "constants", .kind = isa::Region::Kind::Constant, .slices = 4, .row0 = kConstantRow, .rows = 3};
-  p.regions = {region};
-  p.steps = {step(isa::StepProgram::Kind::Decode, "decode", 1, p.machine),
-             step(isa::StepProgram::Kind::Prefill, "prefill", 3, p.machine)};
+  p.classes = {{"all", {region}, p.image.size(), {step(1, p.machine), step(3, p.machine)}, {}, 0}};
+  p.chips = {{0, 0, {0, 0}, 0, 0, 0}};
+  p.steps = {{"decode", isa::StepKind::Decode, 1, 8, 1, p.classes[0].programs[0].predictedCycles},
+             {"prefill", isa::StepKind::Prefill, 3, 8, 1, p.classes[0].programs[1].predictedCycles}};
   return p;
 }
 

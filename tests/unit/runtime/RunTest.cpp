@@ -298,11 +298,11 @@ TEST(Loader, ChecksTheSessionsProtocol) {
     change(p);
     return !checkRunnable(p, "x");
   };
-  EXPECT_TRUE(broken([](isa::Program &p) { p.steps[0].inputs.pop_back(); }));
-  EXPECT_TRUE(broken([](isa::Program &p) { p.steps[1].outputs.clear(); }));
-  EXPECT_TRUE(broken([](isa::Program &p) { p.steps[2].inputs[0].items = 3; }));
-  EXPECT_TRUE(broken([](isa::Program &p) { p.steps[0].outputs[0].elements--; }));
-  EXPECT_TRUE(broken([](isa::Program &p) { p.steps[0].outputs[0].width = 2; }));
+  EXPECT_TRUE(broken([](isa::Program &p) { p.classes[0].programs[0].inputs.pop_back(); }));
+  EXPECT_TRUE(broken([](isa::Program &p) { p.classes[0].programs[1].outputs.clear(); }));
+  EXPECT_TRUE(broken([](isa::Program &p) { p.classes[0].programs[2].inputs[0].items = 3; }));
+  EXPECT_TRUE(broken([](isa::Program &p) { p.classes[0].programs[0].outputs[0].elements--; }));
+  EXPECT_TRUE(broken([](isa::Program &p) { p.classes[0].programs[0].outputs[0].width = 2; }));
   EXPECT_TRUE(broken([](isa::Program &p) { p.steps[0].tokens = 0; }));
   EXPECT_TRUE(broken([](isa::Program &p) { p.steps[0].context = 0; }));
   EXPECT_TRUE(broken([](isa::Program &p) { p.model.vocabulary = 0; }));

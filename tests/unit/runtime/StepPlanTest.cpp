@@ -135,14 +135,14 @@ RC_GTEST_PROP(StepPlan, EveryPositionOnceInOrderWithinItsContext, ()) {
   std::uint32_t at = 0;
   for (std::size_t i = 0; i < planned->steps.size(); ++i) {
     const PlannedStep &s = planned->steps[i];
-    const isa::StepProgram &target = p.steps[s.program];
+    const isa::SystemStep &target = p.steps[s.program];
     RC_ASSERT(s.position == at);
     RC_ASSERT(s.tokens >= 1 && s.tokens <= target.tokens);
     RC_ASSERT(s.position + target.tokens <= target.context);
     at += s.tokens;
     RC_ASSERT((i + 1 == planned->promptSteps) == (at == prompt));
     if (i >= planned->promptSteps)
-      RC_ASSERT(target.kind == isa::StepProgram::Kind::Decode);
+      RC_ASSERT(target.kind == isa::StepKind::Decode);
   }
   RC_ASSERT(at == prompt + (count ? count - 1 : 0));
 }

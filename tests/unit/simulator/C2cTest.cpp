@@ -13,7 +13,7 @@ constexpr int kEastEnd = 8; // links 0..5 stand at the east SXM position, the ot
 TEST_P(C2c, VectorArrivesAfter216Cycles) {
   auto build = [](isa::Cycle receiveDelay, isa::Cycle storeDelay) {
     Bench b;
-    b.program.loopbacks.push_back({0, 7});
+    b.program.wires.push_back({0, 0, 0, 7});
     b.feed(kEast, 0, "e1", b.fill(99), kEastEnd, 40);
     b.at(40, "c2c.0", "send stream=e1");
     b.at(40 + receiveDelay, "c2c.7", "receive stream=e2");
@@ -31,7 +31,7 @@ TEST_P(C2c, VectorArrivesAfter216Cycles) {
 TEST_P(C2c, SendsKeepTheirInterval) {
   auto build = [](isa::Cycle interval) {
     Bench b;
-    b.program.loopbacks.push_back({3, 3});
+    b.program.wires.push_back({0, 3, 0, 3});
     for (isa::Cycle t : {isa::Cycle{40}, 40 + interval}) {
       b.feed(kEast, 0, "e1", b.fill(1), kEastEnd, t);
       b.at(t, "c2c.3", "send stream=e1");
@@ -44,7 +44,7 @@ TEST_P(C2c, SendsKeepTheirInterval) {
 
 TEST_P(C2c, OrderIsKept) {
   Bench b;
-  b.program.loopbacks.push_back({1, 2});
+  b.program.wires.push_back({0, 1, 0, 2});
   for (int i = 0; i < 3; ++i) {
     b.feed(kEast, 0, "e1", b.fill(i + 1), kEastEnd, 40 + 30 * i);
     b.at(40 + 30 * i, "c2c.1", "send stream=e1");
@@ -74,7 +74,7 @@ TEST_P(C2c, WaitingVectorsOverflow) {
   auto build = [](isa::Cycle popAt) {
     Bench b;
     b.machine.c2cFifoVectors = 2;
-    b.program.loopbacks.push_back({0, 1});
+    b.program.wires.push_back({0, 0, 0, 1});
     for (isa::Cycle t : {40, 64, 88}) { // arrive at 256, 280, 304
       b.feed(kEast, 0, "e1", b.fill(1), kEastEnd, t);
       b.at(t, "c2c.0", "send stream=e1");
@@ -89,7 +89,7 @@ TEST_P(C2c, WaitingVectorsOverflow) {
 // T7: what a step leaves in a link is gone in the next.
 TEST_P(C2c, LinksAreEmptyInANewStep) {
   Bench b;
-  b.program.loopbacks.push_back({0, 1});
+  b.program.wires.push_back({0, 0, 0, 1});
   b.feed(kEast, 0, "e1", b.fill(1), kEastEnd, 40);
   b.at(40, "c2c.0", "send stream=e1");
   b.nextStep();

@@ -181,7 +181,7 @@ TEST(EnginesAgree, OnMovedIssues) {
   for (unsigned seed = 1; seed <= 30; ++seed) {
     isa::Program program = RandomFlows(seed, true).build(60);
     std::mt19937 random(seed);
-    auto &queues = program.steps[0].queues;
+    auto &queues = program.classes[0].programs[0].queues;
     auto &code = queues[random() % queues.size()];
     code.words.insert(code.words.end() - 1, ProgramBuilder::word("nop 1"));
     code.labels.push_back(0);

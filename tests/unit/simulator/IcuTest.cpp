@@ -123,7 +123,7 @@ TEST_P(Sequencing, IllegalWords) {
   Bench unknown;
   unknown.at(4, "mem.e0", "mem rd=0");
   isa::Program program = unknown.finish();
-  program.steps[0].queues[0].words.back()[0] = 0xFF;
+  program.classes[0].programs[0].queues[0].words.back()[0] = 0xFF;
   illegal(program, "illegal-encoding", 4, "mem.e0");
   Bench fetch;
   fetch.at(4, "mem.e0", "ifetch stream=e0");

@@ -18,7 +18,7 @@ protected:
   static isa::Program program(const Move &m) {
     Bench b;
     if (!m.map.empty())
-      b.program.sxmMaps.push_back(m.map);
+      b.chip().sxmMaps.push_back(m.map);
     b.feed(kEast, 0, "e1", b.lanes([](int l) { return l + 1; }), kEastSxm, 40);
     b.feed(kEast, 1, "e2", b.lanes([](int l) { return l + 101; }), kEastSxm, 40);
     b.at(40, m.queue, m.text + " srcstream=e1 dststream=w5");

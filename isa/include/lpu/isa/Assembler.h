@@ -23,15 +23,14 @@ std::string disassemble(const Instruction &instruction);
 /// hexadecimal numbers and fp32 immediates ("imm=1.5f"). The error's place is empty.
 Result<Instruction> assembleInstruction(std::string_view text);
 
-/// Contents of an assembly file.
+/// Contents of an assembly file: one chip.
 struct AssemblyFile {
-  /// predictedCycles is -1 where the file gave no `predicted=`.
-  std::vector<StepProgram> steps;
-  // What a hand-written file declares besides its steps.
-  std::vector<Region> regions;
+  std::vector<SystemStep> steps;
+  /// Its programs; predictedCycles is -1 where the file gave no `predicted=`. Regions
+  /// and maps are what a hand-written file declares besides its steps.
+  ChipClass chip{"all", {}, 0, {}, {}, 0};
   std::vector<std::uint8_t> image; ///< contents of Constant regions (`.row`)
-  std::vector<std::vector<std::int16_t>> sxmMaps;
-  std::vector<std::pair<std::uint8_t, std::uint8_t>> loopbacks;
+  std::vector<Wire> wires;         ///< loop-backs
   bool residentCode = true;
   /// Line of the first such declaration; 0 when there is none.
   int firstDeclaration = 0;

@@ -35,7 +35,9 @@ struct LegalityReport {
   std::uint64_t dispatches = 0;  ///< words dispatched after the release, reissues included
 };
 
-LegalityReport checkLegality(const Program &program, const StepProgram &step, const LegalityOptions &options = {});
+/// The program of chip class `chipClass` for step `step`, in its own time.
+LegalityReport checkLegality(const Program &program, std::size_t chipClass, std::size_t step,
+                             const LegalityOptions &options = {});
 
 /// One dispatch of a step, as T1 says. Repeats are expanded; nop, sync, notify
 /// and repeat themselves do not appear, nor does anything before the release.

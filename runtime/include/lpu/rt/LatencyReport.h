@@ -20,7 +20,7 @@ struct Latency {
 double chipUs(const StepRecord &record, const isa::Machine &machine);
 /// Host link time around a step in µs: the link's latency once per direction, plus
 /// the bytes of token ids and positions (in) and of the logits (out) at its rate.
-double hostUs(const isa::StepProgram &program, const isa::Machine &machine);
+double hostUs(const isa::Program &program, std::size_t step);
 
 /// `firstTokenStep`: index into `records`; none if nothing was generated.
 Latency summarize(std::span<const StepRecord> records, std::optional<std::size_t> firstTokenStep,
