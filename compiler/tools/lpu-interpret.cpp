@@ -3,6 +3,7 @@
 // Takes lpucc's options so that both can be called alike; those that only concern
 // output of the compiler have no effect here.
 
+#include "PrecisionFlags.h"
 #include "lpu/compiler/Dialect/LLM/Passes.h"
 #include "lpu/compiler/Import/ImportModel.h"
 #include "lpu/compiler/Reference/FloatInterpreter.h"
@@ -31,6 +32,7 @@ struct Options {
   std::uint64_t maxContext = 0;
   std::vector<std::int32_t> tokens;
   bool isFloat = false;
+  PrecisionOptions precision;
 };
 
 /// Returns the exit code to leave with, or -1 to go on.
@@ -45,6 +47,7 @@ int parse(int argc, char **argv, Options &options) {
   input->add_option("--tokens", options.tokens, "token ids to feed, separated by commas")->delimiter(',');
   input->add_option("--tokens-file", options.tokensFile, "file with a sequence of token ids a line, separated by spaces or commas; each starts with empty caches");
   app.add_flag("--float", options.isFloat, "compute with the file's own weights in fp32, nothing quantized");
+  addPrecisionFlags(app, options.precision);
   app.add_option("--logits", options.logits, "write float32 [tokens, vocabulary] to this .npy file");
   app.add_option("--max-context", options.maxContext, "positions the KV caches hold (0: the model's context)");
   app.add_option("--target", options.target, "machine preset or YAML file; checked, results do not depend on it");
@@ -75,7 +78,7 @@ mlir::OwningOpRef<mlir::ModuleOp> compile(mlir::MLIRContext &context, const Opti
     return nullptr;
   mlir::PassManager passes(&context);
   if (!options.isFloat)
-    passes.addPass(llm::createQuantize());
+    passes.addPass(llm::createQuantize({options.precision.weights, options.precision.activations, options.precision.kv}));
   passes.addPass(llm::createPlanSteps({.maxContext = options.maxContext}));
   if (!options.isFloat)
     passes.addPass(llm::createVerifyQuantized());

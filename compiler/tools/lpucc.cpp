@@ -1,5 +1,6 @@
 // lpucc: command line of the compiler driver.
 
+#include "PrecisionFlags.h"
 #include "lpu/compiler/Import/WeightStore.h"
 #include "lpu/compiler/Pipelines/Driver.h"
 
@@ -26,6 +27,7 @@ int main(int argc, char **argv) {
   app.add_option("-o,--output", options.output, "file to write")->required();
   app.add_option("--target", options.pipeline.target, "machine: a preset (tsp1, small) or a YAML file")->capture_default_str();
   app.add_option("--max-context", options.pipeline.maxContext, "positions the KV cache holds (default: the model's context)")->check(CLI::PositiveNumber);
+  addPrecisionFlags(app, options.pipeline.precision);
   app.add_option("--compile-to", options.compileTo, "stop at this stage and write it as text: llm, stream, lpu; lpx is the program")
       ->check(CLI::IsMember({"llm", "stream", "lpu", "lpx"}))
       ->capture_default_str();

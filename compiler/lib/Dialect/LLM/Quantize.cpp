@@ -11,6 +11,7 @@
 #include "lpu/compiler/Dialect/LLM/Passes.h"
 #include "lpu/compiler/Dialect/LLM/Source.h"
 #include "lpu/compiler/Support/OneLineErrors.h"
+#include "lpu/compiler/Support/Precision.h"
 #include "lpu/isa/Numerics.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -208,7 +209,13 @@ LogicalResult Quantizer::run() {
 }
 
 struct QuantizePass : impl::QuantizeBase<QuantizePass> {
+  using QuantizeBase::QuantizeBase;
+
   void runOnOperation() override {
+    if (Status known = checkPrecision({weightType, activationType, kvType}); !known) {
+      (void)report(&getContext(), known.error());
+      return signalPassFailure();
+    }
     std::shared_ptr<WeightStore> store = openSource(getOperation());
     if (!store || mlir::failed(Quantizer(getOperation(), *store).run()))
       signalPassFailure();

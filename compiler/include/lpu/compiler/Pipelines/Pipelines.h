@@ -1,6 +1,8 @@
 // The way from llm to lpu, as phases that end in a printable stage.
 #pragma once
 
+#include "lpu/compiler/Support/Precision.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/Pass/PassManager.h"
@@ -21,6 +23,7 @@ struct PipelineOptions {
   std::string target = "tsp1";
   std::uint64_t maxContext = 0; ///< 0: the model's
   std::uint64_t maxTokens = 8;  ///< tokens of a prefill step
+  PrecisionOptions precision;
 };
 
 /// Quantize, plan the step programs, verify.

@@ -13,6 +13,11 @@ def Quantize : Pass<"llm-quantize", "::mlir::ModuleOp"> {
     `up` of a silu_mul take the factor 1/scale of their consumer (N6, N8). Every weight value is read once, so
     damaged weights (NaN, infinite, too large) are found here.
   }];
+  let options = [
+    Option<"weightType", "weight-type", "std::string", "\"int8\"", "precision of the weights of linears">,
+    Option<"activationType", "activation-type", "std::string", "\"a16\"", "precision of what linears are fed">,
+    Option<"kvType", "kv-type", "std::string", "\"int16\"", "precision of cached keys and values">,
+  ];
   let dependentDialects = ["::mlir::quant::QuantDialect"];
 }
 

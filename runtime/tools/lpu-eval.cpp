@@ -1,0 +1,86 @@
+// lpu-eval: command line of the evaluation; the work is in lpu/rt/Evaluate.h.
+#include "lpu/rt/Evaluate.h"
+#include "lpu/rt/Files.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <filesystem>
+#include <unistd.h>
+
+using namespace lpu;
+
+namespace {
+
+struct CommandLine {
+  rt::EvaluateOptions options;
+  int exitCode = -1; ///< not negative: leave with it
+};
+
+int usage(const std::string &line) {
+  std::fprintf(stderr, "%s; see lpu-eval --help\n", line.c_str());
+  return 2;
+}
+
+CommandLine parse(int argc, char **argv) {
+  CommandLine out;
+  std::string config = "int8/a16/int16", on = "interpreter";
+  CLI::App app("Compares compiled configurations of a model with float on a text: quality, memory, chips, cycles.\n\n"
+               "  lpu-eval model.gguf --text=story.txt --config=int8/a16/int16,int8-group/a16/int16\n",
+               "lpu-eval");
+  app.add_option("model", out.options.model, "model, as lpucc takes it")->required();
+  app.add_option("--text", out.options.text, "text to predict, UTF-8")->required();
+  app.add_option("--config", config, "WEIGHTS/ACTIVATIONS/KV[,...] in the words of lpucc's --weight-type, --activation-type, --kv-type")->capture_default_str();
+  app.add_option("--on", on, "where values come from: the reference interpreter, or the simulated chip, which gives the same bits")
+      ->check(CLI::IsMember({"interpreter", "simulator"}))
+      ->capture_default_str();
+  app.add_option("--report", out.options.report, "write the table as JSON");
+  app.add_option("--max-tokens", out.options.maxTokens, "use only the first so many tokens of the text (default: all)");
+  for (const char *name : {"--target", "--max-context", "--quant-config", "--calibration"})
+    app.add_option_function<std::string>(
+        name, [&out, name](const std::string &value) { out.options.compilerFlags.push_back(std::string(name) + "=" + value); }, "as in lpucc");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success &success) {
+    out.exitCode = app.exit(success);
+    return out;
+  } catch (const CLI::ParseError &error) {
+    out.exitCode = usage(std::string("lpu-eval: error: ") + error.what());
+    return out;
+  }
+  auto precisions = rt::parsePrecisions(config);
+  if (!precisions) {
+    out.exitCode = usage(precisions.error().str());
+    return out;
+  }
+  out.options.precisions = *precisions;
+  out.options.onSimulator = on == "simulator";
+  return out;
+}
+
+int fail(const Error &error) {
+  std::fprintf(stderr, "%s\n", error.str().c_str());
+  return 1;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  CommandLine command = parse(argc, argv);
+  if (command.exitCode >= 0)
+    return command.exitCode;
+  std::error_code ec;
+  std::string folder = std::filesystem::read_symlink("/proc/self/exe", ec).parent_path().string();
+  bool terminal = isatty(STDERR_FILENO);
+  auto evaluation = rt::evaluate(command.options, folder, [&](const std::string &what) {
+    if (terminal)
+      std::fprintf(stderr, "lpu-eval: %s\n", what.c_str());
+  });
+  if (!evaluation)
+    return fail(evaluation.error());
+  if (!command.options.report.empty())
+    if (Status written = rt::writeFileAtomically(command.options.report, rt::reportJson(*evaluation)); !written)
+      return fail(written.error());
+  std::printf("%s", rt::reportTable(*evaluation).c_str());
+  return 0;
+}
