@@ -57,12 +57,12 @@ Cycle C2cUnit::send(const Dispatch &d) {
                       relative(lastSend), relative(lastSend), interval, relative(lastSend) + interval));
     return kNoEffect;
   }
-  const VectorValue *value = sample(d, d.op->link);
-  if (!value)
+  VectorValue value;
+  if (!sample(d, d.op->link, value))
     return kNoEffect;
   lastSend = d.time;
   Cycle arrival = d.time + chip.machine.latency.C2cSend;
-  out->push({arrival, *value, {queue, d.time, d.op}});
+  out->push({arrival, std::move(value), {queue, d.time, d.op}});
   return arrival;
 }
 

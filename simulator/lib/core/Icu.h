@@ -38,6 +38,8 @@ public:
   bool finished() const { return !waiting && next == kNever; }
   /// Ends a park: the next word is due at `now`.
   void release(Cycle now);
+  /// Ends a park and the text with it: somebody else dispatches the words after it.
+  void leave() { waiting = false, pc = total; }
 
   /// The word due at `now`, which must equal due(). op is null when the word
   /// has not arrived (see underflow()) or a fetched REPEAT only moved due().

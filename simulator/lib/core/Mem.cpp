@@ -20,7 +20,7 @@ constexpr std::uint16_t kNoAccess = 0xFFFF;
 MemSlice::MemSlice(ChipContext &chip, Memory &memory, int queue) : Unit(chip, queue), memory(memory) {
   isa::QueueId id = isa::queueAt(chip.machine, queue);
   for (int b = 0; b < 2; ++b)
-    banks[b] = memory.bank(id.side, id.index, b);
+    banks[b] = memory.bank(id.side, id.index, b), bankIndices[b] = memory.bankIndex(id.side, id.index, b);
 }
 
 Cycle MemSlice::execute(const Dispatch &d) {
@@ -33,7 +33,7 @@ Cycle MemSlice::execute(const Dispatch &d) {
     scatter(d, d.op->mapped);
     return d.time + l.MemScatter;
   default:
-    return executeHalves(d, d.op->mem);
+    return d.count > 1 ? executeBurst(d, d.op->mem) : executeHalves(d, d.op->mem);
   }
 }
 
@@ -49,6 +49,39 @@ Cycle MemSlice::executeHalves(const Dispatch &d, const MemOp &op) {
   if (op.write && writeHalf(d, op))
     effect = std::max(effect, d.time + l.MemWrite);
   return effect;
+}
+
+/// A burst of reads. Rows of constants need no look at each of them, and none at all in timing mode.
+Cycle MemSlice::executeBurst(const Dispatch &d, const MemOp &op) {
+  const Cycle latency = chip.machine.latency.MemRead;
+  const int begin = op.readRow + d.copy * op.readStep, end = begin + (d.count - 1) * op.readStep;
+  const int first = std::min(begin, end), last = std::max(begin, end);
+  const int bank = bankIndices[op.readBank];
+  if (!chip.functional && memory.areConstant(bank, first, last)) {
+    driveRun(d, op.readTo, latency);
+    return d.last() + latency;
+  }
+  if (const ConstantRows *rows = chip.functional ? memory.constantRegion(bank, first, last) : nullptr) {
+    ValueRun &run = driveRun(d, op.readTo, latency);
+    run.bytes = rows->bytes + (begin - rows->first) * rows->stride;
+    run.stride = op.readStep * rows->stride;
+    return d.last() + latency;
+  }
+  Dispatch legal = d;
+  legal.count = 0;
+  burstRows.clear();
+  for (; legal.count < d.count; ++legal.count) {
+    const Dispatch one = d.single(legal.count);
+    const MemRow *row =
+        readable(one, op.readBank, op.readRow + one.copy * op.readStep, memory.allWritten());
+    if (!row)
+      break;
+    if (chip.functional)
+      burstRows.push_back(valueOf(*row));
+  }
+  if (legal.count > 0)
+    driveRun(legal, op.readTo, latency).values.swap(burstRows);
+  return d.last() + latency;
 }
 
 const MemRow *MemSlice::readable(const Dispatch &d, int bank, int index, std::uint32_t words) {
@@ -109,11 +142,11 @@ bool MemSlice::readHalf(const Dispatch &d, const MemOp &op) {
 
 bool MemSlice::writeHalf(const Dispatch &d, const MemOp &op) {
   MemRow *row = writable(d, op.writeBank, op.writeRow + d.copy * op.writeStep);
-  const VectorValue *value = row ? sample(d, op.writeFrom) : nullptr;
-  if (!value)
+  VectorValue value;
+  if (!row || !sample(d, op.writeFrom, value))
     return false;
-  if (value->hasPayload())
-    value->copyTo(memory.storage(*row), chip.machine.rowBytes());
+  if (value.hasPayload())
+    value.copyTo(memory.storage(*row), chip.machine.rowBytes());
   row->written = memory.allWritten();
   row->readyAt = std::max(row->readyAt, d.time + chip.machine.latency.MemWrite);
   return true;

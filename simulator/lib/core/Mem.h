@@ -12,6 +12,7 @@ public:
   Cycle execute(const Dispatch &d) override;
 
 private:
+  Cycle executeBurst(const Dispatch &d, const MemOp &op);
   Cycle executeHalves(const Dispatch &d, const MemOp &op);
   bool readHalf(const Dispatch &d, const MemOp &op);
   bool writeHalf(const Dispatch &d, const MemOp &op);
@@ -27,6 +28,8 @@ private:
 
   Memory &memory;
   MemRow *banks[2];
+  int bankIndices[2];
+  std::vector<VectorValue> burstRows; ///< of the burst being read
   /// Timing mode: a scatter wrote rows that only its data names, so written-ness is unknown.
   bool unknownWrites[2] = {false, false};
 };

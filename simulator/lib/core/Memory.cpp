@@ -3,6 +3,7 @@
 
 #include "Sha256.h"
 
+#include <algorithm>
 #include <cstring>
 #include <fmt/format.h>
 
@@ -13,6 +14,7 @@ using isa::Region;
 Memory::Memory(const isa::Machine &machine)
     : machine(machine), full(machine.superlanes >= 32 ? ~0u : (1u << machine.superlanes) - 1),
       rows(static_cast<std::size_t>(2) * machine.memSlicesPerSide * machine.memBanks * machine.memRowsPerBank),
+      constants(static_cast<std::size_t>(2) * machine.memSlicesPerSide * machine.memBanks),
       zeroRow(machine.rowBytes()), pool(machine.rowBytes()) {}
 
 Status Memory::load(const isa::ChipClass &chip, std::span<const std::uint8_t> image) {
@@ -23,7 +25,47 @@ Status Memory::load(const isa::ChipClass &chip, std::span<const std::uint8_t> im
     if (region.kind == Region::Kind::Zero)
       zeroRegions.push_back(region);
   }
+  sortConstants();
   return Ok();
+}
+
+void Memory::noteConstants(const Region &region, const std::uint8_t *bytes) {
+  const int rowBytes = bytes ? machine.rowBytes() : 0;
+  for (int i = 0; i < region.slices; ++i)
+    constants[bankIndex(region.side, region.slice0 + i, region.bank)].regions.push_back(
+        {region.row0, region.row0 + region.rows, bytes + i * rowBytes, std::ptrdiff_t{region.slices} * rowBytes});
+}
+
+/// Do all its rows still belong to this region (none was given to a later one)?
+bool Memory::holds(const ConstantRows &region, const MemRow *bankRows) {
+  for (int r = region.first; r < region.end; ++r)
+    if (bankRows[r].kind != Region::Kind::Constant ||
+        bankRows[r].bytes != region.bytes + (r - region.first) * region.stride)
+      return false;
+  return true;
+}
+
+void Memory::sortConstants() {
+  for (std::size_t index = 0; index < constants.size(); ++index) {
+    BankConstants &bank = constants[index];
+    const MemRow *bankRows = &rows[index * machine.memRowsPerBank];
+    std::erase_if(bank.regions, [&](const ConstantRows &region) { return !holds(region, bankRows); });
+    std::sort(bank.regions.begin(), bank.regions.end(), [](const auto &a, const auto &b) { return a.first < b.first; });
+    for (const ConstantRows &region : bank.regions)
+      if (!bank.merged.empty() && bank.merged.back().end == region.first)
+        bank.merged.back().end = region.end;
+      else
+        bank.merged.push_back({region.first, region.end, nullptr, 0});
+  }
+}
+
+const ConstantRows *Memory::constantRegion(int bank, int first, int last) const {
+  const std::vector<ConstantRows> &regions = constants[bank].regions;
+  auto after = std::upper_bound(regions.begin(), regions.end(), first,
+                                [](int row, const ConstantRows &rows) { return row < rows.first; });
+  if (after == regions.begin() || last >= std::prev(after)->end)
+    return nullptr;
+  return &*std::prev(after);
 }
 
 Status Memory::loadRegion(const Region &region, std::span<const std::uint8_t> image) {
@@ -39,6 +81,8 @@ Status Memory::loadRegion(const Region &region, std::span<const std::uint8_t> im
     return Error{region.name, fmt::format("region needs image bytes {}..{}, the image has {}; compile again",
                                           region.imageOffset, region.imageOffset + bytes, image.size())};
   const std::uint8_t *next = filled ? image.data() + region.imageOffset : nullptr;
+  if (constant)
+    noteConstants(region, next);
   for (int r = 0; r < region.rows; ++r)
     for (int i = 0; i < region.slices; ++i) {
       MemRow &row = bank(region.side, region.slice0 + i, region.bank)[region.row0 + r];
@@ -75,6 +119,8 @@ std::uint8_t *Memory::storage(MemRow &row) {
 
 void Memory::hostWrite(isa::Side side, int slice, int b, int row, const std::uint8_t *bytes) {
   MemRow &target = bank(side, slice, b)[row];
+  if (target.kind == Region::Kind::Constant)
+    constants[bankIndex(side, slice, b)] = {};
   std::memcpy(storage(target), bytes, machine.rowBytes());
   target.written = full;
 }

@@ -24,6 +24,13 @@ struct MemRow {
   bool owned = false; ///< bytes are this memory's own storage
 };
 
+/// Neighbouring rows of one bank that belong to constants.
+struct ConstantRows {
+  int first = 0, end = 0;
+  const std::uint8_t *bytes = nullptr; ///< of the first; the others `stride` bytes apart
+  std::ptrdiff_t stride = 0;
+};
+
 class Memory {
 public:
   explicit Memory(const isa::Machine &machine);
@@ -45,6 +52,19 @@ public:
   const MemRow *bank(isa::Side side, int slice, int b) const {
     return const_cast<Memory *>(this)->bank(side, slice, b);
   }
+  /// Are rows first..last constants, so that nothing about reading them can be wrong?
+  bool areConstant(int bank, int first, int last) const {
+    for (const ConstantRows &rows : constants[bank].merged)
+      if (first >= rows.first && last < rows.end)
+        return true;
+    return false;
+  }
+  /// The one region's rows that hold first..last; null: they are not of one constant region.
+  const ConstantRows *constantRegion(int bank, int first, int last) const;
+  /// Index of a bank for the two above.
+  int bankIndex(isa::Side side, int slice, int bank) const {
+    return (static_cast<int>(side) * machine.memSlicesPerSide + slice) * machine.memBanks + bank;
+  }
   /// Writable bytes of a row; zeros where never written.
   std::uint8_t *storage(MemRow &row);
   std::uint32_t allWritten() const { return full; }
@@ -56,10 +76,17 @@ public:
 
 private:
   Status loadRegion(const isa::Region &region, std::span<const std::uint8_t> image);
+  void noteConstants(const isa::Region &region, const std::uint8_t *bytes);
+  static bool holds(const ConstantRows &region, const MemRow *bankRows);
+  void sortConstants();
 
   const isa::Machine &machine;
   std::uint32_t full;
   std::vector<MemRow> rows; ///< in (side, slice, bank, row) order
+  struct BankConstants {
+    std::vector<ConstantRows> regions, merged; ///< sorted; `merged`: neighbours joined, without their bytes
+  };
+  std::vector<BankConstants> constants;
   std::vector<std::uint8_t> zeroRow;
   std::vector<isa::Region> zeroRegions;
   VectorPool pool;

@@ -1,5 +1,6 @@
-// MXM plane. A play is computed when it dispatches, with the tile installed then,
-// and its sum waits for its arrival cycle; so passes in flight keep their tile.
+// MXM plane. A pass is computed when its sum is taken, or before the next install
+// if that comes first: so passes in flight keep their tile, and plays of one tile
+// (the two digits of an activation) read its rows from memory once.
 // Only rows of loaded groups are computed, over the lanes that are not zero.
 #include "Mxm.h"
 
@@ -7,6 +8,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <climits>
 #include <cstring>
 #include <fmt/format.h>
 #include <limits>
@@ -15,13 +17,21 @@ namespace lpu::sim {
 
 namespace {
 constexpr int kGroup = 16; ///< rows per lw, and streams per lw
+
+/// The row group that copy `copy` of an lw loads.
+int groupOf(const WeightsOp &op, std::int32_t copy, int superlanes) {
+  const int group = (op.rowGroup + copy * op.step) % superlanes;
+  return group < 0 ? group + superlanes : group;
+}
 } // namespace
 
 MxmPlane::MxmPlane(ChipContext &chip, int weightQueue)
     : chip(chip), side(isa::queueAt(chip.machine, weightQueue).side), weightUnit(chip, *this, weightQueue),
       activationUnit(chip, *this, weightQueue + 1), resultUnit(chip, *this, weightQueue + 2),
       activationRows(chip.machine.mxmActivationRows), accumulators(chip.machine.mxmAccumulatorRows),
-      widened(chip.machine.lanes()), zeros(chip.machine.lanesPerSuperlane) {
+      zeros(chip.machine.lanesPerSuperlane) {
+  for (Operand &operand : operands)
+    operand.lanes.resize(chip.machine.lanes());
   buffer.rows.resize(chip.machine.lanes());
   installed.rows.resize(chip.machine.lanes());
 }
@@ -56,16 +66,49 @@ std::string MxmPlane::installTooEarly(Cycle install, Cycle load) const {
                      install - zero + 1, load - zero, load - zero, latency, load - zero + latency);
 }
 
+bool MxmPlane::WeightUnit::executeBurst(const Dispatch &d) {
+  const WeightsOp &op = d.op->weights;
+  const int superlanes = chip.machine.superlanes;
+  const ValueRun *runs[kGroup];
+  std::int32_t offsets[kGroup];
+  if (op.rowGroup >= superlanes || (plane.lastInstall >= d.time && plane.lastInstall <= d.last()))
+    return false;
+  for (int i = 0; i < kGroup; ++i)
+    if (!(runs[i] = runAt(d, {plane.outbound(), static_cast<std::uint8_t>(op.stream + i)}, offsets[i])))
+      return false;
+  std::uint32_t groups = 0;
+  for (std::int32_t k = 0; k < d.count; ++k) {
+    const std::uint32_t bit = 1u << groupOf(op, d.copy + k, superlanes);
+    if ((plane.buffer.groups | groups) & bit)
+      return false;
+    groups |= bit;
+  }
+  for (std::int32_t k = 0; k < d.count && chip.functional; ++k) {
+    VectorValue *rows = &plane.buffer.rows[groupOf(op, d.copy + k, superlanes) * kGroup];
+    for (int i = 0; i < kGroup; ++i)
+      rows[i] = runs[i]->value(offsets[i] + k);
+  }
+  plane.buffer.groups |= groups;
+  plane.lastLoad = d.last();
+  return true;
+}
+
 Cycle MxmPlane::WeightUnit::execute(const Dispatch &d) {
+  if (d.count > 1) {
+    if (executeBurst(d))
+      return d.last() + chip.machine.latency.MxmLoadWeights;
+    Cycle effect = kNoEffect;
+    for (std::int32_t k = 0; k < d.count; ++k)
+      effect = execute(d.single(k));
+    return effect;
+  }
   const WeightsOp &op = d.op->weights;
   const int superlanes = chip.machine.superlanes;
   if (op.rowGroup >= superlanes) {
     fault("address-range", d, fmt::format("row group {}; groups are 0..{}", op.rowGroup, superlanes - 1));
     return kNoEffect;
   }
-  int group = (op.rowGroup + d.copy * op.step) % superlanes;
-  if (group < 0)
-    group += superlanes;
+  const int group = groupOf(op, d.copy, superlanes);
   const std::uint32_t bit = 1u << group;
   // An install of this cycle that ran first takes this row with it (T5.2).
   const bool installing = plane.lastInstall == d.time;
@@ -126,11 +169,12 @@ bool MxmPlane::ActivationUnit::load(const Dispatch &d, const ActivateOp &op) {
   int index = op.loadRow + d.copy * op.loadStep;
   if (!rowInRange(d, index))
     return false;
-  const VectorValue *value = sample(d, {plane.outbound(), op.loadStream});
-  if (!value)
+  VectorValue value;
+  if (!sample(d, {plane.outbound(), op.loadStream}, value))
     return false;
-  value->data(); // one row for all planes that load it
-  plane.activationRows[index] = {true, *value};
+  if (chip.functional)
+    value.data(); // a row once, not at each play
+  plane.activationRows[index] = {true, std::move(value)};
   return true;
 }
 
@@ -147,8 +191,8 @@ bool MxmPlane::ActivationUnit::play(const Dispatch &d, const ActivateOp &op) {
     fault("empty-operand", d, fmt::format("activation row {} was not loaded before t={}", index, relative(d.time)));
     return false;
   }
-  VectorValue sum = chip.functional ? plane.multiply(row.value, op.mask) : VectorValue();
-  plane.passes.push_back({d.time + chip.machine.latency.MxmPlay, false, d, std::move(sum)});
+  plane.checkArrivals(d.time);
+  plane.passes.push_back({d.time + chip.machine.latency.MxmPlay, false, !chip.functional, d, op.mask, row.value, {}});
   return true;
 }
 
@@ -162,6 +206,7 @@ bool MxmPlane::ActivationUnit::install(const Dispatch &d) {
     fault("early-install", d, plane.installTooEarly(d.time, plane.lastLoad));
     return false;
   }
+  plane.computeSums();
   std::swap(plane.installed, plane.buffer);
   plane.buffer.groups = 0;
   plane.hasTile = true;
@@ -177,40 +222,58 @@ void MxmPlane::ActivationUnit::reportLost(const Pass &pass) const {
                                  relative(pass.arrival)));
 }
 
-bool MxmPlane::widen(const std::int8_t *in, std::uint32_t mask, int &first, int &end) {
+void MxmPlane::widen(const std::int8_t *in, std::uint32_t mask, Operand &out) const {
   const int width = chip.machine.lanesPerSuperlane, superlanes = chip.machine.superlanes;
   std::uint32_t busy = 0; // superlanes that count and are not all zero
   for (int k = 0; k < superlanes; ++k)
     if (mask >> k & 1 && std::memcmp(in + k * width, zeros.data(), width) != 0)
       busy |= 1u << k;
-  if (busy == 0)
-    return false;
-  first = std::countr_zero(busy) * width;
-  end = std::bit_width(busy) * width;
-  for (int k = first / width; k < end / width; ++k) {
+  out.first = busy ? std::countr_zero(busy) * width : 0;
+  out.end = std::bit_width(busy) * width;
+  for (int k = 0; k < superlanes; ++k) {
     const std::int8_t *from = busy >> k & 1 ? in + k * width : zeros.data();
     for (int l = 0; l < width; ++l)
-      widened[k * width + l] = from[l];
+      out.lanes[k * width + l] = from[l];
   }
-  return true;
 }
 
-VectorValue MxmPlane::multiply(const VectorValue &x, std::uint32_t mask) {
-  VectorValue sum = VectorValue::allocate(chip.words);
-  auto *out = reinterpret_cast<std::int32_t *>(sum.writableWords());
-  int first = 0, end = 0;
-  bool any = widen(reinterpret_cast<const std::int8_t *>(x.data()), mask, first, end);
-  for (int g = 0; g < chip.machine.superlanes; ++g, out += kGroup) {
-    if (!any || !(installed.groups >> g & 1)) {
-      std::fill_n(out, kGroup, 0);
+void MxmPlane::computeSums() {
+  for (auto pass = passes.begin(); pass != passes.end();) {
+    if ((pass++)->computed)
+      continue;
+    Pass &a = *std::prev(pass);
+    Pass *b = pass != passes.end() ? &*pass++ : nullptr; // played later, so not computed either
+    multiply(a, b);
+  }
+}
+
+void MxmPlane::multiply(Pass &a, Pass *b) {
+  std::int32_t *out[2] = {};
+  int first = INT_MAX, end = 0;
+  for (int i = 0; i < (b ? 2 : 1); ++i) {
+    Pass &pass = i ? *b : a;
+    widen(reinterpret_cast<const std::int8_t *>(pass.x.data()), pass.mask, operands[i]);
+    pass.sum = VectorValue::allocate(chip.words);
+    pass.computed = true;
+    pass.x = VectorValue();
+    out[i] = reinterpret_cast<std::int32_t *>(pass.sum.writableWords());
+    if (operands[i].end > 0)
+      first = std::min(first, operands[i].first), end = std::max(end, operands[i].end);
+  }
+  for (int g = 0; g < chip.machine.superlanes; ++g) {
+    std::int32_t *sums[2] = {out[0] + g * kGroup, b ? out[1] + g * kGroup : nullptr};
+    if (end == 0 || !(installed.groups >> g & 1)) {
+      for (std::int32_t *to : sums)
+        if (to)
+          std::fill_n(to, kGroup, 0);
       continue;
     }
     const std::int8_t *rows[kGroup];
     for (int r = 0; r < kGroup; ++r)
       rows[r] = reinterpret_cast<const std::int8_t *>(installed.rows[g * kGroup + r].data());
-    dotRows(rows, first, &widened[first], end - first, out);
+    for (int i = 0; i < (b ? 2 : 1); ++i) // the second finds the rows in the first-level cache
+      dotRows(rows, first, &operands[i].lanes[first], end - first, sums[i]);
   }
-  return sum;
 }
 
 Cycle MxmPlane::ResultUnit::execute(const Dispatch &d) {
@@ -245,6 +308,8 @@ bool MxmPlane::ResultUnit::take(const Dispatch &d, const AccumulateOp &op, Accum
     return false;
   }
   pass->taken = true;
+  if (!pass->computed)
+    plane.computeSums();
   bool add = op.mode == isa::AccMode::Add;
   if (add && !row.written) {
     fault("empty-operand", d, fmt::format("adds to accumulator row {}, never written in this step", index));

@@ -43,9 +43,15 @@ private:
   };
   struct Pass {
     Cycle arrival;
-    bool taken;
+    bool taken, computed;
     Dispatch play;
-    VectorValue sum; ///< int32 lanes
+    std::uint32_t mask;
+    VectorValue x, sum; ///< sum: int32 lanes
+  };
+  /// The lanes of a played vector that count: 16 bits each, zero outside of them and of [first, end).
+  struct Operand {
+    std::vector<std::int16_t> lanes;
+    int first = 0, end = 0; ///< empty: nothing counts
   };
 
   class WeightUnit final : public Unit {
@@ -54,6 +60,8 @@ private:
     Cycle execute(const Dispatch &d) override;
 
   private:
+    /// A burst whose 16 streams carry one run each: false, with nothing done, if there is anything else to it.
+    bool executeBurst(const Dispatch &d);
     MxmPlane &plane;
   };
 
@@ -82,9 +90,10 @@ private:
     MxmPlane &plane;
   };
 
-  /// Fills `widened` over lanes [first, end), outside of which `in` is masked or zero; false: all of it is.
-  bool widen(const std::int8_t *in, std::uint32_t mask, int &first, int &end);
-  VectorValue multiply(const VectorValue &x, std::uint32_t mask);
+  void widen(const std::int8_t *in, std::uint32_t mask, Operand &out) const;
+  /// Computes the sums of all passes played on the installed tile, two to one reading of its rows.
+  void computeSums();
+  void multiply(Pass &a, Pass *b);
   Direction outbound() const { return side == isa::Side::East ? Direction::East : Direction::West; }
   Direction inbound() const { return side == isa::Side::East ? Direction::West : Direction::East; }
   /// An lw is not complete in the first cycle whose plays see the install's tile.
@@ -105,9 +114,9 @@ private:
   Dispatch lastInstallWord;
   std::vector<ActivationRow> activationRows;
   std::vector<AccumulatorRow> accumulators;
-  std::deque<Pass> passes;           ///< in order of arrival
-  std::vector<std::int16_t> widened; ///< the played vector, masked, 16 bits a lane
-  std::vector<std::int8_t> zeros;    ///< a superlane
+  std::deque<Pass> passes; ///< in order of arrival
+  Operand operands[2];
+  std::vector<std::int8_t> zeros; ///< a superlane
 };
 
 } // namespace lpu::sim

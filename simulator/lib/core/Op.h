@@ -93,11 +93,18 @@ struct Op {
   Op() : repeat{} {}
 };
 
-/// What a queue hands to its unit in one cycle.
+/// What a queue hands to its unit: one word in one cycle, or (event engine only)
+/// a burst of copies of it, `interval` cycles apart, the first one at `time`.
 struct Dispatch {
   const Op *op = nullptr; ///< null: nothing to dispatch
   Cycle time = 0;         ///< absolute chip cycle
   std::int32_t copy = 0;  ///< reissue number of REPEAT; step fields count this often
+  std::int32_t count = 1;
+  Cycle interval = 1;
+
+  /// Copy `k` of the burst as a dispatch of its own.
+  Dispatch single(std::int32_t k) const { return {op, time + k * interval, copy + k}; }
+  Cycle last() const { return time + (count - 1) * interval; }
 };
 
 /// Decodes one word of `queue` and appends it to `ops`, whose earlier entries

@@ -46,9 +46,13 @@ const Producer *RegisterStreamFile::drive(StreamRef ref, int position, Cycle tim
   return nullptr;
 }
 
-const VectorValue *RegisterStreamFile::sample(StreamRef ref, int position, Cycle now) const {
+bool RegisterStreamFile::sample(StreamRef ref, int position, Cycle now, VectorValue *value) const {
   const Register &r = line(ref)[position + reach];
-  return r.valid && now == current ? &r.value : nullptr;
+  if (!r.valid || now != current)
+    return false;
+  if (value)
+    *value = r.value;
+  return true;
 }
 
 int RegisterStreamFile::nearest(StreamRef ref, int position, Cycle now, int distance) const {

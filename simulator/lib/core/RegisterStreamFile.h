@@ -17,7 +17,7 @@ public:
   void advance(Cycle now);
 
   const Producer *drive(StreamRef ref, int position, Cycle time, VectorValue value, const Producer &by) override;
-  const VectorValue *sample(StreamRef ref, int position, Cycle now) const override;
+  bool sample(StreamRef ref, int position, Cycle now, VectorValue *value) const override;
   int nearest(StreamRef ref, int position, Cycle now, int reach) const override;
   void reset() override;
 

@@ -22,9 +22,10 @@ public:
       trace->beginStep(name, step, zero);
   }
   void dispatched(int queue, const Dispatch &d) {
-    ++instructions;
+    instructions += static_cast<std::uint64_t>(d.count);
     if (trace && (d.op->kind == OpKind::Unit || d.op->kind == OpKind::IFetch))
-      trace->dispatch(queue, d.op->label, d.time);
+      for (std::int32_t k = 0; k < d.count; ++k)
+        trace->dispatch(queue, d.op->label, d.time + k * d.interval);
   }
   void effect(Cycle at) { lastEffect = at > lastEffect ? at : lastEffect; }
 

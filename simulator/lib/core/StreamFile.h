@@ -11,6 +11,8 @@
 
 namespace lpu::sim {
 
+class SlotStreamFile;
+
 /// Who drove a value: for diagnostics, and to blame the later of two.
 struct Producer {
   int queue = -1;
@@ -24,13 +26,15 @@ public:
   /// Puts a value on (ref, position) at cycle `time`, which is in the future.
   /// Returns null, or the producer already driving there in that cycle.
   virtual const Producer *drive(StreamRef ref, int position, Cycle time, VectorValue value, const Producer &by) = 0;
-  /// The value at (ref, position) in cycle `now`; null: nothing.
-  virtual const VectorValue *sample(StreamRef ref, int position, Cycle now) const = 0;
+  /// The value at (ref, position) in cycle `now`, into `value` unless that is null; false: nothing.
+  virtual bool sample(StreamRef ref, int position, Cycle now, VectorValue *value) const = 0;
   /// For diagnostics: offset in cycles, within ±reach, of the value nearest in
   /// time that passes this position; 0 if there is none.
   virtual int nearest(StreamRef ref, int position, Cycle now, int reach) const = 0;
   /// Empties all streams (a new step).
   virtual void reset() = 0;
+  /// The file that takes bursts as a whole; null: this one does not.
+  virtual SlotStreamFile *slots() { return nullptr; }
 };
 
 } // namespace lpu::sim

@@ -22,10 +22,9 @@ void Unit::fault(std::string_view category, const Dispatch &d, std::string detai
   chip.faults.report(category, d.time, queue, d.op, std::move(detail));
 }
 
-const VectorValue *Unit::sample(const Dispatch &d, StreamRef ref) const {
-  const VectorValue *value = streams->sample(ref, position, d.time);
-  if (value)
-    return value;
+bool Unit::sample(const Dispatch &d, StreamRef ref, VectorValue &value) const {
+  if (streams->sample(ref, position, d.time, chip.functional ? &value : nullptr))
+    return true;
   Cycle now = relative(d.time);
   Cycle tau = ref.dir == Direction::East ? now - position : now + position;
   std::string detail =
@@ -36,35 +35,44 @@ const VectorValue *Unit::sample(const Dispatch &d, StreamRef ref) const {
     detail += fmt::format("; the nearest value passes at t={}, {} cycle(s) {}", now + offset,
                           offset < 0 ? -offset : offset, offset < 0 ? "earlier" : "later");
   fault("empty-stream", d, std::move(detail));
-  return nullptr;
+  return false;
 }
 
 bool Unit::sampleGroup(const Dispatch &d, StreamRef ref, int count, VectorValue *out) const {
-  for (int i = 0; i < count; ++i) {
-    const VectorValue *value = sample(d, {ref.dir, static_cast<std::uint8_t>(ref.stream + i)});
-    if (!value)
+  for (int i = 0; i < count; ++i)
+    if (!sample(d, {ref.dir, static_cast<std::uint8_t>(ref.stream + i)}, out[i]))
       return false;
-    out[i] = *value;
-  }
   return true;
 }
 
-bool Unit::drive(const Dispatch &d, StreamRef ref, Cycle latency, VectorValue value) const {
-  Cycle at = d.time + latency;
-  const Producer *other = streams->drive(ref, position, at, std::move(value), {queue, d.time, d.op});
-  if (!other)
-    return true;
+void Unit::reportCollision(const Dispatch &d, StreamRef ref, Cycle latency, const Producer &other) const {
   // The later of the two is to blame; in one cycle the higher queue number, so
-  // that the order of processes does not show.
-  Producer self{queue, d.time, d.op};
-  bool blameOther = other->issued == d.time && other->queue > queue;
-  const Producer &late = blameOther ? *other : self, &early = blameOther ? self : *other;
-  chip.faults.report("stream-collision", d.time, late.queue, late.op,
+  // that the order in which they were executed does not show.
+  const Producer self{queue, d.time, d.op};
+  const Cycle at = d.time + latency;
+  const bool blameOther = other.issued > d.time || (other.issued == d.time && other.queue > queue);
+  const Producer &late = blameOther ? other : self, &early = blameOther ? self : other;
+  chip.faults.report("stream-collision", late.issued, late.queue, late.op,
                      fmt::format("drives stream {} at position {} at t={} + {} = {}, where {} ({}, t={}) drives too",
                                  streamName(ref), position, relative(late.issued), at - late.issued, relative(at),
                                  isa::queueName(isa::queueAt(chip.machine, early.queue)), describe(*early.op),
                                  relative(early.issued)));
-  return false;
+}
+
+bool Unit::drive(const Dispatch &d, StreamRef ref, Cycle latency, VectorValue value) const {
+  const Producer *other = streams->drive(ref, position, d.time + latency, std::move(value), {queue, d.time, d.op});
+  if (other)
+    reportCollision(d, ref, latency, *other);
+  return !other;
+}
+
+ValueRun &Unit::driveRun(const Dispatch &d, StreamRef ref, Cycle latency) const {
+  collisions.clear();
+  ValueRun &run =
+      slots->driveRun(ref, position, d.time + latency, d.count, d.interval, {queue, d.time, d.op}, collisions);
+  for (const SlotStreamFile::Collision &c : collisions)
+    reportCollision(d.single(c.copy), ref, latency, c.with);
+  return run;
 }
 
 } // namespace lpu::sim

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "Faults.h"
-#include "StreamFile.h"
+#include "SlotStreamFile.h"
 
 namespace lpu::sim {
 
@@ -28,11 +28,15 @@ public:
   virtual ~Unit() = default;
 
   /// Connects the unit to the streams it stands at.
-  void attach(StreamFile &file) { streams = &file; }
-  /// Executes a word; returns the cycle of its slowest effect (T1.5). After a
-  /// hazard has been reported the return value does not matter.
+  void attach(StreamFile &file) {
+    streams = &file;
+    slots = file.slots();
+  }
+  /// Executes a word, or a burst of the kinds Timeline::Burst names; returns the cycle of its
+  /// slowest effect (T1.5). After a hazard has been reported the return value does not matter.
   virtual Cycle execute(const Dispatch &d) = 0;
 
+  int number() const { return queue; } ///< of its queue
   /// Samples `count` streams from ref.stream on; false after reporting empty-stream.
   bool sampleGroup(const Dispatch &d, StreamRef ref, int count, VectorValue *out) const;
   void fault(std::string_view category, const Dispatch &d, std::string detail) const;
@@ -41,17 +45,27 @@ protected:
   /// A cycle as diagnostics show it: relative to the step's cycle 0.
   Cycle relative(Cycle t) const { return t - chip.faults.zero(); }
 
-  /// The value on `ref` here and now; null after reporting empty-stream.
-  const VectorValue *sample(const Dispatch &d, StreamRef ref) const;
+  /// The value on `ref` here and now; false after reporting empty-stream.
+  bool sample(const Dispatch &d, StreamRef ref, VectorValue &value) const;
   /// Drives here at d.time + latency; false after reporting stream-collision.
   bool drive(const Dispatch &d, StreamRef ref, Cycle latency, VectorValue value) const;
+  /// Drives a burst's values here, from d.time + latency on; the caller fills in the payload. Reports collisions.
+  ValueRun &driveRun(const Dispatch &d, StreamRef ref, Cycle latency) const;
+  /// The run that all samples of a burst on `ref` find; null: sample one by one.
+  const ValueRun *runAt(const Dispatch &d, StreamRef ref, std::int32_t &offset) const {
+    return slots->runAt(ref, position, d.time, d.count, d.interval, offset);
+  }
 
   ChipContext &chip;
   const int queue; ///< number of the queue this unit executes
   const int position;
 
 private:
+  void reportCollision(const Dispatch &d, StreamRef ref, Cycle latency, const Producer &other) const;
+
   StreamFile *streams = nullptr;
+  SlotStreamFile *slots = nullptr; ///< the same; null in the clocked engine, which has no bursts
+  mutable std::vector<SlotStreamFile::Collision> collisions;
 };
 
 /// "e12" / "w3".

@@ -50,20 +50,19 @@ const VectorValue *Alu::aluOperand(const Dispatch &d, int alu) const {
 }
 
 bool Alu::streamOperand(const Dispatch &d, const VxmOperand &o, VectorValue &value) {
-  const VectorValue *parts[4];
-  for (int b = 0; b < o.bytes; ++b)
-    if (!(parts[b] = sample(d, {o.dir, static_cast<std::uint8_t>(o.index + b)})))
-      return false;
+  VectorValue parts[4];
+  if (!sampleGroup(d, {o.dir, o.index}, o.bytes, parts))
+    return false;
   if (!chip.functional)
     return true;
   if (o.bytes == 4 && VectorValue::areWords(parts)) {
-    value = parts[0]->wholeWords();
+    value = parts[0].wholeWords();
     return true;
   }
   value = VectorValue::allocate(chip.words);
   const std::uint8_t *planes[4];
   for (int b = 0; b < o.bytes; ++b)
-    planes[b] = parts[b]->data();
+    planes[b] = parts[b].data();
   joinBytes(planes, value.writableWords(), o.bytes, chip.machine.lanes());
   return true;
 }

@@ -16,7 +16,7 @@ const Producer *Barrier::notify(const Producer &by) {
     return &notifier;
   used = true;
   notifier = by;
-  release.notify(cycles(latency));
+  release.notify(cycles(releaseCycle() - cycleNow()));
   return nullptr;
 }
 

@@ -12,6 +12,7 @@ public:
   /// A new step: one more notify is legal.
   void begin() { used = false, isReleased = false; }
   const Producer *notify(const Producer &by) override;
+  isa::Cycle releaseCycle() const override { return notifier.issued + latency; }
   const sc_core::sc_event &released() const override { return release; }
   /// Notified, release still to come.
   bool pending() const { return used && !isReleased; }

@@ -1,9 +1,12 @@
-// A ring of bit sets, one per cycle: scheduling sets a bit, serving a cycle walks
-// its bits. The groups' processes run in any order, which nobody can tell: what
-// units do in a cycle depends on timestamps only.
+// A ring of bit sets, one per cycle, beside the sorted timeline. In which order
+// units run within a cycle nobody can tell: what they do in a cycle depends on
+// timestamps only.
 #include "Calendar.h"
 
+#include "../core/SlotStreamFile.h"
+
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <functional>
 
@@ -11,35 +14,29 @@ namespace lpu::sim {
 
 using isa::Cycle;
 
-Calendar::Calendar(sc_core::sc_module_name name, int capacity)
-    : sc_module(name), words((static_cast<std::size_t>(capacity) + 63) / 64), due(kRing * words), busy(kRing / 64) {}
-
-Calendar::Group::Group(sc_core::sc_module_name name, Calendar &calendar)
-    : sc_module(name), mask(calendar.words), calendar(calendar) {
-  SC_HAS_PROCESS(Group);
+Calendar::Calendar(sc_core::sc_module_name name, const isa::Machine &machine, const FaultLog &faults, int capacity)
+    : sc_module(name), faults(faults), quantumCycles(std::min(machine.latency.Barrier, machine.latency.C2cSend)),
+      words((static_cast<std::size_t>(capacity) + 63) / 64), due(kRing * words), busy(kRing / 64) {
+  SC_HAS_PROCESS(Calendar);
   SC_METHOD(serve);
-  sensitive << calendar.tick;
+  sensitive << tick;
   dont_initialize();
 }
 
-void Calendar::Group::serve() { calendar.serve(*this); }
-
-int Calendar::add(int group, Wakeable &entry) {
+int Calendar::add(Wakeable &entry) {
   assert(entries.size() < words * 64);
-  while (groups.size() <= static_cast<std::size_t>(group))
-    groups.push_back(std::make_unique<Group>(sc_core::sc_gen_unique_name("dispatch"), *this));
-  const int number = static_cast<int>(entries.size());
-  groups[group]->mask[number / 64] |= std::uint64_t{1} << (number % 64);
   entries.push_back(&entry);
-  return number;
+  return static_cast<int>(entries.size()) - 1;
 }
 
-void Calendar::clear() {
+void Calendar::begin(const Timeline *stepTimeline) {
   std::fill(due.begin(), due.end(), 0);
   std::fill(busy.begin(), busy.end(), 0);
   far.clear();
-  served = 0;
-  planned = kNever;
+  timeline = stepTimeline;
+  next = 0;
+  zero = planned = kNever;
+  settled = false;
   tick.cancel();
 }
 
@@ -56,25 +53,67 @@ void Calendar::schedule(int entry, Cycle now, Cycle at) {
     far.emplace_back(at, entry);
     std::push_heap(far.begin(), far.end(), std::greater<>());
   }
-  // While groups are being served, plan() follows and sees this one too.
-  if (served == 0 && at < planned) {
-    planned = at;
-    at == now ? tick.notify(sc_core::SC_ZERO_TIME) : tick.notify(cycles(at - now));
+  if (!serving) // else serve() plans when it has finished
+    notify(at);
+}
+
+void Calendar::notify(Cycle at) {
+  if (at >= planned)
+    return;
+  planned = at;
+  const Cycle now = cycleNow();
+  at == now ? tick.notify(sc_core::SC_ZERO_TIME) : tick.notify(cycles(at - now));
+}
+
+void Calendar::serve() {
+  const Cycle begin = cycleNow();
+  planned = kNever;
+  if (begin == zero && !settled) { // let the queues see the release first
+    settled = true;
+    return notify(begin);
+  }
+  if (faults.blocks(begin - SlotStreamFile::kMaxLag)) // nothing can come before the hazard any more
+    return;
+  serving = true;
+  Cycle now = nextDue(begin);
+  for (; now < begin + quantumCycles && (settled || now < zero); now = nextDue(now + 1))
+    runCycle(now);
+  serving = false;
+  if (zero != kNever && !settled)
+    now = std::min(now, zero);
+  if (now != kNever)
+    notify(now);
+}
+
+void Calendar::runCycle(Cycle now) {
+  const auto index = static_cast<std::size_t>(now & (kRing - 1));
+  while (!far.empty() && far.front().first - now < kRing) {
+    put(far.front().second, far.front().first);
+    std::pop_heap(far.begin(), far.end(), std::greater<>());
+    far.pop_back();
+  }
+  if (busy[index / 64] >> (index % 64) & 1)
+    wakeEntries(now);
+  if (!settled || !timeline)
+    return;
+  const std::vector<Timeline::Issue> &issues = timeline->issues();
+  for (; next < issues.size() && zero + issues[next].at == now; ++next) {
+    Dispatch d = issues[next].dispatch;
+    d.time += zero;
+    ports[issues[next].queue]->issue(d);
   }
 }
 
-void Calendar::serve(const Group &group) {
-  const Cycle now = cycleNow();
+void Calendar::wakeEntries(Cycle now) {
+  const auto index = static_cast<std::size_t>(now & (kRing - 1));
+  busy[index / 64] &= ~(std::uint64_t{1} << (index % 64));
   std::uint64_t *bits = slot(now);
-  for (std::size_t w = 0; w < words; ++w) {
-    const std::uint64_t mask = group.mask[w];
-    std::uint64_t mine = bits[w] & mask;
-    bits[w] &= ~mask;
-    for (; mine; mine &= mine - 1)
-      entries[w * 64 + std::countr_zero(mine)]->wake(now);
-  }
-  if (++served == groups.size())
-    plan(now);
+  for (std::size_t w = 0; w < words; ++w)
+    for (; bits[w];) {
+      const int entry = static_cast<int>(w) * 64 + std::countr_zero(bits[w]);
+      bits[w] &= bits[w] - 1;
+      entries[entry]->wake(now);
+    }
 }
 
 Cycle Calendar::nextBusy(Cycle from) const {
@@ -87,25 +126,13 @@ Cycle Calendar::nextBusy(Cycle from) const {
   return kNever;
 }
 
-void Calendar::plan(Cycle now) {
-  served = 0;
-  const std::uint64_t *bits = slot(now);
-  if (std::all_of(bits, bits + words, [](std::uint64_t w) { return w == 0; })) {
-    const auto index = static_cast<std::size_t>(now & (kRing - 1));
-    busy[index / 64] &= ~(std::uint64_t{1} << (index % 64));
-  }
-  while (!far.empty() && far.front().first - now < kRing) {
-    put(far.front().second, far.front().first);
-    std::pop_heap(far.begin(), far.end(), std::greater<>());
-    far.pop_back();
-  }
-  planned = nextBusy(now);
-  if (planned == kNever && !far.empty())
-    planned = far.front().first;
-  if (planned == now)
-    tick.notify(sc_core::SC_ZERO_TIME);
-  else if (planned != kNever)
-    tick.notify(cycles(planned - now));
+Cycle Calendar::nextDue(Cycle from) const {
+  Cycle at = nextBusy(from);
+  if (!far.empty())
+    at = std::min(at, std::max(far.front().first, from));
+  if (settled && timeline && next < timeline->issues().size())
+    at = std::min(at, zero + timeline->issues()[next].at);
+  return at;
 }
 
 } // namespace lpu::sim

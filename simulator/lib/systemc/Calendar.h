@@ -1,13 +1,15 @@
-// Which queues have a word due in which cycle (event engine). One SystemC event
-// serves all queues of a cycle: it wakes one dispatching process per kind of
-// unit, and each of them runs what its units have due. A cycle in which nothing
-// is due costs nothing.
+// When which unit of a chip has something to do (event engine): the step's
+// timeline of dispatches, and a calendar for what is known only as it happens
+// (words before the release, fetched text, sums that arrive). One SystemC process
+// serves both. It wakes once per quantum and runs the chip's cycles of that
+// quantum in order: nothing that happens within it can reach another chip, or
+// come back through the barrier, before it is over.
 #pragma once
 
+#include "../core/Faults.h"
+#include "../core/Timeline.h"
 #include "Time.h"
 
-#include <bit>
-#include <memory>
 #include <utility>
 #include <vector>
 
@@ -20,48 +22,62 @@ public:
   virtual void wake(isa::Cycle now) = 0;
 };
 
+/// A queue's issue port as the timeline uses it.
+class Issuing {
+public:
+  virtual ~Issuing() = default;
+  virtual void issue(const Dispatch &d) = 0;
+};
+
 class Calendar final : public sc_core::sc_module {
 public:
-  Calendar(sc_core::sc_module_name name, int capacity);
+  /// At most `capacity` entries.
+  Calendar(sc_core::sc_module_name name, const isa::Machine &machine, const FaultLog &faults, int capacity);
 
-  /// A number for `schedule`. Entries of one group share a process and wake in
-  /// the order they were added in. At most `capacity` entries.
-  int add(int group, Wakeable &entry);
-  /// Nothing is due any more (a new step).
-  void clear();
+  /// A number for `schedule`.
+  int add(Wakeable &entry);
+  /// Who executes what the timeline says of queue `number`; to be called in order of number.
+  void addQueue(Issuing &port) { ports.push_back(&port); }
+  /// A new step: nothing is due. `timeline` outlives it.
+  void begin(const Timeline *timeline);
   /// Wakes `entry` at cycle `at` ≥ `now`; of several calls for one cycle one counts.
   void schedule(int entry, isa::Cycle now, isa::Cycle at);
+  /// The barrier will release at `at`, where the timeline starts.
+  void releaseAt(isa::Cycle at) { zero = at; }
+  bool covers(int queue) const { return timeline && timeline->covers(queue); }
+  std::uint64_t idle(int queue) const { return timeline->idle(queue); }
+
+  /// Cycles that are run in one go; at most this much ahead of SystemC's time.
+  isa::Cycle quantum() const { return quantumCycles; }
 
 private:
   static constexpr isa::Cycle kRing = 256; ///< cycles ahead that have a slot of their own
   static constexpr isa::Cycle kNever = INT64_MAX;
   using Far = std::pair<isa::Cycle, int>;
 
-  /// The process of one kind of unit.
-  class Group final : public sc_core::sc_module {
-  public:
-    Group(sc_core::sc_module_name name, Calendar &calendar);
-    std::vector<std::uint64_t> mask; ///< its entries
-
-  private:
-    void serve();
-    Calendar &calendar;
-  };
-
-  void serve(const Group &group);
-  /// After the last group of a cycle: notifies the next cycle with something due.
-  void plan(isa::Cycle now);
+  void serve();
+  void runCycle(isa::Cycle now);
+  void wakeEntries(isa::Cycle now);
   void put(int entry, isa::Cycle at);
+  /// Next cycle ≥ `from` with something due.
+  isa::Cycle nextDue(isa::Cycle from) const;
   isa::Cycle nextBusy(isa::Cycle from) const;
+  void notify(isa::Cycle at);
   std::uint64_t *slot(isa::Cycle at) { return &due[static_cast<std::size_t>(at & (kRing - 1)) * words]; }
 
-  const std::size_t words; ///< 64 entries each
-  std::vector<std::uint64_t> due; ///< kRing slots of `words`: one bit per entry
-  std::vector<std::uint64_t> busy; ///< one bit per slot that may hold something
+  const FaultLog &faults;
+  const isa::Cycle quantumCycles;
+  const std::size_t words;         ///< 64 entries each
+  std::vector<std::uint64_t> due;  ///< kRing slots of `words`: one bit per entry
+  std::vector<std::uint64_t> busy; ///< one bit per slot that holds something
   std::vector<Far> far;            ///< beyond the ring; heap, earliest first
   std::vector<Wakeable *> entries;
-  std::vector<std::unique_ptr<Group>> groups;
-  std::size_t served = 0; ///< groups that have run since the tick
+  std::vector<Issuing *> ports;
+  const Timeline *timeline = nullptr;
+  std::size_t next = 0;       ///< of the timeline
+  isa::Cycle zero = kNever;   ///< the release
+  bool settled = false;       ///< queues have seen the release
+  bool serving = false;
   isa::Cycle planned = kNever;
   sc_core::sc_event tick;
 };

@@ -25,7 +25,7 @@ Chip::Chip(sc_core::sc_module_name name, const isa::Program &program, bool clock
     clockedStreams->clock(*clock);
   } else {
     slotStreams = std::make_unique<SlotStreams>("streams", machine);
-    calendar = std::make_unique<Calendar>("calendar", 2 * isa::queueCount(machine));
+    calendar = std::make_unique<Calendar>("calendar", machine, monitor.faults, 2 * isa::queueCount(machine));
     modules.calendar = calendar.get();
   }
   barrierModule = std::make_unique<Barrier>("barrier", machine);
@@ -67,8 +67,10 @@ void Chip::buildQueues(const isa::Program &program) {
     QueueModule &unit = buildUnit(number);
     unit.icu(*icus.back());
     unit.streams(streams());
-    if (calendar)
-      icus.back()->setEntry(calendar->add(static_cast<int>(isa::queueAt(machine, number).unit), unit));
+    if (!calendar)
+      continue;
+    icus.back()->setEntry(calendar->add(unit));
+    calendar->addQueue(unit);
   }
 }
 
@@ -109,18 +111,18 @@ void Chip::buildLinks(const isa::Program &program) {
   }
 }
 
-void Chip::begin(const std::vector<const DecodedQueue *> &code, isa::Cycle start) {
+void Chip::begin(const std::vector<const DecodedQueue *> &code, const Timeline *timeline, isa::Cycle start) {
   streams().file().reset();
   for (auto &alu : alus)
     alu->alu().reset();
   for (auto &plane : planes)
-    plane->plane().reset();
+    plane->reset();
   for (auto &c2c : c2cs)
     c2c->unit().reset();
   barrierModule->begin();
   inStep = true;
   if (calendar)
-    calendar->clear();
+    calendar->begin(timeline);
   for (std::size_t q = 0; q < icus.size(); ++q)
     icus[q]->begin(code[q], start);
 }

@@ -24,7 +24,8 @@ public:
 
   /// Empties everything that does not outlive a step and starts every queue at
   /// absolute cycle `start`. `code`: per queue number, null without code.
-  void begin(const std::vector<const DecodedQueue *> &code, isa::Cycle start);
+  /// `timeline`: of the same text, for the event engine.
+  void begin(const std::vector<const DecodedQueue *> &code, const Timeline *timeline, isa::Cycle start);
   /// Absolute cycle at which the running step ends, by what has dispatched so far (T1.5).
   Cycle endOfStep() const { return monitor.lastEffect + machine.superlanes - 1; }
   /// After a step: reports queues that never end.

@@ -37,6 +37,11 @@ void IcuModule::onRelease() {
   if (!icu.parked() || isReleased)
     return;
   isReleased = true;
+  if (calendar && calendar->covers(queue)) {
+    icu.leave();
+    monitor.instructions += calendar->idle(queue);
+    return;
+  }
   const isa::Cycle now = cycleNow();
   icu.release(now);
   if (icu.due() == Icu::kNever)
@@ -55,8 +60,11 @@ bool IcuModule::notify(const Dispatch &d) {
   if (isReleased)
     return illegal(d, "notify after the release: a step has exactly one barrier (T1.4)");
   const Producer *other = barrier->notify({queue, d.time, d.op});
-  if (!other)
+  if (!other) {
+    if (calendar)
+      calendar->releaseAt(barrier->releaseCycle());
     return true;
+  }
   // Of two in one cycle the higher queue number is to blame, whichever ran first.
   bool blameOther = other->issued == d.time && other->queue > queue;
   monitor.faults.report("illegal-encoding", d.time, blameOther ? other->queue : queue, d.op,

@@ -21,6 +21,8 @@ class BarrierIf : public virtual sc_core::sc_interface {
 public:
   /// Null, or who has used this step's barrier already.
   virtual const Producer *notify(const Producer &by) = 0;
+  /// When it will release; valid after a notify.
+  virtual isa::Cycle releaseCycle() const = 0;
   virtual const sc_core::sc_event &released() const = 0;
 };
 
@@ -46,9 +48,10 @@ public:
   /// The FIFO of vectors that travel away from, or towards, unit `queue`.
   virtual LinkFifo &outgoing(int queue) = 0;
   virtual LinkFifo &incoming(int queue) = 0;
-  /// A vector left unit `queue`; the other end is told when it has arrived.
-  virtual void sent(int queue) = 0;
-  /// Fires one cycle after a vector has arrived at unit `queue`.
+  /// A vector left unit `queue` at cycle `at`. The other end is told one cycle after its arrival, `early` cycles
+  /// before that.
+  virtual void sent(int queue, isa::Cycle at, isa::Cycle early) = 0;
+  /// Fires for each vector that arrives at unit `queue`.
   virtual const sc_core::sc_event &arrived(int queue) const = 0;
 };
 

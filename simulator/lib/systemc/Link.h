@@ -18,7 +18,9 @@ public:
   LinkFifo &incoming(int queue) override { return fifos[otherEnd(queue)]; }
   /// Sends are further apart than one cycle, but a newer send must not hide an
   /// older arrival: sc_event_queue keeps every notification.
-  void sent(int queue) override { arrivals[endOf(queue)].notify(cycles(latency + 1)); }
+  void sent(int queue, isa::Cycle at, isa::Cycle early) override {
+    arrivals[endOf(queue)].notify(cycles(at + latency + 1 - early - cycleNow()));
+  }
   const sc_core::sc_event &arrived(int queue) const override { return arrivals[otherEnd(queue)].default_event(); }
 
 private:

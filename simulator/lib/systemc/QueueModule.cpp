@@ -39,15 +39,28 @@ void QueueModule::wake(Cycle now) {
   icu->rearm(now);
 }
 
+void QueueModule::issue(const Dispatch &d) {
+  if (monitor.faults.blocks(d.time))
+    return;
+  monitor.dispatched(unit.number(), d);
+  if (d.op->kind == OpKind::Config)
+    monitor.effect(d.time + 1);
+  else
+    executeUnit(d);
+}
+
+bool QueueModule::executeUnit(const Dispatch &d) {
+  const Cycle effect = unit.execute(d);
+  if (monitor.faults.any())
+    return false;
+  monitor.effect(effect);
+  executed(d);
+  return true;
+}
+
 bool QueueModule::execute(const Dispatch &d) {
-  if (d.op->kind == OpKind::Unit && icu->released()) {
-    Cycle effect = unit.execute(d);
-    if (monitor.faults.any())
-      return false;
-    monitor.effect(effect);
-    executed(d);
-    return true;
-  }
+  if (d.op->kind == OpKind::Unit && icu->released())
+    return executeUnit(d);
   if (!icu->control(d))
     return false;
   if (d.op->kind == OpKind::Config)

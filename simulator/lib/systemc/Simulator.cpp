@@ -22,6 +22,7 @@ using isa::Program;
 struct DecodedStep {
   std::vector<DecodedQueue> queues;
   std::vector<const DecodedQueue *> byNumber;
+  std::unique_ptr<Timeline> timeline; ///< event engine
 };
 
 Status checkBinding(const isa::Machine &m, const std::string &step, const Binding &b) {
@@ -109,6 +110,8 @@ const DecodedStep &SystemCSimulator::decoded(std::size_t index) {
       step->queues.push_back(decodeQueue(program.machine, code));
       step->byNumber[step->queues.back().number] = &step->queues.back();
     }
+    if (!clocked && program.residentCode)
+      step->timeline = std::make_unique<Timeline>(program.machine, step->queues);
   }
   return *step;
 }
@@ -127,7 +130,8 @@ StepResult SystemCSimulator::run(std::size_t index) {
   }
   const Cycle start = cycleNow() + 1;
   monitor.begin(program.steps[index].name, program.classes[0].programs[index], start + program.machine.latency.Barrier);
-  chip.begin(decoded(index).byNumber, start);
+  const DecodedStep &code = decoded(index);
+  chip.begin(code.byNumber, code.timeline.get(), start);
   runToEnd();
   if (!monitor.faults.any())
     chip.reportParked();

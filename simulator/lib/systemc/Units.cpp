@@ -13,7 +13,7 @@ MxmModule::MxmModule(sc_core::sc_module_name name, ModuleContext &context, int w
   for (int port = 0; port < 3; ++port)
     queues[port] = std::make_unique<MxmQueueModule>(names[port], *units[port], context, *this);
   if (calendar) {
-    entry = calendar->add(static_cast<int>(isa::UnitKind::MxmA), *this);
+    entry = calendar->add(*this);
     return;
   }
   SC_HAS_PROCESS(MxmModule);
@@ -31,10 +31,23 @@ void MxmModule::checkArrivals() {
 
 void MxmModule::played(Cycle now) {
   // Sums arrive in order of play, so a notification already pending is earlier and stays.
-  if (calendar)
+  if (!calendar)
+    return sumDue.notify(cycles(core.nextArrival() + 1 - now));
+  if (!watching)
     calendar->schedule(entry, now, core.latestArrival() + 1);
-  else
-    sumDue.notify(cycles(core.nextArrival() + 1 - now));
+  watching = true;
+}
+
+void MxmModule::wake(Cycle now) {
+  core.checkArrivals(now);
+  watching = calendar && core.nextArrival() != std::numeric_limits<Cycle>::max();
+  if (watching)
+    calendar->schedule(entry, now, core.latestArrival() + 1);
+}
+
+void MxmModule::reset() {
+  core.reset();
+  watching = false;
 }
 
 void MxmQueueModule::executed(const Dispatch &d) {
@@ -47,6 +60,8 @@ void C2cModule::end_of_elaboration() {
   if (link.size() == 0)
     return;
   core.connect(&link->outgoing(number), &link->incoming(number));
+  if (calendar)
+    overflow.entry = calendar->add(overflow);
   SC_HAS_PROCESS(C2cModule);
   SC_METHOD(checkArrivals);
   sensitive << link->arrived(number);
@@ -55,9 +70,16 @@ void C2cModule::end_of_elaboration() {
 
 void C2cModule::executed(const Dispatch &d) {
   if (d.op->opcode == isa::Opcode::Send)
-    link->sent(number);
+    link->sent(number, d.time, calendar ? calendar->quantum() : 0);
 }
 
-void C2cModule::checkArrivals() { core.checkArrivals(cycleNow()); }
+// The event engine's units are up to a quantum ahead of SystemC's time: then the
+// check is for them to make when they get there.
+void C2cModule::checkArrivals() {
+  if (calendar)
+    calendar->schedule(overflow.entry, cycleNow(), cycleNow() + calendar->quantum());
+  else
+    core.checkArrivals(cycleNow());
+}
 
 } // namespace lpu::sim

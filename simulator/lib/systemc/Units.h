@@ -55,7 +55,8 @@ public:
 
   C2cModule(sc_core::sc_module_name name, ModuleContext &context, int queue)
       : CoreHolder(context.chip, queue),
-        QueueModule(name, core, context.chip.machine, context.calendar, context.monitor), number(queue) {}
+        QueueModule(name, core, context.chip.machine, context.calendar, context.monitor), number(queue),
+        calendar(context.calendar), overflow(core) {}
   C2cUnit &unit() { return core; }
 
 protected:
@@ -64,7 +65,15 @@ protected:
 
 private:
   void checkArrivals();
+  struct Overflow final : Wakeable {
+    explicit Overflow(C2cUnit &unit) : unit(unit) {}
+    void wake(isa::Cycle now) override { unit.checkArrivals(now); }
+    C2cUnit &unit;
+    int entry = -1;
+  };
   const int number;
+  Calendar *const calendar;
+  Overflow overflow; ///< event engine
 };
 
 class MxmModule;
@@ -86,11 +95,12 @@ private:
 class MxmModule final : public sc_core::sc_module, public Wakeable {
 public:
   MxmModule(sc_core::sc_module_name name, ModuleContext &context, int weightQueue);
-  MxmPlane &plane() { return core; }
+  /// A new step.
+  void reset();
   QueueModule &queue(int port) { return *queues[port]; } ///< 0 W, 1 A, 2 R
   /// Looks after the sum of the play dispatched at `now`, one cycle after its arrival.
   void played(isa::Cycle now);
-  void wake(isa::Cycle now) override { core.checkArrivals(now); }
+  void wake(isa::Cycle now) override;
 
 private:
   void checkArrivals();
@@ -98,6 +108,7 @@ private:
   MxmPlane core;
   Calendar *const calendar;
   int entry = -1;           ///< of the calendar: this plane's sums
+  bool watching = false;    ///< event engine: it is scheduled
   sc_core::sc_event sumDue; ///< clocked engine: one cycle after a sum's arrival
   std::unique_ptr<MxmQueueModule> queues[3];
 };

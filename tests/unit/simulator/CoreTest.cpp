@@ -112,9 +112,10 @@ TEST(VectorValue, PlanesOfWordsAreRowsOnDemand) {
   sim::VectorValue planes[4], other = sim::VectorValue::allocate(rows);
   for (int b = 0; b < 4; ++b)
     planes[b] = sim::VectorValue::planeOf(whole, b);
-  EXPECT_TRUE(sim::VectorValue::areWords({&planes[0], &planes[1], &planes[2], &planes[3]}));
-  EXPECT_FALSE(sim::VectorValue::areWords({&planes[1], &planes[0], &planes[2], &planes[3]}));
-  EXPECT_FALSE(sim::VectorValue::areWords({&planes[0], &planes[1], &planes[2], &other}));
+  using Four = const sim::VectorValue[4];
+  EXPECT_TRUE(sim::VectorValue::areWords(Four{planes[0], planes[1], planes[2], planes[3]}));
+  EXPECT_FALSE(sim::VectorValue::areWords(Four{planes[1], planes[0], planes[2], planes[3]}));
+  EXPECT_FALSE(sim::VectorValue::areWords(Four{planes[0], planes[1], planes[2], other}));
   EXPECT_EQ(planes[2].wholeWords().words(), whole.words());
   std::uint8_t copy[kLanes];
   planes[3].copyTo(copy, kLanes);
@@ -123,8 +124,8 @@ TEST(VectorValue, PlanesOfWordsAreRowsOnDemand) {
     EXPECT_EQ(copy[i], whole.words()[i] >> 24);
     EXPECT_EQ(shared.data()[i], copy[i]);
   }
-  EXPECT_FALSE(sim::VectorValue::areWords({&planes[0], &planes[1], &planes[2], &shared}));
-  EXPECT_TRUE(sim::VectorValue::areWords({&planes[0], &planes[1], &planes[2], &planes[3]}));
+  EXPECT_FALSE(sim::VectorValue::areWords(Four{planes[0], planes[1], planes[2], shared}));
+  EXPECT_TRUE(sim::VectorValue::areWords(Four{planes[0], planes[1], planes[2], planes[3]}));
   EXPECT_EQ(whole.words()[1], 0x13121110u);
 }
 
@@ -172,10 +173,11 @@ TEST(StreamFiles, SlotsEqualRegisters) {
     for (auto dir : {isa::Direction::East, isa::Direction::West})
       for (std::uint8_t s = 0; s < 3; ++s)
         for (int p = -reach; p <= reach; ++p) {
-          const sim::VectorValue *a = slots.sample({dir, s}, p, now), *c = registers.sample({dir, s}, p, now);
-          ASSERT_EQ(a == nullptr, c == nullptr) << now;
-          if (a) {
-            ASSERT_EQ(a->data(), c->data()) << now;
+          sim::VectorValue a, c;
+          const bool found = slots.sample({dir, s}, p, now, &a);
+          ASSERT_EQ(found, registers.sample({dir, s}, p, now, &c)) << now;
+          if (found) {
+            ASSERT_EQ(a.data(), c.data()) << now;
             ++seen;
           }
         }

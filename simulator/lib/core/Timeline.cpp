@@ -1,0 +1,122 @@
+// Queue texts to one sorted list. Bursts are cut where executing them as a whole
+// could be told from executing their copies one by one: loads of weights at the
+// installs of their plane, and everything at the lag streams allow for.
+#include "Timeline.h"
+
+#include "SlotStreamFile.h"
+
+#include <algorithm>
+
+namespace lpu::sim {
+
+Timeline::Timeline(const isa::Machine &machine, const std::vector<DecodedQueue> &queues)
+    : covered(isa::queueCount(machine)), idleWords(covered.size()) {
+  // With a shorter barrier the notifying queue may be released before it parks.
+  if (machine.latency.Barrier < 2)
+    return;
+  std::vector<std::vector<Burst>> bursts(covered.size());
+  for (const DecodedQueue &queue : queues)
+    covered[queue.number] = walk(queue, bursts[queue.number]);
+  // Loads of weights can be told from installs only where both are known.
+  for (int q = 0; q + 1 < static_cast<int>(covered.size()); ++q)
+    if (isa::queueAt(machine, q).unit == isa::UnitKind::MxmW && !covered[q + 1] && !bursts[q].empty())
+      covered[q] = false, bursts[q].clear();
+  std::vector<Issue> unsorted;
+  for (int q = 0; q < static_cast<int>(bursts.size()); ++q) {
+    const bool weights = isa::queueAt(machine, q).unit == isa::UnitKind::MxmW;
+    place(q, bursts[q], weights ? installs(bursts[q + 1]) : std::vector<Cycle>(), unsorted);
+  }
+  sortByCycle(unsorted);
+}
+
+bool Timeline::isWhole(const Burst &burst) {
+  const Op &op = *burst.dispatch.op;
+  if (!burst.alone)
+    return false;
+  return op.opcode == isa::Opcode::LoadWeights || (op.opcode == isa::Opcode::Mem && op.mem.read && !op.mem.write);
+}
+
+std::vector<Cycle> Timeline::installs(const std::vector<Burst> &activations) {
+  std::vector<Cycle> times;
+  for (const auto &[dispatch, alone] : activations)
+    for (std::int32_t k = 0; k < dispatch.count && dispatch.op->activate.install; ++k)
+      times.push_back(dispatch.single(k).time);
+  std::sort(times.begin(), times.end());
+  return times;
+}
+
+bool Timeline::walk(const DecodedQueue &queue, std::vector<Burst> &out) {
+  const std::vector<Op> &ops = queue.ops;
+  std::size_t pc = !ops.empty() && ops[0].kind == OpKind::Notify ? 1 : 0;
+  if (pc >= ops.size() || ops[pc].kind != OpKind::Sync)
+    return false;
+  auto known = [](const Op &op) {
+    return op.kind == OpKind::Unit || op.kind == OpKind::Nop || op.kind == OpKind::Config || op.kind == OpKind::Repeat;
+  };
+  if (!std::all_of(ops.begin() + pc + 1, ops.end(), known))
+    return false;
+  Cycle next = 0, last = 0;
+  for (++pc; pc < ops.size(); ++pc) {
+    const Op &op = ops[pc];
+    if (op.kind != OpKind::Repeat) {
+      last = next;
+      next += op.gap;
+      if (op.kind == OpKind::Nop)
+        ++idleWords[queue.number];
+      else
+        out.push_back({{&op, last, 0}});
+      continue;
+    }
+    const RepeatOp &repeat = op.repeat;
+    next = last + 1 + static_cast<Cycle>(repeat.count) * repeat.interval;
+    const Op *window = &ops[pc - repeat.window];
+    // The window's other words stand in `out` already; each gets its copies.
+    std::size_t word = out.size() - std::count_if(window, &op, [](const Op &o) { return o.kind != OpKind::Nop; });
+    for (const Op *w = window; w != &op; ++w) {
+      if (w->kind == OpKind::Nop) {
+        idleWords[queue.number] += repeat.count;
+        continue;
+      }
+      Burst &burst = out[word++];
+      burst.dispatch.count = static_cast<std::int32_t>(repeat.count) + 1;
+      burst.dispatch.interval = repeat.interval;
+      burst.alone = repeat.window == 1;
+    }
+    last = next - 1;
+  }
+  return true;
+}
+
+void Timeline::place(int queue, const std::vector<Burst> &bursts, const std::vector<Cycle> &cuts,
+                     std::vector<Issue> &out) {
+  for (const Burst &burst : bursts) {
+    const bool whole = isWhole(burst), early = burst.dispatch.op->opcode == isa::Opcode::Mem;
+    for (std::int32_t k = 0; k < burst.dispatch.count;) {
+      Dispatch part = burst.dispatch.single(k);
+      part.interval = burst.dispatch.interval;
+      // What is before a cut, in its cycle, and after it do not go together.
+      auto cut = std::lower_bound(cuts.begin(), cuts.end(), part.time);
+      const Cycle end = std::min(part.time + SlotStreamFile::kMaxLag, cut == cuts.end() ? INT64_MAX : *cut);
+      while (whole && k + part.count < burst.dispatch.count && part.last() + part.interval < end)
+        ++part.count;
+      k += part.count;
+      out.push_back({part, early ? part.time : part.last(), queue});
+    }
+  }
+}
+
+void Timeline::sortByCycle(std::vector<Issue> &unsorted) {
+  Cycle end = 0;
+  for (const Issue &issue : unsorted)
+    end = std::max(end, issue.at + 1);
+  std::vector<std::uint32_t> start(static_cast<std::size_t>(end) + 1);
+  for (const Issue &issue : unsorted)
+    ++start[issue.at + 1];
+  for (std::size_t t = 1; t < start.size(); ++t)
+    start[t] += start[t - 1];
+  list.resize(unsorted.size());
+  for (const Issue &issue : unsorted)
+    list[start[issue.at]++] = issue;
+}
+
+} // namespace lpu::sim
