@@ -1,6 +1,7 @@
 // stream-allocate-memory: first-fit with a fill mark per bank of every slice.
 // Objects never move or share rows: weights and caches fill the chip, and scratch
-// is small beside them.
+// is small beside them. When weights need more than their home slices, the tiles of
+// sweeps take what all other objects left, four groups of four slices at a time.
 
 #include "TargetMachine.h"
 #include "lpu/compiler/Conversion/Passes.h"
@@ -55,6 +56,39 @@ public:
     return false;
   }
 
+  /// Rows of tiles that the home slices of a plane hold.
+  std::int64_t homeRows() const { return 2 * machine.memRowsPerBank * tileGroups / machine.mxmPlanesPerSide; }
+
+  /// Divides the groups of four slices between the planes of a side, so that the two never load from the same: the even
+  /// plane has those up to where they hold `rows` rows of its tiles.
+  void divide(std::int64_t side, std::int64_t rows) {
+    std::int64_t room = 0, quad = 0;
+    while (quad < quads() - stream::kTilePieces && (quad < stream::kTilePieces || room < rows * stream::kTilePieces))
+      room += freeRows(side, quad++);
+    boundary[side] = quad;
+  }
+
+  /// A tile of a sweep. It stays on the groups of the one before for a while, which keeps instruction text short, and then
+  /// moves to the emptiest ones; so each group has quiet times in which flows reach the vectors in it.
+  bool placeSwept(stream::ObjectOp object) {
+    std::int64_t plane = *object.getPlane(), side = plane / 2, rows = object.getRows();
+    Run &run = runs[plane];
+    bool stays = run.rows >= rows && llvm::all_of(run.groups, [&](std::int64_t quad) { return bankFor(side, quad, rows).has_value(); });
+    bool odd = plane % 2;
+    if (!stays && !choose(run, side, rows, odd ? boundary[side] : 0, odd ? quads() : boundary[side]) && !choose(run, side, rows, 0, quads()))
+      return false;
+    run.rows -= rows;
+    stream::Pieces pieces;
+    for (auto [piece, quad] : llvm::zip(pieces, run.groups)) {
+      std::int64_t slice = quad * stream::kPieceSlices, bank = *bankFor(side, quad, rows);
+      piece = {slice, bank, used[side * machine.memSlicesPerSide + slice][bank]};
+      for (std::int64_t i = 0; i < stream::kPieceSlices; ++i)
+        used[side * machine.memSlicesPerSide + slice + i][bank] = piece.row + rows;
+    }
+    stream::setPieces(object, side, pieces);
+    return true;
+  }
+
   std::int64_t freeRows() const {
     std::int64_t rows = 0;
     for (const auto &banks : used)
@@ -87,7 +121,51 @@ private:
     return true;
   }
 
+  /// Groups that a plane's tiles are on at present, and how many rows more they go there.
+  struct Run {
+    std::array<std::int64_t, stream::kTilePieces> groups = {};
+    std::int64_t rows = 0;
+  };
+  static constexpr std::int64_t kRunRows = 320;
+
+  std::int64_t quads() const { return machine.memSlicesPerSide / stream::kPieceSlices; }
+
+  /// The fill mark of a group is that of its fullest slice.
+  std::int64_t mark(std::int64_t side, std::int64_t quad, std::int64_t bank) {
+    std::int64_t highest = 0, first = side * machine.memSlicesPerSide + quad * stream::kPieceSlices;
+    for (std::int64_t i = 0; i < stream::kPieceSlices; ++i)
+      highest = std::max(highest, used[first + i][bank]);
+    for (std::int64_t i = 0; i < stream::kPieceSlices; ++i)
+      used[first + i][bank] = highest;
+    return highest;
+  }
+  std::int64_t freeRows(std::int64_t side, std::int64_t quad) {
+    return 2 * machine.memRowsPerBank - mark(side, quad, 0) - mark(side, quad, 1);
+  }
+  std::optional<std::int64_t> bankFor(std::int64_t side, std::int64_t quad, std::int64_t rows) {
+    for (std::int64_t bank = 0; bank < 2; ++bank)
+      if (mark(side, quad, bank) + rows <= machine.memRowsPerBank)
+        return bank;
+    return std::nullopt;
+  }
+
+  bool choose(Run &run, std::int64_t side, std::int64_t rows, std::int64_t first, std::int64_t end) {
+    SmallVector<std::int64_t> candidates;
+    for (std::int64_t quad = first; quad < end; ++quad)
+      if (bankFor(side, quad, rows))
+        candidates.push_back(quad);
+    if (candidates.size() < run.groups.size())
+      return false;
+    llvm::stable_sort(candidates, [&](std::int64_t a, std::int64_t b) { return freeRows(side, a) > freeRows(side, b); });
+    std::copy_n(candidates.begin(), run.groups.size(), run.groups.begin());
+    llvm::sort(run.groups);
+    run.rows = kRunRows;
+    return true;
+  }
+
   const isa::Machine &machine;
+  std::array<Run, 4> runs;
+  std::array<std::int64_t, 2> boundary = {};
   std::vector<std::array<std::int64_t, 2>> used; ///< rows taken, per slice (east first) and bank
   int tileGroups, innerSlices;
   bool flip = false;
@@ -111,19 +189,32 @@ struct AllocateMemoryPass : impl::AllocateMemoryBase<AllocateMemoryPass> {
     FailureOr<isa::Machine> machine = targetMachine(module, target);
     if (failed(machine))
       return signalPassFailure();
-    SmallVector<stream::ObjectOp> tiles, vectors;
+    SmallVector<stream::ObjectOp> tiles, swept, vectors;
+    std::array<std::int64_t, 4> tileRows = {}, sweptRows = {};
     std::int64_t wanted = 0;
     for (auto object : module.getOps<stream::ObjectOp>()) {
-      wanted += static_cast<std::int64_t>(object.getPlanes() * object.getRows()) * machine->rowBytes();
-      (object.getPlanes() == 16 ? tiles : vectors).push_back(object);
+      auto rows = static_cast<std::int64_t>(object.getRows());
+      wanted += static_cast<std::int64_t>(object.getPlanes()) * rows * machine->rowBytes();
+      if (object.getPlane())
+        tileRows[*object.getPlane()] += rows;
+      if (object.getPlane() && object.getHint() == 1)
+        sweptRows[*object.getPlane()] += rows;
     }
-    llvm::stable_sort(vectors, placedBefore);
     Allocator allocator(*machine);
+    bool overflow = *llvm::max_element(tileRows) > allocator.homeRows();
+    for (auto object : module.getOps<stream::ObjectOp>())
+      (!object.getPlane() ? vectors : overflow && object.getHint() == 1 ? swept : tiles).push_back(object);
+    llvm::stable_sort(vectors, placedBefore);
     for (auto object : tiles)
       if (!allocator.placeTile(object))
         return fail(object, *machine, wanted, allocator.freeRows());
     for (auto object : vectors)
       if (!allocator.placeVectors(object))
+        return fail(object, *machine, wanted, allocator.freeRows());
+    for (std::int64_t side = 0; side < 2; ++side)
+      allocator.divide(side, sweptRows[2 * side]);
+    for (auto object : swept)
+      if (!allocator.placeSwept(object))
         return fail(object, *machine, wanted, allocator.freeRows());
   }
 

@@ -201,19 +201,37 @@ struct ConvertStreamToLpuPass : impl::ConvertStreamToLpuBase<ConvertStreamToLpuP
 
   static LogicalResult checkPlace(const isa::Machine &machine, stream::ObjectOp object) {
     stream::Place place = stream::placeOf(object);
-    auto lastSlice = place.slice + static_cast<std::int64_t>(object.getPlanes()) - 1, lastRow = place.row + static_cast<std::int64_t>(object.getRows()) - 1;
-    if (place.side < 2 && lastSlice < machine.memSlicesPerSide && place.bank < machine.memBanks && lastRow < machine.memRowsPerBank)
-      return success();
-    return object.emitOpError("lies outside of machine '")
-           << machine.name << "': slices " << place.slice << " to " << lastSlice << " of " << machine.memSlicesPerSide << ", bank " << place.bank
-           << " of " << machine.memBanks << ", rows " << place.row << " to " << lastRow << " of " << machine.memRowsPerBank;
+    if (!object.getPlane())
+      return checkBlock(machine, object, {place.slice, place.bank, place.row}, static_cast<std::int64_t>(object.getPlanes()));
+    stream::Pieces pieces = stream::piecesOf(object);
+    return success(llvm::all_of(pieces, [&](const stream::Piece &piece) { return succeeded(checkBlock(machine, object, piece, stream::kPieceSlices)); }));
   }
 
+  static LogicalResult checkBlock(const isa::Machine &machine, stream::ObjectOp object, const stream::Piece &block, std::int64_t slices) {
+    auto lastSlice = block.slice + slices - 1, lastRow = block.row + static_cast<std::int64_t>(object.getRows()) - 1;
+    if (stream::placeOf(object).side < 2 && lastSlice < machine.memSlicesPerSide && block.bank < machine.memBanks && lastRow < machine.memRowsPerBank)
+      return success();
+    return object.emitOpError("lies outside of machine '")
+           << machine.name << "': slices " << block.slice << " to " << lastSlice << " of " << machine.memSlicesPerSide << ", bank " << block.bank
+           << " of " << machine.memBanks << ", rows " << block.row << " to " << lastRow << " of " << machine.memRowsPerBank;
+  }
+
+  /// A tile in pieces becomes a region each, with its quarter of the content.
   static void writeRegion(OpBuilder &builder, stream::ObjectOp object) {
     stream::Place place = stream::placeOf(object);
     StringRef kind = object.getRole() == "constant" || object.getRole() == "zero" ? object.getRole() : "scratch";
-    timed::RegionOp::create(builder, object.getLoc(), object.getSymName(), kind, place.side, place.slice, object.getPlanes(), place.bank,
-                            place.row, object.getRows(), object.getContentAttr());
+    auto write = [&](const Twine &name, const stream::Piece &piece, std::int64_t slices, DictionaryAttr content) {
+      timed::RegionOp::create(builder, object.getLoc(), name.str(), kind, place.side, piece.slice, slices, piece.bank, piece.row,
+                              object.getRows(), content);
+    };
+    bool whole = !object.getPlane() || stream::isWhole(stream::piecesOf(object));
+    if (whole)
+      return write(object.getSymName(), {place.slice, place.bank, place.row}, object.getPlanes(), object.getContentAttr());
+    for (auto [i, piece] : llvm::enumerate(stream::piecesOf(object))) {
+      NamedAttrList content(object.getContentAttr());
+      content.set("piece", builder.getI64IntegerAttr(i));
+      write(object.getSymName() + "." + Twine(i), piece, stream::kPieceSlices, content.getDictionary(object.getContext()));
+    }
   }
 };
 

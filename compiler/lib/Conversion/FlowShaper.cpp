@@ -111,14 +111,16 @@ void FlowShaper::access(Access::Kind kind, int where, std::int64_t low, std::int
 void FlowShaper::shapeTile(stream::LoadTileOp op) {
   result.tileLoad = true;
   auto object = objects.object(op.getObjectAttr());
-  stream::Place place = stream::placeOf(object);
-  Side side = Side(place.side);
+  Side side = Side(stream::placeOf(object).side);
+  stream::Pieces pieces = stream::piecesOf(object);
   int rows = static_cast<int>(object.getRows()), edge = machine.mxmPosition();
   // The first row group reaches the MXM at cycle `edge`, that is in slot 0.
   result.groups.push_back({directionOf(side, true), 16});
   for (int i = 0; i < 16; ++i) {
-    int p = distance(place, i);
-    sched::Issue &issue = addIssue(mem(place, i), p - machine.latency.MemRead, Opcode::Mem, rows);
+    const stream::Piece &piece = pieces[i / stream::kPieceSlices];
+    stream::Place place{static_cast<std::int64_t>(side), piece.slice + i % stream::kPieceSlices, piece.bank, piece.row};
+    int p = distance(place);
+    sched::Issue &issue = addIssue(mem(place, 0), p - machine.latency.MemRead, Opcode::Mem, rows);
     issue.instruction.set(Field::Rd, 1).set(Field::RdBank, place.bank).set(Field::RdRow, place.row).set(Field::RdStep, 1);
     issue.instruction.set(Field::RdDir, static_cast<int>(directionOf(side, true)));
     issue.streamFields.push_back({Field::RdStream, 0, i});
@@ -161,6 +163,7 @@ LogicalResult FlowShaper::shapeFlow(stream::FlowOp flow) {
         .Case<stream::GatherOp>([&](auto o) { gather(o); })
         .Case<stream::ScatterOp>([&](auto o) { scatter(o); })
         .Case<stream::LoadOp>([&](auto o) { load(o); })
+        .Case<stream::FetchOp>([&](auto o) { fetch(o); })
         .Case<stream::PassOp>([&](auto o) { pass(o); })
         .Case<stream::SweepOp>([&](auto o) { sweep(o); });
   timing = nullptr;
@@ -353,6 +356,28 @@ void FlowShaper::load(stream::LoadOp op) {
     issue.instruction.set(Field::Load, 1).set(Field::LoadRow, row);
     issue.streamFields.push_back({Field::LoadStream, group, static_cast<int>(byte)});
     access(Access::Kind::ActivationRow, static_cast<int>(plane), row, row, true, at, at, machine.latency.MxmLoad);
+  }
+}
+
+void FlowShaper::fetch(stream::FetchOp op) {
+  stream::Place place = objects.place(op.getObjectAttr());
+  Side side = Side(place.side);
+  int byte = static_cast<int>(op.getByte()), p = distance(place, byte), edge = machine.mxmPosition();
+  int group = static_cast<int>(result.groups.size());
+  // As a tile's first row: it reaches the MXM at cycle `edge`, that is in slot 0.
+  result.groups.push_back({directionOf(side, true), 1});
+  result.segments.push_back({group, 0, side == Side::East ? p : -edge, side == Side::East ? edge : -p, 0, 1});
+  Cycle at = p - machine.latency.MemRead;
+  sched::Issue &issue = addIssue(mem(place, byte), at, Opcode::Mem);
+  issue.instruction.set(Field::Rd, 1).set(Field::RdBank, place.bank).set(Field::RdRow, place.row + op.getRow());
+  issue.instruction.set(Field::RdDir, static_cast<int>(directionOf(side, true)));
+  issue.streamFields.push_back({Field::RdStream, group, 0});
+  access(Access::Kind::Memory, objects.number(op.getObjectAttr()), op.getRow(), op.getRow(), false, at, at);
+  for (auto [plane, row] : llvm::zip(op.getPlanes(), op.getRows())) {
+    sched::Issue &load = addIssue({isa::UnitKind::MxmA, side, planeOfSide(plane)}, edge, Opcode::Activate);
+    load.instruction.set(Field::Load, 1).set(Field::LoadRow, row);
+    load.streamFields.push_back({Field::LoadStream, group, 0});
+    access(Access::Kind::ActivationRow, static_cast<int>(plane), row, row, true, edge, edge, machine.latency.MxmLoad);
   }
 }
 

@@ -26,6 +26,7 @@ private:
   void gather(stream::GatherOp op);
   void scatter(stream::ScatterOp op);
   void load(stream::LoadOp op);
+  void fetch(stream::FetchOp op);
   void pass(stream::PassOp op);
   void sweep(stream::SweepOp op);
 

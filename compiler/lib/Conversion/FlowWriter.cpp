@@ -42,6 +42,12 @@ void FlowWriter::load(Value value, ArrayRef<std::int64_t> planes, ArrayRef<std::
   stream::LoadOp::create(builder, loc, value, planes, bytes, rows);
 }
 
+void FlowWriter::fetch(const std::string &object, std::int64_t objectRow, std::int64_t byte, ArrayRef<std::int64_t> planes, std::int64_t row) {
+  SmallVector<std::int64_t> rows(planes.size(), row);
+  stream::FetchOp::create(builder, loc, symbol(object), builder.getI64IntegerAttr(objectRow), builder.getI64IntegerAttr(byte),
+                          builder.getDenseI64ArrayAttr(planes), builder.getDenseI64ArrayAttr(rows));
+}
+
 void FlowWriter::pass(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add) {
   stream::PassOp::create(builder, loc, builder.getI64IntegerAttr(plane), builder.getI64IntegerAttr(row),
                          builder.getI64IntegerAttr(acc), builder.getBoolAttr(add));
@@ -127,6 +133,12 @@ void FlowWriter::loadDigits16(Value scaled, std::int64_t row) {
     load(digits, planes, {0, 1}, {row, row + 1});
     load(alu("move", {digits}, 2), planes, {1, 0}, {row + 1, row});
   }
+}
+
+void FlowWriter::storeDigits16(Value scaled, const std::string &east, const std::string &west, std::int64_t row) {
+  Value biased = alu("addi", {alu("cvt.f32.d16", {scaled}), Operand::i32(isa::kDigit16Bias)});
+  for (const std::string &object : {east, west})
+    write(alu("xor", {biased, Operand::i32(isa::kDigit16Bias)}, 2), object, row);
 }
 
 void FlowWriter::loadDigits32(Value value, std::int64_t side, std::int64_t row) {

@@ -39,6 +39,7 @@ public:
   mlir::Value gather(mlir::Value map, const std::string &object);
   void scatter(mlir::Value value, mlir::Value map, const std::string &object);
   void load(mlir::Value value, llvm::ArrayRef<std::int64_t> planes, llvm::ArrayRef<std::int64_t> bytes, llvm::ArrayRef<std::int64_t> rows);
+  void fetch(const std::string &object, std::int64_t objectRow, std::int64_t byte, llvm::ArrayRef<std::int64_t> planes, std::int64_t row);
   void pass(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add);
   mlir::Value emit(std::int64_t plane, std::int64_t acc);
   mlir::Value sweep(mlir::Value value, std::int64_t byte, std::int64_t plane, std::int64_t row, std::int64_t acc, std::int64_t delay);
@@ -58,6 +59,8 @@ public:
   /// Quantizes an fp32 value that is already in int16 units to two balanced digits and loads them into
   /// activation rows `row` (low digit) and `row + 1` (high digit) of all four planes.
   void loadDigits16(mlir::Value scaled, std::int64_t row);
+  /// Quantizes as loadDigits16 does, but leaves the digits in row `row` of two objects of 2 planes, one on each side.
+  void storeDigits16(mlir::Value scaled, const std::string &east, const std::string &west, std::int64_t row);
   /// Splits an int32 value into four balanced digits and loads them into the planes of `side`: the even plane
   /// takes digits 3 and 2 into rows `row`, `row + 1`, the odd plane digits 1 and 0.
   void loadDigits32(mlir::Value value, std::int64_t side, std::int64_t row);

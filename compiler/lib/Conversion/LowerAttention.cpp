@@ -157,7 +157,7 @@ LogicalResult ProgramLowering::lowerAttention(llm::AttentionOp op) {
       }
       valueFlow(group, v, heads.vectors(), inverse, out, slot);
     }
-  digits[op.getResult()] = {heads, out, scaleOf(op.getResult())};
+  digits[op.getResult()] = {heads, out, scaleOf(op.getResult()), "", false};
   return success();
 }
 

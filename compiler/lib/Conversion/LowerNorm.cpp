@@ -73,7 +73,7 @@ void ProgramLowering::lowerNorm(llm::RmsNormOp op) {
       Value normed = w.alu("mulf", {w.read(residual, t * vectors + v), w.read(inverse, t)});
       w.loadDigits16(w.alu("mulf", {normed, w.read(gain, v)}), out + 2 * (t * vectors + v));
     }
-  digits[op.getResult()] = {layout, out, scale};
+  digits[op.getResult()] = {layout, out, scale, "", false};
 }
 
 } // namespace lpu::compiler

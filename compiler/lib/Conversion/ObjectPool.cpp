@@ -46,13 +46,13 @@ std::string ObjectPool::zero(const std::string &name, std::int64_t planes, std::
 }
 
 std::string ObjectPool::weightTile(const std::string &tensor, const Layout &rows, std::int64_t rowVector, const Layout &cols,
-                                   std::int64_t colVector, std::int64_t plane) {
+                                   std::int64_t colVector, std::int64_t plane, bool swept) {
   std::string name = fmt::format("{}{}.tile.{}.{}", tensor, rows.swap ? ".swapped" : "", rowVector, colVector);
   auto content = builder.getDictionaryAttr({named("kind", "tile"), named("tensor", tensor),
                                             builder.getNamedAttr("rows", layoutAttr(rows)), named("row_vector", rowVector),
                                             builder.getNamedAttr("cols", layoutAttr(cols)), named("col_vector", colVector)});
   std::int64_t groups = (rows.lanesUsed(rowVector) + 15) / 16;
-  return object(name, "constant", 16, groups, -1, plane, content);
+  return object(name, "constant", 16, groups, swept ? 1 : -1, plane, content);
 }
 
 std::string ObjectPool::onesTile(std::int64_t plane) {
@@ -65,10 +65,10 @@ std::string ObjectPool::headOnesTile(std::int64_t headDim, std::int64_t plane) {
                 builder.getDictionaryAttr({named("kind", "head_ones"), named("head_dim", headDim)}));
 }
 
-std::string ObjectPool::channelScales(const std::string &tensor, const Layout &rows, double inputScale, double factor) {
+std::string ObjectPool::channelScales(const std::string &tensor, const Layout &rows, double inputScale, double factor, std::int64_t hint) {
   auto content = builder.getDictionaryAttr({named("kind", "channel_scales"), named("tensor", tensor), named("input_scale", inputScale), named("factor", factor),
                                             builder.getNamedAttr("rows", layoutAttr(rows))});
-  return object(fmt::format("{}{}.scales", tensor, rows.swap ? ".swapped" : ""), "constant", 4, rows.vectors(), nextHint++ % 6, -1, content);
+  return object(fmt::format("{}{}.scales", tensor, rows.swap ? ".swapped" : ""), "constant", 4, rows.vectors(), hint < 0 ? nextHint++ % 6 : hint, -1, content);
 }
 
 std::string ObjectPool::normGain(const std::string &tensor, std::int64_t elements, double scale) {

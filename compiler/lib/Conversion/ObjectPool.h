@@ -24,15 +24,15 @@ public:
   std::string output(const std::string &name, std::int64_t rows);
   std::string zero(const std::string &name, std::int64_t planes, std::int64_t rows, std::int64_t hint);
 
-  /// Tile (rowVector, colVector) of a weight: output elements by `rows`, input elements by `cols`.
+  /// Tile (rowVector, colVector) of a weight: output elements by `rows`, input elements by `cols`. Tiles of sweeps may lie anywhere.
   std::string weightTile(const std::string &tensor, const Layout &rows, std::int64_t rowVector, const Layout &cols,
-                         std::int64_t colVector, std::int64_t plane);
+                         std::int64_t colVector, std::int64_t plane, bool swept);
   /// Tile of ones: every output row is the sum over all lanes. Per plane.
   std::string onesTile(std::int64_t plane);
   /// Block tile: every output row of a head is the sum over the head's lanes. Per plane.
   std::string headOnesTile(std::int64_t headDim, std::int64_t plane);
-  /// fp32 factors c[n] of N3, a row per vector of the layout.
-  std::string channelScales(const std::string &tensor, const Layout &rows, double inputScale, double factor);
+  /// fp32 factors c[n] of N3, a row per vector of the layout; without a hint they take turns.
+  std::string channelScales(const std::string &tensor, const Layout &rows, double inputScale, double factor, std::int64_t hint = -1);
   /// fp32 gains γ / scale.
   std::string normGain(const std::string &tensor, std::int64_t elements, double scale);
   /// Rope table, a row per position, fp32; `freqs` may be empty.

@@ -1,5 +1,5 @@
-// ProgramLowering: walk of @forward, phases, tiles and the linear operations.
-// Norms are in LowerNorm.cpp, attention in LowerAttention.cpp.
+// ProgramLowering: walk of @forward, phases, embedding and outputs. Linears are
+// in LowerLinear.cpp, norms in LowerNorm.cpp, attention in LowerAttention.cpp.
 
 #include "ProgramLowering.h"
 
@@ -9,8 +9,6 @@
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <fmt/format.h>
-
-#include <set>
 
 using namespace mlir;
 
@@ -25,7 +23,9 @@ std::int64_t widthOf(Value value) { return cast<RankedTensorType>(value.getType(
 std::int64_t prefillTokens(const isa::Machine &machine, ModuleOp module) {
   std::int64_t widest = 1;
   module.walk([&](llm::LinearOp op) {
-    widest = std::max(widest, Layout::plain(machine.lanes(), widthOf(op.getInput())).vectors());
+    auto silu = op.getInput().getDefiningOp<llm::SiluMulOp>();
+    if (!silu || !isSwept(machine, silu)) // digits of a sweep wait in memory
+      widest = std::max(widest, Layout::plain(machine.lanes(), widthOf(op.getInput())).vectors());
   });
   module.walk([&](llm::AttentionOp op) {
     auto cache = SymbolTable::lookupNearestSymbolFrom<llm::KVCacheOp>(op, op.getCacheAttr());
@@ -41,7 +41,7 @@ std::int64_t prefillTokens(const isa::Machine &machine, ModuleOp module) {
 ProgramLowering::ProgramLowering(ModuleOp module, const isa::Machine &machine, ObjectPool &pool, llm::StepOp step)
     : module(module), machine(machine), pool(pool), step(step), builder(OpBuilder::atBlockEnd(module.getBody())),
       loc(step.getLoc()), tokens(step.getTokens()), context(step.getContext()), sweepLength((context + 7) / 8 * 8),
-      accumulatorCursor(2 * machine.mxmPlanesPerSide, 0) {}
+      accumulatorCursor(2 * machine.mxmPlanesPerSide, 0), planeLoad(2 * machine.mxmPlanesPerSide, 0) {}
 
 LogicalResult ProgramLowering::run(func::FuncOp forward) {
   auto kind = step.getKind() == llm::StepKind::Prefill ? "prefill" : "decode";
@@ -72,6 +72,7 @@ void ProgramLowering::beginPhase(const std::string &label) {
   auto phase = stream::PhaseOp::create(builder, loc, label);
   builder.setInsertionPointToEnd(&phase.getBody().emplaceBlock());
   std::fill(accumulatorCursor.begin(), accumulatorCursor.end(), 0);
+  std::fill(planeLoad.begin(), planeLoad.end(), 0);
 }
 
 std::int64_t ProgramLowering::nextHalf() {
@@ -139,135 +140,6 @@ void ProgramLowering::lowerEmbedding(llm::EmbeddingOp op) {
           x = w.alu("addf", {x, w.read(residual, t * layout.vectors() + v)});
         w.write(x, residual, t * layout.vectors() + v);
       }
-}
-
-//===-- linear ------------------------------------------------------------------===//
-
-LogicalResult ProgramLowering::lowerLinear(llm::LinearOp op) {
-  if (pendingInput && pendingInput != op.getInput())
-    flushLinears();
-  pendingInput = op.getInput();
-  std::int64_t width = widthOf(op.getResult());
-  auto want = [&](const Layout &rows) { pending.push_back({op, rows, &sums[{op, rows.swap}]}); };
-  Operation *user = *op->getUsers().begin();
-  auto rope = dyn_cast<llm::RopeOp>(user);
-  Value headed = rope ? rope.getResult() : op.getResult();
-  auto attention = dyn_cast<llm::AttentionOp>(rope ? *rope->getUsers().begin() : user);
-  if (!attention)
-    return want(Layout::plain(machine.lanes(), width)), success();
-  auto cache = cast<llm::KVCacheOp>(SymbolTable::lookupSymbolIn(module, attention.getCache()));
-  std::int64_t heads = cache.getHeads(), headDim = cache.getHeadDim();
-  if (headDim > machine.lanes())
-    return op->emitOpError("heads of ") << headDim << " elements do not fit a vector of " << machine.lanes() << " lanes";
-  // Keys and values are laid out per query head, so that no lane ever moves; grouped heads are repeated.
-  std::int64_t group = headed == attention.getQuery() ? 1 : heads / static_cast<std::int64_t>(cache.getKvHeads());
-  want(Layout::heads(machine.lanes(), heads, headDim, group, false));
-  if (rope)
-    want(Layout::heads(machine.lanes(), heads, headDim, group, true));
-  return success();
-}
-
-void ProgramLowering::flushLinears() {
-  if (pending.empty())
-    return;
-  const Digits &input = digits[pendingInput];
-  std::string firstTensor = tensorOf(pending.front().op.getWeight());
-  std::string what = firstTensor.find("attn_q") != std::string::npos        ? "qkv"
-                     : firstTensor.find("attn_output") != std::string::npos ? "attention output"
-                     : firstTensor.find("ffn_gate") != std::string::npos    ? "ffn gate, up"
-                     : firstTensor.find("ffn_down") != std::string::npos    ? "ffn down"
-                     : firstTensor.find("blk.") != std::string::npos        ? "linear"
-                                                                            : "lm_head";
-  beginPhase(layerLabel(firstTensor, what));
-
-  std::int64_t columns = input.layout.vectors(), rowTiles = 0, planes = 2 * machine.mxmPlanesPerSide, next = 0;
-  for (const PendingLinear &linear : pending)
-    rowTiles += linear.rows.vectors();
-  // Few output tiles: deal the input tiles of each over the planes and add the partial sums in VXM.
-  bool spread = rowTiles < planes && columns > 1;
-  std::set<Operation *> counted;
-  for (PendingLinear &linear : pending) {
-    auto weight = cast<llm::WeightOp>(SymbolTable::lookupSymbolIn(module, linear.op.getWeight()));
-    std::string tensor = weight.getSource().str();
-    if (counted.insert(linear.op).second)
-      weightBytes += weight.getRows() * weight.getCols();
-    Sums &out = *linear.sums;
-    out.rows = linear.rows;
-    out.scales = pool.channelScales(tensor, linear.rows, input.scale, linear.op.getFactor().convertToDouble());
-    out.parts.resize(linear.rows.vectors());
-    for (std::int64_t n = 0; n < linear.rows.vectors(); ++n) {
-      out.parts[n].resize(tokens);
-      // A tile and its swapped twin are emitted together, so they stand on different planes.
-      std::int64_t pinned = linear.rows.swap ? (sums[{linear.op, false}].parts[n][0][0].first + 1) % planes : next % planes;
-      std::set<std::int64_t> started;
-      std::map<std::int64_t, std::int64_t> firstRow;
-      for (std::int64_t k = 0; k < columns; ++k) {
-        std::int64_t plane = spread ? (next + k) % planes : pinned;
-        bool first = started.insert(plane).second;
-        if (first)
-          firstRow[plane] = nextAccumulator(plane, 2 * tokens);
-        emitTile(pool.weightTile(tensor, linear.rows, n, input.layout, k, plane), plane);
-        for (std::int64_t t = 0; t < tokens; ++t) {
-          std::int64_t row = input.row + 2 * (t * columns + k), acc = firstRow[plane] + 2 * t;
-          flow().pass(plane, row + 1, acc, !first);
-          flow().pass(plane, row, acc + 1, !first);
-          if (first)
-            out.parts[n][t].push_back({plane, acc});
-        }
-      }
-      next += spread ? columns : 1;
-    }
-  }
-  pending.clear();
-  pendingInput = {};
-}
-
-Value ProgramLowering::linearValue(FlowWriter &w, const Sums &sums, std::int64_t token, std::int64_t vector) {
-  auto total = [&](std::int64_t digit) {
-    std::vector<Value> parts;
-    for (auto [plane, acc] : sums.parts[vector][token])
-      parts.push_back(w.emit(plane, acc + digit));
-    while (parts.size() > 1) { // a tree, kept level by moving the odd one along
-      std::vector<Value> next;
-      for (std::size_t i = 0; i + 1 < parts.size(); i += 2)
-        next.push_back(w.alu("addi", {parts[i], parts[i + 1]}));
-      if (parts.size() % 2)
-        next.push_back(w.alu("move", {parts.back()}));
-      parts = next;
-    }
-    return parts.front();
-  };
-  Value high = w.alu("mulf", {w.alu("cvt.i32.f32", {total(0)}), Operand::f32(256.0f)});
-  Value sum = w.alu("addf", {high, w.alu("cvt.i32.f32", {total(1)})});
-  return w.alu("mulf", {sum, w.read(sums.scales, vector)});
-}
-
-void ProgramLowering::lowerSiluMul(llm::SiluMulOp op) {
-  flushLinears();
-  const Sums &gate = sums[{op.getGate().getDefiningOp(), false}], &up = sums[{op.getUp().getDefiningOp(), false}];
-  std::int64_t vectors = gate.rows.vectors(), row = nextHalf();
-  for (std::int64_t t = 0; t < tokens; ++t)
-    for (std::int64_t v = 0; v < vectors; ++v) {
-      FlowWriter w = flow();
-      Value g = linearValue(w, gate, t, v);
-      Value e = w.alu("exp", {w.alu("mulf", {g, Operand::f32(-1.0f)})});
-      Value sigmoid = w.alu("recip", {w.alu("addf", {e, Operand::f32(1.0f)})});
-      Value silu = w.aluHolding("mulf", g, sigmoid);
-      w.loadDigits16(w.alu("mulf", {silu, linearValue(w, up, t, v)}), row + 2 * (t * vectors + v));
-    }
-  digits[op.getResult()] = {gate.rows, row, scaleOf(op.getResult())};
-}
-
-void ProgramLowering::lowerAdd(llm::AddOp op) {
-  flushLinears();
-  const Sums &branch = sums[{op.getBranch().getDefiningOp(), false}];
-  std::int64_t vectors = branch.rows.vectors();
-  for (std::int64_t t = 0; t < tokens; ++t)
-    for (std::int64_t v = 0; v < vectors; ++v) {
-      FlowWriter w = flow();
-      Value y = linearValue(w, branch, t, v);
-      w.write(w.alu("addf", {y, w.read(residual, t * vectors + v)}), residual, t * vectors + v);
-    }
 }
 
 void ProgramLowering::lowerReturn(func::ReturnOp op) {

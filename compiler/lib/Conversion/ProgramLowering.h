@@ -18,11 +18,13 @@ public:
   mlir::LogicalResult run(mlir::func::FuncOp forward);
 
 private:
-  /// int16 digits waiting in the activation rows of all planes.
+  /// int16 digits waiting in the activation rows of all planes, or in memory on both sides.
   struct Digits {
     Layout layout;
     std::int64_t row = 0; ///< low digit of (token t, vector v) is row + 2·(t·vectors + v); the high digit follows
     double scale = 1;
+    std::string object;    ///< in memory: objects `object`.east and .west of 2 planes, row t·vectors + v
+    bool streamed = false; ///< made in the phase that takes them, one vector after another; rows from `row` on are free
   };
   /// A linear whose sums wait in accumulators; its consumer emits them.
   struct Sums {
@@ -49,12 +51,26 @@ private:
   void lowerReturn(mlir::func::ReturnOp op);
 
   void beginPhase(const std::string &label);
-  /// Gives every pending linear its tiles, planes and passes; called by their first consumer.
-  void flushLinears();
+  void beginLinearPhase();
+  /// Gives every pending linear its tiles, planes and passes; called by their first consumer. With `finished` the linears are
+  /// swept output by output, and finished(n) is called where all sums of their vector n are complete.
+  void flushLinears(llvm::function_ref<void(std::int64_t)> finished = {});
+  void passPinned(const Digits &input);
+  void passByOutputs(const Digits &input, llvm::function_ref<void(std::int64_t)> finished);
+  void passByInputs(const Digits &input);
+  /// A tile and the passes of all tokens through it; `rowOfToken` is where a token's low digit is.
+  void passTile(PendingLinear &linear, const Layout &cols, std::int64_t n, std::int64_t k, std::int64_t plane,
+                llvm::function_ref<std::int64_t(std::int64_t)> rowOfToken);
+  /// The plane with the least to load so far, for the next tile of a swept group.
+  std::int64_t dealPlane(const Layout &rows, std::int64_t n);
+  void fetchAll(Digits &input);
+  void fetchDigits(const Digits &input, std::int64_t token, std::int64_t vector, std::int64_t row);
   void emitTile(const std::string &object, std::int64_t plane);
   FlowWriter flow(std::int64_t repeat = 1) { return FlowWriter(builder, loc, repeat); }
   /// y[n] of N3 for one token and vector.
   mlir::Value linearValue(FlowWriter &w, const Sums &sums, std::int64_t token, std::int64_t vector);
+  /// silu(gate)·up of N8.
+  mlir::Value siluValue(FlowWriter &w, const Sums &gate, const Sums &up, std::int64_t token, std::int64_t vector);
   /// y·cos + y'·sin of N6.
   mlir::Value ropeValue(FlowWriter &w, mlir::Value source, std::int64_t token, std::int64_t vector);
   void storeKeysAndValues(llm::AttentionOp op, const Layout &heads);
@@ -87,9 +103,14 @@ private:
   std::vector<PendingLinear> pending;
   mlir::Value pendingInput;
   std::vector<std::int64_t> accumulatorCursor;
+  bool swept = false; ///< the linears being flushed belong to a sweep
+  std::vector<std::int64_t> planeLoad; ///< cycles of tiles dealt to each plane
   bool hasStepTables = false; ///< this step's rope rows and mask counters are written
   std::string residual; ///< object of the fp32 residual vectors
   std::int64_t cacheLayer = 0, cacheCapacity = 0;
 };
+
+/// Whether gate, up and down are large enough for their weights to be swept in one phase.
+bool isSwept(const isa::Machine &machine, llm::SiluMulOp op);
 
 } // namespace lpu::compiler

@@ -68,11 +68,16 @@ Status Contents::tile(DictionaryAttr content, std::span<std::uint8_t> image) {
   const QuantizedMatrix &matrix = **weights;
   Layout rows = layoutOf(content, "rows"), cols = layoutOf(content, "cols");
   std::int64_t n = integer(content, "row_vector"), k = integer(content, "col_vector");
-  // Tile row 16·r + i is row (r, i) of the region: the tile is contiguous in the image.
-  for (std::int64_t row = 0; row < rows.lanesUsed(n); ++row)
+  // Tile row 16·r + i is row (r, i) of the region: the tile is contiguous in the image. A quarter has every fourth four rows.
+  std::int64_t piece = integer(content, "piece", -1), slices = piece < 0 ? 16 : 4, first = std::max<std::int64_t>(piece, 0) * slices;
+  for (std::int64_t row = 0; row < rows.lanesUsed(n); ++row) {
+    if (row % 16 < first || row % 16 >= first + slices)
+      continue;
+    std::int64_t at = row / 16 * slices + row % 16 - first;
     for (std::int64_t lane = 0; lane < cols.lanesUsed(k); ++lane)
-      image[static_cast<std::size_t>(row * machine.rowBytes() + lane)] =
+      image[static_cast<std::size_t>(at * machine.rowBytes() + lane)] =
           static_cast<std::uint8_t>(matrix.values[static_cast<std::size_t>(rows.source(n, row) * matrix.cols + cols.source(k, lane))]);
+  }
   return Ok{};
 }
 

@@ -45,6 +45,35 @@ void setPlace(ObjectOp object, const Place &place) {
                                            b.getNamedAttr("row", b.getI64IntegerAttr(place.row))}));
 }
 
+Pieces piecesOf(ObjectOp tile) {
+  Place place = placeOf(tile);
+  Pieces pieces;
+  auto given = tile.getPlace()->getAs<DenseI64ArrayAttr>("pieces");
+  for (int64_t i = 0; i < kTilePieces; ++i)
+    pieces[i] = given ? Piece{given[3 * i], given[3 * i + 1], given[3 * i + 2]} : Piece{place.slice + kPieceSlices * i, place.bank, place.row};
+  return pieces;
+}
+
+bool isWhole(const Pieces &pieces) {
+  for (int64_t i = 1; i < kTilePieces; ++i)
+    if (pieces[i] != Piece{pieces[0].slice + kPieceSlices * i, pieces[0].bank, pieces[0].row})
+      return false;
+  return true;
+}
+
+void setPieces(ObjectOp tile, int64_t side, const Pieces &pieces) {
+  setPlace(tile, {side, pieces[0].slice, pieces[0].bank, pieces[0].row});
+  if (isWhole(pieces))
+    return;
+  Builder b(tile.getContext());
+  NamedAttrList place(*tile.getPlace());
+  SmallVector<int64_t> numbers;
+  for (const Piece &piece : pieces)
+    numbers.append({piece.slice, piece.bank, piece.row});
+  place.set("pieces", b.getDenseI64ArrayAttr(numbers));
+  tile.setPlaceAttr(place.getDictionary(tile.getContext()));
+}
+
 namespace {
 
 std::optional<isa::Opcode> vxmOpcode(StringRef mnemonic) {
@@ -95,6 +124,11 @@ LogicalResult ObjectOp::verify() {
     for (StringRef key : {"side", "slice", "bank", "row"})
       if (auto value = mlir::dyn_cast_or_null<IntegerAttr>(place->get(key)); !value || value.getInt() < 0)
         return emitOpError("C5: place has no integer '") << key << "' of at least 0";
+  if (auto place = getPlace(); place && place->get("pieces")) {
+    auto pieces = mlir::dyn_cast<DenseI64ArrayAttr>(place->get("pieces"));
+    if (getPlanes() != 16 || !pieces || pieces.size() != 3 * kTilePieces || llvm::any_of(pieces.asArrayRef(), [](int64_t n) { return n < 0; }))
+      return emitOpError("C7: pieces are four times slice, bank and row of a tile, none negative");
+  }
   std::optional<int64_t> plane;
   if (getPlane())
     plane = static_cast<int64_t>(*getPlane());
@@ -156,6 +190,18 @@ LogicalResult LoadOp::verify() {
     seen |= 1u << plane;
   }
   return checkFromVxm(*this, "C5", getValue());
+}
+
+LogicalResult FetchOp::verify() {
+  if (getPlanes().size() != getRows().size() || getPlanes().empty())
+    return emitOpError("C3: planes and rows have ") << getPlanes().size() << " and " << getRows().size() << " entries";
+  unsigned seen = 0;
+  for (int64_t plane : getPlanes()) {
+    if (plane < 0 || plane > 3 || plane / 2 != getPlanes().front() / 2 || (seen & (1u << plane)))
+      return emitOpError("C4: plane ") << plane << "; planes are 0 to 3, all on one side and none twice";
+    seen |= 1u << plane;
+  }
+  return success();
 }
 
 LogicalResult FlowOp::verify() {

@@ -111,6 +111,17 @@ LogicalResult ScatterOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return checkWritable(*this, object);
 }
 
+LogicalResult FetchOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  ObjectOp object = objectOf(symbols, *this, getObjectAttr());
+  if (!object)
+    return failure();
+  if (auto byte = static_cast<int64_t>(getByte()); byte < 0 || byte >= static_cast<int64_t>(object.getPlanes()))
+    return emitOpError("C1: byte ") << byte << " of the " << object.getPlanes() << " planes of @" << object.getSymName();
+  if (object.getPlace() && placeOf(object).side != getPlanes().front() / 2)
+    return emitOpError("C4: plane ") << getPlanes().front() << " and @" << object.getSymName() << " are on different sides";
+  return checkRows(*this, object, static_cast<int64_t>(getRow()), 0, true);
+}
+
 LogicalResult AluOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (getImmRowOf() && !symbols.lookupNearestSymbolFrom<ObjectOp>(*this, getImmRowOfAttr()))
     return emitOpError("C4: there is no stream.object ") << getImmRowOfAttr();

@@ -9,6 +9,8 @@
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
+#include <array>
+
 #include "lpu/compiler/Dialect/Stream/StreamDialect.h.inc"
 #define GET_TYPEDEF_CLASSES
 #include "lpu/compiler/Dialect/Stream/StreamTypes.h.inc"
@@ -26,5 +28,17 @@ struct Place {
 };
 Place placeOf(ObjectOp object);
 void setPlace(ObjectOp object, const Place &place);
+
+/// A quarter of a tile: four slices of one stream position. Piece i brings rows 16·r + 4·i … + 3 of the tile.
+struct Piece {
+  int64_t slice, bank, row;
+  bool operator==(const Piece &) const = default;
+};
+inline constexpr int64_t kTilePieces = 4, kPieceSlices = 4;
+using Pieces = std::array<Piece, kTilePieces>;
+Pieces piecesOf(ObjectOp tile);
+void setPieces(ObjectOp tile, int64_t side, const Pieces &pieces);
+/// One block of 16 slices?
+bool isWhole(const Pieces &pieces);
 
 } // namespace lpu::stream

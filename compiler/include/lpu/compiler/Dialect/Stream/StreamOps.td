@@ -11,14 +11,16 @@ def ObjectOp : Stream_Op<"object", [Symbol]> {
     `planes` slices times `rows` rows of one bank. Vector r of the object has its byte b in row r of slice b.
     `role` is `constant` (contents described by `content`), `zero` (KV cache), `scratch`, `input` or `output`.
     `hint` spreads objects over slice groups: objects that one flow reads together carry different hints.
-    `plane` (tiles only) is the MXM plane that loads it. `place` = {side, slice, bank, row} is set by
-    `stream-allocate-memory`; side 0 is east.
+    `plane` (tiles only) is the MXM plane that loads it; a tile with hint 1 belongs to a sweep and may lie among the
+    vectors near VXM. `place` = {side, slice, bank, row} is set by `stream-allocate-memory`; side 0 is east. A tile
+    that is no block of 16 slices has also `pieces`: slice, bank and row of each of its four groups of four slices.
     ```mlir
     stream.object @x role("scratch") planes(4) rows(8) hint(0)
     ```
     (C1) role is one of the five; (C2) planes is 1, 2, 4 or 16; (C3) rows is positive;
     (C4) a constant has content, anything else has none; (C5) a place has all four numbers, none negative;
-    (C6) an object of 16 planes, and no other, is a tile and has a plane, 0 to 3.
+    (C6) an object of 16 planes, and no other, is a tile and has a plane, 0 to 3; (C7) pieces are twelve numbers of a
+    tile, none negative.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$role, I64Attr:$planes, I64Attr:$rows,
                        OptionalAttr<I64Attr>:$hint, OptionalAttr<I64Attr>:$plane,
@@ -324,6 +326,29 @@ def LoadOp : Stream_Op<"load", [HasParent<"FlowOp">]> {
   let arguments = (ins Stream_VecType:$value, DenseI64ArrayAttr:$planes, DenseI64ArrayAttr:$bytes, DenseI64ArrayAttr:$rows);
   let hasVerifier = 1;
   let assemblyFormat = "$value `planes` `(` $planes `)` `bytes` `(` $bytes `)` `rows` `(` $rows `)` attr-dict `:` type($value)";
+}
+
+def FetchOp : Stream_Op<"fetch", [HasParent<"FlowOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "a byte row of an object straight into activation rows of planes of its side";
+  let description = [{
+    The row never passes VXM: it leaves memory outwards. Plane planes[i] takes it into activation row rows[i]; all
+    planes sample the same value in one cycle. Digits that wait in memory reach the MXM this way.
+    ```mlir
+    stream.object @h role("scratch") planes(2) rows(8)
+    stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+      stream.phase "layer 0: ffn" {
+        stream.flow repeat(1) {
+          stream.fetch @h[3] byte(1) planes([0, 1]) rows([7, 7])
+        }
+      }
+    }
+    ```
+    (C1) the object exists and has the byte; (C2) the row is inside of it; (C3) the lists have equal length; (C4) planes
+    are 0..3, all on one side, none twice, and on the object's side once that is placed.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$object, I64Attr:$row, I64Attr:$byte, DenseI64ArrayAttr:$planes, DenseI64ArrayAttr:$rows);
+  let hasVerifier = 1;
+  let assemblyFormat = "$object `[` $row `]` `byte` `(` $byte `)` `planes` `(` $planes `)` `rows` `(` $rows `)` attr-dict";
 }
 
 def PassOp : Stream_Op<"pass", [HasParent<"FlowOp">]> {

@@ -1,0 +1,259 @@
+// Linears and what takes their sums. Two shapes of a phase: small groups keep to
+// planes and finish before their consumer's phase begins; groups whose weights
+// take long to stream (swept ones) are dealt tile by tile over the planes, and
+// gate and up (output by output) flow into down (input by input) in one phase, so
+// that the weight stream does not stop between them. What passes from the one to
+// the other waits in memory and is fetched into activation rows when its tiles come.
+
+#include "ProgramLowering.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <set>
+
+using namespace mlir;
+
+namespace lpu::compiler {
+
+namespace {
+
+/// A group of linears is swept if its weights take at least this many cycles to stream: then the drain
+/// between two phases is short beside it, and digits may take the way through memory.
+constexpr std::int64_t kSweptCycles = 256;
+
+std::int64_t widthOf(Value value) { return cast<RankedTensorType>(value.getType()).getDimSize(1); }
+
+std::int64_t weightsOf(llm::LinearOp linear) { return widthOf(linear.getInput()) * widthOf(linear.getResult()); }
+
+llm::LinearOp linearOf(Value value) { return value.getDefiningOp<llm::LinearOp>(); }
+
+} // namespace
+
+bool isSwept(const isa::Machine &machine, llm::SiluMulOp op) {
+  std::int64_t weights = weightsOf(linearOf(op.getGate())) + weightsOf(linearOf(op.getUp()));
+  for (Operation *user : op->getUsers())
+    if (auto linear = dyn_cast<llm::LinearOp>(user))
+      weights += weightsOf(linear);
+  return weights >= kSweptCycles * 2 * machine.streamsPerDirection * machine.rowBytes();
+}
+
+LogicalResult ProgramLowering::lowerLinear(llm::LinearOp op) {
+  if (pendingInput && pendingInput != op.getInput())
+    flushLinears();
+  pendingInput = op.getInput();
+  std::int64_t width = widthOf(op.getResult());
+  auto want = [&](const Layout &rows) { pending.push_back({op, rows, &sums[{op, rows.swap}]}); };
+  Operation *user = *op->getUsers().begin();
+  auto rope = dyn_cast<llm::RopeOp>(user);
+  Value headed = rope ? rope.getResult() : op.getResult();
+  auto attention = dyn_cast<llm::AttentionOp>(rope ? *rope->getUsers().begin() : user);
+  if (!attention)
+    return want(Layout::plain(machine.lanes(), width)), success();
+  auto cache = cast<llm::KVCacheOp>(SymbolTable::lookupSymbolIn(module, attention.getCache()));
+  std::int64_t heads = cache.getHeads(), headDim = cache.getHeadDim();
+  if (headDim > machine.lanes())
+    return op->emitOpError("heads of ") << headDim << " elements do not fit a vector of " << machine.lanes() << " lanes";
+  // Keys and values are laid out per query head, so that no lane ever moves; grouped heads are repeated.
+  std::int64_t group = headed == attention.getQuery() ? 1 : heads / static_cast<std::int64_t>(cache.getKvHeads());
+  want(Layout::heads(machine.lanes(), heads, headDim, group, false));
+  if (rope)
+    want(Layout::heads(machine.lanes(), heads, headDim, group, true));
+  return success();
+}
+
+//===-- tiles -------------------------------------------------------------------===//
+
+void ProgramLowering::beginLinearPhase() {
+  llm::LinearOp first = pending.front().op;
+  auto feeds = dyn_cast<llm::SiluMulOp>(*first->getUsers().begin());
+  std::string tensor = tensorOf(first.getWeight());
+  std::string what = tensor.find("attn_q") != std::string::npos        ? "qkv"
+                     : tensor.find("attn_output") != std::string::npos ? "attention output"
+                     : feeds && isSwept(machine, feeds)                ? "ffn"
+                     : tensor.find("ffn_gate") != std::string::npos    ? "ffn gate, up"
+                     : tensor.find("ffn_down") != std::string::npos    ? "ffn down"
+                     : tensor.find("blk.") != std::string::npos        ? "linear"
+                                                                       : "lm_head";
+  beginPhase(layerLabel(tensor, what));
+}
+
+void ProgramLowering::flushLinears(llvm::function_ref<void(std::int64_t)> finished) {
+  if (pending.empty())
+    return;
+  Digits &input = digits[pendingInput];
+  std::set<Operation *> counted;
+  std::int64_t hint = 0;
+  swept = input.streamed || finished;
+  for (PendingLinear &linear : pending) {
+    if (counted.insert(linear.op).second)
+      weightBytes += weightsOf(linear.op);
+    linear.sums->rows = linear.rows;
+    linear.sums->scales = pool.channelScales(tensorOf(linear.op.getWeight()), linear.rows, input.scale, linear.op.getFactor().convertToDouble(), swept ? hint++ % 2 : -1);
+    linear.sums->parts.assign(linear.rows.vectors(), std::vector<std::vector<std::pair<std::int64_t, std::int64_t>>>(tokens));
+  }
+  if (input.streamed) {
+    passByInputs(input);
+  } else {
+    beginLinearPhase();
+    if (!input.object.empty())
+      fetchAll(input);
+    if (finished)
+      passByOutputs(input, finished);
+    else
+      passPinned(input);
+  }
+  pending.clear();
+  pendingInput = {};
+}
+
+void ProgramLowering::fetchAll(Digits &input) {
+  std::int64_t columns = input.layout.vectors();
+  input.row = 0;
+  for (std::int64_t t = 0; t < tokens; ++t)
+    for (std::int64_t k = 0; k < columns; ++k)
+      fetchDigits(input, t, k, 2 * (t * columns + k));
+}
+
+void ProgramLowering::fetchDigits(const Digits &input, std::int64_t token, std::int64_t vector, std::int64_t row) {
+  for (std::int64_t side = 0; side < 2; ++side)
+    for (std::int64_t digit = 0; digit < 2; ++digit)
+      flow().fetch(input.object + (side ? ".west" : ".east"), token * input.layout.vectors() + vector, digit, {2 * side, 2 * side + 1}, row + digit);
+}
+
+void ProgramLowering::passTile(PendingLinear &linear, const Layout &cols, std::int64_t n, std::int64_t k, std::int64_t plane,
+                               llvm::function_ref<std::int64_t(std::int64_t)> rowOfToken) {
+  Sums &out = *linear.sums;
+  emitTile(pool.weightTile(tensorOf(linear.op.getWeight()), linear.rows, n, cols, k, plane, swept), plane);
+  auto known = llvm::find_if(out.parts[n][0], [&](auto part) { return part.first == plane; });
+  bool first = known == out.parts[n][0].end();
+  std::int64_t accumulator = first ? nextAccumulator(plane, 2 * tokens) : known->second;
+  for (std::int64_t t = 0; t < tokens; ++t) {
+    flow().pass(plane, rowOfToken(t) + 1, accumulator + 2 * t, !first);
+    flow().pass(plane, rowOfToken(t), accumulator + 2 * t + 1, !first);
+    if (first)
+      out.parts[n][t].push_back({plane, accumulator + 2 * t});
+  }
+}
+
+void ProgramLowering::passPinned(const Digits &input) {
+  std::int64_t columns = input.layout.vectors(), rowTiles = 0, planes = 2 * machine.mxmPlanesPerSide, next = 0;
+  for (PendingLinear &linear : pending)
+    rowTiles += linear.rows.vectors();
+  // Few output tiles: deal the input tiles of each over the planes and add the partial sums in VXM.
+  bool spread = rowTiles < planes && columns > 1;
+  for (PendingLinear &linear : pending)
+    for (std::int64_t n = 0; n < linear.rows.vectors(); ++n) {
+      // A tile and its swapped twin are emitted together, so they stand on different planes.
+      std::int64_t pinned = linear.rows.swap ? (sums[{linear.op, false}].parts[n][0][0].first + 1) % planes : next % planes;
+      for (std::int64_t k = 0; k < columns; ++k)
+        passTile(linear, input.layout, n, k, spread ? (next + k) % planes : pinned,
+                 [&](std::int64_t t) { return input.row + 2 * (t * columns + k); });
+      next += spread ? columns : 1;
+    }
+}
+
+std::int64_t ProgramLowering::dealPlane(const Layout &rows, std::int64_t n) {
+  auto least = std::min_element(planeLoad.begin(), planeLoad.end());
+  // What a plane spends on a tile: a cycle per 16 rows, and the install.
+  *least += (rows.lanesUsed(n) + 15) / 16 + 1;
+  return least - planeLoad.begin();
+}
+
+void ProgramLowering::passByOutputs(const Digits &input, llvm::function_ref<void(std::int64_t)> finished) {
+  std::int64_t columns = input.layout.vectors(), vectors = 0;
+  for (PendingLinear &linear : pending)
+    vectors = std::max(vectors, linear.rows.vectors());
+  for (std::int64_t n = 0; n < vectors; ++n) {
+    for (PendingLinear &linear : pending)
+      for (std::int64_t k = 0; n < linear.rows.vectors() && k < columns; ++k)
+        passTile(linear, input.layout, n, k, dealPlane(linear.rows, n), [&](std::int64_t t) { return input.row + 2 * (t * columns + k); });
+    finished(n);
+  }
+}
+
+void ProgramLowering::passByInputs(const Digits &input) {
+  // The outputs' input, wherever it is, keeps its rows until the last of its tiles; the columns take turns in what is left.
+  std::int64_t first = input.row, columns = input.layout.vectors(), each = 2 * tokens, turns = (machine.mxmActivationRows - first) / each;
+  if (first == 0)
+    turns = machine.mxmActivationRows / 2 / each;
+  for (std::int64_t k = 0; k < columns; ++k) {
+    std::int64_t row = first + k % turns * each;
+    for (std::int64_t t = 0; t < tokens; ++t)
+      fetchDigits(input, t, k, row + 2 * t);
+    for (PendingLinear &linear : pending)
+      for (std::int64_t n = 0; n < linear.rows.vectors(); ++n)
+        passTile(linear, input.layout, n, k, dealPlane(linear.rows, n), [&](std::int64_t t) { return row + 2 * t; });
+  }
+}
+
+//===-- consumers of sums ---------------------------------------------------------===//
+
+Value ProgramLowering::linearValue(FlowWriter &w, const Sums &sums, std::int64_t token, std::int64_t vector) {
+  auto total = [&](std::int64_t digit) {
+    std::vector<Value> parts;
+    for (auto [plane, acc] : sums.parts[vector][token])
+      parts.push_back(w.emit(plane, acc + digit));
+    while (parts.size() > 1) { // a tree, kept level by moving the odd one along
+      std::vector<Value> next;
+      for (std::size_t i = 0; i + 1 < parts.size(); i += 2)
+        next.push_back(w.alu("addi", {parts[i], parts[i + 1]}));
+      if (parts.size() % 2)
+        next.push_back(w.alu("move", {parts.back()}));
+      parts = next;
+    }
+    return parts.front();
+  };
+  Value high = w.alu("mulf", {w.alu("cvt.i32.f32", {total(0)}), Operand::f32(256.0f)});
+  Value sum = w.alu("addf", {high, w.alu("cvt.i32.f32", {total(1)})});
+  return w.alu("mulf", {sum, w.read(sums.scales, vector)});
+}
+
+Value ProgramLowering::siluValue(FlowWriter &w, const Sums &gate, const Sums &up, std::int64_t token, std::int64_t vector) {
+  Value g = linearValue(w, gate, token, vector);
+  Value e = w.alu("exp", {w.alu("mulf", {g, Operand::f32(-1.0f)})});
+  Value sigmoid = w.alu("recip", {w.alu("addf", {e, Operand::f32(1.0f)})});
+  Value silu = w.aluHolding("mulf", g, sigmoid);
+  return w.alu("mulf", {silu, linearValue(w, up, token, vector)});
+}
+
+void ProgramLowering::lowerSiluMul(llm::SiluMulOp op) {
+  const Sums &gate = sums[{linearOf(op.getGate()), false}], &up = sums[{linearOf(op.getUp()), false}];
+  double scale = scaleOf(op.getResult());
+  Layout layout = Layout::plain(machine.lanes(), widthOf(op.getResult()));
+  if (isSwept(machine, op)) {
+    std::string east = pool.scratch("h.east", 2, tokens * layout.vectors(), 0), west = pool.scratch("h.west", 2, tokens * layout.vectors(), 1);
+    Digits &input = digits[pendingInput];
+    flushLinears([&](std::int64_t v) {
+      for (std::int64_t t = 0; t < tokens; ++t) {
+        FlowWriter w = flow();
+        w.storeDigits16(siluValue(w, gate, up, t, v), east, west, t * layout.vectors() + v);
+      }
+    });
+    std::int64_t free = input.object.empty() ? otherHalf() : 2 * tokens * input.layout.vectors();
+    digits[op.getResult()] = {layout, free, scale, "h", true};
+    return;
+  }
+  flushLinears();
+  std::int64_t row = nextHalf();
+  for (std::int64_t t = 0; t < tokens; ++t)
+    for (std::int64_t v = 0; v < layout.vectors(); ++v) {
+      FlowWriter w = flow();
+      w.loadDigits16(siluValue(w, gate, up, t, v), row + 2 * (t * layout.vectors() + v));
+    }
+  digits[op.getResult()] = {layout, row, scale, "", false};
+}
+
+void ProgramLowering::lowerAdd(llm::AddOp op) {
+  flushLinears();
+  const Sums &branch = sums[{op.getBranch().getDefiningOp(), false}];
+  std::int64_t vectors = branch.rows.vectors();
+  for (std::int64_t t = 0; t < tokens; ++t)
+    for (std::int64_t v = 0; v < vectors; ++v) {
+      FlowWriter w = flow();
+      Value y = linearValue(w, branch, t, v);
+      w.write(w.alu("addf", {y, w.read(residual, t * vectors + v)}), residual, t * vectors + v);
+    }
+}
+
+} // namespace lpu::compiler
