@@ -126,7 +126,6 @@ private:
     std::array<std::int64_t, stream::kTilePieces> groups = {};
     std::int64_t rows = 0;
   };
-  static constexpr std::int64_t kRunRows = 320;
 
   std::int64_t quads() const { return machine.memSlicesPerSide / stream::kPieceSlices; }
 
@@ -159,7 +158,7 @@ private:
     llvm::stable_sort(candidates, [&](std::int64_t a, std::int64_t b) { return freeRows(side, a) > freeRows(side, b); });
     std::copy_n(candidates.begin(), run.groups.size(), run.groups.begin());
     llvm::sort(run.groups);
-    run.rows = kRunRows;
+    run.rows = machine.memRowsPerBank / 16;
     return true;
   }
 
