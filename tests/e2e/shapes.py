@@ -32,7 +32,7 @@ class Shapes(Case):
         self.check_run(model, path, program, length or min(model.context - 4, 40), divergence)
 
     def check_report(self, report, target, ratio):
-        self.assertEqual((report["target"], report["chips"]), (target, 1))
+        self.assertEqual((report["target"], report["chips"]), (pathlib.Path(target).stem, 1))
         memory = report["memory"]
         used = sum(memory[k] for k in ("weights_bytes", "kv_bytes", "activation_bytes", "code_bytes"))
         self.assertLessEqual(used, memory["capacity_bytes"])
@@ -74,6 +74,16 @@ class Shapes(Case):
 
     def test_hidden_of_two_vectors_multi_query_groups_of_two(self):
         self.check(Model(layers=2, hidden=640, heads=10, kv_heads=5, ffn=704, vocabulary=512))
+
+    def test_feed_forward_weights_long_enough_to_sweep(self):
+        self.check(Model(hidden=512, heads=4, kv_heads=2, ffn=3600, vocabulary=300))
+
+    def test_sweep_that_leaves_its_home_slices(self):
+        shallow = self.dir / "shallow.yaml"
+        text = (tools.ROOT / "isa/arch/tsp1.yaml").read_text()
+        shallow.write_text(text.replace("rows_per_bank: 4096", "rows_per_bank: 512").replace("name: tsp1", "name: shallow"))
+        self.check(Model(layers=2, hidden=640, heads=5, kv_heads=5, ffn=4000, vocabulary=300), target=shallow,
+                   ratio=SMALL_RATIO)
 
     def test_hidden_of_two_vectors_partly_used(self):
         self.check(Model(hidden=384, heads=6, kv_heads=2, ffn=512, vocabulary=300))

@@ -74,8 +74,7 @@ public:
     std::int64_t plane = *object.getPlane(), side = plane / 2, rows = object.getRows();
     Run &run = runs[plane];
     bool stays = run.rows >= rows && llvm::all_of(run.groups, [&](std::int64_t quad) { return bankFor(side, quad, rows).has_value(); });
-    bool odd = plane % 2;
-    if (!stays && !choose(run, side, rows, odd ? boundary[side] : 0, odd ? quads() : boundary[side]) && !choose(run, side, rows, 0, quads()))
+    if (!stays && !choose(run, side, rows, plane % 2))
       return false;
     run.rows -= rows;
     stream::Pieces pieces;
@@ -148,14 +147,16 @@ private:
     return std::nullopt;
   }
 
-  bool choose(Run &run, std::int64_t side, std::int64_t rows, std::int64_t first, std::int64_t end) {
+  /// The emptiest groups of the plane's share; those of the other plane only when these are full.
+  bool choose(Run &run, std::int64_t side, std::int64_t rows, bool odd) {
     SmallVector<std::int64_t> candidates;
-    for (std::int64_t quad = first; quad < end; ++quad)
+    for (std::int64_t quad = 0; quad < quads(); ++quad)
       if (bankFor(side, quad, rows))
         candidates.push_back(quad);
     if (candidates.size() < run.groups.size())
       return false;
-    llvm::stable_sort(candidates, [&](std::int64_t a, std::int64_t b) { return freeRows(side, a) > freeRows(side, b); });
+    auto key = [&](std::int64_t quad) { return std::pair((quad >= boundary[side]) != odd, -freeRows(side, quad)); };
+    llvm::stable_sort(candidates, [&](std::int64_t a, std::int64_t b) { return key(a) < key(b); });
     std::copy_n(candidates.begin(), run.groups.size(), run.groups.begin());
     llvm::sort(run.groups);
     run.rows = machine.memRowsPerBank / 16;

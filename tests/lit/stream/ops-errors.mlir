@@ -52,6 +52,11 @@ stream.object @x role("scratch") planes(4) rows(1) plane(0)
 
 // -----
 
+// expected-error @+1 {{'stream.object' op C7: pieces are four times slice, bank and row of a tile, none negative}}
+stream.object @x role("constant") planes(16) rows(1) plane(0) content {kind = "ones"} place {side = 0 : i64, slice = 0 : i64, bank = 0 : i64, row = 0 : i64, pieces = array<i64: 0, 0, 0>}
+
+// -----
+
 // expected-error @+1 {{C1: a vector of 3 bytes, expected 1, 2 or 4}}
 func.func private @f(!stream.vec<3>)
 
@@ -597,4 +602,76 @@ stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
 stream.object @x role("scratch") planes(4) rows(20)
 // expected-error @+1 {{'stream.phase' op expects parent op 'stream.program'}}
 stream.phase "a" {
+}
+
+// -----
+
+stream.object @h role("scratch") planes(2) rows(8) place {side = 1 : i64, slice = 0 : i64, bank = 0 : i64, row = 0 : i64}
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "layer 0: ffn" {
+    stream.flow repeat(1) {
+      // expected-error @+1 {{'stream.fetch' op C1: there is no stream.object @none}}
+      stream.fetch @none[0] byte(0) planes([2]) rows([7])
+    }
+  }
+}
+
+// -----
+
+stream.object @h role("scratch") planes(2) rows(8) place {side = 1 : i64, slice = 0 : i64, bank = 0 : i64, row = 0 : i64}
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "layer 0: ffn" {
+    stream.flow repeat(1) {
+      // expected-error @+1 {{'stream.fetch' op C1: byte 2 of the 2 planes of @h}}
+      stream.fetch @h[0] byte(2) planes([2]) rows([7])
+    }
+  }
+}
+
+// -----
+
+stream.object @h role("scratch") planes(2) rows(8) place {side = 1 : i64, slice = 0 : i64, bank = 0 : i64, row = 0 : i64}
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "layer 0: ffn" {
+    stream.flow repeat(1) {
+      // expected-error @+1 {{'stream.fetch' op C2: rows 8 to 8 + 0 * 0 = 8 are not inside the 8 rows of @h}}
+      stream.fetch @h[8] byte(0) planes([2]) rows([7])
+    }
+  }
+}
+
+// -----
+
+stream.object @h role("scratch") planes(2) rows(8) place {side = 1 : i64, slice = 0 : i64, bank = 0 : i64, row = 0 : i64}
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "layer 0: ffn" {
+    stream.flow repeat(1) {
+      // expected-error @+1 {{'stream.fetch' op C3: planes and rows have 2 and 1 entries}}
+      stream.fetch @h[0] byte(0) planes([2, 3]) rows([7])
+    }
+  }
+}
+
+// -----
+
+stream.object @h role("scratch") planes(2) rows(8) place {side = 1 : i64, slice = 0 : i64, bank = 0 : i64, row = 0 : i64}
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "layer 0: ffn" {
+    stream.flow repeat(1) {
+      // expected-error @+1 {{'stream.fetch' op C4: plane 1; planes are 0 to 3, all on one side and none twice}}
+      stream.fetch @h[0] byte(0) planes([2, 1]) rows([7, 7])
+    }
+  }
+}
+
+// -----
+
+stream.object @h role("scratch") planes(2) rows(8) place {side = 1 : i64, slice = 0 : i64, bank = 0 : i64, row = 0 : i64}
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "layer 0: ffn" {
+    stream.flow repeat(1) {
+      // expected-error @+1 {{'stream.fetch' op C4: plane 0 and @h are on different sides}}
+      stream.fetch @h[0] byte(0) planes([0]) rows([7])
+    }
+  }
 }
