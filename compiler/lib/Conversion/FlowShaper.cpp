@@ -21,6 +21,9 @@ using sched::Access;
 
 namespace {
 
+/// How far ahead of its tile a fetch takes its turn, in tile loads.
+constexpr Cycle kFetchLead = 16;
+
 Side sideOfPlane(std::int64_t plane) { return plane / 2 == 0 ? Side::East : Side::West; }
 std::uint16_t planeOfSide(std::int64_t plane) { return static_cast<std::uint16_t>(plane % 2); }
 
@@ -360,24 +363,26 @@ void FlowShaper::load(stream::LoadOp op) {
 }
 
 void FlowShaper::fetch(stream::FetchOp op) {
+  // Tile loads fill the outward streams without a gap; a slot between them must be taken before they are placed.
+  result.lead = kFetchLead * machine.superlanes;
   stream::Place place = objects.place(op.getObjectAttr());
   Side side = Side(place.side);
-  int byte = static_cast<int>(op.getByte()), p = distance(place, byte), edge = machine.mxmPosition();
+  int byte = static_cast<int>(op.getByte()), p = distance(place, byte), edge = machine.mxmPosition(), count = static_cast<int>(repeat);
   int group = static_cast<int>(result.groups.size());
   // As a tile's first row: it reaches the MXM at cycle `edge`, that is in slot 0.
   result.groups.push_back({directionOf(side, true), 1});
-  result.segments.push_back({group, 0, side == Side::East ? p : -edge, side == Side::East ? edge : -p, 0, 1});
+  result.segments.push_back({group, 0, side == Side::East ? p : -edge, side == Side::East ? edge : -p, 0, count});
   Cycle at = p - machine.latency.MemRead;
-  sched::Issue &issue = addIssue(mem(place, byte), at, Opcode::Mem);
+  sched::Issue &issue = addIssue(mem(place, byte), at, Opcode::Mem, count);
   issue.instruction.set(Field::Rd, 1).set(Field::RdBank, place.bank).set(Field::RdRow, place.row + op.getRow());
-  issue.instruction.set(Field::RdDir, static_cast<int>(directionOf(side, true)));
+  issue.instruction.set(Field::RdDir, static_cast<int>(directionOf(side, true))).set(Field::RdStep, count > 1);
   issue.streamFields.push_back({Field::RdStream, group, 0});
-  access(Access::Kind::Memory, objects.number(op.getObjectAttr()), op.getRow(), op.getRow(), false, at, at);
+  access(Access::Kind::Memory, objects.number(op.getObjectAttr()), op.getRow(), op.getRow() + count - 1, false, at, at + count - 1);
   for (auto [plane, row] : llvm::zip(op.getPlanes(), op.getRows())) {
-    sched::Issue &load = addIssue({isa::UnitKind::MxmA, side, planeOfSide(plane)}, edge, Opcode::Activate);
-    load.instruction.set(Field::Load, 1).set(Field::LoadRow, row);
+    sched::Issue &load = addIssue({isa::UnitKind::MxmA, side, planeOfSide(plane)}, edge, Opcode::Activate, count);
+    load.instruction.set(Field::Load, 1).set(Field::LoadRow, row).set(Field::LoadStep, count > 1);
     load.streamFields.push_back({Field::LoadStream, group, 0});
-    access(Access::Kind::ActivationRow, static_cast<int>(plane), row, row, true, edge, edge, machine.latency.MxmLoad);
+    access(Access::Kind::ActivationRow, static_cast<int>(plane), row, row + count - 1, true, edge, edge + count - 1, machine.latency.MxmLoad);
   }
 }
 

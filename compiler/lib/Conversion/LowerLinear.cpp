@@ -22,6 +22,9 @@ namespace {
 /// between two phases is short beside it, and digits may take the way through memory.
 constexpr std::int64_t kSweptCycles = 256;
 
+/// Columns whose digits are fetched in one burst. Each burst interrupts the weight stream once.
+constexpr std::int64_t kFetchedTogether = 4;
+
 std::int64_t widthOf(Value value) { return cast<RankedTensorType>(value.getType()).getDimSize(1); }
 
 std::int64_t weightsOf(llm::LinearOp linear) { return widthOf(linear.getInput()) * widthOf(linear.getResult()); }
@@ -109,28 +112,29 @@ void ProgramLowering::flushLinears(llvm::function_ref<void(std::int64_t)> finish
 
 void ProgramLowering::fetchAll(Digits &input) {
   std::int64_t columns = input.layout.vectors();
-  input.row = 0;
+  input.row = 0, input.stride = 1, input.high = tokens * columns;
   for (std::int64_t t = 0; t < tokens; ++t)
-    for (std::int64_t k = 0; k < columns; ++k)
-      fetchDigits(input, t, k, 2 * (t * columns + k));
+    for (std::int64_t k = 0; k < columns; k += kFetchedTogether)
+      fetchDigits(input, t, k, std::min(kFetchedTogether, columns - k), input.lowRow(t, k), input.high);
 }
 
-void ProgramLowering::fetchDigits(const Digits &input, std::int64_t token, std::int64_t vector, std::int64_t row) {
+void ProgramLowering::fetchDigits(const Digits &input, std::int64_t token, std::int64_t vector, std::int64_t count, std::int64_t row, std::int64_t high) {
   for (std::int64_t side = 0; side < 2; ++side)
     for (std::int64_t digit = 0; digit < 2; ++digit)
-      flow().fetch(input.object + (side ? ".west" : ".east"), token * input.layout.vectors() + vector, digit, {2 * side, 2 * side + 1}, row + digit);
+      flow(count).fetch(input.object + (side ? ".west" : ".east"), token * input.layout.vectors() + vector, digit, {2 * side, 2 * side + 1},
+                        row + digit * high);
 }
 
 void ProgramLowering::passTile(PendingLinear &linear, const Layout &cols, std::int64_t n, std::int64_t k, std::int64_t plane,
-                               llvm::function_ref<std::int64_t(std::int64_t)> rowOfToken) {
+                               std::int64_t high, llvm::function_ref<std::int64_t(std::int64_t)> lowRow) {
   Sums &out = *linear.sums;
   emitTile(pool.weightTile(tensorOf(linear.op.getWeight()), linear.rows, n, cols, k, plane, swept), plane);
   auto known = llvm::find_if(out.parts[n][0], [&](auto part) { return part.first == plane; });
   bool first = known == out.parts[n][0].end();
   std::int64_t accumulator = first ? nextAccumulator(plane, 2 * tokens) : known->second;
   for (std::int64_t t = 0; t < tokens; ++t) {
-    flow().pass(plane, rowOfToken(t) + 1, accumulator + 2 * t, !first);
-    flow().pass(plane, rowOfToken(t), accumulator + 2 * t + 1, !first);
+    flow().pass(plane, lowRow(t) + high, accumulator + 2 * t, !first);
+    flow().pass(plane, lowRow(t), accumulator + 2 * t + 1, !first);
     if (first)
       out.parts[n][t].push_back({plane, accumulator + 2 * t});
   }
@@ -147,8 +151,8 @@ void ProgramLowering::passPinned(const Digits &input) {
       // A tile and its swapped twin are emitted together, so they stand on different planes.
       std::int64_t pinned = linear.rows.swap ? (sums[{linear.op, false}].parts[n][0][0].first + 1) % planes : next % planes;
       for (std::int64_t k = 0; k < columns; ++k)
-        passTile(linear, input.layout, n, k, spread ? (next + k) % planes : pinned,
-                 [&](std::int64_t t) { return input.row + 2 * (t * columns + k); });
+        passTile(linear, input.layout, n, k, spread ? (next + k) % planes : pinned, input.high,
+                 [&](std::int64_t t) { return input.lowRow(t, k); });
       next += spread ? columns : 1;
     }
 }
@@ -167,23 +171,24 @@ void ProgramLowering::passByOutputs(const Digits &input, llvm::function_ref<void
   for (std::int64_t n = 0; n < vectors; ++n) {
     for (PendingLinear &linear : pending)
       for (std::int64_t k = 0; n < linear.rows.vectors() && k < columns; ++k)
-        passTile(linear, input.layout, n, k, dealPlane(linear.rows, n), [&](std::int64_t t) { return input.row + 2 * (t * columns + k); });
+        passTile(linear, input.layout, n, k, dealPlane(linear.rows, n), input.high, [&](std::int64_t t) { return input.lowRow(t, k); });
     finished(n);
   }
 }
 
 void ProgramLowering::passByInputs(const Digits &input) {
-  // The outputs' input, wherever it is, keeps its rows until the last of its tiles; the columns take turns in what is left.
-  std::int64_t first = input.row, columns = input.layout.vectors(), each = 2 * tokens, turns = (machine.mxmActivationRows - first) / each;
-  if (first == 0)
-    turns = machine.mxmActivationRows / 2 / each;
-  for (std::int64_t k = 0; k < columns; ++k) {
-    std::int64_t row = first + k % turns * each;
+  // The input of gate and up keeps its rows until the last of its tiles; these columns take turns in the rows it left.
+  std::int64_t columns = input.layout.vectors(), room = (input.row == 0 ? machine.mxmActivationRows / 2 : machine.mxmActivationRows - input.row);
+  std::int64_t together = std::clamp<std::int64_t>(room / (4 * tokens), 1, kFetchedTogether), each = 2 * tokens * together, turns = room / each;
+  for (std::int64_t k0 = 0; k0 < columns; k0 += together) {
+    std::int64_t row = input.row + k0 / together % turns * each, count = std::min(together, columns - k0);
     for (std::int64_t t = 0; t < tokens; ++t)
-      fetchDigits(input, t, k, row + 2 * t);
-    for (PendingLinear &linear : pending)
-      for (std::int64_t n = 0; n < linear.rows.vectors(); ++n)
-        passTile(linear, input.layout, n, k, dealPlane(linear.rows, n), [&](std::int64_t t) { return row + 2 * t; });
+      fetchDigits(input, t, k0, count, row + t * together, tokens * together);
+    for (std::int64_t k = k0; k < k0 + count; ++k)
+      for (PendingLinear &linear : pending)
+        for (std::int64_t n = 0; n < linear.rows.vectors(); ++n)
+          passTile(linear, input.layout, n, k, dealPlane(linear.rows, n), tokens * together,
+                   [&](std::int64_t t) { return row + t * together + k - k0; });
   }
 }
 

@@ -21,10 +21,12 @@ private:
   /// int16 digits waiting in the activation rows of all planes, or in memory on both sides.
   struct Digits {
     Layout layout;
-    std::int64_t row = 0; ///< low digit of (token t, vector v) is row + 2·(t·vectors + v); the high digit follows
+    std::int64_t row = 0; ///< low digit of (token t, vector v) is row + stride·(t·vectors + v), the high one `high` rows on
     double scale = 1;
     std::string object;    ///< in memory: objects `object`.east and .west of 2 planes, row t·vectors + v
     bool streamed = false; ///< made in the phase that takes them, one vector after another; rows from `row` on are free
+    std::int64_t stride = 2, high = 1;
+    std::int64_t lowRow(std::int64_t token, std::int64_t vector) const { return row + stride * (token * layout.vectors() + vector); }
   };
   /// A linear whose sums wait in accumulators; its consumer emits them.
   struct Sums {
@@ -58,13 +60,14 @@ private:
   void passPinned(const Digits &input);
   void passByOutputs(const Digits &input, llvm::function_ref<void(std::int64_t)> finished);
   void passByInputs(const Digits &input);
-  /// A tile and the passes of all tokens through it; `rowOfToken` is where a token's low digit is.
-  void passTile(PendingLinear &linear, const Layout &cols, std::int64_t n, std::int64_t k, std::int64_t plane,
-                llvm::function_ref<std::int64_t(std::int64_t)> rowOfToken);
+  /// A tile and the passes of all tokens through it; `lowRow` is where a token's low digit is, `high` rows before its high one.
+  void passTile(PendingLinear &linear, const Layout &cols, std::int64_t n, std::int64_t k, std::int64_t plane, std::int64_t high,
+                llvm::function_ref<std::int64_t(std::int64_t)> lowRow);
   /// The plane with the least to load so far, for the next tile of a swept group.
   std::int64_t dealPlane(const Layout &rows, std::int64_t n);
   void fetchAll(Digits &input);
-  void fetchDigits(const Digits &input, std::int64_t token, std::int64_t vector, std::int64_t row);
+  /// Digits of `count` vectors from memory: the low ones into rows from `row` on, the high ones `high` rows further.
+  void fetchDigits(const Digits &input, std::int64_t token, std::int64_t vector, std::int64_t count, std::int64_t row, std::int64_t high);
   void emitTile(const std::string &object, std::int64_t plane);
   FlowWriter flow(std::int64_t repeat = 1) { return FlowWriter(builder, loc, repeat); }
   /// y[n] of N3 for one token and vector.

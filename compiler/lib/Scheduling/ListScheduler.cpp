@@ -35,6 +35,8 @@ private:
     std::size_t count = phase.flows.size();
     std::vector<bool> hoisted = phase.hoistable();
     std::vector<Cycle> priority = longestPathToEnd(phase, Paths::All), ready(count, begin);
+    for (std::size_t i = 0; i < count; ++i)
+      priority[i] += phase.flows[i].lead;
     std::vector<int> waiting(count, 0);
     std::vector<std::vector<const Dependence *>> out(count);
     for (const Dependence &d : phase.dependences)

@@ -634,7 +634,7 @@ stream.object @h role("scratch") planes(2) rows(8) place {side = 1 : i64, slice 
 stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
   stream.phase "layer 0: ffn" {
     stream.flow repeat(1) {
-      // expected-error @+1 {{'stream.fetch' op C2: rows 8 to 8 + 0 * 0 = 8 are not inside the 8 rows of @h}}
+      // expected-error @+1 {{'stream.fetch' op C2: rows 8 to 8 + 1 * 0 = 8 are not inside the 8 rows of @h}}
       stream.fetch @h[8] byte(0) planes([2]) rows([7])
     }
   }

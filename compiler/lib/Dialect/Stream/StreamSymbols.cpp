@@ -119,7 +119,7 @@ LogicalResult FetchOp::verifySymbolUses(SymbolTableCollection &symbols) {
     return emitOpError("C1: byte ") << byte << " of the " << object.getPlanes() << " planes of @" << object.getSymName();
   if (object.getPlace() && placeOf(object).side != getPlanes().front() / 2)
     return emitOpError("C4: plane ") << getPlanes().front() << " and @" << object.getSymName() << " are on different sides";
-  return checkRows(*this, object, static_cast<int64_t>(getRow()), 0, true);
+  return checkRows(*this, object, static_cast<int64_t>(getRow()), 1, false);
 }
 
 LogicalResult AluOp::verifySymbolUses(SymbolTableCollection &symbols) {

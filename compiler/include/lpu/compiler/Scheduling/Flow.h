@@ -66,6 +66,7 @@ struct FlowShape {
   std::vector<AluUse> alus;
   std::vector<Access> accesses;
   bool tileLoad = false; ///< may run ahead of its phase
+  Cycle lead = 0;        ///< its turn comes as if it were needed this much earlier
   Cycle end = 0;         ///< last effect, relative to the start
 
   /// Shifts everything so that the earliest issue is at 0, and computes `end`.

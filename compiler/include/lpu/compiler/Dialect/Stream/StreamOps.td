@@ -343,7 +343,7 @@ def FetchOp : Stream_Op<"fetch", [HasParent<"FlowOp">, DeclareOpInterfaceMethods
       }
     }
     ```
-    (C1) the object exists and has the byte; (C2) the row is inside of it; (C3) the lists have equal length; (C4) planes
+    (C1) the object exists and has the byte; (C2) every row is inside of it; (C3) the lists have equal length; (C4) planes
     are 0..3, all on one side, none twice, and on the object's side once that is placed.
   }];
   let arguments = (ins FlatSymbolRefAttr:$object, I64Attr:$row, I64Attr:$byte, DenseI64ArrayAttr:$planes, DenseI64ArrayAttr:$rows);
