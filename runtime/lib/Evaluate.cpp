@@ -134,9 +134,9 @@ private:
     double cycles = 0, positions = 0;
     for (const auto &window : windows)
       for (std::size_t position = 0; position + 1 < window.size(); ++position, ++positions) {
-        const isa::StepProgram *smallest = nullptr;
-        for (const isa::StepProgram &step : program.steps)
-          if (step.kind == isa::StepProgram::Kind::Decode && step.context > position &&
+        const isa::SystemStep *smallest = nullptr;
+        for (const isa::SystemStep &step : program.steps)
+          if (step.kind == isa::StepKind::Decode && step.context > position &&
               (!smallest || step.context < smallest->context))
             smallest = &step;
         cycles += smallest ? static_cast<double>(smallest->predictedCycles) : std::numeric_limits<double>::quiet_NaN();
