@@ -28,6 +28,9 @@ int main(int argc, char **argv) {
   app.add_option("--target", options.pipeline.target, "machine: a preset (tsp1, small) or a YAML file")->capture_default_str();
   app.add_option("--max-context", options.pipeline.maxContext, "positions the KV cache holds (default: the model's context)")->check(CLI::PositiveNumber);
   addPrecisionFlags(app, options.pipeline.precision);
+  app.add_option("--prompt-tokens", options.promptTokens, "length of the prompt for which the report gives the time to the first token")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
   app.add_option("--compile-to", options.compileTo, "stop at this stage and write it as text: llm, stream, lpu; lpx is the program")
       ->check(CLI::IsMember({"llm", "stream", "lpu", "lpx"}))
       ->capture_default_str();
@@ -56,6 +59,6 @@ int main(int argc, char **argv) {
     return 1;
   }
   if (options.compileTo == "lpx" && (terminal || isatty(STDOUT_FILENO)))
-    std::fprintf(stderr, "%s\n  compiled in %.2f s\n", reportTable(result->program).c_str(), result->compileSeconds);
+    std::fprintf(stderr, "%s\n  compiled in %.2f s\n", reportTable(*result).c_str(), result->compileSeconds);
   return 0;
 }

@@ -59,7 +59,7 @@ public:
       return Error{program.error().place.empty() ? options.input : program.error().place, program.error().message};
     if (Status legal = checkWords(*program); !legal)
       return legal.error();
-    DriverResult result{seconds(begin), std::move(*program), phases()};
+    DriverResult result{seconds(begin), std::move(*program), {phases()}, {}, options.promptTokens};
     if (Status written = writeOutputs(result); !written)
       return written.error();
     return result;
@@ -187,7 +187,7 @@ private:
   Result<DriverResult> finishText(std::chrono::steady_clock::time_point begin) {
     if (Status written = writeTextFile(options.output, text()); !written)
       return written.error();
-    return DriverResult{seconds(begin), {}, {}};
+    return DriverResult{seconds(begin), {}, {}, {}, 0};
   }
 
   const DriverOptions &options;

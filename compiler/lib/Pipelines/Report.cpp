@@ -1,22 +1,20 @@
-// The compiler's report: what the program container claims, as JSON and as a table.
+// The compiler's report as JSON: what the program container claims, for the system,
+// for each chip, and for each class of chips step by step.
 
 #include "lpu/compiler/Pipelines/Driver.h"
+#include "lpu/compiler/System/Figures.h"
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include <set>
 
 namespace lpu::compiler {
 
 namespace {
 
-std::int64_t bytesOf(const isa::Program &program, std::initializer_list<isa::Region::Kind> kinds) {
-  std::int64_t bytes = 0;
-  for (const isa::Region &region : program.classes.front().regions)
-    for (isa::Region::Kind kind : kinds)
-      if (region.kind == kind)
-        bytes += std::int64_t{region.slices} * region.rows * program.machine.rowBytes();
-  return bytes;
-}
+using Json = nlohmann::ordered_json;
+
+const char *kindName(isa::StepKind kind) { return kind == isa::StepKind::Prefill ? "prefill" : "decode"; }
 
 std::int64_t instructions(const isa::StepProgram &step) {
   std::int64_t count = 0;
@@ -25,66 +23,154 @@ std::int64_t instructions(const isa::StepProgram &step) {
   return count;
 }
 
+Json memoryJson(const MemoryUse &use) {
+  return {{"weights_bytes", use.weights}, {"kv_bytes", use.kv}, {"activation_bytes", use.activations}, {"code_bytes", use.code}, {"capacity_bytes", use.capacity}};
+}
+
+class Report {
+public:
+  explicit Report(const DriverResult &result) : result(result), program(result.program) {
+    for (const isa::ChipClass &chip : program.classes)
+      memory.push_back(memoryOf(program.machine, chip));
+  }
+
+  Json run() const {
+    Json report;
+    report["model"] = program.model.name;
+    report["target"] = program.machine.name;
+    report["chips"] = program.chips.size();
+    report["compile_seconds"] = result.compileSeconds;
+    report["system"] = system();
+    MemoryUse total;
+    std::size_t worst = 0;
+    for (std::size_t c = 0; c < program.chips.size(); ++c) {
+      total.add(memoryOfChip(c), 1);
+      if (memoryOfChip(c).used() > memoryOfChip(worst).used())
+        worst = c;
+    }
+    report["memory"] = memoryJson(total);
+    report["memory_worst_chip"] = memoryJson(memoryOfChip(worst));
+    report["memory_worst_chip"]["chip"] = worst;
+    report["instruction_delivery"] = program.residentCode ? "resident in the queues, space charged to memory" : "fetched";
+    report["programs"] = programs();
+    report["chip_classes"] = classes();
+    report["chip_list"] = chips();
+    return report;
+  }
+
+private:
+  const MemoryUse &memoryOfChip(std::size_t chip) const { return memory[program.chips[chip].chipClass]; }
+
+  Json system() const {
+    SystemFigures figures = figuresOf(program, result.promptTokens);
+    Json json = {{"chips", program.chips.size()},
+                 {"tp", program.tp},
+                 {"pp", program.pp},
+                 {"topology", program.topology},
+                 {"token_latency_cycles", figures.tokenLatencyCycles},
+                 {"tokens_per_second_per_user", figures.tokensPerSecondPerUser},
+                 {"initiation_interval_cycles", figures.initiationIntervalCycles},
+                 {"throughput_tokens_per_second", figures.throughputTokensPerSecond},
+                 {"ttft_us", figures.ttftUs},
+                 {"ttft_prompt_tokens", figures.promptTokens},
+                 {"with_host", {{"tokens_per_second_per_user", figures.tokensPerSecondWithHost}, {"ttft_us", figures.ttftWithHostUs}}}};
+    auto &steps = json["steps"] = Json::array();
+    for (const isa::SystemStep &step : program.steps)
+      steps.push_back({{"name", step.name}, {"kind", kindName(step.kind)}, {"context", step.context}, {"tokens", step.tokens}, {"users", step.users},
+                       {"predicted_cycles", step.predictedCycles}});
+    return json;
+  }
+
+  /// Indices of the layers that chips of a class hold.
+  std::set<std::uint32_t> layersOf(std::size_t chipClass) const {
+    std::set<std::uint32_t> layers;
+    for (const isa::Chip &chip : program.chips)
+      if (chip.chipClass == chipClass)
+        for (std::uint32_t l = 0; l < program.classes[chipClass].layerCount; ++l)
+          layers.insert(chip.firstLayer + l);
+    return layers;
+  }
+
+  std::int64_t chipsOf(std::size_t chipClass) const {
+    return std::count_if(program.chips.begin(), program.chips.end(), [&](const isa::Chip &chip) { return chip.chipClass == chipClass; });
+  }
+
+  Json programs() const {
+    Json programs = Json::array();
+    for (std::size_t c = 0; c < program.classes.size(); ++c)
+      for (std::size_t s = 0; s < program.steps.size(); ++s)
+        programs.push_back(stepProgram(c, s));
+    return programs;
+  }
+
+  Json stepProgram(std::size_t chipClass, std::size_t number) const {
+    const isa::SystemStep &step = program.steps[number];
+    const isa::StepProgram &code = program.classes[chipClass].programs[number];
+    const isa::Utilization &u = code.utilization;
+    StepUse use = useOf(program.machine, code);
+    Json json = {{"name", step.name},
+                 {"chip_class", program.classes[chipClass].name},
+                 {"chips", chipsOf(chipClass)},
+                 {"layers", layersOf(chipClass)},
+                 {"kind", kindName(step.kind)},
+                 {"context", step.context},
+                 {"tokens", step.tokens},
+                 {"predicted_cycles", code.predictedCycles},
+                 {"weight_stream_bound_cycles", code.weightStreamBoundCycles},
+                 {"resource_bound_cycles", code.resourceBoundCycles},
+                 {"critical_path_cycles", code.criticalPathCycles},
+                 {"lower_bound_cycles", code.lowerBoundCycles},
+                 {"instructions", instructions(code)},
+                 {"utilization", {{"mxm", u.mxm}, {"vxm", u.vxm}, {"sxm", u.sxm}, {"mem", u.mem}, {"streams", u.streams}, {"links", use.allLinks}}},
+                 {"uses_per_cycle", {{"queues", use.queues}, {"streams", use.streams}, {"links", use.links}}}};
+    auto &phases = json["phases"] = Json::array();
+    for (const PhaseReport &phase : result.phases[chipClass][number])
+      phases.push_back({{"name", phase.name}, {"cycles", phase.cycles}, {"bound", phase.bound}, {"bound_cycles", phase.boundCycles}});
+    return json;
+  }
+
+  Json classes() const {
+    Json list = Json::array();
+    for (std::size_t c = 0; c < program.classes.size(); ++c)
+      list.push_back({{"name", program.classes[c].name}, {"chips", chipsOf(c)}, {"layers", layersOf(c)}, {"memory", memoryJson(memory[c])}, {"memory_map", memoryMap(program.classes[c])}});
+    return list;
+  }
+
+  /// Rows taken in each bank that something is in.
+  Json memoryMap(const isa::ChipClass &chip) const {
+    using Kind = isa::Region::Kind;
+    struct Rows { int weights = 0, kv = 0, activations = 0, code = 0; };
+    std::map<std::tuple<isa::Side, int, int>, Rows> banks;
+    for (const isa::Region &region : chip.regions)
+      for (int slice = region.slice0; slice < region.slice0 + region.slices; ++slice) {
+        Rows &rows = banks[{region.side, slice, region.bank}];
+        (region.kind == Kind::Constant ? rows.weights : region.kind == Kind::Zero ? rows.kv : region.kind == Kind::Code ? rows.code : rows.activations) += region.rows;
+      }
+    Json map = Json::array();
+    for (const auto &[bank, rows] : banks)
+      map.push_back({{"side", std::get<0>(bank) == isa::Side::East ? "east" : "west"}, {"slice", std::get<1>(bank)}, {"bank", std::get<2>(bank)},
+                     {"weights_rows", rows.weights}, {"kv_rows", rows.kv}, {"activation_rows", rows.activations}, {"code_rows", rows.code}});
+    return map;
+  }
+
+  Json chips() const {
+    Json list = Json::array();
+    for (std::size_t c = 0; c < program.chips.size(); ++c) {
+      const isa::Chip &chip = program.chips[c];
+      list.push_back({{"chip", c}, {"chip_class", program.classes[chip.chipClass].name}, {"stage", chip.stage}, {"shard", chip.shard}, {"first_layer", chip.firstLayer},
+                      {"layers", program.classes[chip.chipClass].layerCount}, {"place", c < result.places.size() ? result.places[c] : ""},
+                      {"used_bytes", memoryOfChip(c).used()}});
+    }
+    return list;
+  }
+
+  const DriverResult &result;
+  const isa::Program &program;
+  std::vector<MemoryUse> memory; ///< per class
+};
+
 } // namespace
 
-std::string reportJson(const DriverResult &result) {
-  const isa::Program &program = result.program;
-  using Kind = isa::Region::Kind;
-  nlohmann::ordered_json report;
-  report["model"] = program.model.name;
-  report["target"] = program.machine.name;
-  report["chips"] = 1;
-  report["compile_seconds"] = result.compileSeconds;
-  report["memory"] = {{"weights_bytes", bytesOf(program, {Kind::Constant})},
-                      {"kv_bytes", bytesOf(program, {Kind::Zero})},
-                      {"activation_bytes", bytesOf(program, {Kind::Scratch})},
-                      {"code_bytes", bytesOf(program, {Kind::Code})},
-                      {"capacity_bytes", program.machine.memoryBytes()}};
-  report["instruction_delivery"] = program.residentCode ? "resident in the queues, space charged to memory" : "fetched";
-  auto &programs = report["programs"] = nlohmann::ordered_json::array();
-  for (std::size_t i = 0; i < program.steps.size(); ++i) {
-    const isa::SystemStep &system = program.steps[i];
-    const isa::StepProgram &step = program.classes.front().programs[i];
-    const isa::Utilization &u = step.utilization;
-    programs.push_back({{"name", system.name},
-                        {"kind", system.kind == isa::StepKind::Prefill ? "prefill" : "decode"},
-                        {"context", system.context},
-                        {"tokens", system.tokens},
-                        {"predicted_cycles", step.predictedCycles},
-                        {"weight_stream_bound_cycles", step.weightStreamBoundCycles},
-                        {"resource_bound_cycles", step.resourceBoundCycles},
-                        {"critical_path_cycles", step.criticalPathCycles},
-                        {"lower_bound_cycles", step.lowerBoundCycles},
-                        {"instructions", instructions(step)},
-                        {"utilization", {{"mxm", u.mxm}, {"vxm", u.vxm}, {"sxm", u.sxm}, {"mem", u.mem}, {"streams", u.streams}}}});
-    auto &phases = programs.back()["phases"] = nlohmann::ordered_json::array();
-    for (const PhaseReport &phase : result.phases[programs.size() - 1])
-      phases.push_back({{"name", phase.name}, {"cycles", phase.cycles}, {"bound", phase.bound}, {"bound_cycles", phase.boundCycles}});
-  }
-  return report.dump(2) + "\n";
-}
-
-std::string reportTable(const isa::Program &program) {
-  using Kind = isa::Region::Kind;
-  std::string out;
-  auto line = [&](const char *what, std::int64_t bytes) {
-    out += fmt::format("  {:<22}{:>12} bytes {:>6.2f} %\n", what, bytes, 100.0 * static_cast<double>(bytes) / static_cast<double>(program.machine.memoryBytes()));
-  };
-  out += fmt::format("{} on one chip of {}, memory of {} bytes:\n", program.model.name, program.machine.name, program.machine.memoryBytes());
-  line("weights and tables", bytesOf(program, {Kind::Constant}));
-  line("KV cache", bytesOf(program, {Kind::Zero}));
-  line("activations", bytesOf(program, {Kind::Scratch}));
-  line("instruction text", bytesOf(program, {Kind::Code}));
-  out += fmt::format("\n  {:<16}{:>8}{:>8}{:>10}{:>12}{:>10}{:>10}{:>8}{:>8}\n", "program", "tokens", "context", "cycles", "us", "bound", "ratio", "mxm %", "vxm %");
-  for (std::size_t i = 0; i < program.steps.size(); ++i) {
-    const isa::SystemStep &system = program.steps[i];
-    const isa::StepProgram &step = program.classes.front().programs[i];
-    out += fmt::format("  {:<16}{:>8}{:>8}{:>10}{:>12.2f}{:>10}{:>10.3f}{:>8.1f}{:>8.1f}\n", system.name, system.tokens, system.context, step.predictedCycles,
-                       static_cast<double>(step.predictedCycles) / (program.machine.clockGHz * 1e3), step.lowerBoundCycles,
-                       static_cast<double>(step.predictedCycles) / static_cast<double>(std::max<isa::Cycle>(1, step.lowerBoundCycles)),
-                       100 * step.utilization.mxm, 100 * step.utilization.vxm);
-  }
-  return out;
-}
+std::string reportJson(const DriverResult &result) { return Report(result).run().dump(2) + "\n"; }
 
 } // namespace lpu::compiler

@@ -107,9 +107,9 @@ MemoryEstimate estimateMemory(const ModelSize &model, const Partition &partition
   return estimate;
 }
 
-std::optional<std::vector<std::int64_t>> dealLayers(const ModelSize &model, const Partition &partition, const isa::Machine &machine) {
+std::optional<std::vector<std::int64_t>> dealLayers(const ModelSize &model, const Partition &partition, const isa::Machine &machine, std::int64_t usable) {
   MemoryEstimate estimate = estimateMemory(model, partition, machine);
-  std::int64_t room = machine.memoryBytes() - estimate.stage.total();
+  std::int64_t room = usable - estimate.stage.total();
   if ((partition.embeddingGroups && estimate.embedding.total() > room) || (partition.headGroups && estimate.head.total() > room))
     return std::nullopt;
   std::vector<std::int64_t> layers, most;

@@ -11,9 +11,12 @@ namespace lpu::compiler {
 
 namespace {
 
+/// Every two chips of a group are joined; a node joins eight.
+constexpr std::int64_t kNodeChips = 8;
+
 class Choice {
 public:
-  Choice(const ModelSize &model, const isa::Machine &machine) : model(model), machine(machine) {}
+  Choice(const ModelSize &model, const isa::Machine &machine, std::int64_t usable) : model(model), machine(machine), usable(usable) {}
 
   /// With the fewest own chips for embedding and head that this shape can do with; nothing when it cannot.
   std::optional<Partition> fitted(std::int64_t tp, std::int64_t pp) const {
@@ -23,7 +26,7 @@ public:
         Partition partition{tp, pp, embedding, head, {}};
         if ((best && partition.chips() >= best->chips()) || mostLinks(partition) > machine.c2cLinks)
           continue;
-        if (auto layers = dealLayers(model, partition, machine)) {
+        if (auto layers = dealLayers(model, partition, machine, usable)) {
           partition.layers = std::move(*layers);
           best = std::move(partition);
         }
@@ -33,7 +36,8 @@ public:
 
   std::vector<Partition> all(const PartitionRequest &request) const {
     std::vector<Partition> found;
-    for (std::int64_t tp = request.tp ? request.tp : 1; tp <= (request.tp ? request.tp : std::min<std::int64_t>(machine.c2cLinks + 1, model.heads)); ++tp)
+    std::int64_t mostShards = std::min({kNodeChips, std::int64_t{machine.c2cLinks} + 1, model.heads});
+    for (std::int64_t tp = request.tp ? request.tp : 1; tp <= (request.tp ? request.tp : mostShards); ++tp)
       for (std::int64_t pp = request.pp ? request.pp : 1; pp <= (request.pp ? request.pp : model.layers); ++pp)
         if (std::optional<Partition> partition = fitted(tp, pp); partition && (!request.chips || partition->chips() <= request.chips))
           found.push_back(*partition);
@@ -58,6 +62,7 @@ private:
 
   const ModelSize &model;
   const isa::Machine &machine;
+  std::int64_t usable;
 };
 
 std::string tooFew(const PartitionRequest &request, const std::optional<Partition> &enough, const isa::Machine &machine) {
@@ -76,14 +81,14 @@ std::string tooFew(const PartitionRequest &request, const std::optional<Partitio
 
 } // namespace
 
-std::optional<Partition> smallestPartition(const ModelSize &model, const isa::Machine &machine) {
-  Choice choice(model, machine);
+std::optional<Partition> smallestPartition(const ModelSize &model, const isa::Machine &machine, std::int64_t usable) {
+  Choice choice(model, machine, usable);
   std::vector<Partition> all = choice.all({});
   choice.sort(all, false);
   return all.empty() ? std::nullopt : std::optional(all.front());
 }
 
-Result<std::vector<Partition>> partitionsToTry(const ModelSize &model, const PartitionRequest &request, const isa::Machine &machine) {
+Result<std::vector<Partition>> partitionsToTry(const ModelSize &model, const PartitionRequest &request, const isa::Machine &machine, std::int64_t usable) {
   if (request.tp > model.heads)
     return Error{"", fmt::format("--tp={} is more than the model's {} query heads; take --tp={} or less", request.tp, model.heads, model.heads)};
   if (request.pp > model.layers)
@@ -91,11 +96,11 @@ Result<std::vector<Partition>> partitionsToTry(const ModelSize &model, const Par
   if (std::int64_t shape = std::max<std::int64_t>(1, request.tp) * std::max<std::int64_t>(1, request.pp); request.chips && request.chips < shape)
     return Error{"", fmt::format("--chips={} are fewer than the {} of --tp={} --pp={}; take --chips={} or smaller groups", request.chips, shape,
                                  std::max<std::int64_t>(1, request.tp), std::max<std::int64_t>(1, request.pp), shape)};
-  Choice choice(model, machine);
+  Choice choice(model, machine, usable);
   std::vector<Partition> found = choice.all(request);
   choice.sort(found, request.fastest);
   if (found.empty())
-    return Error{"", tooFew(request, smallestPartition(model, machine), machine)};
+    return Error{"", tooFew(request, smallestPartition(model, machine, usable), machine)};
   return found;
 }
 

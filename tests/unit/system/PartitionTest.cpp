@@ -12,29 +12,29 @@ ModelSize llama2of70B() { return {80, 8192, 64, 8, 128, 28672, 32000, 512, 4, tr
 ModelSize tiny() { return {5, 128, 4, 4, 32, 384, 512, 256, 6, false}; }
 
 std::vector<Partition> tries(const ModelSize &model, const PartitionRequest &request) {
-  auto found = partitionsToTry(model, request, isa::Machine());
+  auto found = partitionsToTry(model, request, isa::Machine(), isa::Machine().memoryBytes());
   if (!found)
     ADD_FAILURE() << found.error().str();
   return found ? *found : std::vector<Partition>{{}};
 }
 
 std::string refusal(const ModelSize &model, const PartitionRequest &request) {
-  auto found = partitionsToTry(model, request, isa::Machine());
+  auto found = partitionsToTry(model, request, isa::Machine(), isa::Machine().memoryBytes());
   return found ? "" : found.error().str();
 }
 
 TEST(Partition, LayersAreDealtEvenly) {
-  EXPECT_EQ(dealLayers(tiny(), {1, 3, 0, 0, {}}, isa::Machine()), (std::vector<std::int64_t>{1, 2, 2}));
-  EXPECT_EQ(dealLayers(tiny(), {2, 5, 0, 0, {}}, isa::Machine()), (std::vector<std::int64_t>{1, 1, 1, 1, 1}));
+  EXPECT_EQ(dealLayers(tiny(), {1, 3, 0, 0, {}}, isa::Machine(), isa::Machine().memoryBytes()), (std::vector<std::int64_t>{1, 2, 2}));
+  EXPECT_EQ(dealLayers(tiny(), {2, 5, 0, 0, {}}, isa::Machine(), isa::Machine().memoryBytes()), (std::vector<std::int64_t>{1, 1, 1, 1, 1}));
 }
 
 TEST(Partition, StagesWithoutRoomTakeFewerLayers) {
   // TinyLlama: a layer takes 48 MB, the embedding of 32,000 words 143 MB, the head 73 MB; four layers fit a chip alone.
   ModelSize model{22, 2048, 32, 4, 64, 5632, 32000, 512, 4, true};
-  auto layers = dealLayers(model, {1, 7, 0, 0, {}}, isa::Machine());
+  auto layers = dealLayers(model, {1, 7, 0, 0, {}}, isa::Machine(), isa::Machine().memoryBytes());
   ASSERT_TRUE(layers);
   EXPECT_EQ(*layers, (std::vector<std::int64_t>{1, 3, 3, 4, 4, 4, 3}));
-  EXPECT_FALSE(dealLayers(model, {1, 5, 0, 0, {}}, isa::Machine()));
+  EXPECT_FALSE(dealLayers(model, {1, 5, 0, 0, {}}, isa::Machine(), isa::Machine().memoryBytes()));
 }
 
 TEST(Partition, WeightsAreCountedInWholeRows) {
@@ -83,7 +83,7 @@ TEST(Partition, FewestChipsComeFirst) {
   for (std::size_t i = 1; i < found.size(); ++i)
     EXPECT_LE(found[i - 1].chips(), found[i].chips());
   EXPECT_LE(found.front().chips(), 40);
-  EXPECT_EQ(*smallestPartition(llama3of8B(), isa::Machine()), found.front());
+  EXPECT_EQ(*smallestPartition(llama3of8B(), isa::Machine(), isa::Machine().memoryBytes()), found.front());
 }
 
 TEST(Partition, FastestTakesShards) {
@@ -97,6 +97,11 @@ TEST(Partition, FastestTakesShards) {
 }
 
 TEST(Partition, StagesNeedNotDivideTheLayers) { EXPECT_EQ(tries(tiny(), {0, 2, 3, false}).front(), (Partition{2, 3, 0, 0, {1, 2, 2}})); }
+
+TEST(Partition, LessUsableMemoryTakesMoreChips) {
+  std::int64_t all = isa::Machine().memoryBytes();
+  EXPECT_GT(smallestPartition(llama3of8B(), isa::Machine(), all * 8 / 10)->chips(), smallestPartition(llama3of8B(), isa::Machine(), all)->chips());
+}
 
 TEST(Partition, Refusals) {
   EXPECT_EQ(refusal(tiny(), {0, 5, 0, false}), "error: --tp=5 is more than the model's 4 query heads; take --tp=4 or less");

@@ -12,6 +12,7 @@ namespace lpu::compiler {
 
 struct DriverOptions {
   PipelineOptions pipeline;
+  std::uint32_t promptTokens = 128; ///< the report's time to the first token is for a prompt of so many, or of the whole context
   std::string input;                ///< .gguf, or .mlir of any stage
   std::string output;
   std::string compileTo = "lpx";    ///< llm | stream | lpu | lpx
@@ -30,7 +31,9 @@ struct PhaseReport {
 struct DriverResult {
   double compileSeconds = 0;
   isa::Program program; ///< only when compiled to lpx
-  std::vector<std::vector<PhaseReport>> phases; ///< of each step program, in order
+  std::vector<std::vector<std::vector<PhaseReport>>> phases; ///< of each chip class and step
+  std::vector<std::string> places;                           ///< of each chip; empty for one
+  std::uint32_t promptTokens = 0;
 };
 
 /// Compiles and writes the output; no partial file stays behind. The error is the line a user sees.
@@ -42,6 +45,6 @@ Status writeTextFile(const std::string &path, const std::string &text);
 /// The --report document.
 std::string reportJson(const DriverResult &result);
 /// The same for eyes.
-std::string reportTable(const isa::Program &program);
+std::string reportTable(const DriverResult &result);
 
 } // namespace lpu::compiler

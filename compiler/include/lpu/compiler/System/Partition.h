@@ -44,8 +44,8 @@ struct MemoryEstimate {
 };
 MemoryEstimate estimateMemory(const ModelSize &model, const Partition &partition, const isa::Machine &machine);
 
-/// The layers of each stage, as even as memory allows; nothing when some chip is too full.
-std::optional<std::vector<std::int64_t>> dealLayers(const ModelSize &model, const Partition &partition, const isa::Machine &machine);
+/// The layers of each stage, as even as `usable` bytes of each chip allow; nothing when some chip is too full.
+std::optional<std::vector<std::int64_t>> dealLayers(const ModelSize &model, const Partition &partition, const isa::Machine &machine, std::int64_t usable);
 
 /// Cycles of a decode step at the full context.
 double estimateTokenCycles(const ModelSize &model, const Partition &partition, const isa::Machine &machine);
@@ -54,14 +54,14 @@ double estimateTokenCycles(const ModelSize &model, const Partition &partition, c
 struct PartitionRequest {
   std::int64_t chips = 0, tp = 0, pp = 0;
   bool fastest = false; ///< the lowest token latency within `chips`; otherwise the fewest chips
-  bool isOneChip() const { return chips == 1 || (tp == 1 && pp == 1 && chips == 0); }
+  bool isEmpty() const { return chips == 0 && tp == 0 && pp == 0 && !fastest; }
 };
 
-/// Partitions that the estimates let fit, the most promising first: what to try in this order. Errors, all without a place:
+/// Partitions that by the estimates fit chips with `usable` bytes, the most promising first. Errors, all without a place:
 /// more shards than query heads, more stages than layers, fewer chips than tp · pp or than the model needs.
-Result<std::vector<Partition>> partitionsToTry(const ModelSize &model, const PartitionRequest &request, const isa::Machine &machine);
+Result<std::vector<Partition>> partitionsToTry(const ModelSize &model, const PartitionRequest &request, const isa::Machine &machine, std::int64_t usable);
 
-/// The fewest chips that hold the model; nothing if none does because already a tensor shard of a layer is too large.
-std::optional<Partition> smallestPartition(const ModelSize &model, const isa::Machine &machine);
+/// The fewest chips with `usable` bytes that hold the model; nothing if already a tensor shard of a layer is too large.
+std::optional<Partition> smallestPartition(const ModelSize &model, const isa::Machine &machine, std::int64_t usable);
 
 } // namespace lpu::compiler

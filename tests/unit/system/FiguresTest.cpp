@@ -1,0 +1,105 @@
+// Figures of a small system written by hand.
+
+#include "lpu/compiler/System/Figures.h"
+
+#include <gtest/gtest.h>
+
+namespace lpu::compiler {
+namespace {
+
+/// Two stages of 1,000 and 1,500 cycles that make a token in 2,600, four in 4,000.
+isa::Program twoStages() {
+  isa::Program program;
+  program.model.vocabulary = 1000;
+  program.steps = {{"decode_64", isa::StepKind::Decode, 1, 64, 1, 2600}, {"prefill_4x64", isa::StepKind::Prefill, 4, 64, 1, 4000},
+                   {"decode_128", isa::StepKind::Decode, 1, 128, 1, 3000}};
+  for (isa::Cycle cycles : {1000, 1500}) {
+    isa::ChipClass stage;
+    stage.programs.resize(3);
+    for (isa::StepProgram &step : stage.programs)
+      step.predictedCycles = cycles;
+    program.classes.push_back(stage);
+  }
+  program.chips.resize(2);
+  program.chips[1].chipClass = 1;
+  return program;
+}
+
+TEST(Figures, LatencyIsTheLargestContexts) {
+  SystemFigures figures = figuresOf(twoStages(), 6);
+  EXPECT_EQ(figures.tokenLatencyCycles, 3000);
+  EXPECT_DOUBLE_EQ(figures.tokensPerSecondPerUser, 300'000); // 0.9 GHz
+  EXPECT_EQ(figures.initiationIntervalCycles, 1500);
+  EXPECT_DOUBLE_EQ(figures.throughputTokensPerSecond, 600'000);
+}
+
+TEST(Figures, PromptsTakeTheCheapestMix) {
+  // 4 + 2: a chunk and a chunk with two padded rows, 8,000; or a chunk and two decode steps, 9,200.
+  SystemFigures six = figuresOf(twoStages(), 6);
+  EXPECT_EQ(six.promptCycles, 8000);
+  EXPECT_EQ(six.promptSteps, 2);
+  EXPECT_NEAR(six.ttftUs, 8.889, 0.001);
+  EXPECT_EQ(figuresOf(twoStages(), 5).promptCycles, 6600); // a single token is a decode step
+  EXPECT_EQ(figuresOf(twoStages(), 66).promptCycles, 16 * 4000 + 2 * 3000); // chunks end at 64
+  EXPECT_EQ(figuresOf(twoStages(), 1000).promptTokens, 128u);
+}
+
+TEST(Figures, TheHostCostsTwoTransfersAStep) {
+  SystemFigures one = figuresOf(twoStages(), 1);
+  // 2 · 10 us, and 4 · 1,002 bytes at 24 GB/s.
+  EXPECT_NEAR(one.ttftWithHostUs - one.ttftUs, 20 + 4008 / 24e3, 1e-9);
+}
+
+TEST(Figures, NothingWithoutDecode) {
+  isa::Program program = twoStages();
+  program.steps.resize(0);
+  EXPECT_EQ(figuresOf(program, 8).tokenLatencyCycles, 0);
+}
+
+TEST(Figures, MemoryByKind) {
+  isa::Machine machine;
+  isa::ChipClass chip;
+  using Kind = isa::Region::Kind;
+  chip.regions = {{"w", Kind::Constant, isa::Side::East, 0, 16, 0, 0, 10, 0}, {"kv", Kind::Zero, isa::Side::West, 0, 2, 0, 0, 5, 0},
+                  {"x", Kind::Scratch, isa::Side::West, 4, 4, 0, 0, 1, 0}, {"code", Kind::Code, isa::Side::West, 9, 1, 0, 0, 7, 0}};
+  MemoryUse use = memoryOf(machine, chip), sum;
+  EXPECT_EQ(use.weights, 160 * 320);
+  EXPECT_EQ(use.kv, 10 * 320);
+  EXPECT_EQ(use.activations, 4 * 320);
+  EXPECT_EQ(use.code, 7 * 320);
+  EXPECT_EQ(use.capacity, 220 << 20);
+  sum.add(use, 3);
+  EXPECT_EQ(sum.used(), 3 * 181 * 320);
+}
+
+isa::Word word(isa::Opcode opcode, std::initializer_list<std::pair<isa::Field, std::int64_t>> fields) {
+  isa::Instruction instruction{opcode, {}};
+  for (auto [field, value] : fields)
+    instruction.set(field, value);
+  return *isa::encode(instruction);
+}
+
+TEST(Figures, UseIsCountedThroughRepeats) {
+  using isa::Field, isa::Opcode;
+  isa::StepProgram step;
+  step.predictedCycles = 1000;
+  // Two sends, the second after a wait, both nine times more: 20 sends of 24 cycles each.
+  isa::QueueCode link{{isa::UnitKind::C2c, isa::Side::East, 3},
+                      {word(Opcode::Sync, {}), word(Opcode::Send, {{Field::Stream, 4}}), word(Opcode::Nop, {{Field::Count, 23}}), word(Opcode::Send, {{Field::Stream, 5}}),
+                       word(Opcode::Repeat, {{Field::Count, 9}, {Field::Interval, 48}, {Field::Window, 3}})},
+                      {}};
+  isa::QueueCode memory{{isa::UnitKind::Mem, isa::Side::East, 0},
+                        {word(Opcode::Mem, {{Field::Rd, 1}, {Field::RdStream, 7}, {Field::RdDir, 1}}), word(Opcode::Repeat, {{Field::Count, 99}, {Field::Interval, 1}, {Field::Window, 1}})},
+                        {}};
+  step.queues = {link, memory};
+  StepUse use = useOf(isa::Machine(), step);
+  EXPECT_NEAR(use.queues.at("c2c.3"), 0.020, 1e-12);
+  EXPECT_NEAR(use.links.at("c2c.3"), 0.480, 1e-12);
+  EXPECT_NEAR(use.allLinks, 0.480 / 11, 1e-12);
+  EXPECT_NEAR(use.queues.at("mem.e0"), 0.1, 1e-12);
+  EXPECT_NEAR(use.streams.at("w7"), 0.1, 1e-12);
+  EXPECT_EQ(use.streams.size(), 1u);
+}
+
+} // namespace
+} // namespace lpu::compiler
