@@ -33,6 +33,11 @@ DictionaryAttr ObjectPool::layoutAttr(const Layout &layout) {
     fields.push_back(named("group", layout.group));
     fields.push_back(named("swap", std::int64_t{layout.swap}));
   }
+  if (layout.shards > 1) {
+    fields.push_back(named("shards", layout.shards));
+    fields.push_back(named("total", layout.total));
+    fields.push_back(named("gathered", std::int64_t{layout.gathered}));
+  }
   return builder.getDictionaryAttr(fields);
 }
 

@@ -3,6 +3,8 @@
 
 #include "lpu/compiler/Dialect/LLM/LLM.h"
 
+#include "llvm/ADT/SmallSet.h"
+
 #include <cmath>
 
 namespace lpu::compiler::llm {
@@ -21,12 +23,32 @@ bool sameShape(mlir::Value a, mlir::Value b) {
 }
 bool positive(const llvm::APFloat &value) { return value.isFinite() && !value.isZero() && !value.isNegative(); }
 
+/// Do pieces of `length` elements hold the whole?
+LogicalResult covers(mlir::Operation *op, const char *label, std::optional<CutAttr> cut, int64_t length) {
+  if (!cut || cut->getPieces() * length >= cut->getWhole())
+    return success();
+  return op->emitOpError(label) << ": " << cut->getPieces() << " pieces of " << length << " do not hold " << cut->getWhole();
+}
+
+LogicalResult checkLinks(mlir::Operation *op, llvm::ArrayRef<int64_t> links) {
+  llvm::SmallSet<int64_t, 8> seen;
+  if (links.empty() || llvm::any_of(links, [&](int64_t link) { return link < 0 || !seen.insert(link).second; }))
+    return op->emitOpError("C1: needs one link or several different ones, numbered from 0");
+  return success();
+}
+
 template <typename Op>
 Op lookup(mlir::SymbolTableCollection &tables, mlir::Operation *user, mlir::FlatSymbolRefAttr symbol) {
   return tables.lookupNearestSymbolFrom<Op>(user, symbol);
 }
 
 } // namespace
+
+LogicalResult CutAttr::verify(llvm::function_ref<mlir::InFlightDiagnostic()> emitError, int64_t pieces, int64_t whole) {
+  if (pieces < 1 || whole < 1)
+    return emitError() << "C1: " << pieces << " pieces of " << whole << ", both are at least 1";
+  return success();
+}
 
 LogicalResult WeightOp::verify() {
   auto type = getTensorType();
@@ -38,7 +60,9 @@ LogicalResult WeightOp::verify() {
            << element;
   if (getSource().empty())
     return emitOpError("C3: names no tensor of the weight file");
-  return success();
+  if (mlir::failed(covers(*this, "C4", getRowCut(), getRows())))
+    return failure();
+  return covers(*this, "C4", getColumnCut(), getCols());
 }
 
 LogicalResult KVCacheOp::verify() {
@@ -51,7 +75,9 @@ LogicalResult KVCacheOp::verify() {
     return emitOpError("C2: ") << kvHeads << " KV heads do not divide " << heads << " heads";
   if (headDim % 2)
     return emitOpError("C3: head_dim ") << headDim << " is odd";
-  return success();
+  if (getHeadsCut().has_value() != getQueryGroup().has_value() || getQueryGroup().value_or(1) == 0)
+    return emitOpError("C4: heads_cut and query_group come together");
+  return covers(*this, "C4", getHeadsCut(), heads);
 }
 
 LogicalResult StepOp::verify() {
@@ -177,6 +203,30 @@ LogicalResult AddOp::verify() {
     return emitOpError("C1: operands and result must have one f32 type, found ")
            << getBranch().getType() << ", " << getResidual().getType() << " and " << getResult().getType();
   return success();
+}
+
+LogicalResult AllGatherOp::verify() {
+  auto pieces = static_cast<int64_t>(getPieces());
+  if (pieces < 2 || pieces * width(getPiece()) < width(getResult()))
+    return emitOpError("C1: ") << pieces << " pieces of " << width(getPiece()) << " elements do not make up " << width(getResult());
+  if (element(getPiece()) != element(getResult()))
+    return emitOpError("C2: piece and result must have one element type, found ")
+           << getPiece().getType() << " and " << getResult().getType();
+  return success();
+}
+
+LogicalResult SendOp::verify() {
+  if (mlir::failed(checkLinks(*this, getLinks())))
+    return failure();
+  return isFloat(getValue()) ? success() : emitOpError("C2: sends f32, found ") << getValue().getType();
+}
+
+LogicalResult ReceiveOp::verify() {
+  if (mlir::failed(checkLinks(*this, getLinks())))
+    return failure();
+  if (!isFloat(getResult()))
+    return emitOpError("C2: receives f32, found ") << getResult().getType();
+  return covers(*this, "C3", getPiece(), width(getResult()));
 }
 
 } // namespace lpu::compiler::llm

@@ -14,6 +14,10 @@
 // queries, keys and attention results are int16 with static scales in their
 // types; llm.step names every program to be built.
 //
+// llm-partition, the last step of the phase when a model takes several chips, puts a
+// module per class of equal chips into the module, each with its own @forward over
+// pieces of the activations, and lists the chips in llm.chips (see LLM.h).
+//
 // Weights are handles: no operation ever holds weight data. Arithmetic:
 // docs/spec/numerics.md (rules N1–N10).
 //
@@ -50,6 +54,22 @@ class LLM_ComputeOp<string mnemonic, list<Trait> traits = []>
 def LLM_Tokens : 1DTensorOf<[I32]>;
 def LLM_Activation : 2DTensorOf<[AnyType]>;
 
+class LLM_Attr<string name, string mnem> : AttrDef<LLMDialect, name> { let mnemonic = mnem; }
+
+def LLM_CutAttr : LLM_Attr<"Cut", "cut"> {
+  let summary = "one piece of a dimension that several chips share";
+  let description = [{
+    The dimension has `whole` elements and is cut into `pieces` of equal length, the last ones padded. Which piece
+    a chip holds follows from its shard.
+
+    Constraints:
+    - C1: `pieces` and `whole` are at least 1.
+  }];
+  let parameters = (ins "int64_t":$pieces, "int64_t":$whole);
+  let assemblyFormat = "`<` $pieces `of` $whole `>`";
+  let genVerifyDecl = 1;
+}
+
 //===-----------------------------------------------------------------------===//
 // Declarations
 //===-----------------------------------------------------------------------===//
@@ -59,6 +79,8 @@ def LLM_WeightOp : LLM_Op<"weight", [Symbol]> {
   let description = [{
     Declares a handle: tensor `source` of the module's `llm.source` file, used with the element type of `type`.
     A tensor used in two ways (an embedding tied to the output projection) has two handles.
+    On one of several chips `type` is the part that the chip holds of the cut dimensions; rows of keys and values follow
+    the heads of their cache.
 
     ```mlir
     llm.weight @blk.0.attn_q "blk.0.attn_q.weight" : tensor<64x64xf32>
@@ -68,9 +90,13 @@ def LLM_WeightOp : LLM_Op<"weight", [Symbol]> {
     - C1: `type` is a static tensor of rank 1 or 2 without empty dimensions.
     - C2: its elements are f32, f16 or `!quant.any<i8<-127:127>:f32>`; rank 1 is f32.
     - C3: `source` is not empty.
+    - C4: a cut dimension's pieces hold all of it.
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$source, TypeAttrOf<AnyRankedTensor>:$type);
-  let assemblyFormat = "$sym_name $source attr-dict `:` $type";
+  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$source, TypeAttrOf<AnyRankedTensor>:$type,
+                       OptionalAttr<LLM_CutAttr>:$row_cut, OptionalAttr<LLM_CutAttr>:$column_cut);
+  let builders = [OpBuilder<(ins "::mlir::StringAttr":$sym_name, "::mlir::StringAttr":$source, "::mlir::TypeAttr":$type),
+                             [{ build($_builder, $_state, sym_name, source, type, {}, {}); }]>];
+  let assemblyFormat = "$sym_name $source (`rows` $row_cut^)? (`columns` $column_cut^)? attr-dict `:` $type";
   let extraClassDeclaration = [{
     ::mlir::RankedTensorType getTensorType() { return ::llvm::cast<::mlir::RankedTensorType>(getType()); }
     int64_t getRows() { return getTensorType().getRank() == 1 ? 1 : getTensorType().getDimSize(0); }
@@ -84,6 +110,8 @@ def LLM_KVCacheOp : LLM_Op<"kv_cache", [Symbol]> {
   let description = [{
     Declares storage for `capacity` positions of `kv_heads` keys (int16) and values (fp16) of width `head_dim`,
     read by `heads` query heads. It starts empty and lives across steps.
+    On one of several chips `heads_cut` says which of the layer's query heads these are, and `query_group` how many
+    of those share a KV head; KV heads that several chips need are stored by each of them.
 
     ```mlir
     llm.kv_cache @cache.0 {layer = 0 : i64, heads = 8 : i64, kv_heads = 4 : i64, head_dim = 8 : i64, capacity = 512 : i64}
@@ -93,9 +121,13 @@ def LLM_KVCacheOp : LLM_Op<"kv_cache", [Symbol]> {
     - C1: `layer` is at least 0, everything else at least 1.
     - C2: `kv_heads` divides `heads`.
     - C3: `head_dim` is even.
+    - C4: `heads_cut` and `query_group` come together; the pieces hold all heads.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$layer, I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim,
-                   I64Attr:$capacity);
+                   I64Attr:$capacity, OptionalAttr<LLM_CutAttr>:$heads_cut, OptionalAttr<I64Attr>:$query_group);
+  let builders = [OpBuilder<(ins "::llvm::StringRef":$sym_name, "uint64_t":$layer, "uint64_t":$heads, "uint64_t":$kv_heads,
+                                 "uint64_t":$head_dim, "uint64_t":$capacity),
+                             [{ build($_builder, $_state, sym_name, layer, heads, kv_heads, head_dim, capacity, {}, {}); }]>];
   let assemblyFormat = "$sym_name attr-dict";
 }
 
@@ -266,6 +298,65 @@ def LLM_AddOp : LLM_Op<"add", [Pure]> {
   let arguments = (ins LLM_Activation:$branch, LLM_Activation:$residual);
   let results = (outs LLM_Activation:$result);
   let assemblyFormat = "$branch `,` $residual attr-dict `:` functional-type(operands, results)";
+}
+
+//===-----------------------------------------------------------------------===//
+// Between chips
+//===-----------------------------------------------------------------------===//
+
+def LLM_AllGatherOp : LLM_Op<"all_gather", [Pure]> {
+  let summary = "the whole vector from the pieces of a group of chips";
+  let description = [{
+    Every chip of a group of `pieces` sends its piece to all others and has the whole afterwards. Nothing is computed.
+
+    ```mlir
+    %x = llm.all_gather %own 8 pieces : (tensor<?x8xf32>) -> tensor<?x64xf32>
+    ```
+
+    Constraints:
+    - C1: there are at least 2 pieces, and together they hold the result.
+    - C2: piece and result have the same element type.
+  }];
+  let arguments = (ins LLM_Activation:$piece, I64Attr:$pieces);
+  let results = (outs LLM_Activation:$result);
+  let assemblyFormat = "$piece $pieces `pieces` attr-dict `:` functional-type(operands, results)";
+}
+
+def LLM_SendOp : LLM_Op<"send"> {
+  let summary = "an activation to chips of another stage";
+  let description = [{
+    The same f32 values leave on each of `links`; which chip stands at the other end is the wiring's.
+
+    ```mlir
+    llm.send %x links [10] : tensor<?x64xf32>
+    ```
+
+    Constraints:
+    - C1: there is at least one link, none appears twice, none is negative.
+    - C2: the value is f32.
+  }];
+  let arguments = (ins LLM_Activation:$value, DenseI64ArrayAttr:$links);
+  let assemblyFormat = "$value `links` $links attr-dict `:` type($value)";
+}
+
+def LLM_ReceiveOp : LLM_Op<"receive"> {
+  let summary = "an activation from chips of another stage";
+  let description = [{
+    What arrives on `links`, one equally shaped value on each; all but one of several are zeros, and their bits are
+    joined. `piece` says which part of the model's vector a chip gets, when it gets a part.
+
+    ```mlir
+    %x = llm.receive links [7] : tensor<?x64xf32>
+    ```
+
+    Constraints:
+    - C1: there is at least one link, none appears twice, none is negative.
+    - C2: the value is f32.
+    - C3: the pieces hold the whole.
+  }];
+  let arguments = (ins DenseI64ArrayAttr:$links, OptionalAttr<LLM_CutAttr>:$piece);
+  let results = (outs LLM_Activation:$result);
+  let assemblyFormat = "`links` $links (`piece` $piece^)? attr-dict `:` type($result)";
 }
 
 #endif // LPU_COMPILER_DIALECT_LLM_LLMOPS_TD

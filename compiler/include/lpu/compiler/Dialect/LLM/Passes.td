@@ -42,4 +42,29 @@ def VerifyQuantized : Pass<"llm-verify-quantized", "::mlir::ModuleOp"> {
   }];
 }
 
+def Partition : Pass<"llm-partition", "::mlir::ModuleOp"> {
+  let summary = "Deal a quantized model over several chips";
+  let description = [{
+    Stages hold consecutive layers; each is a group of `tp` chips that share every layer: query heads with their KV
+    heads, rows of the linears (elements of the residual, columns of the FFN, words of the vocabulary) are cut into
+    pieces, inputs of linears are gathered whole. So no sum is ever split and the logits are those of one chip, bit for
+    bit. Embedding and lm_head stand in the first and last stage, or on chips of their own, several groups of which deal
+    the vocabulary among them.
+
+    The module then holds one module per *class*: chips whose stages do the same with other weights. In a class, layers
+    are counted from the chip's first one, and shards from the own one. The module lists the chips (`llm.chips`: class,
+    stage, shard, first layer), the wires between their links (`llm.wires`: chip, link, chip, link) and the static
+    scales by name (`llm.scales`), from which constants of the classes with several stages are made at emission.
+    Nothing changes when one chip is asked for.
+  }];
+  let options = [
+    Option<"target", "target", "std::string", "\"tsp1\"", "machine: a preset or a YAML file">,
+    Option<"tensor", "tp", "int64_t", "1", "chips that share each layer">,
+    Option<"pipeline", "pp", "int64_t", "1", "stages of consecutive layers">,
+    ListOption<"layers", "layers", "int64_t", "layers of each stage; as even as possible unless given">,
+    Option<"embeddingChips", "embedding-chips", "int64_t", "0", "chips for the embedding alone, a multiple of tp; 0: it stands in the first stage">,
+    Option<"headChips", "head-chips", "int64_t", "0", "chips for lm_head alone, a multiple of tp; 0: it stands in the last stage">,
+  ];
+}
+
 #endif // LPU_COMPILER_DIALECT_LLM_PASSES_TD
