@@ -5,6 +5,7 @@
 #include "FlowShaper.h"
 #include "MergeRuns.h"
 #include "TargetMachine.h"
+#include "lpu/compiler/Dialect/LLM/Chips.h"
 #include "lpu/compiler/Conversion/Passes.h"
 #include "lpu/compiler/Dialect/Lpu/Lpu.h"
 #include "lpu/compiler/Scheduling/ListScheduler.h"
@@ -42,7 +43,7 @@ public:
 
 private:
   LogicalResult buildProblem() {
-    FlowShaper shaper(machine, objects);
+    FlowShaper shaper(machine, objects, llm::shardsOf(program->getParentOfType<ModuleOp>()));
     for (auto phase : program.getBody().getOps<stream::PhaseOp>()) {
       sched::Phase &out = problem.phases.emplace_back();
       out.label = phase.getLabel().str();

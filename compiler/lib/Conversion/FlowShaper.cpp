@@ -5,6 +5,8 @@
 
 #include "FlowShaper.h"
 
+#include "lpu/compiler/Dialect/LLM/Chips.h"
+
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <cstdlib>
@@ -170,6 +172,11 @@ LogicalResult FlowShaper::shapeFlow(stream::FlowOp flow) {
         .Case<stream::PassOp>([&](auto o) { pass(o); })
         .Case<stream::SweepOp>([&](auto o) { sweep(o); });
   timing = nullptr;
+  for (Operation &op : flow.getBody().front())
+    if (auto out = dyn_cast<stream::SendOp>(op); out && failed(send(out)))
+      return failure();
+    else if (auto in = dyn_cast<stream::ReceiveOp>(op); in && failed(receive(in)))
+      return failure();
   return success();
 }
 
@@ -449,6 +456,81 @@ void FlowShaper::sweep(stream::SweepOp op) {
   access(Access::Kind::Array, plane, 0, 0, false, begin + lag, begin + lag + n - 1);
   access(Access::Kind::ActivationRow, plane, op.getRow(), op.getRow() + period - 1, true, begin, begin + lag + n - 1);
   access(Access::Kind::AccumulatorRow, plane, op.getAcc(), op.getAcc(), true, take, take + n - 1);
+}
+
+//===-- links ---------------------------------------------------------------------===//
+
+LogicalResult FlowShaper::checkLink(Operation *op, std::int64_t link) const {
+  if (link < machine.c2cLinks)
+    return success();
+  return op->emitOpError("names link ") << link << ", machine '" << machine.name << "' has " << machine.c2cLinks;
+}
+
+/// From memory past SXM, through VXM if the links stand on the other side; they sample in cycle 0.
+LogicalResult FlowShaper::send(stream::SendOp op) {
+  stream::Place place = objects.place(op.getObjectAttr());
+  int byte = static_cast<int>(op.getByte()), from = machine.memPosition(Side(place.side), place.slice + byte);
+  std::optional<Side> side;
+  for (std::int64_t link : op.getLinks()) {
+    if (failed(checkLink(op, link)))
+      return failure();
+    Side stands = link < machine.c2cEastLinks ? Side::East : Side::West;
+    if (side && *side != stands)
+      return op.emitOpError("sends east and west at once; a row leaves memory in one direction");
+    side = stands;
+  }
+  int to = *side == Side::East ? machine.sxmPosition() : -machine.sxmPosition();
+  isa::Direction direction = directionOf(*side, true);
+  int group = static_cast<int>(result.groups.size());
+  result.groups.push_back({direction, 1});
+  result.segments.push_back({group, 0, std::min(from, to), std::max(from, to), -machine.sxmPosition(), 1});
+  Cycle at = -std::abs(to - from) - machine.latency.MemRead;
+  sched::Issue &read = addIssue(mem(place, byte), at, Opcode::Mem);
+  read.instruction.set(Field::Rd, 1).set(Field::RdBank, place.bank).set(Field::RdRow, place.row + op.getRow()).set(Field::RdDir, static_cast<int>(direction));
+  read.streamFields.push_back({Field::RdStream, group, 0});
+  access(Access::Kind::Memory, objects.number(op.getObjectAttr()), op.getRow(), op.getRow(), false, at, at);
+  for (std::int64_t link : op.getLinks()) {
+    sched::Issue &issue = addIssue({isa::UnitKind::C2c, Side::East, static_cast<std::uint16_t>(link)}, 0, Opcode::Send);
+    issue.instruction.set(Field::Dir, static_cast<int>(direction));
+    issue.streamFields.push_back({Field::Stream, group, 0});
+    access(Access::Kind::LinkOut, static_cast<int>(link), 0, 0, true, 0, machine.c2cVectorInterval - 1);
+    if (inGroup(link)) // what the group sends this way comes in over the peer's link, at the same time everywhere
+      access(Access::Kind::Arrival, static_cast<int>(llm::groupPeerLink(shards, link)), sent[link], sent[link], true, 0, 0, machine.latency.C2cSend);
+    ++sent[link];
+  }
+  return success();
+}
+
+LogicalResult FlowShaper::receive(stream::ReceiveOp op) {
+  auto link = static_cast<std::int64_t>(op.getLink());
+  if (failed(checkLink(op, link)))
+    return failure();
+  Side side = link < machine.c2cEastLinks ? Side::East : Side::West;
+  int from = side == Side::East ? machine.sxmPosition() : -machine.sxmPosition();
+  isa::Direction direction = directionOf(side, false);
+  int group = static_cast<int>(result.groups.size());
+  result.groups.push_back({direction, 1});
+  sched::Issue &issue = addIssue({isa::UnitKind::C2c, Side::East, static_cast<std::uint16_t>(link)}, 0, Opcode::Receive);
+  issue.instruction.set(Field::Dir, static_cast<int>(direction));
+  issue.streamFields.push_back({Field::Stream, group, 0});
+  int farthest = from;
+  for (auto object : op.getObjects().getAsRange<FlatSymbolRefAttr>()) {
+    stream::Place place = objects.place(object);
+    int byte = static_cast<int>(op.getByte()), to = machine.memPosition(Side(place.side), place.slice + byte);
+    Cycle at = machine.latency.C2cReceive + std::abs(to - from);
+    sched::Issue &write = addIssue(mem(place, byte), at, Opcode::Mem);
+    write.instruction.set(Field::Wr, 1).set(Field::WrBank, place.bank).set(Field::WrRow, place.row + op.getRow()).set(Field::WrDir, static_cast<int>(direction));
+    write.streamFields.push_back({Field::WrStream, group, 0});
+    access(Access::Kind::Memory, objects.number(object), op.getRow(), op.getRow(), true, at, at, machine.latency.MemWrite);
+    farthest = std::abs(to - from) > std::abs(farthest - from) ? to : farthest;
+  }
+  result.segments.push_back({group, 0, std::min(from, farthest), std::max(from, farthest), machine.latency.C2cReceive + machine.sxmPosition(), 1});
+  // Another stage's vectors come no closer than links carry them; taking them in that rhythm lets the chip start early.
+  access(Access::Kind::LinkIn, static_cast<int>(link), 0, 0, true, 0, inGroup(link) ? 0 : machine.c2cVectorInterval - 1);
+  if (inGroup(link))
+    access(Access::Kind::Arrival, static_cast<int>(link), received[link], received[link], false, 0, 0);
+  ++received[link];
+  return success();
 }
 
 } // namespace lpu::compiler

@@ -8,7 +8,9 @@ namespace lpu::compiler {
 
 class FlowShaper {
 public:
-  FlowShaper(const isa::Machine &machine, const ObjectMap &objects) : machine(machine), objects(objects) {}
+  /// Shapes the flows of one program, in its order; `shards` chips like this one make a group.
+  FlowShaper(const isa::Machine &machine, const ObjectMap &objects, std::int64_t shards)
+      : machine(machine), objects(objects), shards(shards), sent(machine.c2cLinks), received(machine.c2cLinks) {}
 
   mlir::FailureOr<sched::FlowShape> shape(mlir::Operation *op, llvm::StringRef label);
 
@@ -29,6 +31,11 @@ private:
   void fetch(stream::FetchOp op);
   void pass(stream::PassOp op);
   void sweep(stream::SweepOp op);
+  mlir::LogicalResult send(stream::SendOp op);
+  mlir::LogicalResult receive(stream::ReceiveOp op);
+  mlir::LogicalResult checkLink(mlir::Operation *op, std::int64_t link) const;
+  /// Does the link join this chip to its group?
+  bool inGroup(std::int64_t link) const { return link < shards - 1; }
 
   /// An error when the flow itself needs a queue twice in one cycle.
   mlir::LogicalResult checkQueues(mlir::Operation *op) const;
@@ -45,6 +52,8 @@ private:
 
   const isa::Machine &machine;
   const ObjectMap &objects;
+  std::int64_t shards;
+  std::vector<std::int64_t> sent, received; ///< vectors per link so far
   sched::FlowShape result;
   FlowTiming *timing = nullptr;
   std::int64_t repeat = 1;

@@ -175,7 +175,7 @@ Cycle FlowTiming::ready(Value value) const {
   for (OpOperand &use : value.getUses()) {
     auto alu = dyn_cast<stream::AluOp>(use.getOwner());
     if (alu && isInit(alu, use.getOperandNumber()))
-      return at(alu) - 1; // moved into the accumulator the cycle before
+      return at(alu) - 1 - static_cast<Cycle>(alu.getEarly()); // moved into the accumulator the cycle before
   }
   return at(*value.getUsers().begin());
 }

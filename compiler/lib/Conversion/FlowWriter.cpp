@@ -62,8 +62,21 @@ Value FlowWriter::sweep(Value value, std::int64_t byte, std::int64_t plane, std:
   return stream::SweepOp::create(builder, loc, vec(4), value, i(byte), i(plane), i(row), i(acc), i(delay));
 }
 
+void FlowWriter::send(const std::string &object, std::int64_t row, std::int64_t byte, ArrayRef<std::int64_t> links) {
+  stream::SendOp::create(builder, loc, symbol(object), builder.getI64IntegerAttr(row), builder.getI64IntegerAttr(byte),
+                         builder.getDenseI64ArrayAttr(links));
+}
+
+void FlowWriter::receive(std::int64_t link, ArrayRef<std::string> objects, std::int64_t row, std::int64_t byte) {
+  SmallVector<Attribute> symbols;
+  for (const std::string &object : objects)
+    symbols.push_back(symbol(object));
+  stream::ReceiveOp::create(builder, loc, builder.getI64IntegerAttr(link), builder.getArrayAttr(symbols), builder.getI64IntegerAttr(row),
+                            builder.getI64IntegerAttr(byte));
+}
+
 Value FlowWriter::buildAlu(StringRef opcode, ArrayRef<Operand> operands, unsigned width, std::optional<Value> init,
-                           std::optional<std::uint32_t> initImm, bool accWrite, const std::string &rowOf) {
+                           std::optional<std::uint32_t> initImm, bool accWrite, const std::string &rowOf, std::int64_t early) {
   SmallVector<Value> args;
   SmallVector<std::int64_t> slots;
   IntegerAttr imm, initAttr, initImmAttr;
@@ -92,15 +105,15 @@ Value FlowWriter::buildAlu(StringRef opcode, ArrayRef<Operand> operands, unsigne
     initImmAttr = builder.getI64IntegerAttr(*initImm);
   return stream::AluOp::create(builder, loc, vec(width), builder.getStringAttr(opcode), args, builder.getDenseI64ArrayAttr(slots), imm,
                                rowOf.empty() ? FlatSymbolRefAttr() : symbol(rowOf), initAttr, initImmAttr,
-                               accWrite ? builder.getUnitAttr() : UnitAttr());
+                               accWrite ? builder.getUnitAttr() : UnitAttr(), builder.getI64IntegerAttr(early));
 }
 
 Value FlowWriter::alu(StringRef opcode, ArrayRef<Operand> operands, unsigned width) {
   return buildAlu(opcode, operands, width, std::nullopt, std::nullopt, false);
 }
 
-Value FlowWriter::aluHolding(StringRef opcode, Value held, Operand other) {
-  return buildAlu(opcode, {Operand::accumulator(), other}, 4, held, std::nullopt, false);
+Value FlowWriter::aluHolding(StringRef opcode, Value held, Operand other, std::int64_t early) {
+  return buildAlu(opcode, {Operand::accumulator(), other}, 4, held, std::nullopt, false, {}, early);
 }
 
 Value FlowWriter::subtractHeld(Value value, Value held) {

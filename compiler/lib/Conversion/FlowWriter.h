@@ -44,9 +44,14 @@ public:
   mlir::Value emit(std::int64_t plane, std::int64_t acc);
   mlir::Value sweep(mlir::Value value, std::int64_t byte, std::int64_t plane, std::int64_t row, std::int64_t acc, std::int64_t delay);
 
+  void send(const std::string &object, std::int64_t row, std::int64_t byte, llvm::ArrayRef<std::int64_t> links);
+  /// Into the same row of every object.
+  void receive(std::int64_t link, llvm::ArrayRef<std::string> objects, std::int64_t row, std::int64_t byte);
+
   mlir::Value alu(llvm::StringRef opcode, llvm::ArrayRef<Operand> operands, unsigned width = 4);
-  /// `held` sits in the accumulator from when it is there until the operation needs it.
-  mlir::Value aluHolding(llvm::StringRef opcode, mlir::Value held, Operand other);
+  /// `held` sits in the accumulator from when it is there until the operation needs it; if it is read from memory, that
+  /// is the cycle before or `early` cycles sooner.
+  mlir::Value aluHolding(llvm::StringRef opcode, mlir::Value held, Operand other, std::int64_t early = 0);
   /// value − held, fp32.
   mlir::Value subtractHeld(mlir::Value value, mlir::Value held);
   /// Like alu with the first operand `held`, which the accumulator keeps for the whole burst.
@@ -71,7 +76,7 @@ private:
   stream::VecType vec(unsigned width) { return stream::VecType::get(builder.getContext(), width); }
   mlir::FlatSymbolRefAttr symbol(const std::string &name) { return mlir::FlatSymbolRefAttr::get(builder.getContext(), name); }
   mlir::Value buildAlu(llvm::StringRef opcode, llvm::ArrayRef<Operand> operands, unsigned width, std::optional<mlir::Value> init,
-                       std::optional<std::uint32_t> initImm, bool accWrite, const std::string &rowOf = {});
+                       std::optional<std::uint32_t> initImm, bool accWrite, const std::string &rowOf = {}, std::int64_t early = 0);
 
   mlir::OpBuilder builder;
   mlir::Location loc;

@@ -89,8 +89,24 @@ void ProgramLowering::storeKeysAndValues(llm::AttentionOp op, const Layout &head
     }
 }
 
-void ProgramLowering::scoreFlow(std::int64_t token, std::int64_t vector, std::int64_t vectors, std::int64_t slot, float high,
-                                float low) {
+Value ProgramLowering::times(FlowWriter &w, Value value, const AttentionFactor &factor) {
+  if (factor.object.empty())
+    return w.alu("mulf", {value, Operand::f32(factor.value)});
+  // The factors of a score are wanted in one cycle but share their slices.
+  return w.aluHolding("mulf", w.read(factor.object, factor.row, 0, true), value, factor.row);
+}
+
+std::array<ProgramLowering::AttentionFactor, 3> ProgramLowering::attentionFactors(llm::AttentionOp op, std::int64_t headDim) {
+  Scale query = scaleOf(op.getQuery()), key = scaleOf(op.getKey()), result = scaleOf(op.getResult());
+  ScoreConstants score = scoreConstants(query.value, key.value, static_cast<std::uint32_t>(headDim));
+  std::string object;
+  if (!query.name.empty())
+    object = pool.attentionFactors(op.getCache().str(), query, key, result, headDim);
+  return {{{score.scoreHi, object, 0}, {score.scoreLo, object, 1}, {inverseScale(result.value), object, 2}}};
+}
+
+void ProgramLowering::scoreFlow(std::int64_t token, std::int64_t vector, std::int64_t vectors, std::int64_t slot,
+                                const AttentionFactor &high, const AttentionFactor &low) {
   FlowWriter w = flow(sweepLength);
   Value query = w.read("q", token * vectors + vector, 0, true);
   Value counter = w.read("step.counter", token, 0, true);
@@ -102,8 +118,8 @@ void ProgramLowering::scoreFlow(std::int64_t token, std::int64_t vector, std::in
   std::int64_t row = otherHalf(), acc = machine.mxmAccumulatorRows - 1, delay = machine.latency.VxmSimple;
   Value d3 = w.sweep(east, 3, 0, row, acc, 0), d1 = w.sweep(east, 1, 1, row, acc, 0);
   Value d2 = w.sweep(west, 2, 2, row, acc, delay), d0 = w.sweep(west, 0, 3, row, acc, delay);
-  Value upper = w.alu("mulf", {w.alu("cvt.i32.f32", {w.joinHigh(d3, d2)}), Operand::f32(high)});
-  Value lower = w.alu("mulf", {w.alu("cvt.i32.f32", {w.joinHigh(d1, d0)}), Operand::f32(low)});
+  Value upper = times(w, w.alu("cvt.i32.f32", {w.joinHigh(d3, d2)}), high);
+  Value lower = times(w, w.alu("cvt.i32.f32", {w.joinHigh(d1, d0)}), low);
   Value score = w.alu("addf", {upper, lower});
   Value ahead = w.accumulate("addi", Operand::i32(1), counter); // negative up to the own position
   Value masked = w.alu("select", {ahead, score, Operand::f32(ScoreConstants::kMasked)});
@@ -112,8 +128,8 @@ void ProgramLowering::scoreFlow(std::int64_t token, std::int64_t vector, std::in
   w.write(w.last("move", maximum), pool.scratch(fmt::format("score.max.{}", slot), 4, tokens * vectors, 2 * (slot % kGroup)), token * vectors + vector);
 }
 
-void ProgramLowering::valueFlow(ArrayRef<std::int64_t> group, std::int64_t vector, std::int64_t vectors, float inverse,
-                                std::int64_t row, std::int64_t firstSlot) {
+void ProgramLowering::valueFlow(llm::AttentionOp op, ArrayRef<std::int64_t> group, std::int64_t vector, std::int64_t vectors,
+                                const AttentionFactor &inverse, std::int64_t row, std::int64_t firstSlot) {
   FlowWriter w = flow(sweepLength);
   Value value = w.alu("cvt.f16.f32", {w.read(cacheObject('v', vector), 0, 1)});
   for (auto [member, token] : llvm::enumerate(group)) {
@@ -128,7 +144,7 @@ void ProgramLowering::valueFlow(ArrayRef<std::int64_t> group, std::int64_t vecto
     std::int64_t stagger = static_cast<std::int64_t>(member) * step;
     Value reciprocal = w.alu("recip", {w.last("move", sum, {}, stagger)});
     Value normal = w.last("mulf", weighted, reciprocal);
-    w.loadDigits16(w.alu("mulf", {normal, Operand::f32(inverse)}), row + 2 * (token * vectors + vector));
+    passOnDigits(w, op.getResult(), times(w, normal, inverse), token, vector, row + 2 * (token * vectors + vector));
   }
 }
 
@@ -138,26 +154,25 @@ LogicalResult ProgramLowering::lowerAttention(llm::AttentionOp op) {
   if (static_cast<std::int64_t>(cache.getCapacity()) > machine.memRowsPerBank)
     return op->emitOpError("the cache of ") << cache.getCapacity() << " positions does not fit one memory bank of " << machine.memRowsPerBank << " rows";
   cacheLayer = cache.getLayer(), cacheCapacity = cache.getCapacity();
-  Layout heads = Layout::heads(machine.lanes(), cache.getHeads(), cache.getHeadDim());
+  Layout heads = headsOf(cache, 1, false);
   storeKeysAndValues(op, heads);
 
   beginPhase(fmt::format("layer {}: attention", cacheLayer));
   std::int64_t out = nextHalf();
   for (std::int64_t plane = 0; plane < 4; ++plane)
     emitTile(pool.headOnesTile(cache.getHeadDim(), plane), plane);
-  ScoreConstants score = scoreConstants(scaleOf(op.getQuery()), scaleOf(op.getKey()), static_cast<std::uint32_t>(cache.getHeadDim()));
-  float inverse = inverseScale(scaleOf(op.getResult()));
+  auto [high, low, inverse] = attentionFactors(op, cache.getHeadDim());
+  noteDigits(op.getResult(), heads, out, "a");
   std::int64_t slot = 0;
   for (std::int64_t v = 0; v < heads.vectors(); ++v)
     for (std::int64_t t0 = 0; t0 < tokens; t0 += kGroup, slot = (slot + kGroup) % scoreBuffers(machine, sweepLength)) {
       SmallVector<std::int64_t> group;
       for (std::int64_t t = t0; t < std::min(tokens, t0 + kGroup); ++t) {
-        scoreFlow(t, v, heads.vectors(), slot + t - t0, score.scoreHi, score.scoreLo);
+        scoreFlow(t, v, heads.vectors(), slot + t - t0, high, low);
         group.push_back(t);
       }
-      valueFlow(group, v, heads.vectors(), inverse, out, slot);
+      valueFlow(op, group, v, heads.vectors(), inverse, out, slot);
     }
-  digits[op.getResult()] = {heads, out, scaleOf(op.getResult()), "", false};
   return success();
 }
 

@@ -35,9 +35,11 @@ llm::LinearOp linearOf(Value value) { return value.getDefiningOp<llm::LinearOp>(
 
 bool isSwept(const isa::Machine &machine, llm::SiluMulOp op) {
   std::int64_t weights = weightsOf(linearOf(op.getGate())) + weightsOf(linearOf(op.getUp()));
-  for (Operation *user : op->getUsers())
-    if (auto linear = dyn_cast<llm::LinearOp>(user))
-      weights += weightsOf(linear);
+  Operation *user = *op->getUsers().begin();
+  if (mlir::isa<llm::AllGatherOp>(user))
+    user = *user->getUsers().begin();
+  if (auto linear = dyn_cast<llm::LinearOp>(user))
+    weights += weightsOf(linear);
   return weights >= kSweptCycles * 2 * machine.streamsPerDirection * machine.rowBytes();
 }
 
@@ -45,23 +47,22 @@ LogicalResult ProgramLowering::lowerLinear(llm::LinearOp op) {
   if (pendingInput && pendingInput != op.getInput())
     flushLinears();
   pendingInput = op.getInput();
-  std::int64_t width = widthOf(op.getResult());
   auto want = [&](const Layout &rows) { pending.push_back({op, rows, &sums[{op, rows.swap}]}); };
   Operation *user = *op->getUsers().begin();
   auto rope = dyn_cast<llm::RopeOp>(user);
   Value headed = rope ? rope.getResult() : op.getResult();
   auto attention = dyn_cast<llm::AttentionOp>(rope ? *rope->getUsers().begin() : user);
   if (!attention)
-    return want(Layout::plain(machine.lanes(), width)), success();
+    return want(plainRows(op)), success();
   auto cache = cast<llm::KVCacheOp>(SymbolTable::lookupSymbolIn(module, attention.getCache()));
   std::int64_t heads = cache.getHeads(), headDim = cache.getHeadDim();
   if (headDim > machine.lanes())
     return op->emitOpError("heads of ") << headDim << " elements do not fit a vector of " << machine.lanes() << " lanes";
   // Keys and values are laid out per query head, so that no lane ever moves; grouped heads are repeated.
-  std::int64_t group = headed == attention.getQuery() ? 1 : heads / static_cast<std::int64_t>(cache.getKvHeads());
-  want(Layout::heads(machine.lanes(), heads, headDim, group, false));
-  if (rope)
-    want(Layout::heads(machine.lanes(), heads, headDim, group, true));
+  std::int64_t queryGroup = cache.getQueryGroup() ? *cache.getQueryGroup() : heads / static_cast<std::int64_t>(cache.getKvHeads());
+  for (bool swap : {false, true})
+    if (rope || !swap)
+      want(headsOf(cache, headed == attention.getQuery() ? 1 : queryGroup, swap));
   return success();
 }
 
@@ -92,16 +93,19 @@ void ProgramLowering::flushLinears(llvm::function_ref<void(std::int64_t)> finish
     if (counted.insert(linear.op).second)
       weightBytes += weightsOf(linear.op);
     linear.sums->rows = linear.rows;
-    linear.sums->scales = pool.channelScales(tensorOf(linear.op.getWeight()), linear.rows, input.scale, linear.op.getFactor().convertToDouble(), swept ? hint++ % 2 : -1);
+    linear.sums->scales = pool.channelScales(tensorOf(linear.op.getWeight()), linear.rows, input.scale, factorOf(linear.op), swept ? hint++ % 2 : -1);
     linear.sums->parts.assign(linear.rows.vectors(), std::vector<std::vector<std::pair<std::int64_t, std::int64_t>>>(tokens));
   }
   if (input.streamed) {
     passByInputs(input);
   } else {
     beginLinearPhase();
-    if (!input.object.empty())
+    bool fits = 2 * tokens * input.layout.vectors() <= machine.mxmActivationRows;
+    if (!input.object.empty() && fits)
       fetchAll(input);
-    if (finished)
+    if (!fits)
+      passByInputs(input);
+    else if (finished)
       passByOutputs(input, finished);
     else
       passPinned(input);
@@ -224,29 +228,32 @@ Value ProgramLowering::siluValue(FlowWriter &w, const Sums &gate, const Sums &up
 
 void ProgramLowering::lowerSiluMul(llm::SiluMulOp op) {
   const Sums &gate = sums[{linearOf(op.getGate()), false}], &up = sums[{linearOf(op.getUp()), false}];
-  double scale = scaleOf(op.getResult());
-  Layout layout = Layout::plain(machine.lanes(), widthOf(op.getResult()));
+  Layout layout = plainRows(linearOf(op.getGate()));
+  std::int64_t all = layout.gather().vectors();
   if (isSwept(machine, op)) {
-    std::string east = pool.scratch("h.east", 2, tokens * layout.vectors(), 0), west = pool.scratch("h.west", 2, tokens * layout.vectors(), 1);
+    std::string east = pool.scratch("h.east", 2, tokens * all, 0), west = pool.scratch("h.west", 2, tokens * all, 1);
     Digits &input = digits[pendingInput];
     flushLinears([&](std::int64_t v) {
       for (std::int64_t t = 0; t < tokens; ++t) {
         FlowWriter w = flow();
-        w.storeDigits16(siluValue(w, gate, up, t, v), east, west, t * layout.vectors() + v);
+        w.storeDigits16(siluValue(w, gate, up, t, v), east, west, t * all + v);
       }
     });
     std::int64_t free = input.object.empty() ? otherHalf() : 2 * tokens * input.layout.vectors();
-    digits[op.getResult()] = {layout, free, scale, "h", true};
+    if (all > layout.vectors())
+      written[op.getResult()] = {"h", layout};
+    else
+      digits[op.getResult()] = {layout, free, scaleOf(op.getResult()), "h", true};
     return;
   }
   flushLinears();
   std::int64_t row = nextHalf();
+  noteDigits(op.getResult(), layout, row, "h");
   for (std::int64_t t = 0; t < tokens; ++t)
     for (std::int64_t v = 0; v < layout.vectors(); ++v) {
       FlowWriter w = flow();
-      w.loadDigits16(siluValue(w, gate, up, t, v), row + 2 * (t * layout.vectors() + v));
+      passOnDigits(w, op.getResult(), siluValue(w, gate, up, t, v), t, v, row + 2 * (t * layout.vectors() + v));
     }
-  digits[op.getResult()] = {layout, row, scale, "", false};
 }
 
 void ProgramLowering::lowerAdd(llm::AddOp op) {
@@ -257,7 +264,7 @@ void ProgramLowering::lowerAdd(llm::AddOp op) {
     for (std::int64_t v = 0; v < vectors; ++v) {
       FlowWriter w = flow();
       Value y = linearValue(w, branch, t, v);
-      w.write(w.alu("addf", {y, w.read(residual, t * vectors + v)}), residual, t * vectors + v);
+      w.write(w.alu("addf", {y, w.read(residual, residualRow(t, v))}), residual, residualRow(t, v));
     }
 }
 

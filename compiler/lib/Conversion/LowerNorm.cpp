@@ -19,7 +19,7 @@ void ProgramLowering::lowerNorm(llm::RmsNormOp op) {
   beginPhase(layerLabel(tensor, attention ? "attention norm" : ffn ? "ffn norm" : "final norm"));
   using C = RmsNormConstants;
   std::int64_t width = cast<RankedTensorType>(op.getInput().getType()).getDimSize(1);
-  Layout layout = Layout::plain(machine.lanes(), width);
+  Layout layout = residualLayout.gather();
   std::int64_t vectors = layout.vectors(), out = nextHalf(), squares = otherHalf();
   for (std::int64_t plane = 0; plane < 4; ++plane)
     emitTile(pool.onesTile(plane), plane);
@@ -65,8 +65,8 @@ void ProgramLowering::lowerNorm(llm::RmsNormOp op) {
     w.write(w.alu("rsqrt", {shifted}), inverse, t);
   }
 
-  double scale = scaleOf(op.getResult());
-  std::string gain = pool.normGain(tensor, width, scale);
+  Scale scale = scaleOf(op.getResult());
+  std::string gain = pool.normGain(tensor, layout, scale);
   for (std::int64_t t = 0; t < tokens; ++t)
     for (std::int64_t v = 0; v < vectors; ++v) {
       FlowWriter w = flow();

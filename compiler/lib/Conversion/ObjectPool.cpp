@@ -70,16 +70,27 @@ std::string ObjectPool::headOnesTile(std::int64_t headDim, std::int64_t plane) {
                 builder.getDictionaryAttr({named("kind", "head_ones"), named("head_dim", headDim)}));
 }
 
-std::string ObjectPool::channelScales(const std::string &tensor, const Layout &rows, double inputScale, double factor, std::int64_t hint) {
-  auto content = builder.getDictionaryAttr({named("kind", "channel_scales"), named("tensor", tensor), named("input_scale", inputScale), named("factor", factor),
+std::string ObjectPool::channelScales(const std::string &tensor, const Layout &rows, const Scale &input, const Factor &factor,
+                                      std::int64_t hint) {
+  auto content = builder.getDictionaryAttr({named("kind", "channel_scales"), named("tensor", tensor), named("input_scale", input),
+                                            factor.scaleName.empty() ? named("factor", factor.value) : named("factor_over", StringRef(factor.scaleName)),
                                             builder.getNamedAttr("rows", layoutAttr(rows))});
-  return object(fmt::format("{}{}.scales", tensor, rows.swap ? ".swapped" : ""), "constant", 4, rows.vectors(), hint < 0 ? nextHint++ % 6 : hint, -1, content);
+  return object(fmt::format("{}{}.scales", tensor, rows.swap ? ".swapped" : ""), "constant", 4, rows.vectors(),
+                hint < 0 ? nextHint++ % 6 : hint, -1, content);
 }
 
-std::string ObjectPool::normGain(const std::string &tensor, std::int64_t elements, double scale) {
+std::string ObjectPool::normGain(const std::string &tensor, const Layout &layout, const Scale &scale) {
   auto content = builder.getDictionaryAttr({named("kind", "norm_gain"), named("tensor", tensor), named("scale", scale),
-                                            builder.getNamedAttr("rows", layoutAttr(Layout::plain(machine.lanes(), elements)))});
-  return object(tensor + ".gain", "constant", 4, Layout::plain(machine.lanes(), elements).vectors(), nextHint++ % 6, -1, content);
+                                            builder.getNamedAttr("rows", layoutAttr(layout))});
+  return object(tensor + ".gain", "constant", 4, layout.vectors(), nextHint++ % 6, -1, content);
+}
+
+std::string ObjectPool::attentionFactors(const std::string &layer, const Scale &query, const Scale &key, const Scale &result,
+                                         std::int64_t headDim) {
+  auto content = builder.getDictionaryAttr({named("kind", "attention_factors"), named("query_scale", query), named("key_scale", key),
+                                            named("result_scale", result), named("head_dim", headDim)});
+  // Beside the query and the mask's counter: single rows, away from the bursts of keys and scores.
+  return object(layer + ".factors", "constant", 4, 3, 1, -1, content);
 }
 
 std::string ObjectPool::ropeTable(bool sine, double base, std::int64_t headDim, std::int64_t positions, const std::string &freqs) {
@@ -93,8 +104,14 @@ std::string ObjectPool::embeddingTable(const std::string &tensor, std::int64_t v
   std::int64_t first = bank * machine.memRowsPerBank;
   std::int64_t rows = std::min<std::int64_t>(machine.memRowsPerBank, vocabulary - first);
   auto content = builder.getDictionaryAttr({named("kind", "embedding"), named("tensor", tensor), named("vector", vector),
-                                            named("first_row", first), builder.getNamedAttr("rows", layoutAttr(layout))});
+                                            named("first_row", first), named("held_rows", vocabulary),
+                                            builder.getNamedAttr("rows", layoutAttr(layout))});
   return object(fmt::format("{}.rows.{}.{}", tensor, vector, bank), "constant", 2, rows, nextHint++ % 6, -1, content);
+}
+
+std::string ObjectPool::vocabularyBase(std::int64_t vocabulary, std::int64_t shards) {
+  auto content = builder.getDictionaryAttr({named("kind", "vocabulary_base"), named("held_rows", vocabulary), named("shards", shards)});
+  return object("vocabulary.base", "constant", 4, 1, nextHint++ % 6, -1, content);
 }
 
 } // namespace lpu::compiler

@@ -14,6 +14,19 @@
 
 namespace lpu::compiler {
 
+/// A static scale. Where the stages of a class differ in it, it has a name in llm.scales too, by which each chip's
+/// constants are made.
+struct Scale {
+  double value = 1;
+  std::string name;
+};
+
+/// The factor of a linear's results: a number, or the reciprocal of a named scale.
+struct Factor {
+  double value = 1;
+  std::string scaleName;
+};
+
 class ObjectPool {
 public:
   ObjectPool(mlir::ModuleOp module, const isa::Machine &machine);
@@ -32,13 +45,17 @@ public:
   /// Block tile: every output row of a head is the sum over the head's lanes. Per plane.
   std::string headOnesTile(std::int64_t headDim, std::int64_t plane);
   /// fp32 factors c[n] of N3, a row per vector of the layout; without a hint they take turns.
-  std::string channelScales(const std::string &tensor, const Layout &rows, double inputScale, double factor, std::int64_t hint = -1);
+  std::string channelScales(const std::string &tensor, const Layout &rows, const Scale &input, const Factor &factor, std::int64_t hint = -1);
   /// fp32 gains γ / scale.
-  std::string normGain(const std::string &tensor, std::int64_t elements, double scale);
+  std::string normGain(const std::string &tensor, const Layout &layout, const Scale &scale);
+  /// Rows of one fp32 each in every lane: the score's two factors of N7 and 1 / result.
+  std::string attentionFactors(const std::string &layer, const Scale &query, const Scale &key, const Scale &result, std::int64_t headDim);
   /// Rope table, a row per position, fp32; `freqs` may be empty.
   std::string ropeTable(bool sine, double base, std::int64_t headDim, std::int64_t positions, const std::string &freqs);
-  /// fp16 rows of the embedding: bank `bank` of vector `vector`.
+  /// fp16 rows of the embedding: bank `bank` of vector `vector`; a chip holds `vocabulary` of all rows.
   std::string embeddingTable(const std::string &tensor, std::int64_t vocabulary, const Layout &layout, std::int64_t vector, std::int64_t bank);
+  /// int32 in every lane: the first word of the part of the vocabulary that a chip holds.
+  std::string vocabularyBase(std::int64_t vocabulary, std::int64_t shards);
 
 private:
   std::string object(const std::string &name, llvm::StringRef role, std::int64_t planes, std::int64_t rows, std::int64_t hint,
@@ -46,6 +63,9 @@ private:
   mlir::DictionaryAttr layoutAttr(const Layout &layout);
   mlir::NamedAttribute named(llvm::StringRef key, std::int64_t value) { return builder.getNamedAttr(key, builder.getI64IntegerAttr(value)); }
   mlir::NamedAttribute named(llvm::StringRef key, llvm::StringRef value) { return builder.getNamedAttr(key, builder.getStringAttr(value)); }
+  mlir::NamedAttribute named(llvm::StringRef key, const Scale &scale) {
+    return scale.name.empty() ? named(key, scale.value) : named(key, llvm::StringRef(scale.name));
+  }
   mlir::NamedAttribute named(llvm::StringRef key, double value) { return builder.getNamedAttr(key, builder.getF64FloatAttr(value)); }
 
   mlir::ModuleOp module;

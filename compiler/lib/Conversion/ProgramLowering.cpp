@@ -1,9 +1,11 @@
 // ProgramLowering: walk of @forward, phases, embedding and outputs. Linears are
-// in LowerLinear.cpp, norms in LowerNorm.cpp, attention in LowerAttention.cpp.
+// in LowerLinear.cpp, norms in LowerNorm.cpp, attention in LowerAttention.cpp, what
+// chips exchange in LowerCollectives.cpp.
 
 #include "ProgramLowering.h"
 
 #include "lpu/compiler/Conversion/Passes.h"
+#include "lpu/compiler/Dialect/LLM/Chips.h"
 
 #include "mlir/Dialect/Quant/IR/QuantTypes.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -20,20 +22,26 @@ std::int64_t widthOf(Value value) { return cast<RankedTensorType>(value.getType(
 
 } // namespace
 
-std::int64_t prefillTokens(const isa::Machine &machine, ModuleOp module) {
+std::int64_t prefillTokens(const isa::Machine &machine, ModuleOp module, std::int64_t shards) {
+  shards = std::max(shards, llm::shardsOf(module));
+  auto pieceOf = [&](std::int64_t whole) { return (whole + shards - 1) / shards; };
   std::int64_t widest = 1;
   module.walk([&](llm::LinearOp op) {
-    auto silu = op.getInput().getDefiningOp<llm::SiluMulOp>();
+    auto gather = op.getInput().getDefiningOp<llm::AllGatherOp>();
+    auto silu = (gather ? gather.getPiece() : op.getInput()).getDefiningOp<llm::SiluMulOp>();
     if (!silu || !isSwept(machine, silu)) // digits of a sweep wait in memory
-      widest = std::max(widest, Layout::plain(machine.lanes(), widthOf(op.getInput())).vectors());
+      widest = std::max(widest, shards * Layout::plain(machine.lanes(), pieceOf(widthOf(op.getInput()))).vectors());
   });
   module.walk([&](llm::AttentionOp op) {
     auto cache = SymbolTable::lookupNearestSymbolFrom<llm::KVCacheOp>(op, op.getCacheAttr());
-    if (cache && static_cast<std::int64_t>(cache.getHeadDim()) <= machine.lanes())
-      widest = std::max(widest, Layout::heads(machine.lanes(), cache.getHeads(), cache.getHeadDim()).vectors());
+    if (!cache || static_cast<std::int64_t>(cache.getHeadDim()) > machine.lanes())
+      return;
+    std::int64_t heads = cache.getHeadsCut() ? cache.getHeads() : pieceOf(cache.getHeads());
+    widest = std::max(widest, shards * Layout::heads(machine.lanes(), heads, cache.getHeadDim()).vectors());
   });
   std::int64_t logitVectors = 1; // of one token; all tokens' logits share a bank
-  if (func::FuncOp forward = llm::forwardFunction(module))
+  func::FuncOp forward = llm::forwardFunction(module);
+  if (forward && forward.getNumResults())
     logitVectors = Layout::plain(machine.lanes(), widthOf(forward.getBody().front().getTerminator()->getOperand(0))).vectors();
   return std::min<std::int64_t>(machine.mxmActivationRows / 4 / widest, machine.memRowsPerBank / logitVectors);
 }
@@ -64,6 +72,9 @@ LogicalResult ProgramLowering::lower(Operation *op) {
       .Case<llm::SiluMulOp>([&](auto o) { return lowerSiluMul(o), success(); })
       .Case<llm::AddOp>([&](auto o) { return lowerAdd(o), success(); })
       .Case<func::ReturnOp>([&](auto o) { return lowerReturn(o), success(); })
+      .Case<llm::AllGatherOp>([&](auto o) { return lowerAllGather(o), success(); })
+      .Case<llm::SendOp>([&](auto o) { return lowerSend(o), success(); })
+      .Case<llm::ReceiveOp>([&](auto o) { return lowerReceive(o), success(); })
       .Default([](Operation *o) { return o->emitOpError("has no lowering to the stream dialect"); });
 }
 
@@ -92,8 +103,23 @@ std::string ProgramLowering::tensorOf(StringRef symbol) {
   return cast<llm::WeightOp>(SymbolTable::lookupSymbolIn(module, symbol)).getSource().str();
 }
 
-double ProgramLowering::scaleOf(Value value) {
-  return cast<quant::UniformQuantizedType>(cast<RankedTensorType>(value.getType()).getElementType()).getScale();
+Scale ProgramLowering::scaleOf(Value value) {
+  if (auto gather = value.getDefiningOp<llm::AllGatherOp>())
+    return scaleOf(gather.getPiece());
+  auto name = value.getDefiningOp()->getAttrOfType<StringAttr>(llm::kScaleNameAttr);
+  return {*llm::activationScale(value), name ? name.getValue().str() : ""};
+}
+
+Factor ProgramLowering::factorOf(llm::LinearOp op) {
+  Factor factor{op.getFactor().convertToDouble(), ""};
+  for (Operation *user : op->getUsers())
+    if (mlir::isa<llm::RopeOp>(user) || (mlir::isa<llm::SiluMulOp>(user) && cast<llm::SiluMulOp>(user).getUp() == op.getResult()))
+      factor.scaleName = scaleOf(user->getResult(0)).name;
+  return factor;
+}
+
+Layout ProgramLowering::cut(Layout layout, std::optional<llm::CutAttr> cut) const {
+  return cut ? layout.pieceOf(cut->getWhole(), cut->getPieces()) : layout;
 }
 
 std::string ProgramLowering::layerLabel(StringRef tensor, StringRef what) {
@@ -112,22 +138,26 @@ void ProgramLowering::emitTile(const std::string &object, std::int64_t plane) {
 
 void ProgramLowering::lowerEmbedding(llm::EmbeddingOp op) {
   beginPhase("embedding");
-  Layout layout = Layout::plain(machine.lanes(), widthOf(op.getResult()));
-  std::string tensor = tensorOf(op.getWeight());
   auto weight = cast<llm::WeightOp>(SymbolTable::lookupSymbolIn(module, op.getWeight()));
+  Layout layout = cut(Layout::plain(machine.lanes(), widthOf(op.getResult())), weight.getColumnCut());
+  std::string tensor = tensorOf(op.getWeight());
   std::int64_t banks = (weight.getRows() + machine.memRowsPerBank - 1) / machine.memRowsPerBank;
   int shift = 0;
   while ((1 << shift) < machine.memRowsPerBank)
     ++shift;
   std::string token = pool.input("token", tokens);
-  residual = pool.scratch("x", 4, tokens * layout.vectors(), 0);
+  // Where several chips hold parts of the vocabulary, ids count from the own part's first; other ids are in no bank.
+  std::string base = weight.getRowCut() ? pool.vocabularyBase(weight.getRows(), layout.shards) : "";
+  setResidual(layout);
   for (std::int64_t t = 0; t < tokens; ++t)
     for (std::int64_t v = 0; v < layout.vectors(); ++v)
       for (std::int64_t bank = 0; bank < banks; ++bank) {
         std::string table = pool.embeddingTable(tensor, weight.getRows(), layout, v, bank);
         FlowWriter w = flow();
         Value id = w.read(token, t), map;
-        if (banks == 1) {
+        if (!base.empty())
+          id = w.alu("subi", {id, w.read(base, 0)});
+        if (banks == 1 && base.empty()) {
           map = w.mapTo(id, table);
         } else {
           // Every bank is asked; those that do not hold the row answer with zeros, which add nothing.
@@ -137,14 +167,33 @@ void ProgramLowering::lowerEmbedding(llm::EmbeddingOp op) {
         }
         Value x = w.alu("cvt.f16.f32", {w.gather(map, table)});
         if (bank > 0)
-          x = w.alu("addf", {x, w.read(residual, t * layout.vectors() + v)});
-        w.write(x, residual, t * layout.vectors() + v);
+          x = w.alu("addf", {x, w.read(residual, residualRow(t, v))});
+        w.write(x, residual, residualRow(t, v));
       }
 }
 
 void ProgramLowering::lowerReturn(func::ReturnOp op) {
   flushLinears();
-  const Sums &logits = sums[{op.getOperand(0).getDefiningOp(), false}];
+  auto bind = [&](StringRef name, std::int64_t count, std::int64_t lanes, std::int64_t elements) {
+    stream::BindingOp::create(builder, loc, name, name, tokens, count, lanes, elements);
+  };
+  std::optional<Layout> logits;
+  if (op.getNumOperands())
+    logits = writeLogits(op.getOperand(0));
+  builder.setInsertionPointToStart(&program.getBody().front());
+  bool embeds = !op->getBlock()->getOps<llm::EmbeddingOp>().empty();
+  if (embeds)
+    bind("token", 1, machine.lanes(), 1);
+  if (embeds || hasStepTables) {
+    pool.input("position", tokens); // the host of a whole model writes it even when no attention reads it
+    bind("position", 1, machine.lanes(), 1);
+  }
+  if (logits)
+    bind("logits", logits->vectors(), machine.lanes(), logits->elements);
+}
+
+Layout ProgramLowering::writeLogits(Value value) {
+  const Sums &logits = sums[{value.getDefiningOp(), false}];
   std::int64_t vectors = logits.rows.vectors();
   std::string output = pool.output("logits", tokens * vectors);
   for (std::int64_t t = 0; t < tokens; ++t)
@@ -152,14 +201,7 @@ void ProgramLowering::lowerReturn(func::ReturnOp op) {
       FlowWriter w = flow();
       w.write(linearValue(w, logits, t, v), output, t * vectors + v);
     }
-  builder.setInsertionPointToStart(&program.getBody().front());
-  auto bind = [&](StringRef name, std::int64_t count, std::int64_t lanes, std::int64_t elements) {
-    stream::BindingOp::create(builder, loc, name, name, tokens, count, lanes, elements);
-  };
-  bind("token", 1, machine.lanes(), 1);
-  pool.input("position", tokens); // the host writes it even when no attention reads it
-  bind("position", 1, machine.lanes(), 1);
-  bind("logits", vectors, machine.lanes(), logits.rows.elements);
+  return logits.rows;
 }
 
 } // namespace lpu::compiler

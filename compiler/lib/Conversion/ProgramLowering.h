@@ -10,6 +10,8 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/DenseMap.h"
 
+#include <array>
+
 namespace lpu::compiler {
 
 class ProgramLowering {
@@ -22,11 +24,23 @@ private:
   struct Digits {
     Layout layout;
     std::int64_t row = 0; ///< low digit of (token t, vector v) is row + stride·(t·vectors + v), the high one `high` rows on
-    double scale = 1;
+    Scale scale;
     std::string object;    ///< in memory: objects `object`.east and .west of 2 planes, row t·vectors + v
     bool streamed = false; ///< made in the phase that takes them, one vector after another; rows from `row` on are free
     std::int64_t stride = 2, high = 1;
     std::int64_t lowRow(std::int64_t token, std::int64_t vector) const { return row + stride * (token * layout.vectors() + vector); }
+  };
+  /// A piece of digits that waits in memory to be gathered: objects `object`.east and .west, row
+  /// t·layout.gather().vectors() + v; the other pieces follow.
+  struct WrittenDigits {
+    std::string object;
+    Layout layout;
+  };
+  /// A factor of N7: a number of the program, or a row of attentionFactors where a class has several stages.
+  struct AttentionFactor {
+    float value = 1;
+    std::string object;
+    std::int64_t row = 0;
   };
   /// A linear whose sums wait in accumulators; its consumer emits them.
   struct Sums {
@@ -51,6 +65,11 @@ private:
   void lowerSiluMul(llm::SiluMulOp op);
   void lowerAdd(llm::AddOp op);
   void lowerReturn(mlir::func::ReturnOp op);
+  /// Logits of all tokens into the output; their layout.
+  Layout writeLogits(mlir::Value value);
+  void lowerAllGather(llm::AllGatherOp op);
+  void lowerSend(llm::SendOp op);
+  void lowerReceive(llm::ReceiveOp op);
 
   void beginPhase(const std::string &label);
   void beginLinearPhase();
@@ -77,16 +96,34 @@ private:
   /// y·cos + y'·sin of N6.
   mlir::Value ropeValue(FlowWriter &w, mlir::Value source, std::int64_t token, std::int64_t vector);
   void storeKeysAndValues(llm::AttentionOp op, const Layout &heads);
-  void scoreFlow(std::int64_t token, std::int64_t vector, std::int64_t vectors, std::int64_t slot, float high, float low);
-  void valueFlow(llvm::ArrayRef<std::int64_t> tokens, std::int64_t vector, std::int64_t vectors, float inverse, std::int64_t row,
-                 std::int64_t firstSlot);
+  void scoreFlow(std::int64_t token, std::int64_t vector, std::int64_t vectors, std::int64_t slot, const AttentionFactor &high,
+                 const AttentionFactor &low);
+  void valueFlow(llm::AttentionOp op, llvm::ArrayRef<std::int64_t> tokens, std::int64_t vector, std::int64_t vectors,
+                 const AttentionFactor &inverse, std::int64_t row, std::int64_t firstSlot);
+  /// The factors of the two halves of a score, and 1/scale of the result.
+  std::array<AttentionFactor, 3> attentionFactors(llm::AttentionOp op, std::int64_t headDim);
+  mlir::Value times(FlowWriter &w, mlir::Value value, const AttentionFactor &factor);
+  /// Where a quantized result goes: into activation rows from `row` on, or into memory if it is gathered first.
+  void noteDigits(mlir::Value result, const Layout &layout, std::int64_t row, const std::string &object);
+  void passOnDigits(FlowWriter &w, mlir::Value result, mlir::Value scaled, std::int64_t token, std::int64_t vector, std::int64_t row);
+  /// Sends the own piece's rows to the group and receives those of the others; one object, or a copy on each side.
+  void exchange(llvm::ArrayRef<std::string> objects, std::int64_t planes, const Layout &piece);
+  void sendRow(llvm::ArrayRef<std::string> objects, std::int64_t row, std::int64_t byte, llvm::ArrayRef<std::int64_t> links);
+  /// Where vector v of token t of the residual's piece stands; the other pieces follow the own one.
+  std::int64_t residualRow(std::int64_t token, std::int64_t vector) const { return token * residualLayout.gather().vectors() + vector; }
+  void setResidual(const Layout &piece);
+  Layout headsOf(llm::KVCacheOp cache, std::int64_t group, bool swap) const;
+  Layout cut(Layout layout, std::optional<llm::CutAttr> cut) const;
+  /// Of the rows of a linear that no attention takes.
+  Layout plainRows(llm::LinearOp op) const;
   std::int64_t nextAccumulator(std::int64_t plane, std::int64_t count);
   /// First activation row of the half that the next producer fills.
   std::int64_t nextHalf();
   std::int64_t otherHalf() const { return half ? 0 : machine.mxmActivationRows / 2; }
   std::string layerLabel(llvm::StringRef tensor, llvm::StringRef what);
   std::string cacheObject(char which, std::int64_t vector);
-  double scaleOf(mlir::Value value);
+  Scale scaleOf(mlir::Value value);
+  Factor factorOf(llm::LinearOp op);
   std::string tensorOf(llvm::StringRef symbol);
 
   mlir::ModuleOp module;
@@ -110,6 +147,8 @@ private:
   std::vector<std::int64_t> planeLoad; ///< cycles of tiles dealt to each plane
   bool hasStepTables = false; ///< this step's rope rows and mask counters are written
   std::string residual; ///< object of the fp32 residual vectors
+  Layout residualLayout; ///< of a chip's piece
+  llvm::DenseMap<mlir::Value, WrittenDigits> written;
   std::int64_t cacheLayer = 0, cacheCapacity = 0;
 };
 

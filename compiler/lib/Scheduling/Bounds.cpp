@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 namespace lpu::compiler::sched {
 
@@ -18,9 +19,12 @@ namespace {
 using Graph = boost::adjacency_list<boost::vecS, boost::vecS, boost::directedS, boost::no_property,
                                     boost::property<boost::edge_weight_t, Cycle>>;
 
-void addFlow(const isa::Machine &machine, const FlowShape &flow, std::vector<double> &queues, double &alus,
-             std::vector<double> &cuts) {
+void addFlow(const isa::Machine &machine, const FlowShape &flow, std::vector<double> &queues, std::map<int, Cycle> &links,
+             double &alus, std::vector<double> &cuts) {
   for (const Issue &issue : flow.issues) {
+    // The first send waits for nothing, each other one for the interval, and the last vector has to arrive.
+    if (issue.instruction.opcode == isa::Opcode::Send)
+      links[issue.queue] += links.count(issue.queue) ? machine.c2cVectorInterval : machine.latency.C2cSend;
     // A windowed issue repeats the words before it too, which were counted once already.
     double copies = issue.window == 1 ? issue.count : 1 + (issue.count - 1.0) * issue.window;
     if (issue.queue >= 0)
@@ -59,10 +63,11 @@ Bounds boundPhase(const isa::Machine &machine, const Phase &phase) {
   std::vector<bool> hoisted = phase.hoistable();
   std::vector<double> queues(isa::queueCount(machine), 0.0);
   std::vector<double> cuts(2 * (2 * machine.maxPosition() + 1), 0.0);
+  std::map<int, Cycle> links; ///< cycles that sends keep a link's queue busy
   double alus = 0;
   for (std::size_t i = 0; i < phase.flows.size(); ++i)
     if (!hoisted[i])
-      addFlow(machine, phase.flows[i], queues, alus, cuts);
+      addFlow(machine, phase.flows[i], queues, links, alus, cuts);
   Bounds bounds;
   auto consider = [&](double cycles, const std::string &name) {
     if (Cycle whole = static_cast<Cycle>(std::ceil(cycles)); whole > bounds.resource)
@@ -70,6 +75,8 @@ Bounds boundPhase(const isa::Machine &machine, const Phase &phase) {
   };
   for (std::size_t q = 0; q < queues.size(); ++q)
     consider(queues[q], isa::queueName(isa::queueAt(machine, static_cast<int>(q))));
+  for (auto [queue, cycles] : links)
+    consider(static_cast<double>(cycles), isa::queueName(isa::queueAt(machine, queue)));
   consider(alus / machine.vxmAlus, "vxm");
   for (double cut : cuts)
     consider(cut / machine.streamsPerDirection, "streams");

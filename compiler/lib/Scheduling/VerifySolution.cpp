@@ -72,6 +72,8 @@ private:
       int queue = issue.queue >= 0 ? issue.queue : vxm + placement.alus[issue.alu];
       Cycle from = placement.start + issue.at;
       issues.push_back({queue, from, from + lastCopy(issue), &flow.label});
+      if (issue.instruction.opcode == isa::Opcode::Send)
+        sends.push_back({queue, from, from + machine.c2cVectorInterval - 1, &flow.label});
       if (issue.alu >= 0) {
         Cycle visible = from + effectLatency(machine, issue.instruction);
         results.push_back({placement.alus[issue.alu], visible, visible + lastCopy(issue), &flow.label});
@@ -100,6 +102,8 @@ private:
   Fault checkIssues() {
     if (Fault fault = overlap(issues, "queue"))
       return fault;
+    if (Fault fault = overlap(sends, "link of queue"))
+      return fault;
     if (Fault fault = overlap(results, "result of ALU"))
       return fault;
     return overlap(accumulators, "accumulator of ALU");
@@ -119,7 +123,7 @@ private:
   const isa::Machine &machine;
   const Problem &problem;
   const Solution &solution;
-  std::vector<Span> issues, results, accumulators;
+  std::vector<Span> issues, sends, results, accumulators;
   std::vector<Slot> slots;
 };
 

@@ -33,7 +33,23 @@ Layout Contents::layoutOf(DictionaryAttr content, StringRef key) const {
   layout.headDim = integer(attr, "head_dim");
   layout.group = integer(attr, "group", 1);
   layout.swap = integer(attr, "swap");
+  layout.shards = integer(attr, "shards", 1);
+  layout.total = integer(attr, "total", layout.elements);
+  layout.gathered = integer(attr, "gathered");
   return layout;
+}
+
+std::string Contents::tensorOf(DictionaryAttr content, StringRef key) const { return llm::shiftLayer(text(content, key), chip.firstLayer); }
+
+Result<double> Contents::scaleOf(DictionaryAttr content, StringRef key) const {
+  auto name = content.getAs<StringAttr>(key);
+  if (!name)
+    return number(content, key);
+  std::string full = llm::shiftLayer(name.getValue(), chip.firstLayer);
+  auto value = scales ? scales.getAs<FloatAttr>(full) : FloatAttr();
+  if (!value)
+    return Error{"", "llm.scales has no scale '" + full + "', which a constant of class '" + chip.chipClass + "' is made with"};
+  return value.getValueAsDouble();
 }
 
 void Contents::put(std::span<std::uint8_t> image, std::int64_t planes, std::int64_t row, std::int64_t lane, std::uint32_t value) const {
@@ -52,6 +68,10 @@ Status Contents::fill(timed::RegionOp region, std::span<std::uint8_t> image) {
     return headOnes(integer(content, "head_dim"), image), Ok{};
   if (kind == "channel_scales")
     return channelScales(content, image);
+  if (kind == "attention_factors")
+    return attentionFactors(content, image);
+  if (kind == "vocabulary_base")
+    return broadcast(image, 0, static_cast<std::uint32_t>(chip.shard / integer(content, "shards") * integer(content, "held_rows"))), Ok{};
   if (kind == "norm_gain")
     return normGain(content, image);
   if (kind == "rope")
@@ -62,7 +82,7 @@ Status Contents::fill(timed::RegionOp region, std::span<std::uint8_t> image) {
 }
 
 Status Contents::tile(DictionaryAttr content, std::span<std::uint8_t> image) {
-  auto weights = store.quantized(text(content, "tensor"));
+  auto weights = store.quantized(tensorOf(content));
   if (!weights)
     return weights.error();
   const QuantizedMatrix &matrix = **weights;
@@ -70,13 +90,18 @@ Status Contents::tile(DictionaryAttr content, std::span<std::uint8_t> image) {
   std::int64_t n = integer(content, "row_vector"), k = integer(content, "col_vector");
   // Tile row 16·r + i is row (r, i) of the region: the tile is contiguous in the image. A quarter has every fourth four rows.
   std::int64_t piece = integer(content, "piece", -1), slices = piece < 0 ? 16 : 4, first = std::max<std::int64_t>(piece, 0) * slices;
+  std::vector<std::int64_t> columns;
+  for (std::int64_t lane = 0; lane < cols.lanesUsed(k); ++lane)
+    columns.push_back(cols.source(k, lane, chip.shard));
   for (std::int64_t row = 0; row < rows.lanesUsed(n); ++row) {
-    if (row % 16 < first || row % 16 >= first + slices)
+    std::int64_t source = rows.source(n, row, chip.shard); // −1: padding, which stays zero
+    if (row % 16 < first || row % 16 >= first + slices || source < 0)
       continue;
     std::int64_t at = row / 16 * slices + row % 16 - first;
-    for (std::int64_t lane = 0; lane < cols.lanesUsed(k); ++lane)
-      image[static_cast<std::size_t>(at * machine.rowBytes() + lane)] =
-          static_cast<std::uint8_t>(matrix.values[static_cast<std::size_t>(rows.source(n, row) * matrix.cols + cols.source(k, lane))]);
+    for (std::size_t lane = 0; lane < columns.size(); ++lane)
+      if (columns[lane] >= 0)
+        image[static_cast<std::size_t>(at * machine.rowBytes()) + lane] =
+            static_cast<std::uint8_t>(matrix.values[static_cast<std::size_t>(source * matrix.cols + columns[lane])]);
   }
   return Ok{};
 }
@@ -89,29 +114,52 @@ void Contents::headOnes(std::int64_t headDim, std::span<std::uint8_t> image) {
 }
 
 Status Contents::channelScales(DictionaryAttr content, std::span<std::uint8_t> image) {
-  auto weights = store.quantized(text(content, "tensor"));
+  auto weights = store.quantized(tensorOf(content));
   if (!weights)
     return weights.error();
   Layout rows = layoutOf(content, "rows");
-  double inputScale = number(content, "input_scale"), factor = number(content, "factor");
+  auto inputScale = scaleOf(content, "input_scale"), over = content.get("factor_over") ? scaleOf(content, "factor_over") : 1.0;
+  if (!inputScale || !over)
+    return inputScale ? over.error() : inputScale.error();
+  double factor = content.get("factor") ? number(content, "factor") : 1.0 / *over;
   for (std::int64_t v = 0; v < rows.vectors(); ++v)
-    for (std::int64_t lane = 0; lane < rows.lanesUsed(v); ++lane) {
-      float c = linearScale(inputScale, (*weights)->scales[static_cast<std::size_t>(rows.source(v, lane))], factor);
-      put(image, 4, v, lane, std::bit_cast<std::uint32_t>(c));
-    }
+    for (std::int64_t lane = 0; lane < rows.lanesUsed(v); ++lane)
+      if (std::int64_t n = rows.source(v, lane, chip.shard); n >= 0)
+        put(image, 4, v, lane, std::bit_cast<std::uint32_t>(linearScale(*inputScale, (*weights)->scales[static_cast<std::size_t>(n)], factor)));
   return Ok{};
 }
 
 Status Contents::normGain(DictionaryAttr content, std::span<std::uint8_t> image) {
-  auto gamma = store.load(text(content, "tensor"));
+  auto gamma = store.load(tensorOf(content));
   if (!gamma)
     return gamma.error();
   Layout rows = layoutOf(content, "rows");
-  std::vector<float> gains = rmsNormGains(*gamma, number(content, "scale"));
+  auto scale = scaleOf(content, "scale");
+  if (!scale)
+    return scale.error();
+  std::vector<float> gains = rmsNormGains(*gamma, *scale);
   for (std::int64_t v = 0; v < rows.vectors(); ++v)
     for (std::int64_t lane = 0; lane < rows.lanesUsed(v); ++lane)
-      put(image, 4, v, lane, std::bit_cast<std::uint32_t>(gains[static_cast<std::size_t>(rows.source(v, lane))]));
+      if (std::int64_t n = rows.source(v, lane, chip.shard); n >= 0)
+        put(image, 4, v, lane, std::bit_cast<std::uint32_t>(gains[static_cast<std::size_t>(n)]));
   return Ok{};
+}
+
+Status Contents::attentionFactors(DictionaryAttr content, std::span<std::uint8_t> image) {
+  auto query = scaleOf(content, "query_scale"), key = scaleOf(content, "key_scale"), result = scaleOf(content, "result_scale");
+  for (const auto *scale : {&query, &key, &result})
+    if (!*scale)
+      return scale->error();
+  ScoreConstants score = scoreConstants(*query, *key, static_cast<std::uint32_t>(integer(content, "head_dim")));
+  broadcast(image, 0, std::bit_cast<std::uint32_t>(score.scoreHi));
+  broadcast(image, 1, std::bit_cast<std::uint32_t>(score.scoreLo));
+  broadcast(image, 2, std::bit_cast<std::uint32_t>(inverseScale(*result)));
+  return Ok{};
+}
+
+void Contents::broadcast(std::span<std::uint8_t> image, std::int64_t row, std::uint32_t value) const {
+  for (std::int64_t lane = 0; lane < machine.lanes(); ++lane)
+    put(image, 4, row, lane, value);
 }
 
 Status Contents::rope(DictionaryAttr content, std::int64_t positions, std::span<std::uint8_t> image) {
@@ -135,15 +183,18 @@ Status Contents::rope(DictionaryAttr content, std::int64_t positions, std::span<
 }
 
 Status Contents::embedding(DictionaryAttr content, std::int64_t rows, std::span<std::uint8_t> image) {
-  std::string tensor = text(content, "tensor");
+  std::string tensor = tensorOf(content);
   Layout layout = layoutOf(content, "rows");
-  std::int64_t vector = integer(content, "vector"), first = integer(content, "first_row");
-  std::vector<float> values(static_cast<std::size_t>(layout.elements));
-  for (std::int64_t r = 0; r < rows; ++r) {
+  // Groups of shards deal the vocabulary; the last one's part may end early.
+  std::int64_t group = chip.shard / layout.shards, vocabulary = store.dimensions(tensor).first;
+  std::int64_t vector = integer(content, "vector"), first = group * integer(content, "held_rows") + integer(content, "first_row");
+  std::vector<float> values(static_cast<std::size_t>(layout.total));
+  for (std::int64_t r = 0; r < std::min(rows, vocabulary - first); ++r) {
     if (Status loaded = store.loadRow(tensor, static_cast<std::uint32_t>(first + r), values); !loaded)
       return loaded.error();
     for (std::int64_t lane = 0; lane < layout.lanesUsed(vector); ++lane)
-      put(image, 2, r, lane, isa::floatToHalf(values[static_cast<std::size_t>(layout.source(vector, lane))]));
+      if (std::int64_t n = layout.source(vector, lane, chip.shard); n >= 0)
+        put(image, 2, r, lane, isa::floatToHalf(values[static_cast<std::size_t>(n)]));
   }
   return Ok{};
 }

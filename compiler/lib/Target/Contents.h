@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lpu/compiler/Conversion/Layout.h"
+#include "lpu/compiler/Dialect/LLM/Chips.h"
 #include "lpu/compiler/Dialect/Lpu/Lpu.h"
 #include "lpu/compiler/Import/WeightStore.h"
 
@@ -12,7 +13,9 @@ namespace lpu::compiler {
 /// Bytes of a region in image order: row (r, i) at (r · slices + i) · rowBytes.
 class Contents {
 public:
-  Contents(WeightStore &store, const isa::Machine &machine) : store(store), machine(machine) {}
+  /// Of one chip: `chip` says which pieces and layers the recipes of its class mean; `scales` is llm.scales, if there.
+  Contents(WeightStore &store, const isa::Machine &machine, const llm::ChipPlace &chip, mlir::DictionaryAttr scales)
+      : store(store), machine(machine), chip(chip), scales(scales) {}
   Status fill(timed::RegionOp region, std::span<std::uint8_t> image);
 
 private:
@@ -21,13 +24,20 @@ private:
   Status channelScales(mlir::DictionaryAttr content, std::span<std::uint8_t> image);
   Status normGain(mlir::DictionaryAttr content, std::span<std::uint8_t> image);
   Status rope(mlir::DictionaryAttr content, std::int64_t positions, std::span<std::uint8_t> image);
+  Status attentionFactors(mlir::DictionaryAttr content, std::span<std::uint8_t> image);
   Status embedding(mlir::DictionaryAttr content, std::int64_t rows, std::span<std::uint8_t> image);
+  /// Tensor names and scales of the class, as they are on this chip.
+  std::string tensorOf(mlir::DictionaryAttr content, llvm::StringRef key = "tensor") const;
+  Result<double> scaleOf(mlir::DictionaryAttr content, llvm::StringRef key) const;
+  void broadcast(std::span<std::uint8_t> image, std::int64_t row, std::uint32_t value) const;
   Layout layoutOf(mlir::DictionaryAttr content, llvm::StringRef key) const;
   /// Byte b of `value` into lane `lane` of vector `row` of a region with `planes` slices.
   void put(std::span<std::uint8_t> image, std::int64_t planes, std::int64_t row, std::int64_t lane, std::uint32_t value) const;
 
   WeightStore &store;
   const isa::Machine &machine;
+  llm::ChipPlace chip;
+  mlir::DictionaryAttr scales;
 };
 
 } // namespace lpu::compiler

@@ -92,4 +92,24 @@ private:
   std::map<int, isa::Cycle> firstWrite; ///< per ALU
 };
 
+/// Vectors on links: how close sends stand, and, on links to equal chips that send when this one does, what comes when.
+class LinkState {
+public:
+  LinkState(const isa::Machine &machine, ProgramOp program);
+  void drive(const Dispatch &d);
+  mlir::LogicalResult finish();
+
+private:
+  struct Link {
+    std::vector<Dispatch> sends, receives; ///< in order of time once finish() sorted them
+  };
+  mlir::LogicalResult checkInterval(std::size_t link) const;
+  mlir::LogicalResult checkArrivals(std::size_t link) const;
+
+  const isa::Machine &machine;
+  mutable ProgramOp program;
+  std::int64_t shards; ///< chips of a group
+  std::vector<Link> links;
+};
+
 } // namespace lpu::timed

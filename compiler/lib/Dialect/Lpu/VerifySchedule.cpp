@@ -1,5 +1,5 @@
 // lpu-verify-schedule: expands issues into dispatches and checks them with plain
-// maps, streams, ALU results and the length here, what units hold in
+// maps, streams, ALU results and the length here, what units hold and links carry in
 // ScheduleState.h. It shares no code with scheduler, encoder or simulator: what an
 // instruction does is read from its fields again.
 
@@ -47,13 +47,13 @@ struct Producer {
 
 class Verifier {
 public:
-  Verifier(const isa::Machine &machine, ProgramOp program) : machine(machine), program(program), memory(machine, program), mxm(machine) {}
+  Verifier(const isa::Machine &machine, ProgramOp program) : machine(machine), program(program), memory(machine, program), mxm(machine), links(machine, program) {}
 
   LogicalResult run() {
     // First everything that puts a value somewhere, then everything that takes one: no order of time is needed.
     if (failed(forEachDispatch([&](Dispatch &d) { return drive(d); })) || failed(forEachDispatch([&](Dispatch &d) { return sample(d); })))
       return failure();
-    if (failed(checkUsed()) || failed(memory.finish()) || failed(mxm.finish()))
+    if (failed(checkUsed()) || failed(memory.finish()) || failed(mxm.finish()) || failed(links.finish()))
       return failure();
     Cycle length = end + machine.superlanes - 1;
     if (length != static_cast<Cycle>(program.getCycles()))
@@ -174,7 +174,9 @@ private:
     } else if (i.opcode == Opcode::Accumulate && i.get(Field::Emit)) {
       done = produce(d, 1 - outward(d.queue), i.get(Field::Stream), 4, effect);
     }
-    memory.drive(d), mxm.drive(d), accumulators.drive(d);
+    if (i.opcode == Opcode::Receive)
+      done = produce(d, i.get(Field::Dir), i.get(Field::Stream), 1, effect);
+    memory.drive(d), mxm.drive(d), accumulators.drive(d), links.drive(d);
     end = std::max(end, effect);
     return done;
   }
@@ -198,6 +200,8 @@ private:
       done = consume(d, outward(d.queue), i.get(Field::Stream), 16);
     } else if (i.opcode == Opcode::Activate && i.get(Field::Load)) {
       done = consume(d, outward(d.queue), i.get(Field::LoadStream), 1);
+    } else if (i.opcode == Opcode::Send) {
+      done = consume(d, i.get(Field::Dir), i.get(Field::Stream), 1);
     }
     return done;
   }
@@ -226,6 +230,7 @@ private:
   MemoryState memory;
   MxmState mxm;
   AccumulatorState accumulators;
+  LinkState links;
   Cycle end = 0;
 };
 

@@ -7,6 +7,7 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/SmallSet.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -162,6 +163,8 @@ LogicalResult AluOp::verify() {
     return emitOpError("C2: init ") << static_cast<int64_t>(*init) << " with " << args << " arguments";
   if (usesAccumulator && !getInit() && !getInitImm())
     return emitOpError("C3: an accumulator is used but neither init nor init_imm is given");
+  if (auto early = static_cast<int64_t>(getEarly()); early < 0)
+    return emitOpError("C5: early is ") << early << ", expected at least 0";
   return success();
 }
 
@@ -230,6 +233,23 @@ LogicalResult SweepOp::verify() {
   if (auto byte = static_cast<int64_t>(getByte()); byte < 0 || byte >= static_cast<int64_t>(getValue().getType().getWidth()))
     return emitOpError("C2: byte ") << byte << " of a vector of " << getValue().getType().getWidth();
   return checkSum(*this, "C3", getResult().getType());
+}
+
+LogicalResult SendOp::verify() {
+  llvm::SmallSet<int64_t, 8> seen;
+  if (getLinks().empty() || llvm::any_of(getLinks(), [&](int64_t link) { return link < 0 || !seen.insert(link).second; }))
+    return emitOpError("C3: needs one link or several different ones, numbered from 0");
+  if (auto repeat = static_cast<int64_t>(cast<FlowOp>((*this)->getParentOp()).getRepeat()); repeat != 1)
+    return emitOpError("C4: stands in a flow that happens ") << repeat << " times";
+  return success();
+}
+
+LogicalResult ReceiveOp::verify() {
+  if (auto link = static_cast<int64_t>(getLink()); link < 0)
+    return emitOpError("C3: link ") << link << ", expected at least 0";
+  if (auto repeat = static_cast<int64_t>(cast<FlowOp>((*this)->getParentOp()).getRepeat()); repeat != 1)
+    return emitOpError("C4: stands in a flow that happens ") << repeat << " times";
+  return success();
 }
 
 } // namespace lpu::stream

@@ -38,10 +38,19 @@ LogicalResult checkRows(Operation *op, ObjectOp object, int64_t row, int64_t ste
                                       << " are not inside the " << rows << " rows of @" << object.getSymName();
 }
 
-LogicalResult checkWritable(Operation *op, ObjectOp object) {
+/// A byte of a row lies inside the object.
+LogicalResult checkByte(Operation *op, ObjectOp object, int64_t row, int64_t byte) {
+  auto rows = static_cast<int64_t>(object.getRows()), planes = static_cast<int64_t>(object.getPlanes());
+  if (row >= 0 && row < rows && byte >= 0 && byte < planes)
+    return success();
+  return op->emitOpError("C2: byte ") << byte << " of row " << row << " is not inside the " << planes << " planes of " << rows << " rows of @"
+                                      << object.getSymName();
+}
+
+LogicalResult checkWritable(Operation *op, ObjectOp object, const char *label = "C3") {
   if (object.getRole() != "constant")
     return success();
-  return op->emitOpError("C3: @") << object.getSymName() << " is a constant";
+  return op->emitOpError(label) << ": @" << object.getSymName() << " is a constant";
 }
 
 LogicalResult checkMap(Operation *op, Value map) {
@@ -125,6 +134,23 @@ LogicalResult FetchOp::verifySymbolUses(SymbolTableCollection &symbols) {
 LogicalResult AluOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (getImmRowOf() && !symbols.lookupNearestSymbolFrom<ObjectOp>(*this, getImmRowOfAttr()))
     return emitOpError("C4: there is no stream.object ") << getImmRowOfAttr();
+  return success();
+}
+
+LogicalResult SendOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  ObjectOp object = objectOf(symbols, *this, getObjectAttr());
+  return object ? checkByte(*this, object, static_cast<int64_t>(getRow()), static_cast<int64_t>(getByte())) : failure();
+}
+
+LogicalResult ReceiveOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (getObjects().empty())
+    return emitOpError("C1: names no object");
+  for (auto name : getObjects().getAsRange<FlatSymbolRefAttr>()) {
+    ObjectOp object = objectOf(symbols, *this, name);
+    if (!object || failed(checkByte(*this, object, static_cast<int64_t>(getRow()), static_cast<int64_t>(getByte()))) ||
+        failed(checkWritable(*this, object, "C5")))
+      return failure();
+  }
   return success();
 }
 

@@ -14,7 +14,7 @@ namespace lpu::compiler {
 
 /// The most tokens a prefill step may feed: their digits for the widest layer must fit half of a plane's activation
 /// rows. 0 when not even one token fits.
-std::int64_t prefillTokens(const isa::Machine &machine, mlir::ModuleOp module);
+std::int64_t prefillTokens(const isa::Machine &machine, mlir::ModuleOp module, std::int64_t shards = 1);
 
 #define GEN_PASS_DECL
 #define GEN_PASS_REGISTRATION

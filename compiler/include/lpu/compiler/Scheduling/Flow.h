@@ -49,10 +49,10 @@ struct AluUse {
 
 /// What a flow touches. Conflicting accesses keep program order.
 struct Access {
-  enum class Kind : std::uint8_t { Memory, ActivationRow, AccumulatorRow, WeightBuffer, Array };
+  enum class Kind : std::uint8_t { Memory, ActivationRow, AccumulatorRow, WeightBuffer, Array, LinkOut, LinkIn, Arrival };
   Kind kind = Kind::Memory;
-  int where = 0;               ///< object number, or MXM plane
-  std::int64_t low = 0, high = 0; ///< rows
+  int where = 0;               ///< object number, MXM plane, or link
+  std::int64_t low = 0, high = 0; ///< rows; Arrival: which vector of the link
   bool write = false;
   Cycle first = 0, last = 0;   ///< cycles of the first and last access
   Cycle visible = 1;           ///< a write is visible this long after `last`

@@ -200,7 +200,7 @@ def AluOp : Stream_Op<"alu", [HasParent<"FlowOp">, DeclareOpInterfaceMethods<Sym
   let description = [{
     `slots` names the operands a, b, c: n ≥ 0 is SSA argument n, −1 the immediate, −2 the ALU's accumulator.
     `init` says what the accumulator holds before the first operation: SSA argument `init`, or the bits
-    `init_imm`. `acc_write` makes the operation accumulate. `imm_row_of` adds the first row of a placed
+    `init_imm`. A row that initialises it arrives the cycle before, or `early` cycles sooner. `acc_write` makes the operation accumulate. `imm_row_of` adds the first row of a placed
     object to the immediate. `width` bytes of the result travel when it leaves VXM.
     ```mlir
     stream.object @x role("scratch") planes(4) rows(8)
@@ -214,15 +214,16 @@ def AluOp : Stream_Op<"alu", [HasParent<"FlowOp">, DeclareOpInterfaceMethods<Sym
     }
     ```
     (C1) the mnemonic is a VXM operation and takes as many slots as given; (C2) slots and init name existing arguments;
-    (C3) an accumulator slot needs init or init_imm; (C4) the object of row_of exists.
+    (C3) an accumulator slot needs init or init_imm; (C4) the object of row_of exists; (C5) early is not negative.
   }];
   let arguments = (ins StrAttr:$opcode, Variadic<Stream_VecType>:$args, DenseI64ArrayAttr:$slots,
                        OptionalAttr<I64Attr>:$imm, OptionalAttr<FlatSymbolRefAttr>:$imm_row_of,
-                       OptionalAttr<I64Attr>:$init, OptionalAttr<I64Attr>:$init_imm, UnitAttr:$acc_write);
+                       OptionalAttr<I64Attr>:$init, OptionalAttr<I64Attr>:$init_imm, UnitAttr:$acc_write,
+                       DefaultValuedAttr<I64Attr, "0">:$early);
   let results = (outs Stream_VecType:$result);
   let assemblyFormat = [{
     $opcode `(` $args `)` `slots` `(` $slots `)` (`imm` `(` $imm^ `)`)? (`row_of` $imm_row_of^)?
-    (`init` `(` $init^ `)`)? (`init_imm` `(` $init_imm^ `)`)? (`acc` $acc_write^)?
+    (`init` `(` $init^ `)`)? (`init_imm` `(` $init_imm^ `)`)? (`acc` $acc_write^)? (`early` `(` $early^ `)`)?
     attr-dict `:` functional-type($args, $result)
   }];
   let hasVerifier = 1;
@@ -415,6 +416,55 @@ def SweepOp : Stream_Op<"sweep", [HasParent<"FlowOp">]> {
     $value `byte` `(` $byte `)` `plane` `(` $plane `)` `row` `(` $row `)` `acc` `(` $acc `)` `delay` `(` $delay `)`
     attr-dict `:` type($value) `,` type($result)
   }];
+  let hasVerifier = 1;
+}
+
+//===-- between chips ------------------------------------------------------===//
+
+def SendOp : Stream_Op<"send", [HasParent<"FlowOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "one byte of a row's elements out on links of one side";
+  let description = [{
+    A link carries a vector of bytes at a time, so a row of n planes takes n of these. The row goes straight from memory
+    to the links; those of one side sample the same stream.
+    ```mlir
+    stream.object @x role("scratch") planes(4) rows(8)
+    stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+      stream.phase "layer 0: gather x" {
+        stream.flow repeat(1) {
+          stream.send @x[3] byte(0) links([0, 1, 2])
+        }
+      }
+    }
+    ```
+    (C1) the object exists; (C2) the row and the byte are inside of it; (C3) there is at least one link, none twice and none
+    negative; (C4) the flow happens once.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$object, I64Attr:$row, I64Attr:$byte, DenseI64ArrayAttr:$links);
+  let assemblyFormat = "$object `[` $row `]` `byte` `(` $byte `)` `links` `(` $links `)` attr-dict";
+  let hasVerifier = 1;
+}
+
+def ReceiveOp : Stream_Op<"receive", [HasParent<"FlowOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "the oldest vector of a link into one byte of a row's elements";
+  let description = [{
+    The row is the same in every object; on its way past or through VXM the vector can be written on both sides.
+    Links that join a group of equal chips deliver what this program sends (llm.shards of its class says which those are);
+    it is received C2cSend cycles after that or later. The order on a link is that of the program.
+    ```mlir
+    stream.object @x role("scratch") planes(4) rows(8)
+    stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+      stream.phase "layer 0: gather x" {
+        stream.flow repeat(1) {
+          stream.receive link(0) into [@x] row(5) byte(0)
+        }
+      }
+    }
+    ```
+    (C1) there are objects and they exist; (C2) the row and the byte are inside of them; (C3) the link is not negative;
+    (C4) the flow happens once; (C5) no object is a constant.
+  }];
+  let arguments = (ins I64Attr:$link, TypedArrayAttrBase<FlatSymbolRefAttr, "objects">:$objects, I64Attr:$row, I64Attr:$byte);
+  let assemblyFormat = "`link` `(` $link `)` `into` $objects `row` `(` $row `)` `byte` `(` $byte `)` attr-dict";
   let hasVerifier = 1;
 }
 

@@ -1,0 +1,116 @@
+// What chips exchange: pieces of a group gathered whole, and the residual handed
+// from stage to stage. Rows go from memory to memory, a byte of all lanes at a
+// time; every chip of a group sends its piece on all links at once, and finds the
+// pieces of the others behind its own.
+
+#include "ProgramLowering.h"
+
+#include <fmt/format.h>
+
+using namespace mlir;
+
+namespace lpu::compiler {
+
+Layout ProgramLowering::headsOf(llm::KVCacheOp cache, std::int64_t group, bool swap) const {
+  std::int64_t headDim = cache.getHeadDim();
+  Layout heads = Layout::heads(machine.lanes(), cache.getHeads(), headDim, group, swap);
+  auto cut = cache.getHeadsCut();
+  return cut ? heads.pieceOf(cut->getWhole() * headDim, cut->getPieces()) : heads;
+}
+
+void ProgramLowering::setResidual(const Layout &piece) {
+  residualLayout = piece;
+  residual = pool.scratch("x", 4, tokens * piece.gather().vectors(), 0);
+}
+
+Layout ProgramLowering::plainRows(llm::LinearOp op) const {
+  std::int64_t width = cast<RankedTensorType>(op.getResult().getType()).getDimSize(1);
+  return cut(Layout::plain(machine.lanes(), width), llm::lookupWeight(op, op.getWeightAttr()).getRowCut());
+}
+
+void ProgramLowering::noteDigits(Value result, const Layout &layout, std::int64_t row, const std::string &object) {
+  if (!mlir::isa<llm::AllGatherOp>(*result.getUsers().begin())) {
+    digits[result] = {layout, row, scaleOf(result), "", false};
+    return;
+  }
+  pool.scratch(object + ".east", 2, tokens * layout.gather().vectors(), 0);
+  pool.scratch(object + ".west", 2, tokens * layout.gather().vectors(), 1);
+  written[result] = {object, layout};
+}
+
+void ProgramLowering::passOnDigits(FlowWriter &w, Value result, Value scaled, std::int64_t token, std::int64_t vector, std::int64_t row) {
+  auto piece = written.find(result);
+  if (piece == written.end())
+    return w.loadDigits16(scaled, row);
+  const auto &[object, layout] = piece->second;
+  w.storeDigits16(scaled, object + ".east", object + ".west", token * layout.gather().vectors() + vector);
+}
+
+void ProgramLowering::sendRow(ArrayRef<std::string> objects, std::int64_t row, std::int64_t byte, ArrayRef<std::int64_t> links) {
+  SmallVector<std::int64_t> east, west;
+  for (std::int64_t link : links)
+    (link < machine.c2cEastLinks ? east : west).push_back(link);
+  if (!east.empty())
+    flow().send(objects.front(), row, byte, east);
+  if (!west.empty())
+    flow().send(objects.back(), row, byte, west);
+}
+
+void ProgramLowering::exchange(ArrayRef<std::string> objects, std::int64_t planes, const Layout &piece) {
+  std::int64_t own = piece.pieceVectors(), all = piece.gather().vectors();
+  SmallVector<std::int64_t> links;
+  for (std::int64_t link = 0; link < piece.shards - 1; ++link)
+    links.push_back(link);
+  for (std::int64_t t = 0; t < tokens; ++t)
+    for (std::int64_t v = 0; v < own; ++v)
+      for (std::int64_t byte = 0; byte < planes; ++byte) {
+        sendRow(objects, t * all + v, byte, links);
+        for (std::int64_t link : links)
+          flow().receive(link, objects, t * all + (link + 1) * own + v, byte);
+      }
+}
+
+void ProgramLowering::lowerAllGather(llm::AllGatherOp op) {
+  flushLinears();
+  Operation *user = *op->getUsers().begin(), *source = op.getPiece().getDefiningOp();
+  std::string tensor = tensorOf(user->getAttrOfType<FlatSymbolRefAttr>("weight").getValue());
+  auto piece = written.find(op.getPiece());
+  if (piece == written.end()) {
+    beginPhase(layerLabel(tensor, "gather residual"));
+    return exchange({residual}, 4, residualLayout);
+  }
+  const auto &[object, layout] = piece->second;
+  beginPhase(layerLabel(tensor, mlir::isa<llm::AttentionOp>(source) ? "gather attention" : "gather ffn"));
+  exchange({object + ".east", object + ".west"}, 2, layout);
+  digits[op.getResult()] = {layout.gather(), 0, scaleOf(op.getPiece()), object, false};
+}
+
+void ProgramLowering::lowerSend(llm::SendOp op) {
+  flushLinears();
+  beginPhase("send residual");
+  for (std::int64_t t = 0; t < tokens; ++t)
+    for (std::int64_t v = 0; v < residualLayout.vectors(); ++v)
+      for (std::int64_t byte = 0; byte < 4; ++byte)
+        sendRow({residual}, residualRow(t, v), byte, op.getLinks());
+}
+
+void ProgramLowering::lowerReceive(llm::ReceiveOp op) {
+  beginPhase("receive residual");
+  std::int64_t width = cast<RankedTensorType>(op.getResult().getType()).getDimSize(1);
+  setResidual(cut(Layout::plain(machine.lanes(), width), op.getPiece()));
+  std::int64_t rows = tokens * residualLayout.gather().vectors();
+  auto buffer = [&](std::size_t source) { return source ? pool.scratch(fmt::format("x.in.{}", source), 4, rows, source) : residual; };
+  for (std::int64_t t = 0; t < tokens; ++t)
+    for (std::int64_t v = 0; v < residualLayout.vectors(); ++v) {
+      for (std::int64_t byte = 0; byte < 4; ++byte)
+        for (auto [source, link] : llvm::enumerate(op.getLinks()))
+          flow().receive(link, {buffer(source)}, residualRow(t, v), byte);
+      // The part of the vocabulary that holds a token's row sends it, the others send zeros.
+      for (std::size_t source = 1; source < op.getLinks().size(); ++source) {
+        FlowWriter w = flow();
+        w.write(w.alu("or", {w.read(residual, residualRow(t, v)), w.read(buffer(source), residualRow(t, v))}), residual, residualRow(t, v));
+      }
+    }
+}
+
+} // namespace lpu::compiler
