@@ -239,3 +239,79 @@ func.func @f(%x: tensor<?x8xf32>, %y: tensor<?x9xf32>) {
   %0 = llm.add %x, %y : (tensor<?x8xf32>, tensor<?x9xf32>) -> tensor<?x8xf32>
   return
 }
+
+// -----
+
+// expected-error @+1 {{'llm.weight' op C4: 2 pieces of 3 do not hold 8}}
+llm.weight @w "w" rows <2 of 8> : tensor<3x4xf32>
+
+// -----
+
+// expected-error @+1 {{C1: 0 pieces of 8, both are at least 1}}
+llm.weight @w "w" columns <0 of 8> : tensor<3x4xf32>
+
+// -----
+
+// expected-error @+1 {{'llm.kv_cache' op C4: heads_cut and query_group come together}}
+llm.kv_cache @c {layer = 0 : i64, heads = 2 : i64, kv_heads = 2 : i64, head_dim = 8 : i64, capacity = 512 : i64, heads_cut = #llm.cut<2 of 4>}
+
+// -----
+
+// expected-error @+1 {{'llm.kv_cache' op C4: 2 pieces of 2 do not hold 5}}
+llm.kv_cache @c {layer = 0 : i64, heads = 2 : i64, kv_heads = 2 : i64, head_dim = 8 : i64, capacity = 512 : i64, heads_cut = #llm.cut<2 of 5>, query_group = 1 : i64}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{'llm.all_gather' op C1: 2 pieces of 8 elements do not make up 20}}
+  %y = llm.all_gather %x 2 pieces : (tensor<?x8xf32>) -> tensor<?x20xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{'llm.all_gather' op C2: piece and result must have one element type}}
+  %y = llm.all_gather %x 2 pieces : (tensor<?x8xf32>) -> tensor<?x16xf16>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{'llm.send' op C1: needs one link or several different ones, numbered from 0}}
+  llm.send %x links [1, 1] : tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf16>) {
+  // expected-error @+1 {{'llm.send' op C2: sends f32}}
+  llm.send %x links [1] : tensor<?x8xf16>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{'llm.receive' op C1: needs one link or several different ones, numbered from 0}}
+  %x = llm.receive links [] : tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{'llm.receive' op C2: receives f32}}
+  %x = llm.receive links [0] : tensor<?x8xf16>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error @+1 {{'llm.receive' op C3: 2 pieces of 8 do not hold 17}}
+  %x = llm.receive links [0] piece <2 of 17> : tensor<?x8xf32>
+  return
+}

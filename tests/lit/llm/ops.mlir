@@ -56,4 +56,19 @@ module attributes {llm.source = "m.gguf", llm.model = "m"} {
     %h = llm.silu_mul %x, %x : (!x, !x) -> !q
     return
   }
+
+  // CHECK: llm.weight @part "blk.0.attn_q.weight" rows <8 of 64> columns <2 of 32> : tensor<8x16xf32>
+  llm.weight @part "blk.0.attn_q.weight" rows <8 of 64> columns <2 of 32> : tensor<8x16xf32>
+  // CHECK: heads_cut = #llm.cut<4 of 8>, kv_heads = 1 : i64, layer = 1 : i64, query_group = 2 : i64
+  llm.kv_cache @cache.1 {layer = 1 : i64, heads = 2 : i64, kv_heads = 1 : i64, head_dim = 8 : i64, capacity = 512 : i64, heads_cut = #llm.cut<4 of 8>, query_group = 2 : i64}
+  // CHECK-LABEL: func.func @between
+  func.func @between(%x: !x, %own: tensor<?x8xf32>) {
+    // CHECK: llm.all_gather %{{.*}} 8 pieces : (tensor<?x8xf32>) -> tensor<?x64xf32>
+    %all = llm.all_gather %own 8 pieces : (tensor<?x8xf32>) -> !x
+    // CHECK: llm.send %{{.*}} links [10] : tensor<?x64xf32>
+    llm.send %x links [10] : !x
+    // CHECK: llm.receive links [7] piece <8 of 64> : tensor<?x8xf32>
+    %in = llm.receive links [7] piece <8 of 64> : tensor<?x8xf32>
+    return
+  }
 }

@@ -44,6 +44,14 @@ stream.program @prefill_2x64 kind("prefill") tokens(2) context(64) weight_bytes(
       stream.scatter %v, %map, @cache : !stream.vec<2>, !stream.vec<2>
     }
     stream.flow repeat(1) {
+      // CHECK: stream.send @x[0] byte(3) links([0, 6])
+      stream.send @x[0] byte(3) links([0, 6])
+    }
+    stream.flow repeat(1) {
+      // CHECK: stream.receive link(6) into [@x] row(0) byte(3)
+      stream.receive link(6) into [@x] row(0) byte(3)
+    }
+    stream.flow repeat(1) {
       // CHECK: stream.pass plane(2) row(4) acc(10) add(true)
       stream.pass plane(2) row(4) acc(10) add(true)
     }
