@@ -3,6 +3,7 @@
 #include "lpu/compiler/Pipelines/Pipelines.h"
 
 #include "lpu/compiler/Conversion/Passes.h"
+#include "lpu/compiler/Dialect/LLM/Chips.h"
 #include "lpu/compiler/Dialect/LLM/LLM.h"
 #include "lpu/compiler/Dialect/LLM/Passes.h"
 #include "lpu/compiler/Dialect/Lpu/Lpu.h"
@@ -32,6 +33,7 @@ void addLpuPhase(mlir::OpPassManager &passes, const PipelineOptions &options) {
 }
 
 Stage stageOf(mlir::ModuleOp module) {
+  module = llm::classModules(module).front(); // all classes are as far
   if (!module.getOps<timed::ProgramOp>().empty())
     return Stage::Lpu;
   return module.getOps<stream::ProgramOp>().empty() ? Stage::LLM : Stage::Stream;

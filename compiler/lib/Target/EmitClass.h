@@ -4,6 +4,8 @@
 #include "lpu/compiler/Dialect/Lpu/Lpu.h"
 #include "lpu/isa/Program.h"
 
+#include "mlir/IR/BuiltinOps.h"
+
 namespace lpu::compiler {
 
 /// Regions and step programs of a class module; offsets into the image count from the start of a chip's own. An error
