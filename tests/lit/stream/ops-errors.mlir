@@ -612,14 +612,6 @@ stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
     stream.flow repeat(1) {
       // expected-error @+1 {{'stream.fetch' op C1: there is no stream.object @none}}
       stream.fetch @none[0] byte(0) planes([2]) rows([7])
-
-// -----
-stream.object @x role("scratch") planes(2) rows(2)
-stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
-  stream.phase "layer 0: gather" {
-    stream.flow repeat(1) {
-      // expected-error @+1 {{'stream.send' op C2: byte 0 of row 2 is not inside the 2 planes of 2 rows of @x}}
-      stream.send @x[2] byte(0) links([0])
     }
   }
 }
@@ -632,14 +624,6 @@ stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
     stream.flow repeat(1) {
       // expected-error @+1 {{'stream.fetch' op C1: byte 2 of the 2 planes of @h}}
       stream.fetch @h[0] byte(2) planes([2]) rows([7])
-
-// -----
-stream.object @x role("scratch") planes(2) rows(2)
-stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
-  stream.phase "layer 0: gather" {
-    stream.flow repeat(1) {
-      // expected-error @+1 {{'stream.send' op C1: there is no stream.object @y}}
-      stream.send @y[0] byte(0) links([0])
     }
   }
 }
@@ -652,14 +636,6 @@ stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
     stream.flow repeat(1) {
       // expected-error @+1 {{'stream.fetch' op C2: rows 8 to 8 + 1 * 0 = 8 are not inside the 8 rows of @h}}
       stream.fetch @h[8] byte(0) planes([2]) rows([7])
-
-// -----
-stream.object @x role("scratch") planes(2) rows(2)
-stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
-  stream.phase "layer 0: gather" {
-    stream.flow repeat(1) {
-      // expected-error @+1 {{'stream.send' op C2: byte 2 of row 0 is not inside the 2 planes of 2 rows of @x}}
-      stream.send @x[0] byte(2) links([0])
     }
   }
 }
@@ -672,14 +648,6 @@ stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
     stream.flow repeat(1) {
       // expected-error @+1 {{'stream.fetch' op C3: planes and rows have 2 and 1 entries}}
       stream.fetch @h[0] byte(0) planes([2, 3]) rows([7])
-
-// -----
-stream.object @x role("scratch") planes(2) rows(2)
-stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
-  stream.phase "layer 0: gather" {
-    stream.flow repeat(1) {
-      // expected-error @+1 {{'stream.send' op C3: needs one link or several different ones, numbered from 0}}
-      stream.send @x[0] byte(0) links([])
     }
   }
 }
@@ -692,14 +660,6 @@ stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
     stream.flow repeat(1) {
       // expected-error @+1 {{'stream.fetch' op C4: plane 1; planes are 0 to 3, all on one side and none twice}}
       stream.fetch @h[0] byte(0) planes([2, 1]) rows([7, 7])
-
-// -----
-stream.object @x role("scratch") planes(2) rows(2)
-stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
-  stream.phase "layer 0: gather" {
-    stream.flow repeat(1) {
-      // expected-error @+1 {{'stream.send' op C3: needs one link}}
-      stream.send @x[0] byte(0) links([1, 1])
     }
   }
 }
@@ -712,8 +672,72 @@ stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
     stream.flow repeat(1) {
       // expected-error @+1 {{'stream.fetch' op C4: plane 0 and @h are on different sides}}
       stream.fetch @h[0] byte(0) planes([0]) rows([7])
+    }
+  }
+}
 
 // -----
+
+stream.object @x role("scratch") planes(2) rows(2)
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "layer 0: gather" {
+    stream.flow repeat(1) {
+      // expected-error @+1 {{'stream.send' op C2: byte 0 of row 2 is not inside the 2 planes of 2 rows of @x}}
+      stream.send @x[2] byte(0) links([0])
+    }
+  }
+}
+
+// -----
+
+stream.object @x role("scratch") planes(2) rows(2)
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "layer 0: gather" {
+    stream.flow repeat(1) {
+      // expected-error @+1 {{'stream.send' op C1: there is no stream.object @y}}
+      stream.send @y[0] byte(0) links([0])
+    }
+  }
+}
+
+// -----
+
+stream.object @x role("scratch") planes(2) rows(2)
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "layer 0: gather" {
+    stream.flow repeat(1) {
+      // expected-error @+1 {{'stream.send' op C2: byte 2 of row 0 is not inside the 2 planes of 2 rows of @x}}
+      stream.send @x[0] byte(2) links([0])
+    }
+  }
+}
+
+// -----
+
+stream.object @x role("scratch") planes(2) rows(2)
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "layer 0: gather" {
+    stream.flow repeat(1) {
+      // expected-error @+1 {{'stream.send' op C3: needs one link or several different ones, numbered from 0}}
+      stream.send @x[0] byte(0) links([])
+    }
+  }
+}
+
+// -----
+
+stream.object @x role("scratch") planes(2) rows(2)
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "layer 0: gather" {
+    stream.flow repeat(1) {
+      // expected-error @+1 {{'stream.send' op C3: needs one link}}
+      stream.send @x[0] byte(0) links([1, 1])
+    }
+  }
+}
+
+// -----
+
 stream.object @x role("scratch") planes(2) rows(2)
 stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
   stream.phase "layer 0: gather" {
@@ -731,7 +755,19 @@ stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
   stream.phase "layer 0: gather" {
     stream.flow repeat(1) {
       // expected-error @+1 {{'stream.receive' op C1: there is no stream.object @y}}
-      stream.receive link(0) into [@y] row(0) byte(0)
+      stream.receive link(0) into [@x, @y] row(0) byte(0)
+    }
+  }
+}
+
+// -----
+
+stream.object @x role("scratch") planes(2) rows(2)
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "layer 0: gather" {
+    stream.flow repeat(1) {
+      // expected-error @+1 {{'stream.receive' op C1: names no object}}
+      stream.receive link(0) into [] row(0) byte(0)
     }
   }
 }
