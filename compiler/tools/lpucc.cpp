@@ -11,12 +11,27 @@
 
 using namespace lpu::compiler;
 
+static void addChipFlags(CLI::App &app, DriverOptions &options) {
+  CLI::Range countRange(std::int64_t{1}, std::int64_t{65535});
+  app.add_option("--chips", options.partition.chips, "at most so many chips (default: as many as it takes)")->check(countRange);
+  app.add_option("--tp", options.partition.tp, "chips that share each layer (default: chosen)")->check(countRange);
+  app.add_option("--pp", options.partition.pp, "groups of chips that hold consecutive layers (default: chosen)")->check(countRange);
+  CLI::Option *fewest = app.add_flag("--fit")->description("choose the fewest chips (default)");
+  app.add_flag("--fastest", options.partition.fastest, "choose the lowest latency of a token within --chips")->excludes(fewest)->needs("--chips");
+  app.add_option("--topology", options.topology, "cabling of the chips: node, rail, dragonfly or a YAML file (default: node, rail for more than 8 chips)");
+  app.add_option("--prompt-tokens", options.promptTokens, "length of the prompt for which the report gives the time to the first token")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+}
+
 int main(int argc, char **argv) {
   DriverOptions options;
   std::string arch, weights = "none";
   CLI::App app("Compiles a quantized Llama model (GGUF) for a Groq-style LPU: a statically scheduled program whose length in cycles is known exactly.\n\n"
                "  lpucc model.gguf -o model.lpx                       compile for one tsp1 chip\n"
                "  lpucc model.gguf -o model.lpx --max-context=128     smaller KV cache, fewer programs\n"
+               "  lpucc model.gguf -o model.lpx --tp=2 --pp=4         two chips share each layer, four groups of them\n"
+               "  lpucc model.gguf -o model.lpx --fastest --chips=16  the partition with the lowest latency on at most 16 chips\n"
                "  lpucc model.gguf -o m.mlir --compile-to=stream      stop at an intermediate stage\n"
                "  lpucc --arch=models/arch/llama-3-8b.yaml -o m.lpx   a shape, without weights, to time it\n"
                "  lpucc dumps/stream.mlir -o model.lpx                go on from a dumped stage\n",
@@ -28,9 +43,7 @@ int main(int argc, char **argv) {
   app.add_option("--target", options.pipeline.target, "machine: a preset (tsp1, small) or a YAML file")->capture_default_str();
   app.add_option("--max-context", options.pipeline.maxContext, "positions the KV cache holds (default: the model's context)")->check(CLI::PositiveNumber);
   addPrecisionFlags(app, options.pipeline.precision);
-  app.add_option("--prompt-tokens", options.promptTokens, "length of the prompt for which the report gives the time to the first token")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
+  addChipFlags(app, options);
   app.add_option("--compile-to", options.compileTo, "stop at this stage and write it as text: llm, stream, lpu; lpx is the program")
       ->check(CLI::IsMember({"llm", "stream", "lpu", "lpx"}))
       ->capture_default_str();

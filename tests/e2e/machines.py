@@ -55,7 +55,7 @@ class Machines(Case):
         for key, value, words in IMPOSSIBLE:
             with self.subTest(key=key, value=value):
                 program = self.dir / "m.lpx"
-                done = run("lpucc", TINY, "-o", program, f"--target={self.machine(key, value)}")
+                done = run("lpucc", TINY, "-o", program, f"--target={self.machine(key, value)}", "--chips=1")
                 self.assertEqual(done.returncode, 1)
                 self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
                 self.assertIn("error:", done.stderr)

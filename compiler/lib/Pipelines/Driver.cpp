@@ -1,15 +1,19 @@
 // The driver: input of any stage, the phases that are left, a dump after each,
-// and the output. When a model does not fit, it looks for the largest context
-// that does, so that the error can name it.
+// and the output. A planned model is dealt over chips by the planner's most promising
+// partition; when that turns out not to fit, the next one is tried with a little less
+// trust in the estimates. When one chip was asked for and does not do, it looks for the
+// largest context that fits, so that the error can name it.
 
 #include "lpu/compiler/Pipelines/Driver.h"
 
 #include "lpu/compiler/Conversion/Passes.h"
+#include "lpu/compiler/Dialect/LLM/Chips.h"
 #include "lpu/compiler/Dialect/LLM/LLM.h"
 #include "lpu/compiler/Dialect/LLM/Passes.h"
 #include "lpu/compiler/Dialect/Lpu/Lpu.h"
 #include "lpu/compiler/Import/ImportModel.h"
 #include "lpu/compiler/Pipelines/ContextSearch.h"
+#include "lpu/compiler/Pipelines/PartitionModel.h"
 #include "lpu/compiler/Support/OneLineErrors.h"
 #include "lpu/compiler/Target/EmitProgram.h"
 #include "lpu/isa/Legality.h"
@@ -44,22 +48,23 @@ public:
     if (!loaded)
       return loaded.error();
     machine = std::move(*loaded);
+    usable = machine.memoryBytes();
     if (Status read = readInput(); !read)
       return read.error();
-    for (Stage stage : {Stage::LLM, Stage::Stream, Stage::Lpu}) {
-      if (stageOf(*module) < stage || (stage == Stage::LLM && stageOf(*module) == Stage::LLM))
-        if (Status done = enter(stage); !done)
-          return done.error();
-      if (options.compileTo == name(stage))
-        return finishText(begin);
-    }
+    if (Status prepared = prepare(); !prepared)
+      return prepared.error();
+    for (Status lowered = lower(); !lowered; lowered = lower())
+      if (Status next = tryNext(lowered.error()); !next)
+        return next.error();
+    if (options.compileTo != "lpx")
+      return finishText(begin);
     options.progress("writing the program");
     auto program = emitProgram(*module, machine);
     if (!program)
       return Error{program.error().place.empty() ? options.input : program.error().place, program.error().message};
     if (Status legal = checkWords(*program); !legal)
       return legal.error();
-    DriverResult result{seconds(begin), std::move(*program), {phases()}, {}, options.promptTokens};
+    DriverResult result{seconds(begin), std::move(*program), phases(), std::move(places), options.promptTokens};
     if (Status written = writeOutputs(result); !written)
       return written.error();
     return result;
@@ -98,51 +103,131 @@ private:
     return {place.empty() ? options.input : place, line.substr(at + 7)};
   }
 
-  Status enter(Stage stage) {
-    if (stage == Stage::LLM && isPlanned(*module))
+  /// Up to the llm stage: quantized, planned, and on as many chips as asked for.
+  Status prepare() {
+    bool isLLM = stageOf(*module) == Stage::LLM && !llm::isPartitioned(*module);
+    if (!isLLM && (!options.partition.isEmpty() || !options.topology.empty()))
+      return Error{options.input, "is past the stage at which a model is dealt over chips; start from the model, or from llm.mlir of one chip"};
+    if (!isLLM)
       return Ok{};
-    options.progress(stage == Stage::LLM ? "quantizing" : stage == Stage::Stream ? "mapping onto flows" : "scheduling");
-    if (stage == Stage::Stream)
-      beforeMapping = module->clone();
-    mlir::PassManager passes(&context);
-    if (stage == Stage::LLM) {
+    if (!isPlanned(*module)) {
+      options.progress("quantizing");
+      mlir::PassManager passes(&context);
       PipelineOptions planned = options.pipeline;
       // At least one, so that a layer too wide for even that is reported by the lowering that knows its width.
       planned.maxTokens = std::clamp<std::int64_t>(prefillTokens(machine, *module), 1, static_cast<std::int64_t>(planned.maxTokens));
       addLLMPhase(passes, planned);
-    } else if (stage == Stage::Stream) {
-      addStreamPhase(passes, options.pipeline);
-    } else {
-      addLpuPhase(passes, options.pipeline);
+      if (mlir::failed(passes.run(*module)))
+        return failure();
     }
-    if (mlir::failed(passes.run(*module))) {
-      Error error = failure();
-      if (beforeMapping && error.message.find("does not fit") != std::string::npos)
-        error.message += remedy();
+    planned = module->clone();
+    return choose();
+  }
+
+  /// Deals the planned model over the chips of the most promising partition not tried yet.
+  Status choose() {
+    if (options.partition.chips == 1 && options.partition.tp <= 1 && options.partition.pp <= 1) {
+      partition = Partition();
+      return dump(Stage::LLM);
+    }
+    auto found = partitionsToTry(modelSize(*planned), options.partition, machine, usable);
+    if (!found)
+      return Error{options.input, found.error().message};
+    if (options.partition.fastest && !measured) {
+      options.progress("compiling for the fastest partition");
+      sortByCompilation(*found, *planned, machine, options.pipeline);
+      errors.clear();
+      measured = true;
+    }
+    partition = found->front();
+    if (partition.chips() == 1)
+      return dump(Stage::LLM);
+    options.progress(fmt::format("dealing the model over {} chips (tp {}, pp {})", partition.chips(), partition.tp, partition.pp));
+    module = partitionModel(*planned, partition, machine, options.pipeline.target);
+    if (!module)
+      return failure();
+    auto placed = placeModel(*module, options.topology, machine);
+    if (!placed)
+      return placed.error();
+    places = std::move(*placed);
+    return dump(Stage::LLM);
+  }
+
+  /// Flows and places, then instructions, as far as asked for.
+  Status lower() {
+    for (Stage stage : {Stage::Stream, Stage::Lpu}) {
+      if (options.compileTo == name(Stage(static_cast<int>(stage) - 1)))
+        break;
+      if (stageOf(*module) >= stage)
+        continue;
+      options.progress(stage == Stage::Stream ? "mapping onto flows" : "scheduling");
+      mlir::PassManager passes(&context);
+      mlir::OpPassManager &nested = llm::isPartitioned(*module) ? passes.nest<mlir::ModuleOp>() : passes;
+      stage == Stage::Stream ? addStreamPhase(nested, options.pipeline) : addLpuPhase(nested, options.pipeline);
+      if (mlir::failed(passes.run(*module)))
+        return failure();
+      if (Status dumped = dump(stage); !dumped)
+        return dumped;
+    }
+    return Ok{};
+  }
+
+  /// After an attempt failed: another partition, or the error.
+  Status tryNext(Error error) {
+    if (!planned || error.message.find("does not fit") == std::string::npos)
+      return error;
+    bool isFull = error.message.find("does not fit on one chip") != std::string::npos; // not only a cache too long for a bank
+    if (options.partition.chips == 1 || !isFull) {
+      error.message += remedy();
       return error;
     }
-    return dump(stage);
+    errors.clear();
+    for (Partition failed = partition; partition == failed && usable > machine.memoryBytes() / 2;) {
+      usable -= machine.memoryBytes() / 50; // the estimates were that much too low
+      auto found = partitionsToTry(modelSize(*planned), options.partition, machine, usable);
+      if (!found)
+        return explain(std::move(error));
+      partition = found->front();
+    }
+    module = planned->clone();
+    return choose();
+  }
+
+  /// The error of a chip of the last partition, as one of the system.
+  Error explain(Error error) const {
+    error.message = fmt::format("{} chips (--tp={} --pp={}) do not hold the model: {}", partition.chips(), partition.tp, partition.pp,
+                                error.message.substr(0, error.message.find("; at least")));
+    if (auto enough = smallestPartition(modelSize(*planned), machine, usable); enough && enough->chips() > partition.chips())
+      error.message += fmt::format("; {} chips would do (--tp={} --pp={})", enough->chips(), enough->tp, enough->pp);
+    return error;
   }
 
   /// How much context would fit, as the end of an error message.
   std::string remedy() {
     options.progress("looking for the largest context that fits");
-    FittingContext found = largestFittingContext(*beforeMapping, options.pipeline);
+    FittingContext found = largestFittingContext(*planned, options.pipeline);
     if (found.context == 0)
       return "; no --max-context is small enough";
     return fmt::format("; {1} {0} (--max-context={0})", found.context, found.isLargest ? "the largest context that fits is" : "a context that fits is");
   }
 
-  std::vector<std::vector<PhaseReport>> phases() {
-    std::vector<std::vector<PhaseReport>> all;
-    for (auto step : module->getOps<timed::ProgramOp>()) {
-      auto &out = all.emplace_back();
-      if (auto array = step.getPhases())
-        for (auto phase : array->getAsRange<mlir::DictionaryAttr>())
-          out.push_back({phase.getAs<mlir::StringAttr>("name").str(), phase.getAs<mlir::StringAttr>("bound").str(),
-                         phase.getAs<mlir::IntegerAttr>("cycles").getInt(), phase.getAs<mlir::IntegerAttr>("bound_cycles").getInt()});
+  std::vector<std::vector<std::vector<PhaseReport>>> phases() {
+    std::vector<std::vector<std::vector<PhaseReport>>> all;
+    for (mlir::ModuleOp chipClass : llm::classModules(*module)) {
+      all.emplace_back();
+      for (auto step : chipClass.getOps<timed::ProgramOp>())
+        all.back().push_back(phasesOf(step));
     }
     return all;
+  }
+
+  static std::vector<PhaseReport> phasesOf(timed::ProgramOp step) {
+    std::vector<PhaseReport> out;
+    if (auto array = step.getPhases())
+      for (auto phase : array->getAsRange<mlir::DictionaryAttr>())
+        out.push_back({phase.getAs<mlir::StringAttr>("name").str(), phase.getAs<mlir::StringAttr>("bound").str(),
+                       phase.getAs<mlir::IntegerAttr>("cycles").getInt(), phase.getAs<mlir::IntegerAttr>("bound_cycles").getInt()});
+    return out;
   }
 
   std::string text() {
@@ -194,7 +279,11 @@ private:
   mlir::MLIRContext context;
   OneLineErrors errors;
   isa::Machine machine;
-  mlir::OwningOpRef<mlir::ModuleOp> module, beforeMapping; ///< the latter: of stage llm, to look for what would fit
+  mlir::OwningOpRef<mlir::ModuleOp> module, planned; ///< the latter: of stage llm for one chip, to deal and to look for what would fit
+  Partition partition;              ///< of `module`
+  std::int64_t usable = 0;          ///< bytes of a chip that the planner may count on
+  std::vector<std::string> places;  ///< of the chips
+  bool measured = false;            ///< partitions were compared by compilation
 };
 
 } // namespace

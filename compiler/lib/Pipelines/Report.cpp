@@ -75,9 +75,11 @@ private:
                  {"ttft_prompt_tokens", figures.promptTokens},
                  {"with_host", {{"tokens_per_second_per_user", figures.tokensPerSecondWithHost}, {"ttft_us", figures.ttftWithHostUs}}}};
     auto &steps = json["steps"] = Json::array();
-    for (const isa::SystemStep &step : program.steps)
+    for (std::size_t s = 0; s < program.steps.size(); ++s) {
+      const isa::SystemStep &step = program.steps[s];
       steps.push_back({{"name", step.name}, {"kind", kindName(step.kind)}, {"context", step.context}, {"tokens", step.tokens}, {"users", step.users},
-                       {"predicted_cycles", step.predictedCycles}});
+                       {"predicted_cycles", step.predictedCycles}, {"lower_bound_cycles", lowerBoundOf(program, s)}});
+    }
     return json;
   }
 

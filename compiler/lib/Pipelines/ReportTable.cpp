@@ -54,8 +54,9 @@ std::string systemTable(const isa::Program &program, std::uint32_t promptTokens)
   SystemFigures figures = figuresOf(program, promptTokens);
   std::string out = "\n";
   if (program.chips.size() > 1)
-    for (const isa::SystemStep &step : program.steps)
-      out += fmt::format("  {:<16}{:>8} tokens{:>8} context{:>12} cycles{:>12.2f} us, all chips\n", step.name, step.tokens, step.context, step.predictedCycles, us(program, step.predictedCycles));
+    for (std::size_t s = 0; s < program.steps.size(); ++s)
+      out += fmt::format("  {:<16}{:>8} tokens{:>8} context{:>12} cycles{:>12.2f} us{:>12} bound, all chips\n", program.steps[s].name, program.steps[s].tokens,
+                         program.steps[s].context, program.steps[s].predictedCycles, us(program, program.steps[s].predictedCycles), lowerBoundOf(program, s));
   out += fmt::format("  one user   {:>12.1f} tokens/s ({:.1f} with the host), {} cycles a token\n", figures.tokensPerSecondPerUser, figures.tokensPerSecondWithHost, figures.tokenLatencyCycles);
   out += fmt::format("  all users  {:>12.1f} tokens/s, a token every {} cycles\n", figures.throughputTokensPerSecond, figures.initiationIntervalCycles);
   out += fmt::format("  first token{:>12.1f} us after a prompt of {} tokens ({:.1f} with the host)\n", figures.ttftUs, figures.promptTokens, figures.ttftWithHostUs);

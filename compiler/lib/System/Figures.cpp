@@ -98,4 +98,16 @@ SystemFigures figuresOf(const isa::Program &program, std::uint32_t promptTokens)
   return figures;
 }
 
+isa::Cycle lowerBoundOf(const isa::Program &program, std::size_t step) {
+  std::map<std::uint32_t, isa::Cycle> stages;
+  for (const isa::Chip &chip : program.chips) {
+    isa::Cycle &bound = stages[chip.stage];
+    bound = std::max(bound, program.classes[chip.chipClass].programs[step].lowerBoundCycles);
+  }
+  isa::Cycle sum = 0;
+  for (auto [stage, bound] : stages)
+    sum += bound;
+  return sum;
+}
+
 } // namespace lpu::compiler

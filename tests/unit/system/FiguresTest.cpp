@@ -44,6 +44,16 @@ TEST(Figures, PromptsTakeTheCheapestMix) {
   EXPECT_EQ(figuresOf(twoStages(), 1000).promptTokens, 128u);
 }
 
+TEST(Figures, BoundsOfStagesAddUp) {
+  isa::Program program = twoStages();
+  program.chips.resize(3);
+  program.chips[1].stage = program.chips[2].stage = 1;
+  program.chips[2].chipClass = 0; // the second stage has chips of both classes
+  program.classes[0].programs[0].lowerBoundCycles = 900;
+  program.classes[1].programs[0].lowerBoundCycles = 1400;
+  EXPECT_EQ(lowerBoundOf(program, 0), 900 + 1400);
+}
+
 TEST(Figures, TheHostCostsTwoTransfersAStep) {
   SystemFigures one = figuresOf(twoStages(), 1);
   // 2 · 10 us, and 4 · 1,002 bytes at 24 GB/s.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lpu/compiler/Pipelines/Pipelines.h"
+#include "lpu/compiler/System/Partition.h"
 #include "lpu/isa/Program.h"
 
 #include <functional>
@@ -12,6 +13,8 @@ namespace lpu::compiler {
 
 struct DriverOptions {
   PipelineOptions pipeline;
+  PartitionRequest partition;
+  std::string topology;             ///< a preset or a YAML file; empty: what fits the number of chips
   std::uint32_t promptTokens = 128; ///< the report's time to the first token is for a prompt of so many, or of the whole context
   std::string input;                ///< .gguf, or .mlir of any stage
   std::string output;

@@ -20,6 +20,8 @@ public:
   bool failed() const { return !line.empty(); }
   /// The line without its newline; empty when nothing failed.
   const std::string &str() const { return line; }
+  /// Forgets the error, before another attempt.
+  void clear() { line.clear(); }
 
 private:
   std::string line;

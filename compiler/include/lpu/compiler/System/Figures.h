@@ -33,6 +33,9 @@ struct SystemFigures {
 /// `promptTokens` is cut to the largest context. All zero for a program without decode steps.
 SystemFigures figuresOf(const isa::Program &program, std::uint32_t promptTokens);
 
+/// The stages' lower bounds for a step one after the other: every phase a token passes, with the larger of its bounds.
+isa::Cycle lowerBoundOf(const isa::Program &program, std::size_t step);
+
 /// Uses per cycle of a step; for queues and links at most 1. What is never used is left out.
 struct StepUse {
   std::map<std::string, double> queues;  ///< dispatches, by queue name

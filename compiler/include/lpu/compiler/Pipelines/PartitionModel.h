@@ -1,0 +1,30 @@
+// Between the planner, which knows sizes, and llm-partition, which knows the model.
+#pragma once
+
+#include "lpu/compiler/Pipelines/Pipelines.h"
+#include "lpu/compiler/System/Partition.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <string>
+#include <vector>
+
+namespace lpu::compiler {
+
+/// The sizes of a planned model (an llm-stage module with its steps, not partitioned).
+ModelSize modelSize(mlir::ModuleOp planned);
+
+/// A copy of `planned`, dealt over the chips of a partition. Prefill steps feed fewer tokens where the machine's activation rows hold
+/// fewer of the widest piece. Null after an error, which went to the context's handler.
+mlir::OwningOpRef<mlir::ModuleOp> partitionModel(mlir::ModuleOp planned, const Partition &partition, const isa::Machine &machine, const std::string &target);
+
+/// Compiles decode programs of the first few shapes of a list that is sorted by estimated latency, as long as it takes no more than half
+/// a minute, and brings the fastest to the front. Diagnostics of the attempts go to the context's handler.
+void sortByCompilation(std::vector<Partition> &partitions, mlir::ModuleOp planned, const isa::Machine &machine, const PipelineOptions &options);
+
+/// Finds every chip of a partitioned module a place in a topology (empty: a node, or rails for more than eight chips), whose name becomes
+/// the module's attribute llm.topology. Returns the places' names by chip.
+Result<std::vector<std::string>> placeModel(mlir::ModuleOp partitioned, const std::string &topology, const isa::Machine &machine);
+
+} // namespace lpu::compiler

@@ -1,0 +1,99 @@
+// What the planner asks about a module, and what it decides about one.
+
+#include "lpu/compiler/Pipelines/PartitionModel.h"
+
+#include "lpu/compiler/Conversion/Passes.h"
+#include "lpu/compiler/Dialect/LLM/Chips.h"
+#include "lpu/compiler/Dialect/LLM/LLM.h"
+#include "lpu/compiler/Dialect/LLM/Passes.h"
+#include "lpu/compiler/System/Placement.h"
+
+#include "mlir/Pass/PassManager.h"
+
+#include <fmt/format.h>
+
+namespace lpu::compiler {
+
+namespace {
+
+/// Nodes tried beyond the fewest that could do: groups that do not divide a node leave places idle.
+constexpr int kSpareNodes = 2;
+constexpr int kNodePlaces = 8;
+
+std::uint64_t mostTokens(mlir::ModuleOp module) {
+  std::uint64_t most = 1;
+  for (auto step : module.getOps<llm::StepOp>())
+    most = std::max<std::uint64_t>(most, step.getTokens());
+  return most;
+}
+
+PlacementProblem placementOf(mlir::ModuleOp module) {
+  PlacementProblem problem;
+  std::vector<llm::ChipPlace> chips = llm::chipsOf(module);
+  for (std::size_t c = 0; c < chips.size(); ++c) {
+    problem.chips.push_back(fmt::format("chip {} ({}, stage {}, shard {})", c, chips[c].chipClass, chips[c].stage, chips[c].shard));
+    if (chips[c].stage == 0)
+      problem.first = static_cast<int>(c) + 1; // the first chip of stage 1, if there is one
+  }
+  problem.first %= static_cast<int>(chips.size());
+  for (const llm::WirePlace &wire : llm::wiresOf(module))
+    if (wire.chipA != wire.chipB)
+      problem.wires.emplace_back(static_cast<int>(wire.chipA), static_cast<int>(wire.chipB));
+  return problem;
+}
+
+} // namespace
+
+ModelSize modelSize(mlir::ModuleOp planned) {
+  ModelSize size;
+  for (auto cache : planned.getOps<llm::KVCacheOp>()) {
+    ++size.layers;
+    size.heads = static_cast<std::int64_t>(cache.getHeads()), size.kvHeads = static_cast<std::int64_t>(cache.getKvHeads());
+    size.headDim = static_cast<std::int64_t>(cache.getHeadDim()), size.context = static_cast<std::int64_t>(cache.getCapacity());
+  }
+  planned.walk([&](llm::EmbeddingOp op) { size.hidden = llm::width(op.getResult()); });
+  planned.walk([&](llm::SiluMulOp op) { size.ffn = std::max(size.ffn, llm::width(op.getResult())); });
+  if (mlir::func::FuncOp forward = llm::forwardFunction(planned))
+    size.vocabulary = llm::width(forward.getBody().front().getTerminator()->getOperand(0));
+  auto steps = planned.getOps<llm::StepOp>();
+  size.programs = std::distance(steps.begin(), steps.end());
+  return size;
+}
+
+mlir::OwningOpRef<mlir::ModuleOp> partitionModel(mlir::ModuleOp planned, const Partition &partition, const isa::Machine &machine, const std::string &target) {
+  mlir::OwningOpRef<mlir::ModuleOp> module = planned.clone();
+  mlir::PassManager passes(planned.getContext());
+  auto tokens = static_cast<std::uint64_t>(std::max<std::int64_t>(1, prefillTokens(machine, planned, partition.tp)));
+  if (tokens < mostTokens(planned))
+    passes.addPass(llm::createPlanSteps({.maxContext = static_cast<std::uint64_t>(modelSize(planned).context), .maxTokens = tokens}));
+  passes.addPass(llm::createPartition({.target = target, .tensor = partition.tp, .pipeline = partition.pp,
+                                       .layers = llvm::SmallVector<std::int64_t>(partition.layers.begin(), partition.layers.end()),
+                                       .embeddingChips = partition.embeddingGroups * partition.tp, .headChips = partition.headGroups * partition.tp}));
+  if (mlir::failed(passes.run(*module)))
+    return nullptr;
+  return module;
+}
+
+Result<std::vector<std::string>> placeModel(mlir::ModuleOp partitioned, const std::string &topology, const isa::Machine &machine) {
+  PlacementProblem problem = placementOf(partitioned);
+  auto chips = static_cast<int>(problem.chips.size());
+  std::string name = !topology.empty() ? topology : chips <= kNodePlaces ? "node" : "rail";
+  Error last;
+  for (int spare = 0; spare <= kSpareNodes; ++spare) {
+    auto loaded = loadTopology(name, (chips + kNodePlaces - 1) / kNodePlaces + spare, machine);
+    if (!loaded)
+      return spare ? last : loaded.error();
+    auto places = placeChips(*loaded, problem);
+    if (places) {
+      partitioned->setAttr(llm::kTopologyAttr, mlir::StringAttr::get(partitioned.getContext(), loaded->name));
+      std::vector<std::string> names;
+      for (int place : *places)
+        names.push_back(loaded->placeName(place));
+      return names;
+    }
+    last = places.error();
+  }
+  return last;
+}
+
+} // namespace lpu::compiler

@@ -1,0 +1,112 @@
+#!/usr/bin/python3
+"""Several chips: however a model is dealt, the same tokens and the same bits as on one, in exactly the predicted cycles.
+
+The embedded model and stories260K, by tensor and pipeline parallelism, evenly and not, with parts on chips of their own.
+"""
+import pathlib
+import re
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+import tools
+from tools import ROOT, TINY, Case, ids, load_json, run, succeed
+
+STORIES = tools.SHARED_MODELS / "stories260K-f32.gguf"
+PROMPT = [1, 413, 438, 261, 387, 300, 301, 302, 303, 304, 305, 306]
+
+
+class Chips(Case):
+    def compile(self, model, name, *args, context=64):
+        program, report = self.dir / f"{name}.lpx", self.dir / f"{name}-compile.json"
+        succeed("lpucc", model, "-o", program, f"--max-context={context}", f"--report={report}", *args)
+        succeed("lpu-objdump", "--check", program)
+        return program, load_json(report)
+
+    def check_partitions(self, model, partitions, *run_args, context=64):
+        """Every (tp, pp) gives what one chip gives."""
+        one, _ = self.compile(model, "one", "--chips=1", context=context)
+        expected, logits = self.lpu_run(one, *run_args, name="one")
+        for tp, pp in partitions:
+            with self.subTest(tp=tp, pp=pp):
+                program, report = self.compile(model, "many", f"--tp={tp}", f"--pp={pp}", context=context)
+                self.check_system(report, tp, pp)
+                ran, many_logits = self.lpu_run(program, *run_args, name="many")
+                self.assertEqual(ran["tokens"], expected["tokens"])
+                self.assert_same_bits(many_logits, logits)
+                self.check_steps(ran, report)
+
+    def check_system(self, report, tp, pp):
+        system = report["system"]
+        self.assertEqual((system["tp"], system["pp"], system["chips"]), (tp, pp, tp * pp))
+        self.assertEqual(len(report["chip_list"]), tp * pp)
+        self.assertEqual(len({chip["place"] for chip in report["chip_list"]}), tp * pp)
+        self.assertLess(report["memory_worst_chip"]["weights_bytes"] * 2, report["memory"]["weights_bytes"] * 2 + 1)
+        layers = sorted({layer for p in report["programs"] for layer in p["layers"]})
+        self.assertEqual(layers, list(range(len(layers))))
+        if pp > 1:
+            self.assertLess(system["initiation_interval_cycles"], system["token_latency_cycles"])
+
+    def check_steps(self, ran, report):
+        self.assert_steps_as_predicted(ran)
+        predicted = {step["name"]: step["predicted_cycles"] for step in report["system"]["steps"]}
+        for step in ran["steps"]:
+            self.assertEqual(step["predicted_cycles"], predicted[step["program"]])
+
+    def test_embedded_model_by_tensor(self):
+        self.check_partitions(TINY, [(2, 1), (3, 1), (8, 1)], f"--tokens={ids(PROMPT)}", "-n", 5, "--ignore-eos")
+
+    def test_embedded_model_by_pipeline(self):
+        self.check_partitions(TINY, [(1, 2), (1, 3), (1, 4)], f"--tokens={ids(PROMPT)}", "-n", 5, "--ignore-eos")
+
+    def test_embedded_model_by_both(self):
+        self.check_partitions(TINY, [(2, 4), (4, 2)], f"--tokens={ids(PROMPT)}", "-n", 5, "--ignore-eos")
+
+    def test_embedded_model_over_context_buckets(self):
+        self.check_partitions(TINY, [(2, 2)], f"--tokens={ids((PROMPT * 11)[:125])}", "-n", 5, "--ignore-eos", context=256)
+
+    def test_stories(self):
+        if not STORIES.exists():
+            self.skipTest(f"{STORIES} is not there")
+        self.check_partitions(STORIES, [(2, 1), (1, 2), (8, 1), (2, 4)], "--prompt", "Once upon a time", "-n", 6, "--ignore-eos")
+
+    def test_engines_agree(self):
+        program, _ = self.compile(TINY, "two", "--tp=2", "--pp=2")
+        runs = [self.lpu_run(program, f"--tokens={ids(PROMPT)}", "-n", 2, f"--engine={engine}", name=engine) for engine in ("event", "clocked")]
+        self.assertEqual(runs[0][0]["memory_sha256"], runs[1][0]["memory_sha256"])
+        self.assertEqual(runs[0][0]["steps"], runs[1][0]["steps"])
+        self.assert_same_bits(runs[0][1], runs[1][1])
+
+    def test_what_does_not_fit_takes_more_chips(self):
+        """A machine with an eighth of the rows of `small` holds the embedded model on a few chips, embedding and head on their own."""
+        machine = self.dir / "machine.yaml"
+        text = (ROOT / "isa" / "arch" / "small.yaml").read_text()
+        machine.write_text(re.sub(r"rows_per_bank: \d+", "rows_per_bank: 256", text))
+        done = run("lpucc", TINY, "-o", self.dir / "x.lpx", f"--target={machine}", "--max-context=64", "--chips=1")
+        self.assertEqual(done.returncode, 1)
+        program, report = self.compile(TINY, "fit", f"--target={machine}")
+        self.assertGreater(report["system"]["chips"], 1)
+        for chip in report["chip_list"]:
+            self.assertLessEqual(chip["used_bytes"], report["memory_worst_chip"]["capacity_bytes"])
+        ran, logits = self.lpu_run(program, f"--tokens={ids(PROMPT)}", "-n", 0)
+        self.check_steps(ran, report)
+        self.assert_same_bits(logits, self.interpret(TINY, PROMPT))
+
+    def test_fastest_is_not_slower_than_fit(self):
+        _, fit = self.compile(TINY, "fit")
+        _, fastest = self.compile(TINY, "fastest", "--fastest", "--chips=4")
+        self.assertLessEqual(fastest["system"]["chips"], 4)
+        self.assertLessEqual(fastest["system"]["token_latency_cycles"], fit["system"]["token_latency_cycles"])
+
+    def test_a_square_of_chips(self):
+        square = self.dir / "square.yaml"
+        square.write_text("name: square\nchips: 4\nnode_chips: 4\nwires: [[0, 1], [1, 2], [2, 3], [3, 0]]\n")
+        _, report = self.compile(TINY, "square", "--pp=4", f"--topology={square}")
+        self.assertEqual(report["system"]["topology"], "square")
+        done = run("lpucc", TINY, "-o", self.dir / "x.lpx", "--max-context=64", "--tp=4", f"--topology={square}")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"^square: error: no link joins the chips of chip \d .* has 2 hops; ")
+
+
+if __name__ == "__main__":
+    tools.main()
