@@ -75,6 +75,8 @@ private:
       }
     for (auto &[queue, issues] : queues) {
       std::sort(issues.begin(), issues.end(), [](const TimedIssue &a, const TimedIssue &b) { return a.cycle < b.cycle; });
+      if (isa::queueAt(machine, queue).unit == isa::UnitKind::MxmA)
+        joinHalves(issues);
       mergeRuns(issues, machine);
     }
   }

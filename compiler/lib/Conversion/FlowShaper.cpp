@@ -67,7 +67,8 @@ LogicalResult FlowShaper::checkQueues(Operation *op) const {
   llvm::sort(issues, [](auto *a, auto *b) { return std::pair(a->queue, a->at) < std::pair(b->queue, b->at); });
   for (std::size_t i = 1; i < issues.size(); ++i) {
     const sched::Issue &a = *issues[i - 1], &b = *issues[i];
-    if (a.queue == b.queue && b.at <= a.at + lastCopy(a))
+    bool share = a.half != sched::Half::Whole && b.half != sched::Half::Whole && a.half != b.half;
+    if (!share && a.queue == b.queue && b.at <= a.at + lastCopy(a))
       return op->emitOpError("uses objects together that memory does not fit into different slices: queue ")
              << isa::queueName(isa::queueAt(machine, a.queue)) << " is needed twice in cycle " << b.at << " of the flow";
   }
@@ -140,8 +141,9 @@ void FlowShaper::shapeTile(stream::LoadTileOp op) {
 }
 
 void FlowShaper::shapeInstall(stream::InstallOp op) {
-  addIssue({isa::UnitKind::MxmA, sideOfPlane(op.getPlane()), planeOfSide(op.getPlane())}, 0, Opcode::Activate)
-      .instruction.set(Field::Install, 1);
+  sched::Issue &issue = addIssue({isa::UnitKind::MxmA, sideOfPlane(op.getPlane()), planeOfSide(op.getPlane())}, 0, Opcode::Activate);
+  issue.half = sched::Half::Play;
+  issue.instruction.set(Field::Install, 1);
   // Consuming the buffer is a write to it: the next tile may only be loaded afterwards.
   access(Access::Kind::WeightBuffer, op.getPlane(), 0, 0, false, 0, 0);
   access(Access::Kind::Array, op.getPlane(), 0, 0, true, 0, 0, machine.latency.MxmInstall);
@@ -363,6 +365,7 @@ void FlowShaper::load(stream::LoadOp op) {
   Cycle at = timing->ready(op.getValue()) + machine.mxmPosition();
   for (auto [plane, byte, row] : llvm::zip(op.getPlanes(), op.getBytes(), op.getRows())) {
     sched::Issue &issue = addIssue({isa::UnitKind::MxmA, sideOfPlane(plane), planeOfSide(plane)}, at, Opcode::Activate);
+    issue.half = sched::Half::Load;
     issue.instruction.set(Field::Load, 1).set(Field::LoadRow, row);
     issue.streamFields.push_back({Field::LoadStream, group, static_cast<int>(byte)});
     access(Access::Kind::ActivationRow, static_cast<int>(plane), row, row, true, at, at, machine.latency.MxmLoad);
@@ -387,6 +390,7 @@ void FlowShaper::fetch(stream::FetchOp op) {
   access(Access::Kind::Memory, objects.number(op.getObjectAttr()), op.getRow(), op.getRow() + count - 1, false, at, at + count - 1);
   for (auto [plane, row] : llvm::zip(op.getPlanes(), op.getRows())) {
     sched::Issue &load = addIssue({isa::UnitKind::MxmA, side, planeOfSide(plane)}, edge, Opcode::Activate, count);
+    load.half = sched::Half::Load;
     load.instruction.set(Field::Load, 1).set(Field::LoadRow, row).set(Field::LoadStep, count > 1);
     load.streamFields.push_back({Field::LoadStream, group, 0});
     access(Access::Kind::ActivationRow, static_cast<int>(plane), row, row + count - 1, true, edge, edge + count - 1, machine.latency.MxmLoad);
@@ -403,10 +407,9 @@ void FlowShaper::pass(stream::PassOp op) {
   Side side = sideOfPlane(op.getPlane());
   int plane = static_cast<int>(op.getPlane());
   Cycle arrival = machine.latency.MxmPlay;
-  addIssue({isa::UnitKind::MxmA, side, planeOfSide(plane)}, 0, Opcode::Activate)
-      .instruction.set(Field::Play, 1)
-      .set(Field::PlayRow, op.getRow())
-      .set(Field::Mask, allSuperlanes(machine));
+  sched::Issue &play = addIssue({isa::UnitKind::MxmA, side, planeOfSide(plane)}, 0, Opcode::Activate);
+  play.half = sched::Half::Play;
+  play.instruction.set(Field::Play, 1).set(Field::PlayRow, op.getRow()).set(Field::Mask, allSuperlanes(machine));
   addIssue({isa::UnitKind::MxmR, side, planeOfSide(plane)}, arrival, Opcode::Accumulate)
       .instruction.set(Field::Row, op.getAcc())
       .set(Field::AccMode, static_cast<int>(op.getAdd() ? isa::AccMode::Add : isa::AccMode::Overwrite));

@@ -4,6 +4,7 @@
 
 #include "MergeRuns.h"
 
+#include <algorithm>
 #include <optional>
 #include <span>
 
@@ -62,7 +63,34 @@ bool extend(TimedIssue &a, const TimedIssue &b, const isa::Machine &machine) {
   return true;
 }
 
+/// Copy j of a burst as an issue of its own.
+TimedIssue copyOf(const TimedIssue &issue, int j) {
+  TimedIssue copy = issue;
+  copy.cycle += j, copy.count = 1;
+  for (Stepped field : steppedFields(issue.instruction.opcode))
+    copy.instruction.set(field.row, issue.instruction.get(field.row) + j * issue.instruction.get(field.step)).set(field.step, 0);
+  return copy;
+}
+
 } // namespace
+
+void joinHalves(std::vector<TimedIssue> &issues) {
+  std::vector<TimedIssue> words;
+  for (const TimedIssue &issue : issues)
+    for (int j = 0; j < (issue.window == 1 ? issue.count : 1); ++j)
+      words.push_back(issue.window == 1 ? copyOf(issue, j) : issue);
+  std::stable_sort(words.begin(), words.end(), [](const TimedIssue &a, const TimedIssue &b) { return a.cycle < b.cycle; });
+  issues.clear();
+  for (const TimedIssue &word : words) {
+    if (issues.empty() || issues.back().cycle != word.cycle) {
+      issues.push_back(word);
+      continue;
+    }
+    for (const isa::FieldInfo &field : isa::info(word.instruction.opcode).fields)
+      if (std::int64_t value = word.instruction.get(field.field))
+        issues.back().instruction.set(field.field, value);
+  }
+}
 
 void mergeRuns(std::vector<TimedIssue> &issues, const isa::Machine &machine) {
   // The words a window repeats stay as they are.

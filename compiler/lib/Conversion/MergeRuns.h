@@ -1,4 +1,5 @@
-// Timed issues of one queue, and the joining of those that continue one another.
+// Timed issues of one queue, and the joining of those that continue one another
+// or share a word.
 #pragma once
 
 #include "lpu/isa/Instruction.h"
@@ -21,5 +22,8 @@ struct TimedIssue {
 /// Joins neighbours of which the later one goes on where the earlier one ends: next cycle, next rows, all else equal. What is
 /// dispatched when stays the same, in fewer words. `issues` is one queue's, sorted by cycle.
 void mergeRuns(std::vector<TimedIssue> &issues, const isa::Machine &machine);
+
+/// Makes one word of a load and a play or install of an MXM activation queue that are dispatched in the same cycle.
+void joinHalves(std::vector<TimedIssue> &issues);
 
 } // namespace lpu::compiler

@@ -9,6 +9,7 @@
 #include <boost/graph/topological_sort.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 
@@ -19,18 +20,22 @@ namespace {
 using Graph = boost::adjacency_list<boost::vecS, boost::vecS, boost::directedS, boost::no_property,
                                     boost::property<boost::edge_weight_t, Cycle>>;
 
-void addFlow(const isa::Machine &machine, const FlowShape &flow, std::vector<double> &queues, std::map<int, Cycle> &links,
-             double &alus, std::vector<double> &cuts) {
+/// Dispatches of every queue: of words that load or are whole, and of those that play or are whole.
+using QueueUse = std::vector<std::array<double, 2>>;
+
+void addFlow(const isa::Machine &machine, const FlowShape &flow, QueueUse &queues, std::map<int, Cycle> &links, double &alus,
+             std::vector<double> &cuts) {
   for (const Issue &issue : flow.issues) {
     // The first send waits for nothing, each other one for the interval, and the last vector has to arrive.
     if (issue.instruction.opcode == isa::Opcode::Send)
       links[issue.queue] += links.count(issue.queue) ? machine.c2cVectorInterval : machine.latency.C2cSend;
     // A windowed issue repeats the words before it too, which were counted once already.
     double copies = issue.window == 1 ? issue.count : 1 + (issue.count - 1.0) * issue.window;
-    if (issue.queue >= 0)
-      queues[issue.queue] += copies;
-    else
+    if (issue.queue < 0)
       alus += copies;
+    else
+      for (Half half : {Half::Load, Half::Play})
+        queues[issue.queue][half == Half::Play] += issue.half == Half::Whole || issue.half == half ? copies : 0;
   }
   int positions = 2 * machine.maxPosition() + 1;
   for (const Segment &segment : flow.segments)
@@ -61,7 +66,7 @@ std::vector<Cycle> longestPathToEnd(const Phase &phase, Paths paths) {
 
 Bounds boundPhase(const isa::Machine &machine, const Phase &phase) {
   std::vector<bool> hoisted = phase.hoistable();
-  std::vector<double> queues(isa::queueCount(machine), 0.0);
+  QueueUse queues(isa::queueCount(machine));
   std::vector<double> cuts(2 * (2 * machine.maxPosition() + 1), 0.0);
   std::map<int, Cycle> links; ///< cycles that sends keep a link's queue busy
   double alus = 0;
@@ -74,7 +79,7 @@ Bounds boundPhase(const isa::Machine &machine, const Phase &phase) {
       bounds.resource = whole, bounds.busiest = name;
   };
   for (std::size_t q = 0; q < queues.size(); ++q)
-    consider(queues[q], isa::queueName(isa::queueAt(machine, static_cast<int>(q))));
+    consider(std::max(queues[q][0], queues[q][1]), isa::queueName(isa::queueAt(machine, static_cast<int>(q))));
   for (auto [queue, cycles] : links)
     consider(static_cast<double>(cycles), isa::queueName(isa::queueAt(machine, queue)));
   consider(alus / machine.vxmAlus, "vxm");

@@ -16,9 +16,12 @@ Cycle slotsOf(const Issue &issue) { return lastCopy(issue) + 1; }
 } // namespace
 
 Reservations::Reservations(const isa::Machine &machine)
-    : machine(machine), queues(isa::queueCount(machine)), streams(2 * machine.streamsPerDirection),
+    : machine(machine), queues(isa::queueCount(machine)), playHalves(queues.size()), split(queues.size()), streams(2 * machine.streamsPerDirection),
       accumulators(machine.vxmAlus), results(machine.vxmAlus), tauOffset(4 * machine.maxPosition()),
-      vxmQueue(isa::queueNumber(machine, {isa::UnitKind::Vxm, isa::Side::East, 0})) {}
+      vxmQueue(isa::queueNumber(machine, {isa::UnitKind::Vxm, isa::Side::East, 0})) {
+  for (int queue = 0; queue < isa::queueCount(machine); ++queue)
+    split[queue] = isa::queueAt(machine, queue).unit == isa::UnitKind::MxmA;
+}
 
 bool Reservations::Bits::isFree(Cycle from, Cycle count) const {
   for (Cycle c = from; c < from + count;) {
@@ -73,7 +76,11 @@ std::uint32_t Reservations::positions(const Segment &segment) const {
 
 bool Reservations::queuesFree(const FlowShape &flow, Cycle start) const {
   return std::all_of(flow.issues.begin(), flow.issues.end(), [&](const Issue &issue) {
-    return issue.queue < 0 || queues[issue.queue].isFree(start + issue.at, slotsOf(issue));
+    if (issue.queue < 0)
+      return true;
+    Cycle from = start + issue.at, count = slotsOf(issue);
+    return (issue.half == Half::Play || queues[issue.queue].isFree(from, count)) &&
+           (issue.half == Half::Load || !split[issue.queue] || playHalves[issue.queue].isFree(from, count));
   });
 }
 
@@ -187,9 +194,12 @@ std::optional<Placement> Reservations::tryPlace(const FlowShape &flow, Cycle sta
       markStreams(flow, group, placement.streams[group], start, false);
     return std::nullopt;
   }
-  for (const Issue &issue : flow.issues)
-    if (issue.queue >= 0)
+  for (const Issue &issue : flow.issues) {
+    if (issue.queue >= 0 && issue.half != Half::Play)
       queues[issue.queue].assign(start + issue.at, slotsOf(issue), true);
+    if (issue.queue >= 0 && issue.half != Half::Load && split[issue.queue])
+      playHalves[issue.queue].assign(start + issue.at, slotsOf(issue), true);
+  }
   return placement;
 }
 

@@ -39,7 +39,9 @@ private:
   std::uint32_t positions(const Segment &segment) const;
 
   const isa::Machine &machine;
-  std::vector<Bits> queues;
+  std::vector<Bits> queues;     ///< slots of whole words, and the load halves of split ones
+  std::vector<Bits> playHalves; ///< the other halves
+  std::vector<bool> split;      ///< has halves: an MXM activation queue
   std::vector<std::vector<std::uint32_t>> streams; ///< [direction × 32 + stream][tau + offset]
   std::vector<std::vector<Span>> accumulators;     ///< per ALU
   std::vector<Bits> results; ///< per ALU: cycles in which a result becomes visible (operations differ in latency)

@@ -71,7 +71,10 @@ private:
     for (const Issue &issue : flow.issues) {
       int queue = issue.queue >= 0 ? issue.queue : vxm + placement.alus[issue.alu];
       Cycle from = placement.start + issue.at;
-      issues.push_back({queue, from, from + lastCopy(issue), &flow.label});
+      if (issue.half != Half::Play)
+        issues.push_back({queue, from, from + lastCopy(issue), &flow.label});
+      if (issue.half != Half::Load)
+        playHalves.push_back({queue, from, from + lastCopy(issue), &flow.label});
       if (issue.instruction.opcode == isa::Opcode::Send)
         sends.push_back({queue, from, from + machine.c2cVectorInterval - 1, &flow.label});
       if (issue.alu >= 0) {
@@ -100,8 +103,9 @@ private:
   }
 
   Fault checkIssues() {
-    if (Fault fault = overlap(issues, "queue"))
-      return fault;
+    for (std::vector<Span> *halves : {&issues, &playHalves})
+      if (Fault fault = overlap(*halves, "queue"))
+        return fault;
     if (Fault fault = overlap(sends, "link of queue"))
       return fault;
     if (Fault fault = overlap(results, "result of ALU"))
@@ -123,7 +127,7 @@ private:
   const isa::Machine &machine;
   const Problem &problem;
   const Solution &solution;
-  std::vector<Span> issues, sends, results, accumulators;
+  std::vector<Span> issues, playHalves, sends, results, accumulators; // a whole word is in both of the first two
   std::vector<Slot> slots;
 };
 

@@ -27,6 +27,9 @@ struct Segment {
   int count = 1;
 };
 
+/// What an issue takes of its queue's slot. A word of an MXM activation queue loads and plays (or installs), so two flows may share it.
+enum class Half : std::uint8_t { Whole, Load, Play };
+
 /// An instruction dispatched at `at`; `count` copies, `window` words apart (the
 /// copies repeat this issue and the window − 1 issues of the queue before it).
 struct Issue {
@@ -35,6 +38,7 @@ struct Issue {
   Cycle at = 0;
   int count = 1;
   int window = 1;
+  Half half = Half::Whole;
   isa::Instruction instruction;
   struct StreamField { isa::Field field; int group, byte; };
   struct AluField { isa::Field field; int alu; };
