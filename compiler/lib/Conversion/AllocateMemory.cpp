@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 using namespace mlir;
 
@@ -60,12 +61,17 @@ public:
   std::int64_t homeRows() const { return 2 * machine.memRowsPerBank * tileGroups / machine.mxmPlanesPerSide; }
 
   /// Divides the groups of four slices between the planes of a side, so that the two never load from the same: the even
-  /// plane has those up to where they hold `rows` rows of its tiles.
-  void divide(std::int64_t side, std::int64_t rows) {
-    std::int64_t room = 0, quad = 0;
-    while (quad < quads() - stream::kTilePieces && (quad < stream::kTilePieces || room < rows * stream::kTilePieces))
-      room += freeRows(side, quad++);
-    boundary[side] = quad;
+  /// plane has the inner ones. `rows` are those of each plane's tiles; both get room to spare.
+  void divide(std::int64_t side, std::int64_t evenRows, std::int64_t oddRows) {
+    remaining[2 * side] = evenRows, remaining[2 * side + 1] = oddRows;
+    std::int64_t most = std::numeric_limits<std::int64_t>::min(), inner = 0, all = 0;
+    for (std::int64_t quad = 0; quad < quads(); ++quad)
+      all += freeRows(side, quad);
+    for (std::int64_t quad = 0; quad < quads(); inner += freeRows(side, quad++)) {
+      std::int64_t spare = std::min(inner - evenRows * stream::kTilePieces, all - inner - oddRows * stream::kTilePieces);
+      if (quad >= stream::kTilePieces && quad + stream::kTilePieces <= quads() && spare > most)
+        most = spare, boundary[side] = quad;
+    }
   }
 
   /// A tile of a sweep. It stays on the groups of the one before for a while, which keeps instruction text short, and then
@@ -73,9 +79,12 @@ public:
   bool placeSwept(stream::ObjectOp object) {
     std::int64_t plane = *object.getPlane(), side = plane / 2, rows = object.getRows();
     Run &run = runs[plane];
-    bool stays = run.rows >= rows && llvm::all_of(run.groups, [&](std::int64_t quad) { return bankFor(side, quad, rows).has_value(); });
-    if (!stays && !choose(run, side, rows, plane % 2))
+    bool avoids = object.getHint() == stream::kTileKeepsClear && !mustMix(plane);
+    bool stays = run.rows >= rows && !(avoids && llvm::is_contained(run.groups, kVectorGroup)) &&
+                 llvm::all_of(run.groups, [&](std::int64_t quad) { return bankFor(side, quad, rows).has_value(); });
+    if (!stays && !choose(run, side, rows, plane % 2, avoids))
       return false;
+    remaining[plane] -= rows;
     run.rows -= rows;
     stream::Pieces pieces;
     for (auto [piece, quad] : llvm::zip(pieces, run.groups)) {
@@ -126,6 +135,8 @@ private:
     std::int64_t rows = 0;
   };
 
+  static constexpr std::int64_t kVectorGroup = 0;
+
   std::int64_t quads() const { return machine.memSlicesPerSide / stream::kPieceSlices; }
 
   /// The fill mark of a group is that of its fullest slice.
@@ -147,15 +158,27 @@ private:
     return std::nullopt;
   }
 
-  /// The emptiest groups of the plane's share; those of the other plane only when these are full.
-  bool choose(Run &run, std::int64_t side, std::int64_t rows, bool odd) {
+  /// Are the tiles to come so many that the last of them, and this is one, need room in the vectors' group?
+  bool mustMix(std::int64_t plane) {
+    std::int64_t side = plane / 2, first = plane % 2 ? boundary[side] : 0, end = plane % 2 ? quads() : boundary[side], room = 0;
+    for (std::int64_t quad = first; quad < end; ++quad)
+      room += quad == kVectorGroup ? 0 : freeRows(side, quad);
+    constexpr std::int64_t kFragments = 96; // rows lost at the ends of banks
+    return remaining[plane] <= stream::kTilePieces * remaining[plane] - room + kFragments;
+  }
+
+  /// The emptiest groups of the plane's share; those of the other plane only when these are full. The group in which the
+  /// flows of a sweep have their vectors comes last while they run, and first before.
+  bool choose(Run &run, std::int64_t side, std::int64_t rows, bool odd, bool avoids) {
     SmallVector<std::int64_t> candidates;
     for (std::int64_t quad = 0; quad < quads(); ++quad)
       if (bankFor(side, quad, rows))
         candidates.push_back(quad);
     if (candidates.size() < run.groups.size())
       return false;
-    auto key = [&](std::int64_t quad) { return std::pair((quad >= boundary[side]) != odd, -freeRows(side, quad)); };
+    auto key = [&](std::int64_t quad) {
+      return std::tuple((quad >= boundary[side]) != odd, quad != kVectorGroup ? 0 : avoids ? 1 : -1, -freeRows(side, quad));
+    };
     llvm::stable_sort(candidates, [&](std::int64_t a, std::int64_t b) { return key(a) < key(b); });
     std::copy_n(candidates.begin(), run.groups.size(), run.groups.begin());
     llvm::sort(run.groups);
@@ -166,6 +189,7 @@ private:
   const isa::Machine &machine;
   std::array<Run, 4> runs;
   std::array<std::int64_t, 2> boundary = {};
+  std::array<std::int64_t, 4> remaining = {}; ///< rows of tiles of sweeps to come, per plane
   std::vector<std::array<std::int64_t, 2>> used; ///< rows taken, per slice (east first) and bank
   int tileGroups, innerSlices;
   bool flip = false;
@@ -197,13 +221,13 @@ struct AllocateMemoryPass : impl::AllocateMemoryBase<AllocateMemoryPass> {
       wanted += static_cast<std::int64_t>(object.getPlanes()) * rows * machine->rowBytes();
       if (object.getPlane())
         tileRows[*object.getPlane()] += rows;
-      if (object.getPlane() && object.getHint() == 1)
+      if (object.getPlane() && object.getHint())
         sweptRows[*object.getPlane()] += rows;
     }
     Allocator allocator(*machine);
     bool overflow = *llvm::max_element(tileRows) > allocator.homeRows();
     for (auto object : module.getOps<stream::ObjectOp>())
-      (!object.getPlane() ? vectors : overflow && object.getHint() == 1 ? swept : tiles).push_back(object);
+      (!object.getPlane() ? vectors : overflow && object.getHint() ? swept : tiles).push_back(object);
     llvm::stable_sort(vectors, placedBefore);
     for (auto object : tiles)
       if (!allocator.placeTile(object))
@@ -212,7 +236,7 @@ struct AllocateMemoryPass : impl::AllocateMemoryBase<AllocateMemoryPass> {
       if (!allocator.placeVectors(object))
         return fail(object, *machine, wanted, allocator.freeRows());
     for (std::int64_t side = 0; side < 2; ++side)
-      allocator.divide(side, sweptRows[2 * side]);
+      allocator.divide(side, sweptRows[2 * side], sweptRows[2 * side + 1]);
     for (auto object : swept)
       if (!allocator.placeSwept(object))
         return fail(object, *machine, wanted, allocator.freeRows());

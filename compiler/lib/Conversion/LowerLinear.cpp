@@ -25,6 +25,9 @@ constexpr std::int64_t kSweptCycles = 256;
 /// Columns whose digits are fetched in one burst. Each burst interrupts the weight stream once.
 constexpr std::int64_t kFetchedTogether = 4;
 
+/// Output vectors of gate and up before the end of their tiles at which their consumers get at their memory undisturbed.
+constexpr std::int64_t kFinishedAhead = 4;
+
 std::int64_t widthOf(Value value) { return cast<RankedTensorType>(value.getType()).getDimSize(1); }
 
 std::int64_t weightsOf(llm::LinearOp linear) { return widthOf(linear.getInput()) * widthOf(linear.getResult()); }
@@ -88,7 +91,7 @@ void ProgramLowering::flushLinears(llvm::function_ref<void(std::int64_t)> finish
   Digits &input = digits[pendingInput];
   std::set<Operation *> counted;
   std::int64_t hint = 0;
-  swept = input.streamed || finished;
+  bool swept = input.streamed || finished;
   for (PendingLinear &linear : pending) {
     if (counted.insert(linear.op).second)
       weightBytes += weightsOf(linear.op);
@@ -112,6 +115,7 @@ void ProgramLowering::flushLinears(llvm::function_ref<void(std::int64_t)> finish
   }
   pending.clear();
   pendingInput = {};
+  tileHint = -1;
 }
 
 void ProgramLowering::fetchAll(Digits &input) {
@@ -132,7 +136,7 @@ void ProgramLowering::fetchDigits(const Digits &input, std::int64_t token, std::
 void ProgramLowering::passTile(PendingLinear &linear, const Layout &cols, std::int64_t n, std::int64_t k, std::int64_t plane,
                                std::int64_t high, llvm::function_ref<std::int64_t(std::int64_t)> lowRow) {
   Sums &out = *linear.sums;
-  emitTile(pool.weightTile(tensorOf(linear.op.getWeight()), linear.rows, n, cols, k, plane, swept), plane);
+  emitTile(pool.weightTile(tensorOf(linear.op.getWeight()), linear.rows, n, cols, k, plane, tileHint), plane);
   auto known = llvm::find_if(out.parts[n][0], [&](auto part) { return part.first == plane; });
   bool first = known == out.parts[n][0].end();
   std::int64_t accumulator = first ? nextAccumulator(plane, 2 * tokens) : known->second;
@@ -173,6 +177,7 @@ void ProgramLowering::passByOutputs(const Digits &input, llvm::function_ref<void
   for (PendingLinear &linear : pending)
     vectors = std::max(vectors, linear.rows.vectors());
   for (std::int64_t n = 0; n < vectors; ++n) {
+    tileHint = n < vectors - kFinishedAhead ? stream::kTileAnywhere : stream::kTileKeepsClear;
     for (PendingLinear &linear : pending)
       for (std::int64_t k = 0; n < linear.rows.vectors() && k < columns; ++k)
         passTile(linear, input.layout, n, k, dealPlane(linear.rows, n), input.high, [&](std::int64_t t) { return input.lowRow(t, k); });
@@ -182,6 +187,7 @@ void ProgramLowering::passByOutputs(const Digits &input, llvm::function_ref<void
 
 void ProgramLowering::passByInputs(const Digits &input) {
   // The input of gate and up keeps its rows until the last of its tiles; these columns take turns in the rows it left.
+  tileHint = stream::kTileKeepsClear;
   std::int64_t columns = input.layout.vectors(), room = (input.row == 0 ? machine.mxmActivationRows / 2 : machine.mxmActivationRows - input.row);
   std::int64_t together = std::clamp<std::int64_t>(room / (4 * tokens), 1, kFetchedTogether), each = 2 * tokens * together, turns = room / each;
   for (std::int64_t k0 = 0; k0 < columns; k0 += together) {

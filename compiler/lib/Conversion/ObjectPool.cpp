@@ -51,13 +51,13 @@ std::string ObjectPool::zero(const std::string &name, std::int64_t planes, std::
 }
 
 std::string ObjectPool::weightTile(const std::string &tensor, const Layout &rows, std::int64_t rowVector, const Layout &cols,
-                                   std::int64_t colVector, std::int64_t plane, bool swept) {
+                                   std::int64_t colVector, std::int64_t plane, std::int64_t hint) {
   std::string name = fmt::format("{}{}.tile.{}.{}", tensor, rows.swap ? ".swapped" : "", rowVector, colVector);
   auto content = builder.getDictionaryAttr({named("kind", "tile"), named("tensor", tensor),
                                             builder.getNamedAttr("rows", layoutAttr(rows)), named("row_vector", rowVector),
                                             builder.getNamedAttr("cols", layoutAttr(cols)), named("col_vector", colVector)});
   std::int64_t groups = (rows.lanesUsed(rowVector) + 15) / 16;
-  return object(name, "constant", 16, groups, swept ? 1 : -1, plane, content);
+  return object(name, "constant", 16, groups, hint, plane, content);
 }
 
 std::string ObjectPool::onesTile(std::int64_t plane) {

@@ -37,9 +37,9 @@ public:
   std::string output(const std::string &name, std::int64_t rows);
   std::string zero(const std::string &name, std::int64_t planes, std::int64_t rows, std::int64_t hint);
 
-  /// Tile (rowVector, colVector) of a weight: output elements by `rows`, input elements by `cols`. Tiles of sweeps may lie anywhere.
+  /// Tile (rowVector, colVector) of a weight: output elements by `rows`, input elements by `cols`. `hint` is that of stream.object.
   std::string weightTile(const std::string &tensor, const Layout &rows, std::int64_t rowVector, const Layout &cols,
-                         std::int64_t colVector, std::int64_t plane, bool swept);
+                         std::int64_t colVector, std::int64_t plane, std::int64_t hint);
   /// Tile of ones: every output row is the sum over all lanes. Per plane.
   std::string onesTile(std::int64_t plane);
   /// Block tile: every output row of a head is the sum over the head's lanes. Per plane.

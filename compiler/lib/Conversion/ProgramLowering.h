@@ -143,7 +143,7 @@ private:
   std::vector<PendingLinear> pending;
   mlir::Value pendingInput;
   std::vector<std::int64_t> accumulatorCursor;
-  bool swept = false; ///< the linears being flushed belong to a sweep
+  std::int64_t tileHint = -1; ///< of the tiles that come next
   std::vector<std::int64_t> planeLoad; ///< cycles of tiles dealt to each plane
   bool hasStepTables = false; ///< this step's rope rows and mask counters are written
   std::string residual; ///< object of the fp32 residual vectors

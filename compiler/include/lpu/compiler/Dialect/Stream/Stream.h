@@ -29,6 +29,9 @@ struct Place {
 Place placeOf(ObjectOp object);
 void setPlace(ObjectOp object, const Place &place);
 
+/// Hints of tiles: of a sweep, and of one during whose load vectors near VXM are in use.
+inline constexpr int64_t kTileAnywhere = 1, kTileKeepsClear = 2;
+
 /// A quarter of a tile: four slices of one stream position. Piece i brings rows 16·r + 4·i … + 3 of the tile.
 struct Piece {
   int64_t slice, bank, row;

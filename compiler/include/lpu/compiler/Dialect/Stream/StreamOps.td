@@ -12,7 +12,7 @@ def ObjectOp : Stream_Op<"object", [Symbol]> {
     `role` is `constant` (contents described by `content`), `zero` (KV cache), `scratch`, `input` or `output`.
     `hint` spreads objects over slice groups: objects that one flow reads together carry different hints.
     `plane` (tiles only) is the MXM plane that loads it; a tile with hint 1 belongs to a sweep and may lie among the
-    vectors near VXM. `place` = {side, slice, bank, row} is set by `stream-allocate-memory`; side 0 is east. A tile
+    vectors near VXM, one with hint 2 as well, but rather not in their innermost group. `place` = {side, slice, bank, row} is set by `stream-allocate-memory`; side 0 is east. A tile
     that is no block of 16 slices has also `pieces`: slice, bank and row of each of its four groups of four slices.
     ```mlir
     stream.object @x role("scratch") planes(4) rows(8) hint(0)
