@@ -15,10 +15,10 @@
 
 // Last effect: the last write at 118 + 2 = 120; + 3 superlanes.
 // Phases: 19 + 84 + 17 = 120, all of it critical path. weight_stream: 4096 bytes / (2 · 32 streams · 64 lanes) = 1.
-// Busiest queues: 1 word in phase one, 3 in two (mxm.e0.a: install, load, play), 4 in three (mem.e0; the 6 operations of
-// VXM may be spread over 16 ALUs): 1 + 3 + 4 + 3 superlanes = 11.
+// Busiest queues: 1 word in phase one, 2 in two (mxm.e0.a: install and play, with which the load may share a word), 4 in
+// three (mem.e0; the 6 operations of VXM may be spread over 16 ALUs): 1 + 2 + 4 + 3 superlanes = 10.
 // CHECK: lpu.program @p kind("decode") tokens(1) context(64) cycles(123)
-// CHECK-SAME: bounds({critical_path = 123 : i64, lower = 123 : i64, resource = 11 : i64, weight_stream = 1 : i64})
+// CHECK-SAME: bounds({critical_path = 123 : i64, lower = 123 : i64, resource = 10 : i64, weight_stream = 1 : i64})
 // CHECK: lpu.binding "a" direction("in") width(4) items(4) vectors(1) lanes(64) elements(1) side(0) slice(0) bank(0) row(0)
 // CHECK: lpu.binding "c" direction("out") width(4) items(2) vectors(1) lanes(64) elements(64) side(1) slice(0) bank(0) row(7)
 

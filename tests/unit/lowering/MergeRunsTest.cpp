@@ -75,5 +75,22 @@ TEST(MergeRuns, WeightRowsWrap) {
   EXPECT_EQ(dispatched(issues, Field::RowGroup, Field::RowStep, machine.superlanes), before);
 }
 
+TEST(JoinHalves, ALoadAndAPlayOfOneCycleBecomeOneWord) {
+  TimedIssue loads{10, 4, 1, {Opcode::Activate, {}}, "a"}, play{12, 1, 1, {Opcode::Activate, {}}, "a"};
+  loads.instruction.set(Field::Load, 1).set(Field::LoadRow, 5).set(Field::LoadStep, 1).set(Field::LoadStream, 3);
+  play.instruction.set(Field::Play, 1).set(Field::PlayRow, 7).set(Field::Mask, 15);
+  std::vector<TimedIssue> issues = {loads, play};
+  joinHalves(issues);
+  ASSERT_EQ(issues.size(), 4u);
+  for (int j = 0; j < 4; ++j) {
+    const isa::Instruction &word = issues[static_cast<std::size_t>(j)].instruction;
+    EXPECT_EQ(issues[static_cast<std::size_t>(j)].cycle, 10 + j);
+    EXPECT_EQ(word.get(Field::LoadRow), 5 + j);
+    EXPECT_EQ(word.get(Field::LoadStream), 3);
+    EXPECT_EQ(word.get(Field::Play), j == 2);
+    EXPECT_EQ(word.get(Field::PlayRow), j == 2 ? 7 : 0);
+  }
+}
+
 } // namespace
 } // namespace lpu::compiler

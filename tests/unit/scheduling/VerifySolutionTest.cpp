@@ -51,6 +51,32 @@ TEST_F(VerifySolution, Dependence) {
   expectFault("flow 1 starts at 1 but depends on flow 0: 0 + 2 = 2");
 }
 
+TEST_F(VerifySolution, HalvesOfAWord) {
+  for (Half half : {Half::Load, Half::Play, Half::Load}) {
+    Issue word = issue(machine, "mxm.e0.a", 0, isa::Opcode::Activate);
+    word.half = half;
+    add(flowOf(machine, "word", {word}));
+  }
+  schedule();
+  EXPECT_EQ(at(0).start, 0);
+  EXPECT_EQ(at(1).start, 0); // a load and a play are one word
+  EXPECT_EQ(at(2).start, 1); // two loads are not
+  at(2).start = 0;
+  expectFault("used twice at 0");
+}
+
+TEST_F(VerifySolution, AWholeWordLeavesNoHalf) {
+  for (Half half : {Half::Whole, Half::Play}) {
+    Issue word = issue(machine, "mxm.e0.a", 0, isa::Opcode::Activate);
+    word.half = half;
+    add(flowOf(machine, "word", {word}));
+  }
+  schedule();
+  EXPECT_EQ(at(1).start, 1);
+  at(1).start = 0;
+  expectFault("used twice at 0");
+}
+
 TEST_F(VerifySolution, StartBeforeThePhase) {
   add(flowOf(machine, "first", {read(machine, "mem.e0", 0)}));
   problem.phases.emplace_back();
