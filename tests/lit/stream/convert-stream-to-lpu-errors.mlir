@@ -128,3 +128,40 @@ stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
   }
 }
 func.func private @f()
+
+// -----
+
+// Links 0 to 5 stand east, the others west.
+stream.object @x role("input") planes(4) rows(1) place {side = 0 : i64, slice = 0 : i64, bank = 0 : i64, row = 0 : i64}
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "a" {
+    stream.flow repeat(1) {
+      // expected-error @+1 {{'stream.send' op sends east and west at once; a row leaves memory in one direction}}
+      stream.send @x[0] byte(0) links([5, 6])
+    }
+  }
+}
+
+// -----
+
+stream.object @x role("input") planes(4) rows(1) place {side = 0 : i64, slice = 0 : i64, bank = 0 : i64, row = 0 : i64}
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "a" {
+    stream.flow repeat(1) {
+      // expected-error @+1 {{'stream.send' op names link 11, machine 'small' has 11}}
+      stream.send @x[0] byte(0) links([11])
+    }
+  }
+}
+
+// -----
+
+stream.object @x role("scratch") planes(4) rows(1) place {side = 0 : i64, slice = 0 : i64, bank = 0 : i64, row = 0 : i64}
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "a" {
+    stream.flow repeat(1) {
+      // expected-error @+1 {{'stream.receive' op names link 12, machine 'small' has 11}}
+      stream.receive link(12) into [@x] row(0) byte(0)
+    }
+  }
+}

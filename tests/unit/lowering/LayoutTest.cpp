@@ -78,5 +78,52 @@ TEST(Layout, EveryElementHasExactlyOneLanePerHeadThatUsesIt) {
   }
 }
 
+TEST(Layout, APieceHoldsItsShardsElementsAndPadding) {
+  // 10 elements on 4 shards of 3: 0–2, 3–5, 6–8, 9 and two of padding.
+  Layout piece = Layout::plain(64, 3).pieceOf(10, 4);
+  EXPECT_EQ(piece.vectors(), 1);
+  EXPECT_EQ(piece.source(0, 0, 1), 3);
+  EXPECT_EQ(piece.source(0, 2, 2), 8);
+  EXPECT_EQ(piece.source(0, 0, 3), 9);
+  EXPECT_EQ(piece.source(0, 1, 3), -1);
+  EXPECT_EQ(piece.source(0, 3, 0), -1);
+}
+
+TEST(Layout, GatheredPiecesStartWithTheOwnOne) {
+  // Two vectors of 64 per piece; on shard 2 of 3 the pieces are those of shards 2, 0, 1.
+  Layout all = Layout::plain(64, 70).pieceOf(200, 3).gather();
+  EXPECT_EQ(all.vectors(), 6);
+  EXPECT_EQ(all.lanesUsed(3), 6);
+  EXPECT_EQ(all.source(0, 0, 2), 140);
+  EXPECT_EQ(all.source(2, 0, 2), 0);
+  EXPECT_EQ(all.source(3, 5, 2), 69);
+  EXPECT_EQ(all.source(4, 0, 2), 70);
+  // The last shard's piece ends at 199.
+  EXPECT_EQ(all.source(0, 59, 2), 199);
+  EXPECT_EQ(all.source(0, 60, 2), -1);
+}
+
+TEST(Layout, EveryShardHoldsEveryElementOnceWhenGathered) {
+  for (auto [heads, headDim, shards] : {std::tuple{6, 24, 4}, {8, 8, 8}, {5, 64, 2}}) {
+    std::int64_t held = (heads + shards - 1) / shards;
+    Layout all = Layout::heads(64, held, headDim).pieceOf(heads * headDim, shards).gather();
+    for (std::int64_t shard = 0; shard < shards; ++shard) {
+      std::map<std::int64_t, int> used;
+      for (std::int64_t vector = 0; vector < all.vectors(); ++vector)
+        for (std::int64_t lane = 0; lane < 64; ++lane)
+          if (std::int64_t element = all.source(vector, lane, shard); element >= 0)
+            ++used[element];
+      EXPECT_EQ(static_cast<int>(used.size()), heads * headDim) << "shard " << shard;
+    }
+  }
+}
+
+TEST(Layout, GroupedHeadsOfAPieceFindTheirSource) {
+  // Six query heads share two key heads; shard 1 of 3 has query heads 2 and 3, of key heads 0 and 1.
+  Layout keys = Layout::heads(64, 2, 8, 3).pieceOf(6 * 8, 3);
+  EXPECT_EQ(keys.source(0, 0, 1), 0);
+  EXPECT_EQ(keys.source(0, 8, 1), 8);
+}
+
 } // namespace
 } // namespace lpu::compiler

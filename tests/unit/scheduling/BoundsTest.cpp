@@ -150,5 +150,18 @@ TEST(Bounds, TheSecondLoadOfAPlaneIsCounted) {
   EXPECT_GE(bounds.criticalPath, 26);
 }
 
+TEST(Bounds, ALinkCarriesAVectorPerIntervalAndTheLastOneTravels) {
+  isa::Machine machine = small();
+  Phase phase;
+  for (int i = 0; i < 3; ++i)
+    phase.flows.push_back(flowOf(machine, "send", {issue(machine, "c2c.4", 0, isa::Opcode::Send)}));
+  // 2 · 24 + 216; receives between the sends cost nothing more.
+  phase.flows.push_back(flowOf(machine, "receive", {issue(machine, "c2c.4", 0, isa::Opcode::Receive)}));
+  Bounds bounds = boundPhase(machine, phase);
+  EXPECT_EQ(bounds.resource, 264);
+  EXPECT_EQ(bounds.busiest, "c2c.4");
+  EXPECT_EQ(bounds.criticalPath, 216);
+}
+
 } // namespace
 } // namespace lpu::compiler::sched

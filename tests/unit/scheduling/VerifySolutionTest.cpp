@@ -168,5 +168,17 @@ TEST_F(VerifySolution, Accumulator) {
   expectFault("accumulator of ALU 0 used twice at 5: 'a' until 9 and 'b'");
 }
 
+TEST_F(VerifySolution, Link) {
+  for (const char *label : {"first", "second"}) {
+    add(flowOf(machine, label, {issue(machine, "c2c.3", 0, isa::Opcode::Send)}));
+    problem.phases[0].flows.back().accesses = {{Access::Kind::LinkOut, 3, 0, 0, true, 0, machine.c2cVectorInterval - 1}};
+  }
+  schedule();
+  ASSERT_EQ(at(1).start, 24);
+  problem.phases[0].dependences.clear();
+  at(1).start = 23;
+  expectFault("used twice at 23: 'first' until 23 and 'second'");
+}
+
 } // namespace
 } // namespace lpu::compiler::sched
