@@ -4,6 +4,7 @@
 #include "AssemblyLine.h"
 #include "lpu/isa/Assembler.h"
 
+#include <algorithm>
 #include <set>
 #include <unordered_map>
 
@@ -42,6 +43,10 @@ private:
   std::unordered_map<std::string, std::uint16_t> labelNumbers;
   std::set<QueueId> queues;
   std::size_t regionRow = 0; ///< rows of the last Constant region already given
+  std::set<std::size_t> given; ///< steps the class above has a program for
+
+  std::string stepName() { return file.steps[static_cast<std::size_t>(step - chipClass().programs.data())].name; }
+  ChipClass &chipClass() { return file.classes.back(); }
 
   static Error fail(std::string message) { return Error{"", std::move(message)}; }
 
@@ -61,6 +66,10 @@ private:
       return instruction(scan.remainder());
     const std::string_view name = scan.word();
     if (name == ".step") return beginStep(scan);
+    if (name == ".class") return beginClass(scan);
+    if (name == ".program") return beginProgram(scan);
+    if (name == ".chip") return chip(scan);
+    if (name == ".wire") return wire(scan);
     if (name == ".region") return region(scan);
     if (name == ".row") return row(scan);
     if (name == ".map") return map(scan);
@@ -71,7 +80,7 @@ private:
     if (!inStep.contains(name))
       return fail("unknown directive '" + std::string(name) + "'; `lpu-as --help` lists them");
     if (!step)
-      return fail(std::string(name) + " stands before the first .step; open a step first");
+      return fail(std::string(name) + " stands before the first " + (file.hasClasses ? ".program of its class; open one first" : ".step; open a step first"));
     if (name == ".bounds") return bounds(scan);
     if (name == ".utilization") return utilization(scan);
     if (name == ".input") return binding(scan, step->inputs);
@@ -114,6 +123,8 @@ private:
   }
 
   Status beginStep(LineScanner &scan) {
+    if (file.hasClasses)
+      return fail(".step stands after a .class; declare all steps before the first class");
     finishStep();
     SystemStep next;
     next.predictedCycles = -1;
@@ -131,12 +142,118 @@ private:
     if (kind != "decode" && kind != "prefill")
       return fail("kind '" + kind + "' of .step is neither prefill nor decode");
     next.kind = kind == "prefill" ? StepKind::Prefill : StepKind::Decode;
-    step = &file.chip.programs.emplace_back();
-    step->predictedCycles = next.predictedCycles;
+    StepProgram &program = chipClass().programs.emplace_back();
+    program.predictedCycles = next.predictedCycles;
     file.steps.push_back(std::move(next));
+    open(program);
+    return Ok{};
+  }
+
+  /// What follows belongs to this program.
+  void open(StepProgram &program) {
+    step = &program;
     queue = nullptr;
     labelNumbers.clear();
     queues.clear();
+  }
+
+  Status beginClass(LineScanner &scan) {
+    finishStep();
+    ChipClass next;
+    if (!scan.quoted(next.name))
+      return fail(".class needs a quoted name, e.g. .class \"layers\"");
+    Keys keys(scan);
+    keys.take("layers", next.layerCount);
+    if (const Status s = keys.finish(".class"); !s)
+      return s;
+    if (!file.hasClasses) {
+      const auto written = [](const StepProgram &p) { return !p.queues.empty() || !p.inputs.empty() || !p.outputs.empty(); };
+      if (!chipClass().regions.empty() || !chipClass().sxmMaps.empty() || std::ranges::any_of(chipClass().programs, written))
+        return fail(".class stands after memory, maps or queues; put these below a .class");
+      file.classes.clear(), file.images.clear();
+      file.hasClasses = true;
+    }
+    for (const ChipClass &other : file.classes)
+      if (other.name == next.name)
+        return fail("class " + quote(next.name) + " appears twice");
+    next.programs.resize(file.steps.size());
+    file.classes.push_back(std::move(next));
+    file.images.emplace_back();
+    given.clear();
+    step = nullptr, queue = nullptr;
+    return Ok{};
+  }
+
+  Status beginProgram(LineScanner &scan) {
+    finishStep();
+    std::string name;
+    if (!scan.quoted(name))
+      return fail(".program needs the quoted name of a step, e.g. .program \"decode\"");
+    if (!file.hasClasses)
+      return fail(".program belongs below a .class; a file for one chip has .step alone");
+    Cycle predicted = -1;
+    Keys keys(scan);
+    keys.take("predicted", predicted);
+    if (const Status s = keys.finish(".program"); !s)
+      return s;
+    for (std::size_t i = 0; i < file.steps.size(); ++i)
+      if (file.steps[i].name == name && given.insert(i).second) { // of equal names the next
+        open(chipClass().programs[i]);
+        step->predictedCycles = predicted;
+        return Ok{};
+      }
+    return fail("no .step " + quote(name) + " is left for class " + quote(chipClass().name));
+  }
+
+  Status chip(LineScanner &scan) {
+    std::string name, starts;
+    if (!scan.quoted(name))
+      return fail(".chip needs the quoted name of its class, e.g. .chip \"layers\" start=0,40");
+    Chip next;
+    Keys keys(scan);
+    keys.take("start", starts);
+    keys.take("stage", next.stage);
+    keys.take("shard", next.shard);
+    keys.take("firstlayer", next.firstLayer);
+    if (const Status s = keys.finish(".chip"); !s)
+      return s;
+    const auto found = std::ranges::find(file.classes, name, &ChipClass::name);
+    if (!file.hasClasses || found == file.classes.end())
+      return fail("no .class " + quote(name) + " stands above");
+    next.chipClass = static_cast<std::uint16_t>(found - file.classes.begin());
+    next.start.assign(file.steps.size(), 0);
+    if (!starts.empty() && !startCycles(starts, next.start))
+      return fail("start needs one cycle from 0 on for each of the " + std::to_string(file.steps.size()) +
+                  " steps, separated by commas");
+    if (file.chips.size() > 0xffff)
+      return fail("a system has at most 65536 chips");
+    file.chips.push_back(std::move(next));
+    return Ok{};
+  }
+
+  static bool startCycles(std::string_view text, std::vector<Cycle> &out) {
+    for (Cycle &cycle : out) {
+      const std::size_t comma = std::min(text.find(','), text.size());
+      if (!LineScanner::integer(text.substr(0, comma), cycle) || cycle < 0)
+        return false;
+      text.remove_prefix(std::min(comma + 1, text.size()));
+    }
+    return text.empty();
+  }
+
+  Status wire(LineScanner &scan) {
+    Wire w;
+    if (!scan.number(w.chipA) || !scan.number(w.linkA) || !scan.number(w.chipB) || !scan.number(w.linkB) || !scan.atEnd())
+      return fail(".wire needs a chip and its link, twice, e.g. .wire 0 1 1 6");
+    if (w.chipA >= file.chips.size() || w.chipB >= file.chips.size())
+      return fail("the .chips above are numbered 0 to " + std::to_string(static_cast<int>(file.chips.size()) - 1));
+    return addWire(w);
+  }
+
+  Status addWire(const Wire &w) {
+    if (w.linkA >= machine.c2cLinks || w.linkB >= machine.c2cLinks)
+      return fail("machine " + machine.name + " has links 0 to " + std::to_string(machine.c2cLinks - 1));
+    file.wires.push_back(w);
     return Ok{};
   }
 
@@ -227,7 +344,7 @@ private:
     if (!scan.atEnd())
       return fail(".queue takes one name");
     if (!queues.insert(*id).second)
-      return fail("queue " + name + " appears twice in step " + quote(file.steps.back().name) + "; join its parts");
+      return fail("queue " + name + " appears twice in step " + quote(stepName()) + "; join its parts");
     step->queues.push_back(QueueCode{*id, {}, {}});
     queue = &step->queues.back();
     label = 0;
@@ -267,19 +384,19 @@ private:
                   std::to_string(machine.memSlicesPerSide) + " slices, " + std::to_string(machine.memRowsPerBank) +
                   " rows per bank)");
     if (r.kind == Kind::Constant) {
-      r.imageOffset = file.image.size();
-      file.image.resize(file.image.size() + std::size_t{r.rows} * r.slices * machine.rowBytes());
+      r.imageOffset = file.images.back().size();
+      file.images.back().resize(file.images.back().size() + std::size_t{r.rows} * r.slices * machine.rowBytes());
     }
     regionRow = 0;
-    file.chip.regions.push_back(std::move(r));
+    chipClass().regions.push_back(std::move(r));
     return Ok{};
   }
 
   /// The next row of the constant region above; a short row repeats its bytes.
   Status row(LineScanner &scan) {
-    if (file.chip.regions.empty() || file.chip.regions.back().kind != Region::Kind::Constant)
+    if (chipClass().regions.empty() || chipClass().regions.back().kind != Region::Kind::Constant)
       return fail(".row belongs below a .region of kind=constant");
-    const Region &r = file.chip.regions.back();
+    const Region &r = chipClass().regions.back();
     Result<std::vector<std::uint8_t>> bytes = scan.hexBytes();
     if (!bytes)
       return bytes.error();
@@ -289,7 +406,7 @@ private:
     if (regionRow >= std::size_t{r.rows} * r.slices)
       return fail("region " + quote(r.name) + " has only " + std::to_string(std::size_t{r.rows} * r.slices) + " rows");
     for (std::size_t i = 0; i < rowBytes; ++i)
-      file.image[r.imageOffset + regionRow * rowBytes + i] = (*bytes)[i % bytes->size()];
+      file.images.back()[r.imageOffset + regionRow * rowBytes + i] = (*bytes)[i % bytes->size()];
     ++regionRow;
     return Ok{};
   }
@@ -306,7 +423,7 @@ private:
     for (const int lane : *lanes)
       if (lane < -1 || lane >= machine.lanes())
         return fail(".map lane " + std::to_string(lane) + " is outside of -1 to " + std::to_string(machine.lanes() - 1));
-    file.chip.sxmMaps.push_back(std::move(*lanes));
+    chipClass().sxmMaps.push_back(std::move(*lanes));
     return Ok{};
   }
 
@@ -315,10 +432,7 @@ private:
     std::uint8_t a = 0, b = 0;
     if (!scan.number(a) || !scan.number(b) || !scan.atEnd())
       return fail(".loopback needs two link numbers, e.g. .loopback 0 1");
-    if (a >= machine.c2cLinks || b >= machine.c2cLinks)
-      return fail("machine " + machine.name + " has links 0 to " + std::to_string(machine.c2cLinks - 1));
-    file.wires.push_back({0, a, 0, b});
-    return Ok{};
+    return addWire({0, a, 0, b});
   }
 
   Status fetchedCode(LineScanner &scan) {

@@ -2,6 +2,7 @@
 // defaults are left out only where the parser restores the same value.
 #include "lpu/isa/Assembler.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstdio>
 #include <map>
@@ -141,18 +142,57 @@ private:
   }
 };
 
+void writeProgram(std::string &out, const StepProgram &step) {
+  writeHead(out, step);
+  QueueWriter writer(out, step);
+  for (const QueueCode &code : step.queues)
+    writer.run(code);
+}
+
+/// Steps first, then the programs of each class, then chips and wires.
+void writeSystem(std::string &out, const Program &program) {
+  out += '\n';
+  for (const SystemStep &step : program.steps)
+    writeStep(out, step);
+  for (const ChipClass &chipClass : program.classes) {
+    out.append("\n.class ").append(quote(chipClass.name));
+    pair(out, "layers", std::int64_t{chipClass.layerCount});
+    out += '\n';
+    for (std::size_t i = 0; i < program.steps.size(); ++i) {
+      out.append("\n.program ").append(quote(program.steps[i].name));
+      pair(out, "predicted", chipClass.programs[i].predictedCycles);
+      out += '\n';
+      writeProgram(out, chipClass.programs[i]);
+    }
+  }
+  out += '\n';
+  for (const Chip &chip : program.chips) {
+    out.append(".chip ").append(quote(program.classes[chip.chipClass].name));
+    for (std::size_t i = 0; i < chip.start.size(); ++i)
+      out.append(i == 0 ? " start=" : ",").append(std::to_string(chip.start[i]));
+    pair(out, "stage", std::int64_t{chip.stage});
+    pair(out, "shard", std::int64_t{chip.shard});
+    pair(out, "firstlayer", std::int64_t{chip.firstLayer});
+    out += '\n';
+  }
+  for (const Wire &w : program.wires)
+    out.append(".wire " + std::to_string(w.chipA) + " " + std::to_string(w.linkA) + " " + std::to_string(w.chipB) + " " +
+               std::to_string(w.linkB) + "\n");
+}
+
 } // namespace
 
 std::string writeAssembly(const Program &program) {
   std::string out = "# lpu assembly, machine " + program.machine.name + "; see docs/isa.md\n";
+  const bool late = std::ranges::any_of(program.chips[0].start, [](Cycle start) { return start != 0; });
+  if (program.classes.size() > 1 || program.chips.size() > 1 || late) {
+    writeSystem(out, program);
+    return out;
+  }
   for (std::size_t i = 0; i < program.steps.size(); ++i) {
-    const StepProgram &step = program.classes[0].programs[i];
     out += '\n';
     writeStep(out, program.steps[i]);
-    writeHead(out, step);
-    QueueWriter writer(out, step);
-    for (const QueueCode &code : step.queues)
-      writer.run(code);
+    writeProgram(out, program.classes[0].programs[i]);
   }
   return out;
 }

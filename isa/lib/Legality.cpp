@@ -11,7 +11,8 @@
 namespace lpu::isa {
 
 std::string Finding::str() const {
-  return category + " at cycle " + std::to_string(cycle) + ", " + queueName(queue) + ": " + instruction + ": " + detail;
+  return category + " at cycle " + std::to_string(cycle) + (chip ? ", chip " + std::to_string(*chip) : "") + ", " +
+         queueName(queue) + ": " + instruction + ": " + detail;
 }
 
 namespace legality {
@@ -30,7 +31,7 @@ public:
       : program(p), machine(p.machine), chip(p.classes[classNumber]), step(chip.programs[stepNumber]),
         name(p.steps[stepNumber].name), options(o), expansion(expand(machine, step, o)),
         findings(machine, o, report.findings), streams(machine, findings), memory(machine, chip, step, findings),
-        alus(machine, streams, findings), links(p, classNumber, streams, findings),
+        alus(machine, streams, findings), links(machine, streams, findings, report.links),
         planes(static_cast<std::size_t>(2 * machine.mxmPlanesPerSide), Plane(machine, streams, findings)) {}
 
   LegalityReport run() {
@@ -42,11 +43,10 @@ public:
       if (const Cycle latency = effectLatency(machine, instruction); latency >= 0)
         last = std::max(last, d.cycle + latency);
       if (known && !findings.full())
-        dispatch({d.cycle, step.queues[d.queue].queue, positions[d.queue], &instruction, d.reissue});
+        dispatch({d.cycle, step.queues[d.queue].queue, positions[d.queue], &instruction, d.reissue}, d);
     }
     for (Plane &plane : planes)
       plane.finish();
-    links.finish();
     if (!program.residentCode)
       checkFetch();
     report.dispatches = expansion.dispatches.size();
@@ -92,7 +92,7 @@ private:
     return true;
   }
 
-  void dispatch(const Site &site) {
+  void dispatch(const Site &site, const Dispatch &d) {
     const Opcode opcode = site.instruction->opcode;
     if (!accepts(site.queue.unit, opcode))
       return findings.add("illegal-encoding", site, "this queue does not take the instruction");
@@ -110,8 +110,8 @@ private:
     case Opcode::LoadWeights: return plane(site).loadWeights(site);
     case Opcode::Activate: return plane(site).activate(site);
     case Opcode::Accumulate: return plane(site).accumulate(site);
-    case Opcode::Send: return links.send(site);
-    case Opcode::Receive: return links.receive(site);
+    case Opcode::Send: return links.send(site, d);
+    case Opcode::Receive: return links.receive(site, d);
     case Opcode::Deskew: return;
     default: return sxm(site);
     }

@@ -131,28 +131,20 @@ private:
   void lose(const Sum &sum);
 };
 
-/// C2C links (T7). Vectors are followed where a link leads back to the same chip.
+/// The chip's ends of its C2C links (T7): spacing of sends, and what to check with
+/// the chips at the other ends.
 class Links {
 public:
-  Links(const Program &program, std::size_t chipClass, Streams &streams, Findings &findings);
-  void send(const Site &site);
-  void receive(const Site &site);
-  void finish();
+  Links(const Machine &machine, Streams &streams, Findings &findings, std::vector<LinkUse> &uses);
+  void send(const Site &site, const Dispatch &dispatch);
+  void receive(const Site &site, const Dispatch &dispatch);
 
 private:
-  struct Link {
-    bool wired = false;
-    std::optional<int> peer; ///< the other end, when it is on this chip
-    std::optional<Cycle> lastSend;
-    std::vector<Cycle> arrivals, pops;
-    Site lastArrival;
-  };
   const Machine &machine;
   Streams &streams;
   Findings &findings;
-  std::vector<Link> links;
-
-  Link *connected(const Site &site);
+  std::vector<LinkUse> &uses;
+  std::vector<std::optional<Cycle>> lastSends; ///< per link
 };
 
 } // namespace lpu::isa::legality

@@ -1,5 +1,5 @@
-// VXM (T4) and C2C (T7): results that exist in exactly one cycle, and links
-// with spacing, order and a bounded number of waiting vectors.
+// VXM (T4) and the chip's side of C2C (T7): results that exist in exactly one
+// cycle, and links with their spacing.
 #include "LegalityCheck.h"
 
 #include <algorithm>
@@ -69,72 +69,24 @@ void Alus::dispatch(const Site &site) {
                 widthBytes(site.get(Field::OutWidth)), done);
 }
 
-Links::Links(const Program &program, std::size_t chipClass, Streams &s, Findings &f)
-    : machine(program.machine), streams(s), findings(f), links(static_cast<std::size_t>(machine.c2cLinks)) {
-  for (const Wire &w : program.wires) {
-    const bool loop = w.chipA == w.chipB;
-    if (program.chips[w.chipA].chipClass == chipClass)
-      links[w.linkA] = {true, loop ? std::optional<int>(w.linkB) : std::nullopt, {}, {}, {}, {}};
-    if (program.chips[w.chipB].chipClass == chipClass)
-      links[w.linkB] = {true, loop ? std::optional<int>(w.linkA) : std::nullopt, {}, {}, {}, {}};
-  }
-}
+Links::Links(const Machine &m, Streams &s, Findings &f, std::vector<LinkUse> &u)
+    : machine(m), streams(s), findings(f), uses(u), lastSends(static_cast<std::size_t>(m.c2cLinks)) {}
 
-Links::Link *Links::connected(const Site &site) {
-  Link &link = links[site.queue.index];
-  if (!link.wired)
-    findings.add("link-unconnected", site, "nothing is attached to link " + std::to_string(site.queue.index));
-  return link.wired ? &link : nullptr;
-}
-
-void Links::send(const Site &site) {
+void Links::send(const Site &site, const Dispatch &dispatch) {
   streams.sample(site, static_cast<Direction>(site.get(Field::Dir)), site.get(Field::Stream), 1);
-  Link *link = connected(site);
-  if (!link)
-    return;
-  if (link->lastSend && site.t < *link->lastSend + machine.c2cVectorInterval)
+  std::optional<Cycle> &last = lastSends[site.queue.index];
+  if (last && site.t < *last + machine.c2cVectorInterval)
     findings.add("link-busy", site,
-                 "the last send was at " + std::to_string(*link->lastSend) + ", the next may be at " +
-                     std::to_string(*link->lastSend + machine.c2cVectorInterval));
-  link->lastSend = site.t;
-  if (!link->peer)
-    return;
-  Link &peer = links[static_cast<std::size_t>(*link->peer)];
-  peer.arrivals.push_back(site.t + machine.latency.C2cSend);
-  peer.lastArrival = site;
+                 "the last send was at " + std::to_string(*last) + ", the next may be at " +
+                     std::to_string(*last + machine.c2cVectorInterval));
+  last = site.t;
+  uses.push_back({dispatch, static_cast<std::uint8_t>(site.queue.index), true});
 }
 
-void Links::receive(const Site &site) {
-  Link *link = connected(site);
-  if (!link)
-    return;
-  const std::size_t next = link->pops.size();
-  if (link->peer && (next >= link->arrivals.size() || link->arrivals[next] > site.t))
-    return findings.add("link-empty", site,
-                        next < link->arrivals.size()
-                            ? "the next vector arrives at " + std::to_string(link->arrivals[next])
-                            : "no vector is under way");
-  link->pops.push_back(site.t);
+void Links::receive(const Site &site, const Dispatch &dispatch) {
+  uses.push_back({dispatch, static_cast<std::uint8_t>(site.queue.index), false});
   streams.drive(site, static_cast<Direction>(site.get(Field::Dir)), site.get(Field::Stream), 1,
                 site.t + machine.latency.C2cReceive);
-}
-
-/// A vector waits from its arrival until it is popped; a pop in the cycle of an
-/// arrival makes room for it.
-void Links::finish() {
-  for (Link &link : links) {
-    std::size_t popped = 0;
-    for (std::size_t i = 0; i < link.arrivals.size(); ++i) {
-      while (popped < link.pops.size() && link.pops[popped] <= link.arrivals[i])
-        ++popped;
-      if (i + 1 - popped <= static_cast<std::size_t>(machine.c2cFifoVectors))
-        continue;
-      findings.add("link-overflow", link.lastArrival,
-                   std::to_string(i + 1 - popped) + " vectors wait at cycle " + std::to_string(link.arrivals[i]) +
-                       ", there is room for " + std::to_string(machine.c2cFifoVectors));
-      break;
-    }
-  }
 }
 
 } // namespace lpu::isa::legality

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace lpu::tools {
 
@@ -63,9 +64,16 @@ void printSteps(const Program &program, const ChipClass &chip) {
   }
 }
 
-void printStep(const Program &program, const std::string &name, const StepProgram &step) {
+/// What a program is called: of one class alone its step, else the class too.
+std::string title(const Program &program, std::size_t chipClass, std::size_t step) {
+  const std::string name = "step " + quote(program.steps[step].name);
+  return program.classes.size() == 1 ? name : "class " + quote(program.classes[chipClass].name) + ", " + name;
+}
+
+void printStep(const Program &program, std::size_t chipClass, std::size_t number) {
+  const StepProgram &step = program.classes[chipClass].programs[number];
   const Expansion expansion = expand(program.machine, step);
-  fmt::print("step {}: {} dispatches, claims {} cycles\n{:>8}  {:<9}  {}\n", quote(name),
+  fmt::print("{}: {} dispatches, claims {} cycles\n{:>8}  {:<9}  {}\n", title(program, chipClass, number),
              expansion.dispatches.size(), step.predictedCycles, "cycle", "queue", "instruction");
   for (const Finding &finding : expansion.findings)
     fmt::print("# {}\n", finding.str());
@@ -80,6 +88,29 @@ void printStep(const Program &program, const std::string &name, const StepProgra
       fmt::print("  # {}", step.labels[label]);
     fmt::print("\n");
   }
+}
+
+/// Chips of several classes, or several chips of one; equal lines once.
+void printChips(const Program &program) {
+  fmt::print("\n{:<20}  {:>6}  {:>7}  {:>11}  {}\n", "chip class", "chips", "layers", "image", "starts of its first chip");
+  for (std::size_t c = 0; c < program.classes.size(); ++c) {
+    const auto own = [&](const Chip &chip) { return chip.chipClass == c; };
+    const auto first = std::ranges::find_if(program.chips, own);
+    fmt::print("{:<20}  {:>6}  {:>7}  {:>11}  {}\n", program.classes[c].name, std::ranges::count_if(program.chips, own),
+               program.classes[c].layerCount, program.classes[c].imageBytes,
+               first == program.chips.end() ? "" : fmt::format("{}", fmt::join(first->start, ", ")));
+  }
+  fmt::print("\n{:<20}  {:<7}  {:>6}  {:>7}  {:>6}  {:>10}\n", "system step", "kind", "tokens", "context", "users", "predicted");
+  for (const SystemStep &s : program.steps)
+    fmt::print("{:<20}  {:<7}  {:>6}  {:>7}  {:>6}  {:>10}\n", s.name, s.kind == StepKind::Prefill ? "prefill" : "decode",
+               s.tokens, s.context, s.users, s.predictedCycles);
+}
+
+template <typename Range, typename Name> std::string namesOf(const Range &range, Name name) {
+  std::string names;
+  for (const auto &item : range)
+    names += (names.empty() ? "" : ", ") + name(item);
+  return names.empty() ? "none" : names;
 }
 
 } // namespace
@@ -97,39 +128,56 @@ void printSummary(const Program &program, const std::string &path) {
              program.residentCode ? "resident in the queues" : "fetched by ifetch",
              program.tokenizer.model.empty() ? "none" : program.tokenizer.model, program.tokenizer.tokens.size(),
              program.classes[0].sxmMaps.size(), program.image.size());
+  const bool several = program.chips.size() > 1 || program.classes.size() > 1;
+  if (several) {
+    fmt::print("system   {} chips, tp {}, pp {}, topology {}, {} wires{}\n", program.chips.size(), program.tp, program.pp,
+               program.topology.empty() ? "-" : program.topology, program.wires.size(),
+               program.hasWeights ? "" : ", without weights");
+    printChips(program);
+  }
   for (const ChipClass &chip : program.classes) {
+    if (several)
+      fmt::print("\nclass {}\n", quote(chip.name));
     printRegions(program.machine, chip);
     printSteps(program, chip);
   }
 }
 
-Status printSchedule(const Program &program, const std::optional<std::string> &name) {
-  bool found = false;
-  for (std::size_t i = 0; i < program.steps.size(); ++i) {
-    if (name && program.steps[i].name != *name)
-      continue;
-    found = true;
-    printStep(program, program.steps[i].name, program.classes[0].programs[i]);
-  }
-  if (!found && name) {
-    std::string names;
-    for (const SystemStep &step : program.steps)
-      names += (names.empty() ? "" : ", ") + step.name;
-    return Error{"", "no step is called '" + *name + "'; the program has " + (names.empty() ? "none" : names)};
-  }
+Status printSchedule(const Program &program, const std::optional<std::string> &step,
+                     const std::optional<std::string> &chipClass) {
+  if (step && std::ranges::find(program.steps, *step, &SystemStep::name) == program.steps.end())
+    return Error{"", "no step is called '" + *step + "'; the program has " +
+                         namesOf(program.steps, [](const SystemStep &s) { return s.name; })};
+  if (chipClass && std::ranges::find(program.classes, *chipClass, &ChipClass::name) == program.classes.end())
+    return Error{"", "no chip class is called '" + *chipClass + "'; the program has " +
+                         namesOf(program.classes, [](const ChipClass &c) { return c.name; })};
+  for (std::size_t c = 0; c < program.classes.size(); ++c)
+    for (std::size_t i = 0; i < program.steps.size(); ++i)
+      if ((!step || program.steps[i].name == *step) && (!chipClass || program.classes[c].name == *chipClass))
+        printStep(program, c, i);
   return Ok{};
 }
 
 bool printFindings(const Program &program, const std::string &path) {
   std::size_t count = 0;
   for (std::size_t i = 0; i < program.steps.size(); ++i) {
-    const std::string name = quote(program.steps[i].name);
-    const LegalityReport report = checkLegality(program, 0, i);
-    for (const Finding &finding : report.findings)
-      fmt::print("{}: step {}: {}\n", path, name, finding.str());
-    count += report.findings.size();
-    fmt::print("{}: step {}: {} dispatches, {} cycles, {} findings\n", path, name, report.dispatches, report.length,
-               report.findings.size());
+    const SystemLegality report = checkSystem(program, i);
+    const auto show = [&](const std::string &where, const std::vector<Finding> &findings) {
+      for (const Finding &finding : findings)
+        fmt::print("{}: {}: {}\n", path, where, finding.str());
+      count += findings.size();
+    };
+    for (std::size_t c = 0; c < program.classes.size(); ++c) {
+      const LegalityReport &own = report.classes[c];
+      show(title(program, c, i), own.findings);
+      fmt::print("{}: {}: {} dispatches, {} cycles, {} findings\n", path, title(program, c, i), own.dispatches, own.length,
+                 own.findings.size());
+    }
+    const std::string step = "step " + quote(program.steps[i].name);
+    show(step, report.findings);
+    if (program.chips.size() > 1)
+      fmt::print("{}: {}: {} chips, {} cycles, {} findings between them\n", path, step, program.chips.size(), report.length,
+                 report.findings.size());
   }
   if (count > 0)
     fmt::print(stderr, "{}: error: the program is not legal: {} findings, listed on standard output; compile or assemble it anew\n", path, count);

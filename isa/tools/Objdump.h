@@ -12,8 +12,10 @@ namespace lpu::tools {
 /// Machine, model, memory regions and steps with their counts and cycles.
 void printSummary(const isa::Program &program, const std::string &path);
 
-/// Timed listing of one step, or of all: cycle, queue, instruction, label.
-Status printSchedule(const isa::Program &program, const std::optional<std::string> &step);
+/// Timed listing of one step, or of all, of one chip class, or of all: cycle (of
+/// the class's own time), queue, instruction, label.
+Status printSchedule(const isa::Program &program, const std::optional<std::string> &step,
+                     const std::optional<std::string> &chipClass);
 
 /// Findings of the legality checker; false when there are any.
 bool printFindings(const isa::Program &program, const std::string &path);

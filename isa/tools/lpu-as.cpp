@@ -19,11 +19,19 @@ The file, line by line ('#' starts a comment):
   MNEMONIC field=value   an instruction; fields not given are 0; docs/isa.md lists them.
       streams: rdstream=w3 (direction and number); VXM operands: a=e4:4 (stream, bytes),
       a=alu3, a=imm with imm=0x3f800000 or imm=1.5f, a=acc; result: out=w8:4; waiting: nop 5
+A file for several chips has its .step lines first, without anything between them, and then
+  .class "NAME" layers=N
+      opens a class of chips, which share memory, maps and programs
+  .program "STEP" predicted=N
+      what its chips do in a step, as above from .bounds on; without one they take no part
+  .chip "CLASS" start=N,N stage=N shard=N firstlayer=N
+      the next chip; start: per step, cycles after the release at which its program begins
+  .wire CHIP LINK CHIP LINK
 With --machine the file may also hold
   .region "NAME" kind=constant|zero|scratch|code side=e|w slice0=N slices=N bank=N row0=N rows=N
   .row HEX               next row of the constant region above, its bytes repeated to fill it
   .map LANES             next SXM map: numbers, ranges a..b, repetitions v*count; -1 gives zero
-  .loopback A B          wires two links together
+  .loopback A B          wires two links of the first chip together
   .fetchedcode           instruction text arrives by ifetch instead of being resident
 
 Examples: lpu-objdump --asm X.lpx > X.s && lpu-as X.s --image=X.lpx -o Y.lpx   (Y is X)

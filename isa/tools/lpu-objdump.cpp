@@ -7,8 +7,9 @@ using namespace lpu;
 
 static const char *const kFooter = R"(
 Without a mode a summary is printed: machine, model, memory regions, steps.
---check looks at every step with the static legality checker (docs/spec/timing.md) and
-exits with 1 when it finds a hazard or a wrong claim of cycles.
+--check looks at every step with the static legality checker (docs/spec/timing.md), chip class
+by chip class and then the links between chips, and exits with 1 when it finds a hazard or a
+wrong claim of cycles.
 
 Examples: lpu-objdump model.lpx
           lpu-objdump --asm model.lpx > model.s      (lpu-as turns it back)
@@ -18,7 +19,7 @@ int main(int argc, char **argv) {
   CLI::App app("Shows the contents of an LPU program.", "lpu-objdump");
   app.footer(kFooter);
   std::string input;
-  std::optional<std::string> step;
+  std::optional<std::string> step, chipClass;
   bool assembly = false, annotate = false, schedule = false, check = false;
   app.add_option("FILE.lpx", input, "program")->required();
   auto *modes = app.add_option_group("mode", "at most one of");
@@ -28,6 +29,7 @@ int main(int argc, char **argv) {
   modes->add_flag("--check", check, "static legality check");
   modes->require_option(0, 1);
   app.add_option("--step", step, "with --schedule: only this step")->needs(scheduleFlag)->type_name("NAME");
+  app.add_option("--class", chipClass, "with --schedule: only this chip class")->needs(scheduleFlag)->type_name("NAME");
   if (const auto code = tools::parseArguments(app, argc, argv))
     return *code;
 
@@ -42,7 +44,7 @@ int main(int argc, char **argv) {
   else if (annotate)
     status = tools::printAnnotated(input);
   else if (schedule)
-    status = tools::printSchedule(*program, step);
+    status = tools::printSchedule(*program, step, chipClass);
   else
     tools::printSummary(*program, input);
   if (!status)

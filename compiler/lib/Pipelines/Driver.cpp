@@ -251,10 +251,17 @@ private:
   /// The last net before the file: the decoded words against the rules of the machine.
   Status checkWords(const isa::Program &program) {
     options.progress("checking the program");
-    for (std::size_t c = 0; c < program.classes.size(); ++c)
-      for (std::size_t i = 0; i < program.steps.size(); ++i)
-        for (const isa::Finding &finding : isa::checkLegality(program, c, i).findings)
-          return Error{options.input, fmt::format("the compiler made an illegal program, please report it: {}: {}", program.steps[i].name, finding.str())};
+    for (std::size_t i = 0; i < program.steps.size(); ++i) {
+      const isa::SystemLegality report = isa::checkSystem(program, i);
+      auto illegal = [&](const isa::Finding &finding) {
+        return Error{options.input, fmt::format("the compiler made an illegal program, please report it: {}: {}", program.steps[i].name, finding.str())};
+      };
+      for (const isa::LegalityReport &chip : report.classes)
+        if (!chip.findings.empty())
+          return illegal(chip.findings.front());
+      if (!report.findings.empty())
+        return illegal(report.findings.front());
+    }
     return Ok{};
   }
 

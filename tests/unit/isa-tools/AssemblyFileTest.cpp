@@ -86,6 +86,66 @@ TEST(AssemblyFile, RandomProgramsComeBackByteForByte) {
   }
 }
 
+TEST(AssemblyFile, SystemsOfSeveralChipsComeBackByteForByte) {
+  std::mt19937_64 random(5);
+  for (int n = 0; n < 10; ++n) {
+    Program original = program(stepText({}, ".region \"w\" kind=constant rows=2;.row 0102;.map 63..0"));
+    randomSteps(original, 3, random);
+    original.steps[2].name = original.steps[0].name; // names need not differ
+    original.classes.push_back({"a \"head\"", {}, 0, {randomStep(original.machine, random), {}, randomStep(original.machine, random)}, {}, 7});
+    const auto start = [&] { return static_cast<Cycle>(random() % 100000); };
+    for (std::uint16_t c : {1, 0, 1})
+      original.chips.push_back({c, 0, {start(), start(), start()}, 4, 5, static_cast<std::uint32_t>(random())});
+    original.wires = {{0, 0, 1, 3}, {2, 6, 2, 6}, {1, 10, 3, 0}};
+    original.chips[1].imageOffset = 64;
+    const std::string text = writeAssembly(original);
+    Program base = original;
+    for (ChipClass &c : base.classes)
+      c.programs.clear();
+    base.steps.clear(), base.wires.clear();
+    const Result<Program> back = assembleOnto(std::move(base), text, "t.s");
+    ASSERT_TRUE(back) << back.error().str();
+    ASSERT_EQ(bytesOf(*back), bytesOf(original)) << text;
+    ASSERT_EQ(writeAssembly(*back), text);
+  }
+}
+
+TEST(AssemblyFile, ChipsOfAHandWrittenSystem) {
+  const Program p = program(".step \"a\" users=3\n.step \"b\" predicted=9\n"
+                            ".class \"x\" layers=2\n.region \"r\" kind=constant rows=1\n.row 07\n.program \"b\"\n.queue c2c.0\nnotify\nsync\ndeskew\n"
+                            ".class \"y\"\n.region \"r\" kind=constant rows=2\n.row 08\n"
+                            ".chip \"y\"\n.chip \"x\" start=4,5 stage=1 shard=2 firstlayer=3\n.chip \"y\" start=0,1\n.wire 0 1 2 3\n");
+  ASSERT_EQ(p.chips.size(), 3u);
+  EXPECT_EQ(p.steps[0].users, 3u);
+  EXPECT_EQ(p.classes[0].imageBytes, 64u);
+  EXPECT_EQ(p.chips[1].imageOffset, 0u);
+  EXPECT_EQ(p.chips[2].imageOffset, 64u);
+  EXPECT_EQ(p.image[64], 8);
+  EXPECT_EQ(p.chips[1].start, (std::vector<Cycle>{4, 5}));
+  EXPECT_EQ(p.chips[0].start, (std::vector<Cycle>{0, 0}));
+  EXPECT_EQ(p.chips[1].firstLayer, 3u);
+  EXPECT_TRUE(p.classes[1].programs[1].queues.empty());
+  EXPECT_EQ(p.wires, (std::vector<Wire>{{0, 1, 2, 3}}));
+}
+
+TEST(AssemblyFile, MistakesInASystemNameTheirLine) {
+  const std::string head = ".step \"a\"\n.class \"x\"\n";
+  const auto at3 = [&](const std::string &line) { return errorOf(head + line + "\n"); };
+  EXPECT_NE(at3(".step \"b\"").find("t.s:3: error: .step stands after a .class"), std::string::npos);
+  EXPECT_NE(at3(".class \"x\"").find("t.s:3: error: class \"x\" appears twice"), std::string::npos);
+  EXPECT_NE(at3(".queue mem.e0").find("before the first .program of its class"), std::string::npos);
+  EXPECT_NE(at3(".program \"b\"").find("no .step \"b\" is left for class \"x\""), std::string::npos);
+  EXPECT_NE(at3(".program \"a\"\n.program \"a\"").find("t.s:4: error: no .step \"a\" is left"), std::string::npos);
+  EXPECT_NE(at3(".chip \"z\"").find("no .class \"z\" stands above"), std::string::npos);
+  EXPECT_NE(at3(".chip \"x\" start=1,2").find("for each of the 1 steps"), std::string::npos);
+  EXPECT_NE(at3(".chip \"x\" start=-1").find("one cycle from 0 on"), std::string::npos);
+  EXPECT_NE(at3(".chip \"x\"\n.wire 0 1 1 2").find("t.s:4: error: the .chips above are numbered 0 to 0"), std::string::npos);
+  EXPECT_NE(at3(".chip \"x\"\n.wire 0 1 0 99").find("has links 0 to"), std::string::npos);
+  EXPECT_NE(at3("").find("the file has classes and no chip"), std::string::npos);
+  EXPECT_NE(errorOf(".step \"a\"\n.program \"a\"\n").find("belongs below a .class"), std::string::npos);
+  EXPECT_NE(errorOf(".step \"a\"\n.queue mem.e0\n.class \"x\"\n").find("t.s:3: error: .class stands after memory, maps or queues"), std::string::npos);
+}
+
 TEST(AssemblyFile, WordsOfNoInstructionSurviveAsRawWords) {
   Program original = program(stepText({{"mem.e0", ""}}));
   Word junk;

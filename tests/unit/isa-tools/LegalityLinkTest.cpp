@@ -15,7 +15,7 @@ const std::string kHead = ".region \"z\" kind=zero slices=8 rows=1";
 /// gets it at 12 + 216 = 228.
 LegalityReport link(const std::string &send, const std::string &receive, const std::string &head = ".loopback 0 6",
                     const std::string &source = "mem rd=1 rdstream=e0") {
-  return check(stepText({{"mem.e0", source}, {"c2c.0", send}, {"c2c.6", receive}}, kHead + ";" + head));
+  return checkAll(program(stepText({{"mem.e0", source}, {"c2c.0", send}, {"c2c.6", receive}}, kHead + ";" + head)));
 }
 
 constexpr const char *kSend = "nop 12; send stream=e0";
@@ -61,6 +61,49 @@ TEST(LegalityLink, T7_LinkOverflow) {
   };
   EXPECT_CLEAN(vectors(64)); // c2cFifoVectors
   EXPECT_EQ(found(vectors(65)).count("link-overflow"), 1u);
+}
+
+TEST(LegalityLink, T7_LostVector) {
+  const LegalityReport report = link(kSend, "config");
+  EXPECT_ONLY(report, "lost-vector", 228);
+  EXPECT_EQ(report.findings[0].queue, *parseQueueName("c2c.0"));
+}
+
+/// Chip 0 sends on link 0 to link 6 of chip 1, at the cycles of link() above;
+/// their starts are given. Chip 2 is like chip 1 and gets its vector from chip 3, like chip 0.
+Program pairs(const std::string &starts0, const std::string &starts1, const std::string &starts2 = "0",
+              const std::string &starts3 = "0") {
+  return program(".step \"s\"\n.class \"from\"\n.region \"z\" kind=zero slices=8 rows=1\n.program \"s\"\n"
+                 ".queue mem.e0\nnotify\nsync\nmem rd=1 rdstream=e0\n.queue c2c.0\nsync\nnop 12\nsend stream=e0\n"
+                 ".class \"to\"\n.program \"s\"\n.queue c2c.6\nnotify\nsync\nnop 100\nreceive stream=e0\n"
+                 ".chip \"from\" start=" + starts0 + "\n.chip \"to\" start=" + starts1 +
+                 "\n.chip \"to\" start=" + starts2 + "\n.chip \"from\" start=" + starts3 +
+                 "\n.wire 0 0 1 6\n.wire 2 6 3 0\n");
+}
+
+TEST(LegalityLink, StartsOfChipsDecideWhatHasArrived) {
+  const Program p = pairs("0", "128", "140", "5");
+  EXPECT_CLEAN(checkAll(p));
+  EXPECT_EQ(p.classes[0].programs[0].predictedCycles, 12 + 216 + 3);
+  EXPECT_EQ(p.classes[1].programs[0].predictedCycles, 101 + 3);
+  EXPECT_EQ(p.steps[0].predictedCycles, 140 + 104);
+  EXPECT_ONLY(checkAll(pairs("1", "128", "140", "5")), "link-empty", 228);
+  const LegalityReport late = checkAll(pairs("0", "128", "128", "9"));
+  EXPECT_ONLY(late, "link-empty", 228);
+  EXPECT_EQ(late.findings[0].chip, 2u);
+  EXPECT_NE(late.findings[0].str().find("link-empty at cycle 228, chip 2, c2c.6: receive"), std::string::npos);
+  EXPECT_NE(late.findings[0].detail.find("the next vector arrives at 237"), std::string::npos);
+}
+
+TEST(LegalityLink, EqualPairsAreNamedOnce) {
+  EXPECT_EQ(checkAll(pairs("0", "0", "0", "0")).findings.size(), 1u);
+  EXPECT_EQ(checkAll(pairs("0", "0", "1", "0")).findings.size(), 2u);
+}
+
+TEST(LegalityLink, ASystemsClaimIsTheLastChipsEnd) {
+  Program p = pairs("0", "128", "140", "5");
+  p.steps[0].predictedCycles = 243;
+  EXPECT_ONLY(checkAll(p), "claimed-cycles", 244);
 }
 
 /// Instruction text of `words` nops in mem.e0 (position 1), fed by e4 and e5

@@ -54,6 +54,17 @@ inline LegalityReport check(const std::string &text, const std::string &machine 
   return checkLegality(p, 0, 0);
 }
 
+/// The same with the links of all chips; everything found is in one list.
+inline LegalityReport checkAll(const Program &p, std::size_t step = 0) {
+  const SystemLegality system = checkSystem(p, step);
+  LegalityReport all;
+  all.length = system.length;
+  for (const LegalityReport &own : system.classes)
+    all.findings.insert(all.findings.end(), own.findings.begin(), own.findings.end());
+  all.findings.insert(all.findings.end(), system.findings.begin(), system.findings.end());
+  return all;
+}
+
 /// Categories found, with the cycle of the first of each.
 inline std::map<std::string, Cycle> found(const LegalityReport &report) {
   std::map<std::string, Cycle> result;
