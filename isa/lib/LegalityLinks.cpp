@@ -1,19 +1,20 @@
 // Links between chips (T7). What a chip sends and receives, and when in its own
 // time, depends on its class alone, so a pair of link ends is looked at once for
-// each combination of classes, links and distance of starts; of equal pairs the
-// one with the lowest chip number is named.
+// each combination of classes, links and distance of starts: for the pair that
+// starts first, of several the one of the lowest chip number.
 #include "lpu/isa/Assembler.h"
 #include "lpu/isa/Legality.h"
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <set>
 #include <tuple>
 
 namespace lpu::isa {
 namespace {
 
-/// One end of a wire, and what its chip's program does there, in order of cycle.
+/// One end of a wire.
 struct End {
   std::uint32_t chip;
   std::uint8_t link;
@@ -30,12 +31,16 @@ public:
 
   std::vector<Finding> run() {
     checkUnconnected();
+    std::vector<std::pair<End, End>> directions;
     for (const Wire &w : program.wires) {
       const End a{w.chipA, w.linkA}, b{w.chipB, w.linkB};
-      direction(a, b);
+      directions.emplace_back(a, b);
       if (w.chipA != w.chipB || w.linkA != w.linkB)
-        direction(b, a);
+        directions.emplace_back(b, a);
     }
+    std::ranges::stable_sort(directions, {}, [&](const auto &d) { return std::tuple(start(d.second), d.second.chip, d.second.link); });
+    for (const auto &[from, to] : directions)
+      direction(from, to);
     const auto order = [](const Finding &f) { return std::tuple(f.cycle, *f.chip, f.queue); };
     std::ranges::stable_sort(findings, {}, order);
     std::ranges::stable_sort(lost, {}, order);
@@ -46,6 +51,7 @@ public:
   }
 
 private:
+  /// What a class's program does on a link, in order of cycle.
   struct Traffic {
     std::vector<Dispatch> sends, receives;
   };
@@ -79,8 +85,11 @@ private:
     std::set<std::pair<std::uint32_t, std::uint8_t>> wired;
     for (const Wire &w : program.wires)
       wired.insert({w.chipA, w.linkA}), wired.insert({w.chipB, w.linkB});
+    std::vector<std::uint32_t> order(program.chips.size());
+    std::iota(order.begin(), order.end(), 0u);
+    std::ranges::stable_sort(order, {}, [&](std::uint32_t i) { return program.chips[i].start[step]; });
     std::set<std::pair<int, int>> reported; // class, link
-    for (std::uint32_t i = 0; i < program.chips.size(); ++i)
+    for (const std::uint32_t i : order)
       for (const auto &[link, use] : uses[program.chips[i].chipClass])
         if (!wired.contains({i, link}) && reported.insert({program.chips[i].chipClass, link}).second)
           for (const auto *list : {&use.sends, &use.receives})
@@ -108,7 +117,7 @@ private:
                                           : "no vector is under way");
     }
     checkRoom(from, sends, arrivals, pops);
-    if (pops.size() < arrivals.size())
+    if (receives.size() < sends.size()) // a receive that found nothing has been reported
       add(lost, "lost-vector", from, sends[pops.size()], arrivals[pops.size()],
           std::to_string(arrivals.size()) + " vectors are sent to chip " + std::to_string(to.chip) + ", link " +
               std::to_string(to.link) + ", and " + std::to_string(pops.size()) + " received");

@@ -14,9 +14,9 @@ namespace {
 /// Option values as written; an option not given stays empty (nullopt).
 struct Texts {
   std::string program;
-  std::optional<std::string> prompt, promptFile, tokens, count, temperature, topK, topP, seed, engine, mode, report,
+  std::optional<std::string> prompt, promptFile, tokens, promptTokens, count, temperature, topK, topP, seed, engine, mode, report,
       logits, trace, perplexity;
-  bool ignoreEos = false;
+  bool ignoreEos = false, allChips = false;
 };
 
 void declare(CLI::App &app, Texts &t) {
@@ -29,6 +29,7 @@ void declare(CLI::App &app, Texts &t) {
   text("--prompt", t.prompt, "TEXT", "text to continue, tokenized as the program's vocabulary says");
   text("--prompt-file", t.promptFile, "FILE", "the same from a file");
   text("--tokens", t.tokens, "1,2,3", "token ids to continue, fed as they are");
+  text("--prompt-tokens", t.promptTokens, "N", "with --mode=timing: a prompt of N tokens, whatever they are");
   text("-n", t.count, "N",
        "tokens to generate, the last of which is not fed (default: 64, or what fits); 0 only feeds");
   text("--temperature", t.temperature, "T", "0 is greedy (default)");
@@ -38,6 +39,8 @@ void declare(CLI::App &app, Texts &t) {
   app.add_flag("--ignore-eos", t.ignoreEos, "do not stop at the end-of-sequence token");
   text("--engine", t.engine, "event|clocked", "simulator engine (default: event)");
   text("--mode", t.mode, "functional|timing", "timing: same steps, no values, no tokens (default: functional)");
+  app.add_flag("--all-chips", t.allChips,
+               "timing: simulate every chip, also where one could stand for several that behave alike");
   text("--report", t.report, "FILE.json", "write the report");
   text("--logits", t.logits, "FILE.npy", "write the logits of every position fed, float32");
   text("--trace", t.trace, "FILE.json", "write a Perfetto trace");
@@ -104,16 +107,18 @@ Status readPath(const std::optional<std::string> &text, const char *option, std:
 }
 
 Status checkCombination(const Texts &t, const RunOptions &o) {
-  int sources = t.prompt.has_value() + t.promptFile.has_value() + t.tokens.has_value();
+  int sources = t.prompt.has_value() + t.promptFile.has_value() + t.tokens.has_value() + t.promptTokens.has_value();
   auto usage = [](const char *message) { return Error{"lpu-run", message}; };
   if (t.program.empty())
     return usage("no program given; usage: lpu-run OUT.lpx --prompt TEXT (see --help)");
   if (sources > 1)
-    return usage("--prompt, --prompt-file and --tokens exclude each other; give one of them");
+    return usage("--prompt, --prompt-file, --tokens and --prompt-tokens exclude each other; give one of them");
   if (sources == 0 && o.perplexity.empty())
     return usage("nothing to run; give --prompt, --prompt-file, --tokens or --perplexity");
   if (sources == 1 && !o.perplexity.empty())
     return usage("--perplexity generates nothing and takes no prompt; give one or the other");
+  if (o.mode == sim::Mode::Functional && t.promptTokens)
+    return usage("--prompt-tokens names no ids to compute with; give --tokens, or --mode=timing");
   if (o.mode == sim::Mode::Timing && !o.perplexity.empty())
     return usage("--perplexity needs values; leave out --mode=timing");
   if (o.mode == sim::Mode::Timing && !o.logits.empty())
@@ -127,10 +132,13 @@ Result<RunOptions> convert(const Texts &t) {
   o.prompt = t.prompt;
   o.promptFile = t.promptFile;
   o.ignoreEos = t.ignoreEos;
-  std::uint64_t count = 0;
+  o.allChips = t.allChips;
+  std::uint64_t count = 0, promptTokens = 0;
   auto any = [](auto) { return true; };
   std::initializer_list<Status> results = {
       readNumber(t.count, "-n", "a whole number from 0 on", count, any),
+      readNumber(t.promptTokens, "--prompt-tokens", "a whole number from 1 to 2^32", promptTokens,
+                 [](std::uint64_t v) { return v > 0 && v <= std::uint64_t{1} << 32; }),
       readNumber(t.temperature, "--temperature", "a number from 0 on", o.sampling.temperature,
                  [](float v) { return std::isfinite(v) && v >= 0; }),
       readNumber(t.topK, "--top-k", "a whole number from 0 on", o.sampling.topK, any),
@@ -151,6 +159,8 @@ Result<RunOptions> convert(const Texts &t) {
       return status.error();
   if (t.count)
     o.count = count;
+  if (t.promptTokens)
+    o.promptTokens = promptTokens;
   if (t.tokens) {
     auto ids = readTokens(*t.tokens);
     if (!ids)

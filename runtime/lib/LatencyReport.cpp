@@ -4,6 +4,8 @@
 
 #include "lpu/rt/Loader.h"
 
+#include <algorithm>
+
 namespace lpu::rt {
 namespace {
 
@@ -19,9 +21,12 @@ double chipUs(const StepRecord &record, const isa::Machine &machine) {
 
 double hostUs(const isa::Program &program, std::size_t step) {
   const isa::Machine &machine = program.machine;
-  const isa::StepProgram &chip = program.classes[0].programs[step];
-  double in = bytesOf(findBinding(chip.inputs, "token")) + bytesOf(findBinding(chip.inputs, "position"));
-  double out = bytesOf(findBinding(chip.outputs, "logits"));
+  double in = 0, out = 0;
+  for (const isa::ChipClass &chip : program.classes) {
+    const isa::StepProgram &own = chip.programs[step];
+    in = std::max(in, bytesOf(findBinding(own.inputs, "token")) + bytesOf(findBinding(own.inputs, "position")));
+    out = std::max(out, bytesOf(findBinding(own.outputs, "logits")));
+  }
   return 2 * machine.hostLatencyUs + (in + out) / (machine.hostGBps * 1e3);
 }
 

@@ -9,15 +9,45 @@
 namespace lpu::rt {
 namespace {
 
-Status checkBinding(const isa::SystemStep &step, const isa::Binding *binding, const std::string &place,
-                    const char *name, std::uint32_t elements) {
-  if (!binding)
-    return Error{place, fmt::format("program '{}' has no binding '{}'; compile the model again", step.name, name)};
-  if (binding->width != 4 || binding->items != step.tokens || binding->elements != elements)
-    return Error{
-        place, fmt::format("program '{}', binding '{}': {} items of {} elements of {} bytes instead of {} of {} of 4; "
-                           "compile the model again",
-                           step.name, name, binding->items, binding->elements, binding->width, step.tokens, elements)};
+Error bad(const std::string &place, const isa::SystemStep &step, const char *name, const std::string &what) {
+  return {place, fmt::format("program '{}', binding '{}': {}; compile the model again", step.name, name, what)};
+}
+
+/// Every chip's inputs or outputs of this name must hold an item per token and user; how many chips have one.
+Result<std::uint64_t> countElements(const isa::Program &program, std::size_t number, bool input, const char *name,
+                                    const std::string &place) {
+  const isa::SystemStep &step = program.steps[number];
+  const std::uint64_t items = std::uint64_t{step.tokens} * step.users;
+  std::uint64_t elements = 0;
+  for (const isa::Chip &chip : program.chips) {
+    const isa::StepProgram &own = program.classes[chip.chipClass].programs[number];
+    const isa::Binding *binding = findBinding(input ? own.inputs : own.outputs, name);
+    if (!binding)
+      continue;
+    if (binding->width != 4 || binding->items != items)
+      return bad(place, step, name, fmt::format("{} items of {} bytes instead of {} of 4", binding->items, binding->width, items));
+    if (input && binding->elements != 1)
+      return bad(place, step, name, fmt::format("{} elements an item instead of 1", binding->elements));
+    elements += binding->elements;
+  }
+  if (elements == 0)
+    return bad(place, step, name, "no chip has it");
+  return elements;
+}
+
+Status checkStep(const isa::Program &program, std::size_t number, const std::string &path) {
+  const isa::SystemStep &step = program.steps[number];
+  if (step.tokens == 0 || step.tokens > step.context)
+    return Error{path, fmt::format("program '{}' feeds {} tokens into a context of {}; compile the model again", step.name,
+                                   step.tokens, step.context)};
+  for (const char *name : {"token", "position"})
+    if (auto count = countElements(program, number, true, name, path); !count)
+      return count.error();
+  auto logits = countElements(program, number, false, "logits", path);
+  if (!logits)
+    return logits.error();
+  if (*logits < program.model.vocabulary || (program.chips.size() == 1 && *logits != program.model.vocabulary))
+    return bad(path, step, "logits", fmt::format("{} elements for a vocabulary of {}", *logits, program.model.vocabulary));
   return Ok{};
 }
 
@@ -37,18 +67,9 @@ Status checkRunnable(const isa::Program &program, const std::string &path) {
   if (!program.tokenizer.tokens.empty() && program.tokenizer.tokens.size() > model.vocabulary)
     return Error{path, fmt::format("the tokenizer has {} tokens, the model only {}; compile the model again",
                                    program.tokenizer.tokens.size(), model.vocabulary)};
-  for (std::size_t i = 0; i < program.steps.size(); ++i) {
-    const isa::SystemStep &step = program.steps[i];
-    const isa::StepProgram &chip = program.classes[0].programs[i];
-    if (step.tokens == 0 || step.tokens > step.context)
-      return Error{path, fmt::format("program '{}' feeds {} tokens into a context of {}; compile the model again",
-                                     step.name, step.tokens, step.context)};
-    for (const char *name : {"token", "position"})
-      if (Status s = checkBinding(step, findBinding(chip.inputs, name), path, name, 1); !s)
-        return s;
-    if (Status s = checkBinding(step, findBinding(chip.outputs, "logits"), path, "logits", model.vocabulary); !s)
-      return s;
-  }
+  for (std::size_t i = 0; i < program.steps.size(); ++i)
+    if (Status status = checkStep(program, i, path); !status)
+      return status;
   if (contextLimit(program) == 0)
     return Error{path, "the program has no decode step of one token; compile the model again"};
   return Ok{};

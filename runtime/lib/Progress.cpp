@@ -9,11 +9,15 @@ namespace lpu::rt {
 
 void Progress::stepDone(const StepRecord &record) {
   ++done;
+  cycles += record.simulatedCycles;
+  tokens += record.step.tokens;
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   if (!terminal.errIsTerminal || quiet)
     return;
   shown = true;
-  terminal.err << fmt::format("\r\x1b[Kstep {} of {}, position {}, {} cycles", done, total, record.step.position,
-                              record.simulatedCycles)
+  terminal.err << fmt::format("\r\x1b[Kstep {} of {}, position {}, {} cycles; {:.1f} us simulated, {:.2f} tokens a second of host time",
+                              done, total, record.step.position, record.simulatedCycles,
+                              static_cast<double>(cycles) / (clockGHz * 1e3), static_cast<double>(tokens) / seconds.count())
                << std::flush;
 }
 

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <chrono>
 #include <ostream>
+#include <sys/resource.h>
 
 namespace lpu::rt {
 namespace {
@@ -35,10 +36,21 @@ std::string hex(std::span<const std::uint8_t> bytes) {
   return out;
 }
 
+using Clock = std::chrono::steady_clock;
+
+double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+std::uint64_t peakRssBytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024; // Linux counts KiB
+}
+
 class Run {
 public:
-  Run(const isa::Program &program, const RunOptions &options, const SimulatorFactory &create, const Terminal &terminal)
-      : program(program), options(options), create(create), terminal(terminal) {}
+  Run(const isa::Program &program, const RunOptions &options, const SimulatorFactory &create, const Terminal &terminal,
+      Clock::time_point start)
+      : program(program), options(options), create(create), terminal(terminal), start(start) {}
 
   int execute() {
     if (Status status = prepare(); !status)
@@ -46,11 +58,12 @@ public:
     std::optional<PendingFile> trace;
     if (!options.trace.empty())
       trace.emplace(options.trace);
-    auto simulator = create(program, {options.engine, options.mode, trace ? trace->temporary() : ""});
+    auto simulator = create(program, {options.engine, options.mode, trace ? trace->temporary() : "", options.allChips});
     if (!simulator)
       return fail(terminal, inProgram(simulator.error()));
 
-    Progress progress(terminal, plannedSteps);
+    report.host.loadSeconds = secondsSince(start);
+    Progress progress(terminal, plannedSteps, program.machine.clockGHz);
     Session session(program, **simulator, options.mode, [&](const StepRecord &r) { progress.stepDone(r); });
     Status status = perplexityRun() ? scoreText(session) : generateText(session, progress);
     progress.clear();
@@ -103,6 +116,10 @@ private:
   }
 
   Result<std::vector<TokenId>> readPrompt() const {
+    if (options.promptTokens) {
+      const std::uint64_t limit = contextLimit(program); // more of them would only take memory
+      return std::vector<TokenId>(std::min(*options.promptTokens, limit + 1), 0);
+    }
     if (options.tokens) {
       for (std::size_t i = 0; i < options.tokens->size(); ++i)
         if (TokenId id = (*options.tokens)[i]; static_cast<std::uint32_t>(id) >= program.model.vocabulary)
@@ -184,9 +201,12 @@ private:
     report.chip = summarize(report.steps, firstTokenStep, program, false);
     report.withHost = summarize(report.steps, firstTokenStep, program, true);
     report.engine = options.engine == sim::Engine::Event ? "event" : "clocked";
-    if (!options.report.empty())
+    report.host.runSeconds = session.runSeconds();
+    // Without values, memories hold constants alone, and not those of every chip.
+    if (!options.report.empty() && (session.functional() || program.chips.size() == 1))
       report.memorySha256 = hex(simulator.memorySha256());
-    report.hostSeconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    report.hostSeconds = secondsSince(start);
+    report.host.peakRssBytes = peakRssBytes();
   }
 
   Status writeFiles(std::optional<PendingFile> &trace) {
@@ -216,7 +236,7 @@ private:
   const RunOptions &options;
   const SimulatorFactory &create;
   Terminal terminal;
-  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+  Clock::time_point start;
   std::unique_ptr<Tokenizer> tokenizer;
   GenerateRequest request;
   std::vector<TokenId> text; ///< for perplexity
@@ -230,14 +250,15 @@ private:
 
 int runProgram(const isa::Program &program, const RunOptions &options, const SimulatorFactory &create,
                Terminal terminal) {
-  return Run(program, options, create, terminal).execute();
+  return Run(program, options, create, terminal, Clock::now()).execute();
 }
 
 int runFile(const RunOptions &options, const SimulatorFactory &create, Terminal terminal) {
+  const Clock::time_point start = Clock::now();
   auto program = loadProgram(options.program);
   if (!program)
     return fail(terminal, program.error());
-  return runProgram(*program, options, create, terminal);
+  return Run(*program, options, create, terminal, start).execute();
 }
 
 } // namespace lpu::rt

@@ -1,5 +1,5 @@
 // The report of a run. Key order is fixed, numbers are printed in their shortest
-// exact form, so equal runs give equal bytes but for host_seconds and engine.
+// exact form, so equal runs give equal bytes but for host, host_seconds and engine.
 #include "lpu/rt/RunReport.h"
 
 #include <fmt/format.h>
@@ -26,13 +26,25 @@ const char *kindName(isa::StepKind kind) {
   return kind == isa::StepKind::Prefill ? "prefill" : "decode";
 }
 
-Json stepJson(const StepRecord &record, const isa::SystemStep &program) {
-  return {{"kind", kindName(program.kind)},
-          {"program", program.name},
-          {"position", record.step.position},
-          {"tokens", record.step.tokens},
-          {"predicted_cycles", record.predictedCycles},
-          {"simulated_cycles", record.simulatedCycles}};
+Json stepJson(const StepRecord &record, const isa::Program &program) {
+  const isa::SystemStep &step = program.steps[record.step.program];
+  Json json{{"kind", kindName(step.kind)},
+            {"program", step.name},
+            {"position", record.step.position},
+            {"tokens", record.step.tokens},
+            {"predicted_cycles", record.predictedCycles},
+            {"simulated_cycles", record.simulatedCycles}};
+  for (std::size_t c = 0; program.classes.size() > 1 && c < record.classCycles.size(); ++c)
+    json["chip_class_cycles"][program.classes[c].name] = record.classCycles[c];
+  return json;
+}
+
+Json hostJson(const HostUse &host) {
+  return {{"load_seconds", host.loadSeconds},
+          {"run_seconds", host.runSeconds},
+          {"peak_rss_bytes", host.peakRssBytes},
+          {"threads", host.threads},
+          {"ranks", host.ranks}};
 }
 
 std::string cell(const std::optional<double> &value, int digits) {
@@ -48,15 +60,16 @@ std::string reportJson(const RunReport &report, const isa::Program &program) {
   json["text"] = report.text;
   json["steps"] = Json::array();
   for (const StepRecord &record : report.steps)
-    json["steps"].push_back(stepJson(record, program.steps[record.step.program]));
+    json["steps"].push_back(stepJson(record, program));
   addLatency(json, report.chip);
   addLatency(json["with_host"], report.withHost);
-  if (report.memorySha256)
-    json["memory_sha256"] = *report.memorySha256;
+  json["memory_sha256"] = report.memorySha256 ? Json(*report.memorySha256) : Json(nullptr);
   if (report.perplexity)
     json["perplexity"] = number(report.perplexity);
+  json["chips"] = program.chips.size();
   json["engine"] = report.engine;
   json["host_seconds"] = report.hostSeconds;
+  json["host"] = hostJson(report.host);
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -79,6 +92,8 @@ std::string reportTable(const RunReport &report, const isa::Program &program) {
   row("tokens per second", cell(chip.tokensPerSecond, 1), cell(host.tokensPerSecond, 1));
   out += fmt::format("  {} prompt tokens, {} generated; {} prefill and {} decode steps\n", report.promptTokens.size(),
                      report.tokens.size(), report.steps.size() - decodes, decodes);
+  if (program.chips.size() > 1)
+    out += fmt::format("  {} chips of {} classes\n", program.chips.size(), program.classes.size());
   out += fmt::format("  {} cycles predicted, {} simulated at {} GHz ({} engine, {:.2f} s of host time)\n", predicted,
                      simulated, program.machine.clockGHz, report.engine, report.hostSeconds);
   if (report.perplexity)

@@ -62,7 +62,7 @@ Cycle C2cUnit::send(const Dispatch &d) {
     return kNoEffect;
   lastSend = d.time;
   Cycle arrival = d.time + chip.machine.latency.C2cSend;
-  out->push({arrival, std::move(value), {queue, d.time, d.op}});
+  out->send({arrival, std::move(value), {queue, d.time, d.op}});
   return arrival;
 }
 
@@ -87,10 +87,20 @@ void C2cUnit::checkArrivals(Cycle now) const {
   const LinkFifo::Entry *latest = in->latestBefore(now);
   if (latest && latest->arrival == now - 1)
     chip.faults.report(
-        "link-overflow", now - 1, latest->sender.queue, latest->sender.op,
+        "link-overflow", now - 1, latest->chip, latest->sender.queue, latest->sender.op,
         fmt::format("the vector sent at t={} arrives at t={} and is number {} waiting; the link holds {}",
                     relative(latest->sender.issued), relative(now - 1), in->waitingBefore(now),
                     chip.machine.c2cFifoVectors));
+}
+
+void C2cUnit::checkLost() const {
+  if (!in || in->empty())
+    return;
+  const LinkFifo::Entry &entry = in->oldest();
+  chip.faults.report("lost-vector", entry.arrival, entry.chip, entry.sender.queue, entry.sender.op,
+                     fmt::format("the vector sent at t={} arrives at t={} and is never received by {}",
+                                 relative(entry.sender.issued), relative(entry.arrival),
+                                 isa::queueName(isa::queueAt(chip.machine, queue))));
 }
 
 } // namespace lpu::sim

@@ -16,8 +16,12 @@ public:
     Cycle arrival;
     VectorValue value;
     Producer sender;
+    int chip = 0; ///< of the sender
   };
 
+  bool empty() const { return entries.empty(); }
+  /// The oldest, waiting or under way; valid if there is one.
+  const Entry &oldest() const { return entries.front(); }
   void push(Entry entry) { entries.push_back(std::move(entry)); }
   /// The oldest vector that has arrived by `now`; null: none.
   const Entry *front(Cycle now) const {
@@ -43,11 +47,18 @@ private:
   Cycle lastPop = INT64_MIN;
 };
 
+/// Takes vectors on their way out of a chip.
+class LinkOut {
+public:
+  virtual ~LinkOut() = default;
+  virtual void send(LinkFifo::Entry entry) = 0;
+};
+
 class C2cUnit final : public Unit {
 public:
   C2cUnit(ChipContext &chip, int queue) : Unit(chip, queue) {}
   /// What leaves and what comes in on this link; null: unconnected.
-  void connect(LinkFifo *outgoing, LinkFifo *incoming) {
+  void connect(LinkOut *outgoing, LinkFifo *incoming) {
     out = outgoing;
     in = incoming;
   }
@@ -55,13 +66,16 @@ public:
   void reset();
   /// To be called in the cycle after an arrival in `in`: reports link-overflow.
   void checkArrivals(Cycle now) const;
+  /// At the end of a step: reports a vector that nobody has received (lost-vector).
+  void checkLost() const;
 
 private:
   bool connected(const Dispatch &d) const;
   Cycle send(const Dispatch &d);
   Cycle receive(const Dispatch &d);
 
-  LinkFifo *out = nullptr, *in = nullptr;
+  LinkOut *out = nullptr;
+  LinkFifo *in = nullptr;
   Cycle lastSend = INT64_MIN;
 };
 

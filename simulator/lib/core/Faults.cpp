@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <tuple>
+
 namespace lpu::sim {
 
 std::string Violation::str() const {
@@ -10,14 +13,16 @@ std::string Violation::str() const {
                      detail);
 }
 
-void FaultLog::report(std::string_view category, Cycle at, int queue, const Op *op, std::string detail) {
-  if (found && (at > firstAt || (at == firstAt && queue >= firstQueue)))
+void FaultLog::report(std::string_view category, Cycle at, int chip, int queue, const Op *op, std::string detail) {
+  if (found && std::tuple(at, chip, queue) >= std::tuple(firstAt, firstChip, firstQueue))
     return;
   firstAt = at;
+  firstChip = chip;
   firstQueue = queue;
+  system.at = std::min(system.at, at);
   found = Violation{std::string(category),
                     at - origin,
-                    0,
+                    chip,
                     isa::queueName(isa::queueAt(machine, queue)),
                     op ? describe(*op) : "(no word)",
                     std::move(detail)};

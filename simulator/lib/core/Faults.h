@@ -1,6 +1,6 @@
-// Collects hazards (T9). The first one ends the run; "first" is by cycle, then
-// by queue number, so that it does not depend on the order in which processes
-// ran within a cycle.
+// Collects hazards (T9) of one chip. The first one of a system ends the run;
+// "first" is by cycle, then by chip, then by queue number, so that it does not
+// depend on the order in which processes ran within a cycle.
 #pragma once
 
 #include "Op.h"
@@ -13,28 +13,41 @@
 
 namespace lpu::sim {
 
+/// The cycle of the earliest hazard that any chip of a system has found in this step.
+struct EarliestHazard {
+  static constexpr Cycle kNone = INT64_MAX;
+  Cycle at = kNone;
+  bool any() const { return at != kNone; }
+};
+
 class FaultLog {
 public:
-  explicit FaultLog(const isa::Machine &machine) : machine(machine) {}
+  FaultLog(const isa::Machine &machine, EarliestHazard &system) : machine(machine), system(system) {}
 
-  /// A new step whose cycle 0 is the absolute cycle `zero`.
-  void begin(Cycle zero) {
+  /// A new step whose cycle 0 is the absolute cycle `zero`, for chip number `chip`.
+  void begin(Cycle zero, int chip) {
     origin = zero;
+    number = chip;
     found.reset();
   }
   Cycle zero() const { return origin; }
-  void report(std::string_view category, Cycle at, int queue, const Op *op, std::string detail);
-  /// Nothing later than a found hazard may dispatch; the rest of its cycle still does.
-  bool blocks(Cycle now) const { return found && now > firstAt; }
+  void report(std::string_view category, Cycle at, int queue, const Op *op, std::string detail) {
+    report(category, at, number, queue, op, std::move(detail));
+  }
+  /// A hazard that another chip's word is to blame for.
+  void report(std::string_view category, Cycle at, int chip, int queue, const Op *op, std::string detail);
+  /// Nothing later than a hazard found on any chip may dispatch; the rest of its cycle still does.
+  bool blocks(Cycle now) const { return now > system.at; }
   bool any() const { return found.has_value(); }
-  Cycle at() const { return firstAt; }
   const std::optional<Violation> &first() const { return found; }
 
 private:
   const isa::Machine &machine;
+  EarliestHazard &system;
+  int number = 0;
   Cycle origin = 0;
   Cycle firstAt = 0;
-  int firstQueue = 0;
+  int firstChip = 0, firstQueue = 0;
   std::optional<Violation> found;
 };
 

@@ -17,7 +17,7 @@ Memory::Memory(const isa::Machine &machine)
       constants(static_cast<std::size_t>(2) * machine.memSlicesPerSide * machine.memBanks),
       zeroRow(machine.rowBytes()), pool(machine.rowBytes()) {}
 
-Status Memory::load(const isa::ChipClass &chip, std::span<const std::uint8_t> image) {
+Status Memory::load(const isa::ChipClass &chip, std::optional<std::span<const std::uint8_t>> image) {
   for (const Region &region : chip.regions) {
     Status status = loadRegion(region, image);
     if (!status)
@@ -68,7 +68,7 @@ const ConstantRows *Memory::constantRegion(int bank, int first, int last) const 
   return &*std::prev(after);
 }
 
-Status Memory::loadRegion(const Region &region, std::span<const std::uint8_t> image) {
+Status Memory::loadRegion(const Region &region, std::optional<std::span<const std::uint8_t>> image) {
   if (region.slice0 + region.slices > machine.memSlicesPerSide || region.bank >= machine.memBanks ||
       region.row0 + region.rows > machine.memRowsPerBank)
     return Error{region.name, fmt::format("region lies outside of the machine's memory ({} slices of {} banks of {} "
@@ -76,11 +76,11 @@ Status Memory::loadRegion(const Region &region, std::span<const std::uint8_t> im
                                           machine.memSlicesPerSide, machine.memBanks, machine.memRowsPerBank)};
   std::uint64_t bytes = std::uint64_t{region.rows} * region.slices * machine.rowBytes();
   bool constant = region.kind == Region::Kind::Constant;
-  const bool filled = constant && !image.empty();
-  if (filled && (region.imageOffset > image.size() || bytes > image.size() - region.imageOffset))
+  const bool filled = constant && image;
+  if (filled && (region.imageOffset > image->size() || bytes > image->size() - region.imageOffset))
     return Error{region.name, fmt::format("region needs image bytes {}..{}, the image has {}; compile again",
-                                          region.imageOffset, region.imageOffset + bytes, image.size())};
-  const std::uint8_t *next = filled ? image.data() + region.imageOffset : nullptr;
+                                          region.imageOffset, region.imageOffset + bytes, image->size())};
+  const std::uint8_t *next = filled ? image->data() + region.imageOffset : nullptr;
   if (constant)
     noteConstants(region, next);
   for (int r = 0; r < region.rows; ++r)
@@ -125,11 +125,9 @@ void Memory::hostWrite(isa::Side side, int slice, int b, int row, const std::uin
   target.written = full;
 }
 
-std::array<std::uint8_t, 32> Memory::sha256() const {
-  Sha256 hash;
+void Memory::hash(Sha256 &digest) const {
   for (const MemRow &row : rows)
-    hash.update(row.bytes ? row.bytes : zeroRow.data(), machine.rowBytes());
-  return hash.finish();
+    digest.update(row.bytes ? row.bytes : zeroRow.data(), machine.rowBytes());
 }
 
 } // namespace lpu::sim

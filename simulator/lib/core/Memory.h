@@ -4,12 +4,13 @@
 // own at the first write. Contents outlive steps.
 #pragma once
 
+#include "Sha256.h"
 #include "VectorValue.h"
 
 #include "lpu/isa/Program.h"
 
-#include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -37,10 +38,10 @@ public:
   Memory(const Memory &) = delete;
   Memory &operator=(const Memory &) = delete;
 
-  /// Lays a chip's regions over the rows. Constants are read in place from `image`,
-  /// the chip's own; an empty one (no weights) leaves them zeros. Error: a region outside of the
+  /// Lays a chip's regions over the rows. Constants are read in place from `image`, the
+  /// chip's own; without one (no weights) they are zeros. Error: a region outside of the
   /// machine or of the image.
-  Status load(const isa::ChipClass &chip, std::span<const std::uint8_t> image);
+  Status load(const isa::ChipClass &chip, std::optional<std::span<const std::uint8_t>> image);
   /// Zero regions back to zeros.
   void clearState();
 
@@ -72,10 +73,11 @@ public:
 
   /// Host writes: a whole row, readable at once.
   void hostWrite(isa::Side side, int slice, int bank, int row, const std::uint8_t *bytes);
-  std::array<std::uint8_t, 32> sha256() const;
+  /// Adds every row in (side, slice, bank, row) order to a digest.
+  void hash(Sha256 &digest) const;
 
 private:
-  Status loadRegion(const isa::Region &region, std::span<const std::uint8_t> image);
+  Status loadRegion(const isa::Region &region, std::optional<std::span<const std::uint8_t>> image);
   void noteConstants(const isa::Region &region, const std::uint8_t *bytes);
   static bool holds(const ConstantRows &region, const MemRow *bankRows);
   void sortConstants();

@@ -1,5 +1,5 @@
-// What is known about the step that is running: how far it got, how much it
-// dispatched, its first hazard. Units and queues report here.
+// What is known about the step that is running on a chip: how far it got, how
+// much it dispatched, its first hazard. Units and queues report here.
 #pragma once
 
 #include "Faults.h"
@@ -10,16 +10,18 @@ namespace lpu::sim {
 
 class StepMonitor {
 public:
-  StepMonitor(const isa::Machine &machine, Trace *trace) : faults(machine), trace(trace) {}
+  /// `trace`: this chip's tracks; null: none.
+  StepMonitor(const isa::Machine &machine, EarliestHazard &system, ChipTrace *trace)
+      : faults(machine, system), trace(trace) {}
 
-  /// `zero`: the absolute cycle at which the barrier will release.
-  void begin(const std::string &name, const isa::StepProgram &step, Cycle zero) {
-    faults.begin(zero);
+  /// `zero`: the absolute cycle of the release; the program of chip `chip` begins `start` cycles later.
+  void begin(const isa::StepProgram &step, Cycle zero, int chip, Cycle start) {
+    faults.begin(zero, chip);
     instructions = 0;
     running = 0;
-    lastEffect = zero;
+    lastEffect = zero + start;
     if (trace)
-      trace->beginStep(name, step, zero);
+      trace->beginStep(step, zero);
   }
   void dispatched(int queue, const Dispatch &d) {
     instructions += static_cast<std::uint64_t>(d.count);
@@ -30,7 +32,7 @@ public:
   void effect(Cycle at) { lastEffect = at > lastEffect ? at : lastEffect; }
 
   FaultLog faults;
-  Trace *trace;
+  ChipTrace *trace;
   std::uint64_t instructions = 0;
   int running = 0;      ///< queues with a word still to dispatch, parked ones excluded
   Cycle lastEffect = 0; ///< absolute (T1.5)

@@ -33,12 +33,11 @@ Result<std::unique_ptr<Trace>> Trace::open(const std::string &path, const isa::M
   return std::unique_ptr<Trace>(new Trace(file, machine));
 }
 
-Trace::Trace(std::FILE *file, const isa::Machine &machine) : file(file), slices(isa::queueCount(machine)) {
+Trace::Trace(std::FILE *file, const isa::Machine &machine) : file(file) {
   fmt::print(file,
              "{{\"displayTimeUnit\":\"ns\",\"otherData\":{{\"time\":\"1 us in this trace is 1 chip cycle\","
              "\"machine\":{},\"clock_ghz\":{}}},\"traceEvents\":[\n",
              quoted(machine.name), machine.clockGHz);
-  nameTracks(machine);
   writeTail();
 }
 
@@ -47,13 +46,9 @@ Trace::~Trace() {
   std::fclose(file);
 }
 
-void Trace::nameTracks(const isa::Machine &machine) {
-  event("{\"ph\":\"M\",\"pid\":0,\"name\":\"process_name\",\"args\":{\"name\":\"chip 0\"}}");
-  event(fmt::format("{{\"ph\":\"M\",\"pid\":0,\"tid\":{},\"name\":\"thread_name\",\"args\":{{\"name\":\"steps\"}}}}",
-                    kStepTrack));
-  for (int q = 0; q < static_cast<int>(slices.size()); ++q)
-    event(fmt::format("{{\"ph\":\"M\",\"pid\":0,\"tid\":{},\"name\":\"thread_name\",\"args\":{{\"name\":\"{}\"}}}}",
-                      q + 1, isa::queueName(isa::queueAt(machine, q))));
+ChipTrace *Trace::addChip(const isa::Machine &machine, int chip) {
+  chips.push_back(std::make_unique<ChipTrace>(*this, machine, chip));
+  return chips.back().get();
 }
 
 void Trace::event(const std::string &json) {
@@ -63,30 +58,54 @@ void Trace::event(const std::string &json) {
   std::fwrite(json.data(), 1, json.size(), file);
 }
 
-void Trace::beginStep(const std::string &stepName, const isa::StepProgram &program, isa::Cycle cycleZero) {
-  name = stepName;
+void Trace::slice(int chip, int track, isa::Cycle from, isa::Cycle length, const std::string &name) {
+  event(fmt::format("{{\"ph\":\"X\",\"pid\":{},\"tid\":{},\"ts\":{},\"dur\":{},\"name\":{}}}", chip, track, base + from,
+                    length, quoted(name)));
+}
+
+void Trace::endStep(const std::string &name, isa::Cycle cycles) {
+  for (auto &chip : chips)
+    chip->endStep();
+  slice(chips.empty() ? 0 : chips.front()->number(), kStepTrack, 0, cycles, name);
+  base += cycles;
+  writeTail();
+}
+
+ChipTrace::ChipTrace(Trace &trace, const isa::Machine &machine, int chip)
+    : trace(trace), chip(chip), slices(isa::queueCount(machine)) {
+  nameTracks(machine);
+  trace.writeTail();
+}
+
+void ChipTrace::nameTracks(const isa::Machine &machine) {
+  trace.event(fmt::format("{{\"ph\":\"M\",\"pid\":{},\"name\":\"process_name\",\"args\":{{\"name\":\"chip {}\"}}}}", chip, chip));
+  const auto track = [&](int id, const std::string &name) {
+    trace.event(fmt::format("{{\"ph\":\"M\",\"pid\":{},\"tid\":{},\"name\":\"thread_name\",\"args\":{{\"name\":\"{}\"}}}}", chip,
+                            id, name));
+  };
+  track(kStepTrack, "steps");
+  for (int q = 0; q < static_cast<int>(slices.size()); ++q)
+    track(q + 1, isa::queueName(isa::queueAt(machine, q)));
+}
+
+void ChipTrace::beginStep(const isa::StepProgram &program, isa::Cycle cycleZero) {
   step = &program;
   zero = cycleZero;
 }
 
-void Trace::flush(int queue) {
+void ChipTrace::flush(int queue) {
   Open &open = slices[queue];
   if (open.label == kNoLabel)
     return;
-  std::string name = static_cast<std::size_t>(open.label) < step->labels.size() ? step->labels[open.label]
-                                                                                : fmt::format("label {}", open.label);
-  event(fmt::format("{{\"ph\":\"X\",\"pid\":0,\"tid\":{},\"ts\":{},\"dur\":{},\"name\":{}}}", queue + 1,
-                    base + open.first - zero, open.last + 1 - open.first, quoted(name)));
+  const bool named = static_cast<std::size_t>(open.label) < step->labels.size();
+  trace.slice(chip, queue + 1, open.first - zero, open.last + 1 - open.first,
+              named ? step->labels[open.label] : fmt::format("label {}", open.label));
   open = Open();
 }
 
-void Trace::endStep(isa::Cycle cycles) {
+void ChipTrace::endStep() {
   for (int q = 0; q < static_cast<int>(slices.size()); ++q)
     flush(q);
-  event(fmt::format("{{\"ph\":\"X\",\"pid\":0,\"tid\":{},\"ts\":{},\"dur\":{},\"name\":{}}}", kStepTrack, base, cycles,
-                    quoted(name)));
-  base += cycles;
-  writeTail();
 }
 
 void Trace::writeTail() {

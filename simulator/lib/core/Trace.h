@@ -1,6 +1,6 @@
-// Trace in the Chrome/Perfetto JSON format: one track per queue, one slice per
-// run of dispatches that serve the same operation. Timestamps are chip cycles.
-// The file is complete and valid JSON after every step.
+// Trace in the Chrome/Perfetto JSON format: a process for each chip, one track
+// per queue, one slice per run of dispatches that serve the same operation.
+// Timestamps are chip cycles. The file is complete and valid JSON after every step.
 #pragma once
 
 #include "lpu/isa/Program.h"
@@ -12,14 +12,16 @@
 
 namespace lpu::sim {
 
-class Trace {
-public:
-  /// Error: the file cannot be written.
-  static Result<std::unique_ptr<Trace>> open(const std::string &path, const isa::Machine &machine);
-  ~Trace();
+class Trace;
 
-  /// `zero`: absolute cycle of the step's cycle 0.
-  void beginStep(const std::string &name, const isa::StepProgram &step, isa::Cycle zero);
+/// The tracks of one chip.
+class ChipTrace {
+public:
+  ChipTrace(Trace &trace, const isa::Machine &machine, int chip);
+  int number() const { return chip; }
+
+  /// `zero`: absolute cycle of the step's cycle 0. `step` outlives the step.
+  void beginStep(const isa::StepProgram &step, isa::Cycle zero);
   void dispatch(int queue, std::uint16_t label, isa::Cycle at) {
     Open &open = slices[queue];
     if (open.label == label && at - open.last <= kMergeGap) {
@@ -29,7 +31,7 @@ public:
     flush(queue);
     open = {label, at, at};
   }
-  void endStep(isa::Cycle cycles);
+  void endStep();
 
 private:
   /// Dispatches of one label further apart than this are separate slices.
@@ -39,18 +41,37 @@ private:
     int label = kNoLabel;
     isa::Cycle first = 0, last = 0;
   };
-
-  Trace(std::FILE *file, const isa::Machine &machine);
   void flush(int queue);
-  void event(const std::string &json);
   void nameTracks(const isa::Machine &machine);
+
+  Trace &trace;
+  const int chip;
+  std::vector<Open> slices; ///< per queue
+  const isa::StepProgram *step = nullptr;
+  isa::Cycle zero = 0;
+};
+
+class Trace {
+public:
+  /// Error: the file cannot be written.
+  static Result<std::unique_ptr<Trace>> open(const std::string &path, const isa::Machine &machine);
+  ~Trace();
+
+  /// Tracks for chip number `chip`; owned by the trace.
+  ChipTrace *addChip(const isa::Machine &machine, int chip);
+  /// After a step of all chips, which took `cycles`.
+  void endStep(const std::string &name, isa::Cycle cycles);
+
+private:
+  friend class ChipTrace;
+  Trace(std::FILE *file, const isa::Machine &machine);
+  void event(const std::string &json);
+  void slice(int chip, int track, isa::Cycle from, isa::Cycle length, const std::string &name);
   void writeTail();
 
   std::FILE *file;
-  std::vector<Open> slices; ///< per queue
-  std::string name; ///< of the running step
-  const isa::StepProgram *step = nullptr;
-  isa::Cycle zero = 0, base = 0; ///< base: where this step starts in the trace
+  std::vector<std::unique_ptr<ChipTrace>> chips;
+  isa::Cycle base = 0; ///< where the running step starts in the trace
   bool first = true;
 };
 

@@ -1,4 +1,4 @@
-// The barrier's only process notes the release time, cycle 0 of a step.
+// The barrier's only process notes that the queues are released.
 #include "Barrier.h"
 
 namespace lpu::sim {
@@ -20,9 +20,6 @@ const Producer *Barrier::notify(const Producer &by) {
   return nullptr;
 }
 
-void Barrier::onRelease() {
-  isReleased = true;
-  releasedAt = sc_core::sc_time_stamp();
-}
+void Barrier::onRelease() { isReleased = true; }
 
 } // namespace lpu::sim

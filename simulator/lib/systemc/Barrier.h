@@ -9,24 +9,22 @@ class Barrier final : public sc_core::sc_module, public BarrierIf {
 public:
   Barrier(sc_core::sc_module_name name, const isa::Machine &machine);
 
-  /// A new step: one more notify is legal.
-  void begin() { used = false, isReleased = false; }
+  /// A new step: one more notify is legal. This chip's queues begin `start` cycles after the release.
+  void begin(isa::Cycle start) { used = false, isReleased = false, offset = start; }
   const Producer *notify(const Producer &by) override;
-  isa::Cycle releaseCycle() const override { return notifier.issued + latency; }
+  isa::Cycle releaseCycle() const override { return notifier.issued + latency + offset; }
   const sc_core::sc_event &released() const override { return release; }
   /// Notified, release still to come.
   bool pending() const { return used && !isReleased; }
   bool done() const { return isReleased; }
-  /// When this step was released; valid if done().
-  sc_core::sc_time releaseTime() const { return releasedAt; }
 
 private:
   void onRelease();
 
   const isa::Cycle latency;
+  isa::Cycle offset = 0;
   bool used = false, isReleased = false;
   Producer notifier;
-  sc_core::sc_time releasedAt;
   sc_core::sc_event release;
 };
 

@@ -13,44 +13,27 @@ std::string moduleName(const char *prefix, int number) { return prefix + std::to
 
 } // namespace
 
-Chip::Chip(sc_core::sc_module_name name, const isa::Program &program, bool clocked, bool functional,
+Chip::Chip(sc_core::sc_module_name name, Common &common, const isa::ChipClass &chipClass, const std::vector<bool> &wired,
            StepMonitor &monitor)
-    : sc_module(name), machine(program.machine), rows(machine.lanes()),
-      words(static_cast<std::size_t>(machine.lanes()) * 4, &rows),
-      sram(machine), context{machine, program.classes[0], monitor.faults, rows, words, functional},
-      monitor(monitor), modules{context, monitor, nullptr} {
-  if (clocked) {
-    clock = std::make_unique<sc_core::sc_clock>("clock", cycles(1));
+    : sc_module(name), machine(common.program.machine), sram(machine),
+      context{machine, chipClass, monitor.faults, common.rows, common.words, common.functional}, monitor(monitor),
+      modules{context, monitor, nullptr} {
+  if (common.clock) {
     clockedStreams = std::make_unique<ClockedStreams>("streams", machine);
-    clockedStreams->clock(*clock);
+    clockedStreams->clock(*common.clock);
   } else {
     slotStreams = std::make_unique<SlotStreams>("streams", machine);
     calendar = std::make_unique<Calendar>("calendar", machine, monitor.faults, 2 * isa::queueCount(machine));
     modules.calendar = calendar.get();
   }
   barrierModule = std::make_unique<Barrier>("barrier", machine);
-  buildQueues(program);
-  buildLinks(program);
-  if (!clocked)
-    return;
-  SC_HAS_PROCESS(Chip);
-  SC_METHOD(watch);
-  sensitive << clockedStreams->settled();
-  dont_initialize();
+  buildQueues(common.program);
+  buildLinks(wired);
 }
 
-bool Chip::finished() const {
-  const Cycle now = cycleNow();
-  if (monitor.faults.any()) // two more cycles, for what is noticed after the fact
-    return now >= monitor.faults.at() + 2;
-  return monitor.running == 0 && !barrierModule->pending() && now >= endOfStep();
-}
-
-void Chip::watch() {
-  if (inStep && finished()) {
-    inStep = false;
-    sc_core::sc_pause();
-  }
+bool Chip::finished(Cycle now) const {
+  const auto arrived = [&](const std::unique_ptr<Link> &link) { return !link || link->lastArrival() < now; };
+  return monitor.running == 0 && !barrierModule->pending() && now >= endOfStep() && std::ranges::all_of(links, arrived);
 }
 
 StreamIf &Chip::streams() {
@@ -100,18 +83,17 @@ QueueModule &Chip::buildUnit(int number) {
   return *c2cs.back();
 }
 
-void Chip::buildLinks(const isa::Program &program) {
-  int base = isa::queueCount(machine) - machine.c2cLinks;
-  for (auto [chipA, a, chipB, b] : program.wires) {
-    links.push_back(std::make_unique<Link>(moduleName("link", static_cast<int>(links.size())).c_str(), machine,
-                                           base + a, base + b));
-    c2cs[a]->link(*links.back());
-    if (a != b)
-      c2cs[b]->link(*links.back());
-  }
+void Chip::buildLinks(const std::vector<bool> &wired) {
+  links.resize(wired.size());
+  for (std::size_t i = 0; i < wired.size(); ++i)
+    if (wired[i]) {
+      links[i] = std::make_unique<Link>(moduleName("link", static_cast<int>(i)).c_str(), calendar ? calendar->quantum() : 0);
+      c2cs[i]->link(*links[i]);
+    }
 }
 
-void Chip::begin(const std::vector<const DecodedQueue *> &code, const Timeline *timeline, isa::Cycle start) {
+void Chip::begin(const std::vector<const DecodedQueue *> &code, const Timeline *timeline, isa::Cycle at,
+                 isa::Cycle start) {
   streams().file().reset();
   for (auto &alu : alus)
     alu->alu().reset();
@@ -119,17 +101,20 @@ void Chip::begin(const std::vector<const DecodedQueue *> &code, const Timeline *
     plane->reset();
   for (auto &c2c : c2cs)
     c2c->unit().reset();
-  barrierModule->begin();
-  inStep = true;
+  barrierModule->begin(start);
   if (calendar)
     calendar->begin(timeline);
   for (std::size_t q = 0; q < icus.size(); ++q)
-    icus[q]->begin(code[q], start);
+    icus[q]->begin(code[q], at);
 }
 
-void Chip::reportParked() const {
+void Chip::reportUnfinished() const {
   for (const auto &icu : icus)
     icu->reportParked();
+  if (monitor.faults.any())
+    return;
+  for (const auto &c2c : c2cs)
+    c2c->unit().checkLost();
 }
 
 } // namespace lpu::sim

@@ -1,5 +1,5 @@
-// One chip: streams, barrier, queues, units and loopback links, built and bound
-// from the machine description.
+// One chip: streams, barrier, queues, units and the chip's ends of its links,
+// built and bound from the machine description.
 #pragma once
 
 #include "Barrier.h"
@@ -15,40 +15,49 @@ namespace lpu::sim {
 
 class Chip final : public sc_core::sc_module {
 public:
-  /// `program` and `monitor` outlive the chip.
-  Chip(sc_core::sc_module_name name, const isa::Program &program, bool clocked, bool functional, StepMonitor &monitor);
+  /// What all chips of a system have in common; outlives them.
+  struct Common {
+    const isa::Program &program;
+    sc_core::sc_clock *clock; ///< clocked engine; null: event engine
+    bool functional;
+    VectorPool rows, words; ///< values travel from chip to chip
+  };
+  /// `monitor` outlives the chip. `links`: which of its links lead somewhere.
+  Chip(sc_core::sc_module_name name, Common &common, const isa::ChipClass &chipClass, const std::vector<bool> &links,
+       StepMonitor &monitor);
 
   Memory &memory() { return sram; }
   const Memory &memory() const { return sram; }
-  Barrier &barrier() { return *barrierModule; }
+  /// Null where nothing is attached.
+  Link *link(int number) { return links[number].get(); }
 
   /// Empties everything that does not outlive a step and starts every queue at
-  /// absolute cycle `start`. `code`: per queue number, null without code.
-  /// `timeline`: of the same text, for the event engine.
-  void begin(const std::vector<const DecodedQueue *> &code, const Timeline *timeline, isa::Cycle start);
+  /// absolute cycle `at`; after the release they wait for `start` cycles.
+  /// `code`: per queue number, null without code. `timeline`: of the same text, for the event engine.
+  void begin(const std::vector<const DecodedQueue *> &code, const Timeline *timeline, isa::Cycle at, isa::Cycle start);
+  /// The barrier has released this step.
+  bool released() const { return barrierModule->done(); }
+  /// Nothing is left to happen at absolute cycle `now`, going by what has dispatched so far.
+  bool finished(Cycle now) const;
   /// Absolute cycle at which the running step ends, by what has dispatched so far (T1.5).
   Cycle endOfStep() const { return monitor.lastEffect + machine.superlanes - 1; }
-  /// After a step: reports queues that never end.
-  void reportParked() const;
+  /// After a step: reports queues that never end, and vectors that nobody received.
+  void reportUnfinished() const;
+  /// Clocked engine: fires in every cycle.
+  const sc_core::sc_event &settled() const { return clockedStreams->settled(); }
 
 private:
-  /// Clocked engine, whose clock never starves: pauses SystemC when the step has ended.
-  void watch();
-  bool finished() const;
   void buildQueues(const isa::Program &program);
-  void buildLinks(const isa::Program &program);
+  void buildLinks(const std::vector<bool> &wired);
   QueueModule &buildUnit(int number);
   StreamIf &streams();
 
   const isa::Machine &machine;
-  VectorPool rows, words;
   Memory sram;
   ChipContext context;
   StepMonitor &monitor;
   ModuleContext modules;
-  bool inStep = false;
 
-  std::unique_ptr<sc_core::sc_clock> clock;
   std::unique_ptr<Calendar> calendar;             ///< event engine
   std::unique_ptr<SlotStreams> slotStreams;       ///< event engine
   std::unique_ptr<ClockedStreams> clockedStreams; ///< clocked engine
@@ -60,7 +69,7 @@ private:
   std::vector<std::unique_ptr<MxmModule>> planes;
   std::vector<std::unique_ptr<SxmModule>> sxms;
   std::vector<std::unique_ptr<C2cModule>> c2cs; ///< by link
-  std::vector<std::unique_ptr<Link>> links;
+  std::vector<std::unique_ptr<Link>> links;     ///< by link
 };
 
 } // namespace lpu::sim

@@ -42,17 +42,13 @@ public:
   virtual bool released() const = 0;
 };
 
-/// One end of a link between two C2C units.
+/// A chip's end of a link.
 class LinkIf : public virtual sc_core::sc_interface {
 public:
-  /// The FIFO of vectors that travel away from, or towards, unit `queue`.
-  virtual LinkFifo &outgoing(int queue) = 0;
-  virtual LinkFifo &incoming(int queue) = 0;
-  /// A vector left unit `queue` at cycle `at`. The other end is told one cycle after its arrival, `early` cycles
-  /// before that.
-  virtual void sent(int queue, isa::Cycle at, isa::Cycle early) = 0;
-  /// Fires for each vector that arrives at unit `queue`.
-  virtual const sc_core::sc_event &arrived(int queue) const = 0;
+  virtual LinkOut &outgoing() = 0;
+  virtual LinkFifo &incoming() = 0;
+  /// Fires for each vector that arrives, as long before the cycle after its arrival as the link was told.
+  virtual const sc_core::sc_event &arrived() const = 0;
 };
 
 } // namespace lpu::sim

@@ -1,36 +1,61 @@
-// A link between two C2C units as a channel: two directions, each a FIFO of
-// vectors under way or waiting (T7).
+// A chip's end of a link as a channel (T7): the vectors under way to it or
+// waiting, and where those it sends go to. Where one chip stands for several,
+// what it sends goes to each simulated chip that would get it from one of them,
+// as much later as that one starts after it.
 #pragma once
 
 #include "Interfaces.h"
 
-#include <array>
+#include <vector>
 
 namespace lpu::sim {
 
-class Link final : public sc_core::sc_module, public LinkIf {
+class Link final : public sc_core::sc_module, public LinkIf, public LinkOut {
 public:
-  /// Joins the units of queues `a` and `b`, which may be one and the same.
-  Link(sc_core::sc_module_name name, const isa::Machine &machine, int a, int b)
-      : sc_module(name), latency(machine.latency.C2cSend), ends{a, b} {}
+  /// `early`: how many cycles before the cycle after an arrival arrived() fires.
+  Link(sc_core::sc_module_name name, isa::Cycle early) : sc_module(name), early(early) {}
 
-  LinkFifo &outgoing(int queue) override { return fifos[endOf(queue)]; }
-  LinkFifo &incoming(int queue) override { return fifos[otherEnd(queue)]; }
-  /// Sends are further apart than one cycle, but a newer send must not hide an
-  /// older arrival: sc_event_queue keeps every notification.
-  void sent(int queue, isa::Cycle at, isa::Cycle early) override {
-    arrivals[endOf(queue)].notify(cycles(at + latency + 1 - early - cycleNow()));
+  /// What is sent here arrives at `end`.
+  void addTarget(Link &end) { targets.push_back({&end, 0, 0}); }
+  /// For the coming step: target `index` gets it from chip `chip`, `delay` cycles later than this one sends.
+  void setTarget(std::size_t index, int chip, isa::Cycle delay) {
+    targets[index].chip = chip;
+    targets[index].delay = delay;
   }
-  const sc_core::sc_event &arrived(int queue) const override { return arrivals[otherEnd(queue)].default_event(); }
+
+  void send(LinkFifo::Entry entry) override {
+    for (const Target &target : targets) {
+      LinkFifo::Entry copy = entry;
+      copy.arrival += target.delay;
+      copy.sender.issued += target.delay;
+      copy.chip = target.chip;
+      target.end->deliver(std::move(copy));
+    }
+  }
+  LinkOut &outgoing() override { return *this; }
+  LinkFifo &incoming() override { return fifo; }
+  const sc_core::sc_event &arrived() const override { return arrivals.default_event(); }
+  /// The latest arrival here so far, absolute.
+  isa::Cycle lastArrival() const { return latest; }
 
 private:
-  int endOf(int queue) const { return queue == ends[0] ? 0 : 1; }
-  int otherEnd(int queue) const { return ends[0] == ends[1] ? 0 : 1 - endOf(queue); }
+  struct Target {
+    Link *end;
+    int chip;
+    isa::Cycle delay;
+  };
+  /// A newer vector must not hide an older arrival: sc_event_queue keeps every notification.
+  void deliver(LinkFifo::Entry entry) {
+    latest = entry.arrival;
+    arrivals.notify(cycles(entry.arrival + 1 - early - cycleNow()));
+    fifo.push(std::move(entry));
+  }
 
-  const isa::Cycle latency;
-  const std::array<int, 2> ends;
-  std::array<LinkFifo, 2> fifos; ///< by sending end
-  std::array<sc_core::sc_event_queue, 2> arrivals;
+  const isa::Cycle early;
+  std::vector<Target> targets;
+  LinkFifo fifo;
+  isa::Cycle latest = 0;
+  sc_core::sc_event_queue arrivals;
 };
 
 } // namespace lpu::sim

@@ -1,6 +1,8 @@
-// The public simulator: checks the program, elaborates one chip, and runs step
-// programs in SystemC time. Queue code is decoded once per step program.
-#include "Chip.h"
+// The public simulator: checks the program, and moves the host's data between
+// bindings and the chips' memories.
+#include "System.h"
+
+#include "../core/Sha256.h"
 
 #include "lpu/sim/Simulator.h"
 
@@ -19,12 +21,6 @@ namespace {
 using isa::Binding;
 using isa::Program;
 
-struct DecodedStep {
-  std::vector<DecodedQueue> queues;
-  std::vector<const DecodedQueue *> byNumber;
-  std::unique_ptr<Timeline> timeline; ///< event engine
-};
-
 Status checkBinding(const isa::Machine &m, const std::string &step, const Binding &b) {
   bool fits =
       b.width >= 1 && b.slice0 + b.width <= m.memSlicesPerSide && b.bank < m.memBanks &&
@@ -37,116 +33,115 @@ Status checkBinding(const isa::Machine &m, const std::string &step, const Bindin
                fmt::format("binding '{}' lies outside of the machine's memory; compile for this machine", b.name)};
 }
 
-Status checkProgram(const Program &program) {
-  const isa::Machine &m = program.machine;
-  if (program.chips.size() != 1)
-    return Error{"", fmt::format("{} chips; the simulator runs one", program.chips.size())};
-  for (std::size_t i = 0; i < program.steps.size(); ++i) {
-    const isa::StepProgram &step = program.classes[0].programs[i];
-    const std::string &name = program.steps[i].name;
-    std::vector<bool> seen(isa::queueCount(m));
-    for (const isa::QueueCode &code : step.queues) {
-      int number = isa::queueNumber(m, code.queue);
-      if (number < 0 || number >= isa::queueCount(m) || isa::queueAt(m, number) != code.queue)
-        return Error{name,
-                     fmt::format("the machine has no queue {}; compile for this machine", isa::queueName(code.queue))};
-      if (seen[number])
-        return Error{name, fmt::format("queue {} has code twice; compile again", isa::queueName(code.queue))};
-      seen[number] = true;
-    }
-    for (const auto *bindings : {&step.inputs, &step.outputs})
-      for (const Binding &binding : *bindings)
-        if (Status status = checkBinding(m, name, binding); !status)
-          return status;
+Status checkStep(const isa::Machine &m, const std::string &name, const isa::StepProgram &step) {
+  std::vector<bool> seen(isa::queueCount(m));
+  for (const isa::QueueCode &code : step.queues) {
+    int number = isa::queueNumber(m, code.queue);
+    if (number < 0 || number >= isa::queueCount(m) || isa::queueAt(m, number) != code.queue)
+      return Error{name, fmt::format("the machine has no queue {}; compile for this machine", isa::queueName(code.queue))};
+    if (seen[number])
+      return Error{name, fmt::format("queue {} has code twice; compile again", isa::queueName(code.queue))};
+    seen[number] = true;
   }
-  std::vector<bool> wired(m.c2cLinks);
-  for (auto [chipA, a, chipB, b] : program.wires) {
-    if (a >= m.c2cLinks || b >= m.c2cLinks || wired[a] || wired[b])
-      return Error{
-          "", fmt::format("loopback {}-{}: no such link, or one wired twice; links are 0..{}", a, b, m.c2cLinks - 1)};
-    wired[a] = wired[b] = true;
-  }
+  for (const auto *bindings : {&step.inputs, &step.outputs})
+    for (const Binding &binding : *bindings)
+      if (Status status = checkBinding(m, name, binding); !status)
+        return status;
   return Ok();
+}
+
+Status checkWires(const Program &program) {
+  const int links = program.machine.c2cLinks;
+  std::vector<bool> wired(program.chips.size() * links);
+  const auto plug = [&](std::size_t chip, int link) {
+    if (chip >= program.chips.size() || link >= links || wired[chip * links + link])
+      return false;
+    wired[chip * links + link] = true;
+    return true;
+  };
+  for (const isa::Wire &w : program.wires)
+    if (!plug(w.chipA, w.linkA) || ((w.chipA != w.chipB || w.linkA != w.linkB) && !plug(w.chipB, w.linkB)))
+      return Error{"", fmt::format("wire from chip {}, link {} to chip {}, link {}: no such link, or one wired twice; chips "
+                                   "are 0..{}, links 0..{}",
+                                   w.chipA, w.linkA, w.chipB, w.linkB, program.chips.size() - 1, links - 1)};
+  return Ok();
+}
+
+/// A container has passed all this; programs made by hand have not.
+Status checkProgram(const Program &program) {
+  for (const isa::Chip &chip : program.chips)
+    if (chip.chipClass >= program.classes.size() || chip.start.size() != program.steps.size())
+      return Error{"", "a chip has no class, or not one start for each step; compile again"};
+  for (const isa::Chip &chip : program.chips)
+    if (const std::uint64_t bytes = program.classes[chip.chipClass].imageBytes, size = program.image.size();
+        program.hasWeights && (chip.imageOffset > size || bytes > size - chip.imageOffset))
+      return Error{"", "a chip's constants are outside of the image; compile again"};
+  for (const isa::ChipClass &own : program.classes) {
+    if (own.programs.size() != program.steps.size())
+      return Error{own.name, "the chip class has not one program for each step; compile again"};
+    for (std::size_t i = 0; i < program.steps.size(); ++i)
+      if (Status status = checkStep(program.machine, program.steps[i].name, own.programs[i]); !status)
+        return status;
+  }
+  if (program.chips.empty())
+    return Error{"", "the program has no chips; compile again"};
+  return checkWires(program);
+}
+
+const Binding *find(const std::vector<Binding> &bindings, std::string_view name) {
+  const auto found = std::ranges::find(bindings, name, &Binding::name);
+  return found == bindings.end() ? nullptr : &*found;
+}
+
+/// Chips in the order in which their outputs are joined.
+std::vector<std::size_t> outputOrder(const Program &program) {
+  std::vector<std::size_t> order(program.chips.size());
+  for (std::size_t i = 0; i < order.size(); ++i)
+    order[i] = i;
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return std::pair(program.chips[i].stage, program.chips[i].shard); });
+  return order;
+}
+
+const std::uint8_t *bytesOf(const Memory &memory, isa::Side side, int slice, int bank, int row) {
+  const MemRow &r = memory.bank(side, slice, bank)[row];
+  return r.bytes ? r.bytes : memory.zeros();
 }
 
 class SystemCSimulator final : public Simulator {
 public:
-  SystemCSimulator(const Program &program, const Options &options, std::unique_ptr<Trace> traceFile)
-      : program(program), clocked(options.engine == Engine::Clocked), trace(std::move(traceFile)),
-        monitor(program.machine, trace.get()),
-        chip("chip", program, clocked, options.mode == Mode::Functional, monitor), steps(program.steps.size()) {}
+  SystemCSimulator(const Program &program, const Options &options, std::unique_ptr<Trace> trace)
+      : program(program), system("system", program, options, std::move(trace)) {}
 
-  Status load() { return chip.memory().load(program.classes[0], program.image); }
+  Status load() { return system.load(); }
   void elaborate() { sc_core::sc_start(sc_core::SC_ZERO_TIME); }
 
-  void writeInput(const Binding &binding, std::span<const std::uint8_t> data) override;
-  StepResult run(std::size_t index) override;
-  std::vector<std::uint8_t> readOutput(const Binding &binding) const override;
-  void clearState() override { chip.memory().clearState(); }
-  std::array<std::uint8_t, 32> memorySha256() const override { return chip.memory().sha256(); }
-  std::vector<std::uint8_t> peek(isa::Side side, int slice, int bank, int row) const override;
+  void writeInput(std::size_t step, std::string_view name, std::span<const std::uint8_t> data) override;
+  StepResult run(std::size_t step) override { return system.run(step); }
+  std::vector<std::uint8_t> readOutput(std::size_t step, std::string_view name) const override;
+  void clearState() override;
+  std::array<std::uint8_t, 32> memorySha256() const override;
+  std::vector<std::uint8_t> peek(std::size_t chip, isa::Side side, int slice, int bank, int row) const override;
 
 private:
-  const DecodedStep &decoded(std::size_t index);
-  void runToEnd();
+  const isa::StepProgram &programOf(std::size_t chip, std::size_t step) const {
+    return program.classes[program.chips[chip].chipClass].programs[step];
+  }
+  void write(Memory &memory, const Binding &binding, std::span<const std::uint8_t> data) const;
+  /// Elements of item k go to data + (k * elements + first) * width.
+  void read(const Memory &memory, const Binding &binding, std::size_t elements, std::size_t first,
+            std::vector<std::uint8_t> &data) const;
 
   const Program &program;
-  const bool clocked;
-  std::unique_ptr<Trace> trace;
-  StepMonitor monitor;
-  Chip chip;
-  std::vector<std::unique_ptr<DecodedStep>> steps;
-  std::optional<Violation> dead; ///< a hazard ended the run for good
+  System system;
 };
 
-const DecodedStep &SystemCSimulator::decoded(std::size_t index) {
-  std::unique_ptr<DecodedStep> &step = steps[index];
-  if (!step) {
-    step = std::make_unique<DecodedStep>();
-    step->byNumber.resize(isa::queueCount(program.machine));
-    const isa::StepProgram &text = program.classes[0].programs[index];
-    step->queues.reserve(text.queues.size());
-    for (const isa::QueueCode &code : text.queues) {
-      step->queues.push_back(decodeQueue(program.machine, code));
-      step->byNumber[step->queues.back().number] = &step->queues.back();
-    }
-    if (!clocked && program.residentCode)
-      step->timeline = std::make_unique<Timeline>(program.machine, step->queues);
-  }
-  return *step;
+void SystemCSimulator::writeInput(std::size_t step, std::string_view name, std::span<const std::uint8_t> data) {
+  for (std::size_t chip : system.chipsWithMemory())
+    if (const Binding *binding = find(programOf(chip, step).inputs, name))
+      write(system.memory(chip), *binding, data);
 }
 
-void SystemCSimulator::runToEnd() {
-  sc_core::sc_start(); // until no event is left (event engine) or the chip pauses (clocked engine)
-  if (!clocked && !monitor.faults.any() && chip.endOfStep() > cycleNow())
-    sc_core::sc_start(cycles(chip.endOfStep() - cycleNow()), sc_core::SC_RUN_TO_TIME);
-}
-
-StepResult SystemCSimulator::run(std::size_t index) {
-  StepResult result;
-  if (dead) {
-    result.violation = dead;
-    return result;
-  }
-  const Cycle start = cycleNow() + 1;
-  monitor.begin(program.steps[index].name, program.classes[0].programs[index], start + program.machine.latency.Barrier);
-  const DecodedStep &code = decoded(index);
-  chip.begin(code.byNumber, code.timeline.get(), start);
-  runToEnd();
-  if (!monitor.faults.any())
-    chip.reportParked();
-  result.violation = dead = monitor.faults.first();
-  result.instructions = monitor.instructions;
-  if (chip.barrier().done()) {
-    sc_core::sc_time last = dead ? sc_core::sc_time_stamp() : cycles(chip.endOfStep());
-    result.cycles = toCycles(last - chip.barrier().releaseTime());
-  }
-  if (trace)
-    trace->endStep(result.cycles);
-  return result;
-}
-
-void SystemCSimulator::writeInput(const Binding &b, std::span<const std::uint8_t> data) {
+void SystemCSimulator::write(Memory &memory, const Binding &b, std::span<const std::uint8_t> data) const {
   const std::size_t lanes = program.machine.lanes();
   std::vector<std::uint8_t> row(lanes);
   for (std::uint32_t k = 0; k < b.items; ++k)
@@ -160,28 +155,53 @@ void SystemCSimulator::writeInput(const Binding &b, std::span<const std::uint8_t
           if (used && at < data.size())
             row[l] = data[at];
         }
-        chip.memory().hostWrite(b.side, b.slice0 + byte, b.bank, static_cast<int>(b.row0 + k * b.vectors + v),
-                                row.data());
+        memory.hostWrite(b.side, b.slice0 + byte, b.bank, static_cast<int>(b.row0 + k * b.vectors + v), row.data());
       }
 }
 
-std::vector<std::uint8_t> SystemCSimulator::readOutput(const Binding &b) const {
-  std::vector<std::uint8_t> data(std::size_t{b.items} * b.elements * b.width);
-  for (std::uint32_t k = 0; k < b.items; ++k)
-    for (std::uint32_t v = 0; v < b.vectors; ++v)
-      for (int byte = 0; byte < b.width; ++byte) {
-        const MemRow &row = chip.memory().bank(b.side, b.slice0 + byte, b.bank)[b.row0 + k * b.vectors + v];
-        const std::uint8_t *bytes = row.bytes ? row.bytes : chip.memory().zeros();
-        std::size_t first = std::size_t{v} * b.lanesUsed;
-        for (std::size_t l = 0; l < b.lanesUsed && first + l < b.elements; ++l)
-          data[(std::size_t{k} * b.elements + first + l) * b.width + byte] = bytes[l];
-      }
+std::vector<std::uint8_t> SystemCSimulator::readOutput(std::size_t step, std::string_view name) const {
+  std::size_t elements = 0, items = 0, width = 0;
+  const std::vector<std::size_t> order = outputOrder(program);
+  for (std::size_t chip : order)
+    if (const Binding *b = find(programOf(chip, step).outputs, name))
+      elements += b->elements, items = b->items, width = b->width;
+  std::vector<std::uint8_t> data(items * elements * width);
+  std::size_t first = 0;
+  for (std::size_t chip : order)
+    if (const Binding *b = find(programOf(chip, step).outputs, name)) {
+      read(system.memory(chip), *b, elements, first, data);
+      first += b->elements;
+    }
   return data;
 }
 
-std::vector<std::uint8_t> SystemCSimulator::peek(isa::Side side, int slice, int bank, int row) const {
-  const MemRow &r = chip.memory().bank(side, slice, bank)[row];
-  const std::uint8_t *bytes = r.bytes ? r.bytes : chip.memory().zeros();
+void SystemCSimulator::read(const Memory &memory, const Binding &b, std::size_t elements, std::size_t offset,
+                            std::vector<std::uint8_t> &data) const {
+  for (std::uint32_t k = 0; k < b.items; ++k)
+    for (std::uint32_t v = 0; v < b.vectors; ++v)
+      for (int byte = 0; byte < b.width; ++byte) {
+        const std::uint8_t *bytes =
+            bytesOf(memory, b.side, b.slice0 + byte, b.bank, static_cast<int>(b.row0 + k * b.vectors + v));
+        const std::size_t first = std::size_t{v} * b.lanesUsed;
+        for (std::size_t l = 0; l < b.lanesUsed && first + l < b.elements; ++l)
+          data[(k * elements + offset + first + l) * b.width + byte] = bytes[l];
+      }
+}
+
+void SystemCSimulator::clearState() {
+  for (std::size_t chip : system.chipsWithMemory())
+    system.memory(chip).clearState();
+}
+
+std::array<std::uint8_t, 32> SystemCSimulator::memorySha256() const {
+  Sha256 hash;
+  for (std::size_t chip : system.chipsWithMemory())
+    system.memory(chip).hash(hash);
+  return hash.finish();
+}
+
+std::vector<std::uint8_t> SystemCSimulator::peek(std::size_t chip, isa::Side side, int slice, int bank, int row) const {
+  const std::uint8_t *bytes = bytesOf(system.memory(chip), side, slice, bank, row);
   return {bytes, bytes + program.machine.rowBytes()};
 }
 

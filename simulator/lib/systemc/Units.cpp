@@ -59,18 +59,13 @@ void C2cModule::end_of_elaboration() {
   QueueModule::end_of_elaboration();
   if (link.size() == 0)
     return;
-  core.connect(&link->outgoing(number), &link->incoming(number));
+  core.connect(&link->outgoing(), &link->incoming());
   if (calendar)
     overflow.entry = calendar->add(overflow);
   SC_HAS_PROCESS(C2cModule);
   SC_METHOD(checkArrivals);
-  sensitive << link->arrived(number);
+  sensitive << link->arrived();
   dont_initialize();
-}
-
-void C2cModule::executed(const Dispatch &d) {
-  if (d.op->opcode == isa::Opcode::Send)
-    link->sent(number, d.time, calendar ? calendar->quantum() : 0);
 }
 
 // The event engine's units are up to a quantum ahead of SystemC's time: then the

@@ -55,13 +55,12 @@ public:
 
   C2cModule(sc_core::sc_module_name name, ModuleContext &context, int queue)
       : CoreHolder(context.chip, queue),
-        QueueModule(name, core, context.chip.machine, context.calendar, context.monitor), number(queue),
+        QueueModule(name, core, context.chip.machine, context.calendar, context.monitor),
         calendar(context.calendar), overflow(core) {}
   C2cUnit &unit() { return core; }
 
 protected:
   void end_of_elaboration() override;
-  void executed(const Dispatch &d) override;
 
 private:
   void checkArrivals();
@@ -71,7 +70,6 @@ private:
     C2cUnit &unit;
     int entry = -1;
   };
-  const int number;
   Calendar *const calendar;
   Overflow overflow; ///< event engine
 };

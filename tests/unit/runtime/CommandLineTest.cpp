@@ -47,6 +47,13 @@ TEST(CommandLine, SamplingOptions) {
   EXPECT_TRUE(parsed.options->ignoreEos);
 }
 
+TEST(CommandLine, TimingOfShapes) {
+  auto parsed = parse({"a.lpx", "--prompt-tokens=512", "--mode=timing", "--all-chips"});
+  ASSERT_TRUE(parsed.options) << parsed.error;
+  EXPECT_EQ(parsed.options->promptTokens, 512u);
+  EXPECT_TRUE(parsed.options->allChips);
+}
+
 TEST(CommandLine, PromptsThatLookLikeOptions) {
   auto parsed = parse({"a.lpx", "--prompt", "--tokens"});
   ASSERT_TRUE(parsed.options) << parsed.error;
@@ -103,6 +110,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Mistake{{"a.lpx", "--tokens=1", "--top-p=1.1"}, "--top-p"},
                     Mistake{{"a.lpx", "--tokens=1", "--seed=-1"}, "--seed"},
                     Mistake{{"a.lpx", "--tokens=1", "--report", ""}, "--report"},
+                    Mistake{{"a.lpx", "--prompt-tokens=4"}, "--mode=timing"},
+                    Mistake{{"a.lpx", "--prompt-tokens=0", "--mode=timing"}, "--prompt-tokens"},
+                    Mistake{{"a.lpx", "--prompt-tokens=4", "--tokens=1", "--mode=timing"}, "exclude"},
                     Mistake{{"a.lpx", "--tokens=1", "--tokens=2"}, "--tokens"}));
 
 } // namespace

@@ -74,16 +74,16 @@ public:
       std::ofstream(options.tracePath, std::ios::app) << "]";
   }
 
-  void writeInput(const isa::Binding &binding, std::span<const std::uint8_t> data) override {
+  void writeInput(std::size_t, std::string_view name, std::span<const std::uint8_t> data) override {
     std::vector<std::int32_t> values(data.size() / 4);
     std::memcpy(values.data(), data.data(), data.size());
-    inputs[binding.name] = values;
+    inputs[std::string(name)] = values;
   }
 
   sim::StepResult run(std::size_t index) override {
     const isa::SystemStep &step = program.steps.at(index);
     if (runs++ == how.violateAtStep)
-      return {0, 0, sim::Violation{"stream-collision", 118, 0, "vxm.3", "addf", "two producers"}};
+      return {0, 0, {}, sim::Violation{"stream-collision", 118, 0, "vxm.3", "addf", "two producers"}};
     logits.clear();
     const auto &tokens = inputs.at("token"), &positions = inputs.at("position");
     if (tokens.size() != step.tokens || positions.size() != step.tokens)
@@ -100,10 +100,10 @@ public:
         row[static_cast<std::size_t>(how.favourite)] = 100;
       logits.insert(logits.end(), row.begin(), row.end());
     }
-    return {step.predictedCycles + how.extraCycles, 10, {}};
+    return {step.predictedCycles + how.extraCycles, 10, {step.predictedCycles + how.extraCycles}, {}};
   }
 
-  std::vector<std::uint8_t> readOutput(const isa::Binding &) const override {
+  std::vector<std::uint8_t> readOutput(std::size_t, std::string_view) const override {
     if (options.mode == sim::Mode::Timing)
       throw std::logic_error("no values in timing mode");
     std::vector<std::uint8_t> out(logits.size() * 4);
@@ -117,7 +117,7 @@ public:
       ++*how.resets;
   }
   std::array<std::uint8_t, 32> memorySha256() const override { return {0xAB, static_cast<std::uint8_t>(cache.size())}; }
-  std::vector<std::uint8_t> peek(isa::Side, int, int, int) const override { return {}; }
+  std::vector<std::uint8_t> peek(std::size_t, isa::Side, int, int, int) const override { return {}; }
 
 private:
   const isa::Program &program;

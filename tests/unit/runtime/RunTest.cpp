@@ -55,16 +55,22 @@ struct RunTest : testing::Test {
 TEST_F(RunTest, ReportHasExactlyItsKeys) {
   ASSERT_EQ(run().code, 0);
   Json r = report();
-  std::vector<std::string> keys, stepKeys, hostKeys;
+  std::vector<std::string> keys, stepKeys, hostKeys, useKeys;
   for (auto &[key, value] : r.items())
     keys.push_back(key);
   for (auto &[key, value] : r["steps"][0].items())
     stepKeys.push_back(key);
   for (auto &[key, value] : r["with_host"].items())
     hostKeys.push_back(key);
+  for (auto &[key, value] : r["host"].items())
+    useKeys.push_back(key);
+  EXPECT_EQ(useKeys, (std::vector<std::string>{"load_seconds", "run_seconds", "peak_rss_bytes", "threads", "ranks"}));
+  EXPECT_GT(r["host"]["peak_rss_bytes"], 1 << 20);
+  EXPECT_LE(r["host"]["load_seconds"].get<double>() + r["host"]["run_seconds"].get<double>(), r["host_seconds"].get<double>());
+  EXPECT_EQ(r["chips"], 1);
   EXPECT_EQ(keys,
             (std::vector<std::string>{"prompt_tokens", "tokens", "text", "steps", "ttft_us", "tpot_us",
-                                      "tokens_per_second", "with_host", "memory_sha256", "engine", "host_seconds"}));
+                                      "tokens_per_second", "with_host", "memory_sha256", "chips", "engine", "host_seconds", "host"}));
   EXPECT_EQ(stepKeys, (std::vector<std::string>{"kind", "program", "position", "tokens", "predicted_cycles",
                                                 "simulated_cycles"}));
   EXPECT_EQ(hostKeys, (std::vector<std::string>{"ttft_us", "tpot_us", "tokens_per_second"}));
@@ -106,6 +112,7 @@ TEST_F(RunTest, RunsRepeatButForHostTimeAndEngine) {
   for (Json *r : {&first, &second}) {
     r->erase("engine");
     r->erase("host_seconds");
+    r->erase("host");
   }
   EXPECT_EQ(first.dump(), second.dump());
 }

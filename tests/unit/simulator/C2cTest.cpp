@@ -36,6 +36,7 @@ TEST_P(C2c, SendsKeepTheirInterval) {
       b.feed(kEast, 0, "e1", b.fill(1), kEastEnd, t);
       b.at(t, "c2c.3", "send stream=e1");
     }
+    b.at(300, "c2c.3", "receive stream=w1").at(301, "c2c.3", "receive stream=w1");
     return b.finish();
   };
   legal(build(24));
@@ -80,21 +81,23 @@ TEST_P(C2c, WaitingVectorsOverflow) {
       b.at(t, "c2c.0", "send stream=e1");
     }
     b.at(popAt, "c2c.1", "receive stream=w1");
+    b.at(400, "c2c.1", "receive stream=w1").at(401, "c2c.1", "receive stream=w1");
     return b.finish();
   };
   legal(build(304));
   illegal(build(305), "link-overflow", 304, "c2c.0");
 }
 
-// T7: what a step leaves in a link is gone in the next.
-TEST_P(C2c, LinksAreEmptyInANewStep) {
+// T7: a vector that nobody takes in its step.
+TEST_P(C2c, UnreceivedVectorIsLost) {
   Bench b;
   b.program.wires.push_back({0, 0, 0, 1});
-  b.feed(kEast, 0, "e1", b.fill(1), kEastEnd, 40);
-  b.at(40, "c2c.0", "send stream=e1");
-  b.nextStep();
+  for (isa::Cycle t : {40, 64, 88}) {
+    b.feed(kEast, 0, "e1", b.fill(1), kEastEnd, t);
+    b.at(t, "c2c.0", "send stream=e1");
+  }
   b.at(500, "c2c.1", "receive stream=w1");
-  illegal(b.finish(), "link-empty", 500, "c2c.1");
+  illegal(b.finish(), "lost-vector", 64 + 216, "c2c.0");
 }
 
 TEST_P(C2c, DeskewHasNoEffect) {

@@ -67,12 +67,15 @@ std::string report(sim::Simulator &simulator, const std::vector<RowRef> &rows, c
     put(out, last.cycles);
   }
   put(out, static_cast<std::int64_t>(last.instructions));
+  put(out, static_cast<std::int64_t>(last.chipCycles.size()));
+  for (isa::Cycle cycles : last.chipCycles)
+    put(out, cycles);
   sim::Violation v = last.violation.value_or(sim::Violation());
-  put(out, v.category), put(out, v.queue), put(out, v.instruction), put(out, v.detail), put(out, v.cycle);
+  put(out, v.category), put(out, v.queue), put(out, v.instruction), put(out, v.detail), put(out, v.cycle), put(out, static_cast<std::int64_t>(v.chip));
   auto digest = simulator.memorySha256();
   put(out, std::string(digest.begin(), digest.end()));
   for (const RowRef &r : rows) {
-    Row row = simulator.peek(r.side, r.slice, r.bank, r.row);
+    Row row = simulator.peek(r.chip, r.side, r.slice, r.bank, r.row);
     put(out, std::string(row.begin(), row.end()));
   }
   return out;
@@ -114,8 +117,11 @@ Outcome simulate(const isa::Program &program, const sim::Options &options, const
   for (std::int64_t n = in.number(); n > 0; --n)
     outcome.cycles.push_back(in.number());
   outcome.instructions = static_cast<std::uint64_t>(in.number());
+  for (std::int64_t n = in.number(); n > 0; --n)
+    outcome.chipCycles.push_back(in.number());
   outcome.category = in.text(), outcome.queue = in.text(), outcome.instruction = in.text(), outcome.detail = in.text();
   outcome.at = in.number();
+  outcome.chip = static_cast<int>(in.number());
   outcome.digest = in.text();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::string bytes = in.text();

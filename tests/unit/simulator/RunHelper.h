@@ -17,6 +17,7 @@ namespace lpu::test {
 struct RowRef {
   isa::Side side;
   int slice, bank, row;
+  std::size_t chip = 0;
 };
 
 struct Outcome {
@@ -26,6 +27,8 @@ struct Outcome {
   std::uint64_t instructions = 0;                   ///< of the last step
   std::string category, queue, instruction, detail; ///< of the violation; empty: none
   isa::Cycle at = 0;
+  int chip = 0;
+  std::vector<isa::Cycle> chipCycles; ///< of the last step
   std::string digest; ///< of memory
   std::vector<Row> rows;
 };
@@ -40,8 +43,8 @@ std::string inSimulator(const isa::Program &program, const sim::Options &options
 /// Tests that hold for both engines.
 class BothEngines : public testing::TestWithParam<sim::Engine> {
 protected:
-  sim::Options options() const { return {GetParam(), sim::Mode::Functional, ""}; }
-  sim::Options timing() const { return {GetParam(), sim::Mode::Timing, ""}; }
+  sim::Options options() const { return {GetParam(), sim::Mode::Functional, "", false}; }
+  sim::Options timing() const { return {GetParam(), sim::Mode::Timing, "", false}; }
   Outcome run(isa::Program program, const std::vector<RowRef> &rows = {}) const;
   /// The program runs to its end; returns the rows asked for.
   std::vector<Row> legal(isa::Program program, const std::vector<RowRef> &rows = {}) const;

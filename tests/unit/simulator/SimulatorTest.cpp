@@ -27,6 +27,12 @@ Binding binding(int width, unsigned items, unsigned vectors, unsigned lanesUsed,
   return b;
 }
 
+/// `program` with this input and output.
+isa::Program with(isa::Program program, const Binding &b) {
+  program.classes[0].programs[0].inputs = program.classes[0].programs[0].outputs = {b};
+  return program;
+}
+
 isa::Program emptyProgram() { return Bench().at(0, "mem.e0", "config").finish(); }
 
 // Element v · lanesUsed + l of item k is lane l of row row0 + k · vectors + v, byte b in slice0 + b.
@@ -35,9 +41,9 @@ TEST_P(Simulators, BindingsPlaceElements) {
   std::vector<std::uint8_t> data(2 * 80 * 2);
   for (std::size_t i = 0; i < data.size(); ++i)
     data[i] = static_cast<std::uint8_t>(i * 7 + 1);
-  std::string out = inSimulator(emptyProgram(), options(), [&](sim::Simulator &s) {
-    s.writeInput(b, data);
-    return asText(s.readOutput(b)) + asText(s.peek(kEast, 3, 1, 13));
+  std::string out = inSimulator(with(emptyProgram(), b), options(), [&](sim::Simulator &s) {
+    s.writeInput(0, "x", data);
+    return asText(s.readOutput(0, "x")) + asText(s.peek(0, kEast, 3, 1, 13));
   });
   ASSERT_EQ(out.size(), data.size() + 64);
   EXPECT_EQ(out.substr(0, data.size()), asText(data));
@@ -52,9 +58,9 @@ TEST_P(Simulators, BroadcastInputsFillAllLanes) {
   std::int32_t values[2] = {0x01020304, -5};
   std::vector<std::uint8_t> data(8);
   std::memcpy(data.data(), values, 8);
-  std::string out = inSimulator(emptyProgram(), options(), [&](sim::Simulator &s) {
-    s.writeInput(b, data);
-    return asText(s.peek(kEast, 4, 1, 10)) + asText(s.peek(kEast, 5, 1, 11));
+  std::string out = inSimulator(with(emptyProgram(), b), options(), [&](sim::Simulator &s) {
+    s.writeInput(0, "x", data);
+    return asText(s.peek(0, kEast, 4, 1, 10)) + asText(s.peek(0, kEast, 5, 1, 11));
   });
   EXPECT_EQ(out, std::string(64, '\x02') + std::string(64, '\xff'));
 }
@@ -69,18 +75,18 @@ TEST_P(Simulators, StateLivesAcrossStepsUntilCleared) {
   c.at(12, "mem.e0", "mem wr=1 wrrow=0 wrstream=e1");
   Binding in = binding(1, 1, 1, 64, 64);
   in.slice0 = 4, in.bank = 0, in.row0 = 0;
-  std::string out = inSimulator(c.finish(), options(), [&](sim::Simulator &s) {
+  std::string out = inSimulator(with(c.finish(), in), options(), [&](sim::Simulator &s) {
     std::string text;
-    s.writeInput(in, std::vector<std::uint8_t>(64, 5));
+    s.writeInput(0, "x", std::vector<std::uint8_t>(64, 5));
     for (int i = 0; i < 3; ++i) {
       sim::StepResult r = s.run(0);
       text += r.violation ? r.violation->str() : std::to_string(r.cycles) + " ";
     }
-    text += std::to_string(s.peek(kEast, 0, 0, 0)[9]);
+    text += std::to_string(s.peek(0, kEast, 0, 0, 0)[9]);
     s.clearState();
-    text += " " + std::to_string(s.peek(kEast, 0, 0, 0)[9]) + " " + std::to_string(s.peek(kEast, 4, 0, 0)[9]);
+    text += " " + std::to_string(s.peek(0, kEast, 0, 0, 0)[9]) + " " + std::to_string(s.peek(0, kEast, 4, 0, 0)[9]);
     s.run(0);
-    return text + " " + std::to_string(s.peek(kEast, 0, 0, 0)[9]);
+    return text + " " + std::to_string(s.peek(0, kEast, 0, 0, 0)[9]);
   });
   EXPECT_EQ(out, "17 17 17 15 0 5 5"); // 12 + 2 + 4 - 1 cycles
 }
@@ -149,7 +155,7 @@ TEST(Simulator, UnusableProgramsAreErrors) {
   EXPECT_NE(errorOf(output).find("binding 'x' lies outside"), std::string::npos);
   isa::Program link = emptyProgram();
   link.wires = {{0, 0, 0, 11}};
-  EXPECT_NE(errorOf(link).find("error: loopback 0-11"), std::string::npos);
+  EXPECT_NE(errorOf(link).find("error: wire from chip 0, link 0 to chip 0, link 11"), std::string::npos);
   sim::Options trace;
   trace.tracePath = "/nonexistent/trace.json";
   EXPECT_NE(simulate(emptyProgram(), trace).error.find("/nonexistent/trace.json: error: cannot write"),

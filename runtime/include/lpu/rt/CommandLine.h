@@ -12,14 +12,16 @@ namespace lpu::rt {
 
 struct RunOptions {
   std::string program;
-  /// At most one of the next three, and none with `perplexity`.
+  /// At most one of the next four, and none with `perplexity`.
   std::optional<std::string> prompt, promptFile;
   std::optional<std::vector<TokenId>> tokens;
+  std::optional<std::uint64_t> promptTokens; ///< timing mode: how many, whatever they are
   std::optional<std::uint64_t> count; ///< -n; none: as many as fit, at most kDefaultCount
   SamplerOptions sampling;
   bool ignoreEos = false;
   sim::Engine engine = sim::Engine::Event;
   sim::Mode mode = sim::Mode::Functional;
+  bool allChips = false; ///< also where one chip could stand for several
   std::string report, logits, trace, perplexity; ///< paths; empty: not asked for
 };
 

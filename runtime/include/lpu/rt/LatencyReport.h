@@ -19,7 +19,8 @@ struct Latency {
 /// Chip time of a step in µs: simulated cycles at the machine's clock.
 double chipUs(const StepRecord &record, const isa::Machine &machine);
 /// Host link time around a step in µs: the link's latency once per direction, plus
-/// the bytes of token ids and positions (in) and of the logits (out) at its rate.
+/// the bytes of token ids and positions (in) and of the logits (out) at its rate. Each
+/// chip has a link of its own; the one with the most bytes counts.
 double hostUs(const isa::Program &program, std::size_t step);
 
 /// `firstTokenStep`: index into `records`; none if nothing was generated.

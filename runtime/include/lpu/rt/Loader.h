@@ -11,9 +11,9 @@ namespace lpu::rt {
 /// readProgram, then checkRunnable.
 Result<isa::Program> loadProgram(const std::string &path);
 
-/// Every step program must have what a session needs: inputs "token" and
-/// "position" (one int32 per token) and an output "logits" (vocabulary float32
-/// per token). `path` stands in messages.
+/// Every step must have what a session needs: inputs "token" and "position" (one
+/// int32 per token) on some chips, and outputs "logits" (float32, on all chips
+/// together at least the vocabulary per token). `path` stands in messages.
 Status checkRunnable(const isa::Program &program, const std::string &path);
 
 /// A binding by name; null if there is none.

@@ -9,18 +9,27 @@
 
 namespace lpu::rt {
 
+/// Where host time and memory went.
+struct HostUse {
+  double loadSeconds = 0; ///< until the first step can run
+  double runSeconds = 0;  ///< from the first step's start to the last step's end
+  std::uint64_t peakRssBytes = 0;
+  unsigned threads = 1, ranks = 1;
+};
+
 struct RunReport {
   std::vector<TokenId> promptTokens, tokens;
   std::string text; ///< valid UTF-8
   std::vector<StepRecord> steps;
   Latency chip, withHost;
-  std::optional<std::string> memorySha256; ///< hex
+  std::optional<std::string> memorySha256; ///< hex; none in timing mode of several chips
   std::optional<double> perplexity;
   std::string engine;
   double hostSeconds = 0;
+  HostUse host;
 };
 
-/// The report's JSON text. Keys but "host_seconds" and "engine" depend on the
+/// The report's JSON text. Keys but "host_seconds", "host" and "engine" depend on the
 /// program and the request alone; undefined figures are null.
 std::string reportJson(const RunReport &report, const isa::Program &program);
 

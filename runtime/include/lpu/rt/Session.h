@@ -1,5 +1,5 @@
-// Runs planned steps on the simulated chip and keeps what they cost. The KV
-// cache lives in the chip's memory from step to step.
+// Runs planned steps on the simulated chips and keeps what they cost. The KV
+// cache lives in the chips' memory from step to step.
 #pragma once
 
 #include "lpu/isa/Program.h"
@@ -7,6 +7,7 @@
 #include "lpu/rt/Tokenizer.h"
 #include "lpu/sim/Simulator.h"
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <span>
@@ -18,6 +19,7 @@ struct StepRecord {
   PlannedStep step;
   isa::Cycle predictedCycles = 0; ///< from the program
   isa::Cycle simulatedCycles = 0; ///< from SystemC time
+  std::vector<isa::Cycle> classCycles{}; ///< per chip class: of its program from its own start, the longest of its chips; 0: took no part
 };
 
 class Session {
@@ -39,17 +41,23 @@ public:
   const std::optional<sim::Violation> &violation() const { return broken; }
   const isa::Program &compiled() const { return program; }
   bool functional() const { return mode == sim::Mode::Functional; }
+  /// Host time from the first step's start to the last step's end.
+  double runSeconds() const { return std::chrono::duration<double>(lastEnd - firstStart).count(); }
   /// All steps took as many cycles as predicted; else the first that did not.
   const StepRecord *firstMismatch() const;
 
 private:
-  void write(const isa::StepProgram &target, const char *name, std::span<const std::int32_t> values);
+  using Clock = std::chrono::steady_clock;
+  void write(std::size_t step, const char *name, const std::vector<std::int32_t> &values);
+  void record(const PlannedStep &step, const sim::StepResult &result);
+  std::vector<float> readLogits(const PlannedStep &step) const;
 
   const isa::Program &program;
   sim::Simulator &simulator;
   sim::Mode mode;
   Observer observer;
   std::vector<StepRecord> steps;
+  Clock::time_point firstStart, lastEnd;
   std::optional<sim::Violation> broken;
 };
 

@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lpu::sim {
@@ -21,6 +22,9 @@ struct Options {
   Engine engine = Engine::Event;
   Mode mode = Mode::Functional;
   std::string tracePath; ///< Perfetto JSON; empty: no trace
+  /// Timing mode: simulate every chip, also where one could stand for several that
+  /// behave alike. What is measured is the same. Functional mode always does.
+  bool allChips = false;
 };
 
 /// A hazard of docs/spec/timing.md. The run cannot go on after one.
@@ -36,8 +40,9 @@ struct Violation {
 };
 
 struct StepResult {
-  isa::Cycle cycles = 0;         ///< measured from SystemC time (T1.5)
-  std::uint64_t instructions = 0; ///< words dispatched, reissues included
+  isa::Cycle cycles = 0;          ///< until the last effect on the last chip, measured from SystemC time (T1.5)
+  std::uint64_t instructions = 0; ///< words dispatched on all chips, reissues included
+  std::vector<isa::Cycle> chipCycles; ///< per chip: its last effect, counted from the release; 0: took no part
   std::optional<Violation> violation;
 };
 
@@ -47,19 +52,22 @@ public:
   static Result<std::unique_ptr<Simulator>> create(const isa::Program &program, const Options &options);
   virtual ~Simulator() = default;
 
-  /// Writes an input binding's rows (host side, between steps). `data` holds
-  /// items × elements values; a broadcast input (elements == 1) fills all lanes.
-  virtual void writeInput(const isa::Binding &binding, std::span<const std::uint8_t> data) = 0;
-  /// Runs step program `index` from its opening SYNC to its last effect.
-  virtual StepResult run(std::size_t index) = 0;
-  /// Reads an output binding: items × elements values, `width` bytes each.
-  virtual std::vector<std::uint8_t> readOutput(const isa::Binding &binding) const = 0;
+  /// Writes an input of step program `step` (host side, between steps) on every chip
+  /// that has it. `data` holds items × elements values; a broadcast input
+  /// (elements == 1) fills all lanes.
+  virtual void writeInput(std::size_t step, std::string_view name, std::span<const std::uint8_t> data) = 0;
+  /// Runs system step `step` from its opening SYNC to its last effect.
+  virtual StepResult run(std::size_t step) = 0;
+  /// Reads an output: items × elements values, `width` bytes each; `elements` of an
+  /// item are those of all chips that have it, in order of (stage, shard).
+  virtual std::vector<std::uint8_t> readOutput(std::size_t step, std::string_view name) const = 0;
   /// Zero regions back to zeros (a new sequence).
   virtual void clearState() = 0;
-  /// SHA-256 over every row of the chip in (side, slice, bank, row) order; rows never written count as zeros.
+  /// SHA-256 over every row of every chip in (chip, side, slice, bank, row) order; rows never written count as
+  /// zeros. In timing mode of the chips that are simulated.
   virtual std::array<std::uint8_t, 32> memorySha256() const = 0;
-  /// One row, for tests and the debugger; rows never written read as zeros.
-  virtual std::vector<std::uint8_t> peek(isa::Side side, int slice, int bank, int row) const = 0;
+  /// One row of a chip, for tests and the debugger; rows never written read as zeros.
+  virtual std::vector<std::uint8_t> peek(std::size_t chip, isa::Side side, int slice, int bank, int row) const = 0;
 };
 
 } // namespace lpu::sim
