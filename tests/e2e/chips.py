@@ -78,7 +78,7 @@ class Chips(Case):
         self.assert_same_bits(runs[0][1], runs[1][1])
 
     def test_what_does_not_fit_takes_more_chips(self):
-        """A machine with an eighth of the rows of `small` holds the embedded model on a few chips, embedding and head on their own."""
+        """A machine with a quarter of the rows of `small` holds the embedded model on a few chips, embedding and head on their own."""
         machine = self.dir / "machine.yaml"
         text = (ROOT / "isa" / "arch" / "small.yaml").read_text()
         machine.write_text(re.sub(r"rows_per_bank: \d+", "rows_per_bank: 256", text))
