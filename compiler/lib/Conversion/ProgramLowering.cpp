@@ -163,6 +163,11 @@ void ProgramLowering::lowerEmbedding(llm::EmbeddingOp op) {
           // Every bank is asked; those that do not hold the row answer with zeros, which add nothing.
           Value isHere = w.alu("cmpeqi", {w.alu("sra", {id, Operand::i32(shift)}), Operand::i32(bank)});
           Value row = w.mapTo(w.alu("and", {id, Operand::i32(machine.memRowsPerBank - 1)}), table);
+          if (!base.empty() && bank == banks - 1) { // ids behind the part may fall into its last bank
+            Value inside = w.alu("move", {w.alu("cmplti", {id, Operand::i32(static_cast<std::int32_t>(weight.getRows()))})});
+            isHere = w.alu("and", {isHere, inside});
+            row = w.alu("move", {row}, 2);
+          }
           map = w.alu("select", {isHere, row, Operand::i32(0xFFFF)}, 2);
         }
         Value x = w.alu("cvt.f16.f32", {w.gather(map, table)});
