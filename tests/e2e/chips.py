@@ -92,6 +92,23 @@ class Chips(Case):
         self.check_steps(ran, report)
         self.assert_same_bits(logits, self.interpret(TINY, PROMPT))
 
+    def test_vocabulary_on_chips_of_its_own(self):
+        """Groups of chips deal the rows of the embedding and of lm_head; ids of every part are looked up."""
+        one, _ = self.compile(TINY, "one", "--chips=1")
+        tokens = [1, 0, 97, 128, 255, 256, 300, 511]
+        logits = self.lpu_run(one, f"--tokens={ids(tokens)}", "-n", 0)[1]
+        flat = self.dir / "flat.mlir"
+        succeed("lpucc", TINY, "-o", flat, "--compile-to=llm", "--max-context=64", "--chips=1")
+        for options in ("pp=2 embedding-chips=5 head-chips=3", "tp=2 pp=2 layers=3,1 embedding-chips=4 head-chips=6", "tp=3 embedding-chips=3 head-chips=3"):
+            with self.subTest(options=options):
+                dealt, program = self.dir / "dealt.mlir", self.dir / "dealt.lpx"
+                succeed("lpu-opt", flat, f"--llm-partition={options}", "-o", dealt)
+                succeed("lpucc", dealt, "-o", program)
+                succeed("lpu-objdump", "--check", program)
+                ran, many = self.lpu_run(program, f"--tokens={ids(tokens)}", "-n", 0)
+                self.assert_steps_as_predicted(ran)
+                self.assert_same_bits(many, logits)
+
     def test_fastest_is_not_slower_than_fit(self):
         _, fit = self.compile(TINY, "fit")
         _, fastest = self.compile(TINY, "fastest", "--fastest", "--chips=4")
