@@ -37,8 +37,14 @@ std::string ProgramLowering::cacheObject(char which, std::int64_t vector) {
 
 Value ProgramLowering::ropeValue(FlowWriter &w, Value source, std::int64_t token, std::int64_t vector) {
   Operation *linear = source.getDefiningOp<llm::RopeOp>().getInput().getDefiningOp();
-  Value straight = linearValue(w, sums[{linear, false}], token, vector);
-  Value swapped = linearValue(w, sums[{linear, true}], token, vector);
+  const Sums &plain = sums[{linear, false}], &turned = sums[{linear, true}];
+  Value straight = linearValue(w, plain, token, vector), swapped = linearValue(w, turned, token, vector);
+  // Two operations apart, so that sums of both in one plane are not wanted in one cycle.
+  bool meet = llvm::any_of(plain.parts[vector][token], [&](auto part) {
+    return llvm::any_of(turned.parts[vector][token], [&](auto other) { return other.first == part.first; });
+  });
+  if (meet)
+    straight = w.alu("move", {w.alu("move", {straight})});
   return w.alu("addf", {w.alu("mulf", {straight, w.read("step.cos", token)}), w.alu("mulf", {swapped, w.read("step.sin", token)})});
 }
 

@@ -1,7 +1,6 @@
-// Linears and what takes their sums. Two shapes of a phase: small groups keep to
-// planes and finish before their consumer's phase begins; groups whose weights
-// take long to stream (swept ones) are dealt tile by tile over the planes, and
-// gate and up (output by output) flow into down (input by input) in one phase, so
+// Linears and what takes their sums. The outputs of small groups keep to planes;
+// groups whose weights take long to stream are dealt tile by tile over the planes.
+// If gate, up and down are large (swept), gate and up (output by output) flow into down (input by input) in one phase, so
 // that the weight stream does not stop between them. What passes from the one to
 // the other waits in memory and is fetched into activation rows when its tiles come.
 
@@ -21,6 +20,10 @@ namespace {
 /// A group of linears is swept if its weights take at least this many cycles to stream: then the drain
 /// between two phases is short beside it, and digits may take the way through memory.
 constexpr std::int64_t kSweptCycles = 256;
+
+/// The tiles of a group of linears that streams at least this long are dealt one by one over the planes. The sums of
+/// an output are then in parts, which VXM adds.
+constexpr std::int64_t kDealtCycles = 64;
 
 /// Columns whose digits are fetched in one burst. Each burst interrupts the weight stream once.
 constexpr std::int64_t kFetchedTogether = 4;
@@ -90,15 +93,16 @@ void ProgramLowering::flushLinears(llvm::function_ref<void(std::int64_t)> finish
     return;
   Digits &input = digits[pendingInput];
   std::set<Operation *> counted;
-  std::int64_t hint = 0;
+  std::int64_t hint = 0, weights = 0;
   bool swept = input.streamed || finished;
   for (PendingLinear &linear : pending) {
     if (counted.insert(linear.op).second)
-      weightBytes += weightsOf(linear.op);
+      weights += weightsOf(linear.op);
     linear.sums->rows = linear.rows;
     linear.sums->scales = pool.channelScales(tensorOf(linear.op.getWeight()), linear.rows, input.scale, factorOf(linear.op), swept ? hint++ % 2 : -1);
     linear.sums->parts.assign(linear.rows.vectors(), std::vector<std::vector<std::pair<std::int64_t, std::int64_t>>>(tokens));
   }
+  weightBytes += weights;
   if (input.streamed) {
     passByInputs(input);
   } else {
@@ -108,7 +112,7 @@ void ProgramLowering::flushLinears(llvm::function_ref<void(std::int64_t)> finish
       fetchAll(input);
     if (!fits)
       passByInputs(input);
-    else if (finished)
+    else if (finished || weights >= kDealtCycles * 2 * machine.streamsPerDirection * machine.rowBytes())
       passByOutputs(input, finished);
     else
       passPinned(input);
@@ -136,7 +140,11 @@ void ProgramLowering::fetchDigits(const Digits &input, std::int64_t token, std::
 void ProgramLowering::passTile(PendingLinear &linear, const Layout &cols, std::int64_t n, std::int64_t k, std::int64_t plane,
                                std::int64_t high, llvm::function_ref<std::int64_t(std::int64_t)> lowRow) {
   Sums &out = *linear.sums;
-  emitTile(pool.weightTile(tensorOf(linear.op.getWeight()), linear.rows, n, cols, k, plane, tileHint), plane);
+  // Another program may have dealt the tile already, in another order.
+  std::string tile = pool.weightTile(tensorOf(linear.op.getWeight()), linear.rows, n, cols, k, plane, tileHint);
+  plane = pool.planeOf(tile);
+  planeLoad[plane] += (linear.rows.lanesUsed(n) + 15) / 16 + 1; // a cycle per 16 rows, and one that is lost now and then
+  emitTile(tile, plane);
   auto known = llvm::find_if(out.parts[n][0], [&](auto part) { return part.first == plane; });
   bool first = known == out.parts[n][0].end();
   std::int64_t accumulator = first ? nextAccumulator(plane, 2 * tokens) : known->second;
@@ -165,23 +173,20 @@ void ProgramLowering::passPinned(const Digits &input) {
     }
 }
 
-std::int64_t ProgramLowering::dealPlane(const Layout &rows, std::int64_t n) {
-  auto least = std::min_element(planeLoad.begin(), planeLoad.end());
-  // What a plane spends on a tile: a cycle per 16 rows, and the install.
-  *least += (rows.lanesUsed(n) + 15) / 16 + 1;
-  return least - planeLoad.begin();
-}
+std::int64_t ProgramLowering::leastLoadedPlane() const { return std::min_element(planeLoad.begin(), planeLoad.end()) - planeLoad.begin(); }
 
 void ProgramLowering::passByOutputs(const Digits &input, llvm::function_ref<void(std::int64_t)> finished) {
   std::int64_t columns = input.layout.vectors(), vectors = 0;
   for (PendingLinear &linear : pending)
     vectors = std::max(vectors, linear.rows.vectors());
   for (std::int64_t n = 0; n < vectors; ++n) {
-    tileHint = n < vectors - kFinishedAhead ? stream::kTileAnywhere : stream::kTileKeepsClear;
+    if (finished)
+      tileHint = n < vectors - kFinishedAhead ? stream::kTileAnywhere : stream::kTileKeepsClear;
     for (PendingLinear &linear : pending)
       for (std::int64_t k = 0; n < linear.rows.vectors() && k < columns; ++k)
-        passTile(linear, input.layout, n, k, dealPlane(linear.rows, n), input.high, [&](std::int64_t t) { return input.lowRow(t, k); });
-    finished(n);
+        passTile(linear, input.layout, n, k, leastLoadedPlane(), input.high, [&](std::int64_t t) { return input.lowRow(t, k); });
+    if (finished)
+      finished(n);
   }
 }
 
@@ -197,7 +202,7 @@ void ProgramLowering::passByInputs(const Digits &input) {
     for (std::int64_t k = k0; k < k0 + count; ++k)
       for (PendingLinear &linear : pending)
         for (std::int64_t n = 0; n < linear.rows.vectors(); ++n)
-          passTile(linear, input.layout, n, k, dealPlane(linear.rows, n), tokens * together,
+          passTile(linear, input.layout, n, k, leastLoadedPlane(), tokens * together,
                    [&](std::int64_t t) { return row + t * together + k - k0; });
   }
 }

@@ -40,6 +40,8 @@ public:
   /// Tile (rowVector, colVector) of a weight: output elements by `rows`, input elements by `cols`. `hint` is that of stream.object.
   std::string weightTile(const std::string &tensor, const Layout &rows, std::int64_t rowVector, const Layout &cols,
                          std::int64_t colVector, std::int64_t plane, std::int64_t hint);
+  /// The plane that loads a tile.
+  std::int64_t planeOf(const std::string &tile) { return *objects.at(tile).getPlane(); }
   /// Tile of ones: every output row is the sum over all lanes. Per plane.
   std::string onesTile(std::int64_t plane);
   /// Block tile: every output row of a head is the sum over the head's lanes. Per plane.

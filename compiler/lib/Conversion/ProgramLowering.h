@@ -82,8 +82,8 @@ private:
   /// A tile and the passes of all tokens through it; `lowRow` is where a token's low digit is, `high` rows before its high one.
   void passTile(PendingLinear &linear, const Layout &cols, std::int64_t n, std::int64_t k, std::int64_t plane, std::int64_t high,
                 llvm::function_ref<std::int64_t(std::int64_t)> lowRow);
-  /// The plane with the least to load so far, for the next tile of a swept group.
-  std::int64_t dealPlane(const Layout &rows, std::int64_t n);
+  /// The plane with the least to load so far, for the next tile of a large group.
+  std::int64_t leastLoadedPlane() const;
   void fetchAll(Digits &input);
   /// Digits of `count` vectors from memory: the low ones into rows from `row` on, the high ones `high` rows further.
   void fetchDigits(const Digits &input, std::int64_t token, std::int64_t vector, std::int64_t count, std::int64_t row, std::int64_t high);
