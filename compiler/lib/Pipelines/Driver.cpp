@@ -29,6 +29,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 namespace lpu::compiler {
 
@@ -133,6 +134,8 @@ private:
     auto found = partitionsToTry(modelSize(*planned), options.partition, machine, usable);
     if (!found)
       return Error{options.input, found.error().message};
+    // Groups whose gathered vectors the activation rows cannot hold come last: they are left for the error, if nothing else fits.
+    llvm::stable_sort(*found, [&](const Partition &a, const Partition &b) { return feedsAToken(a) > feedsAToken(b); });
     if (options.partition.fastest && !measured) {
       options.progress("compiling for the fastest partition");
       sortByCompilation(*found, *planned, machine, options.pipeline);
@@ -151,6 +154,13 @@ private:
       return placed.error();
     places = std::move(*placed);
     return dump(Stage::LLM);
+  }
+
+  bool feedsAToken(const Partition &partition) {
+    auto [entry, isNew] = tokensByShards.try_emplace(partition.tp);
+    if (isNew)
+      entry->second = prefillTokens(machine, *planned, partition.tp);
+    return entry->second > 0;
   }
 
   /// Flows and places, then instructions, as far as asked for.
@@ -289,7 +299,8 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module, planned; ///< the latter: of stage llm for one chip, to deal and to look for what would fit
   Partition partition;              ///< of `module`
   std::int64_t usable = 0;          ///< bytes of a chip that the planner may count on
-  std::vector<std::string> places;  ///< of the chips
+  Places places;
+  std::map<std::int64_t, std::int64_t> tokensByShards; ///< of the longest prefill step
   bool measured = false;            ///< partitions were compared by compilation
 };
 

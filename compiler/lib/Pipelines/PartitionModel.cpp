@@ -12,13 +12,15 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 namespace lpu::compiler {
 
 namespace {
 
-/// Nodes tried beyond the fewest that could do: groups that do not divide a node leave places idle.
+/// Nodes tried beyond the fewest that could do.
 constexpr int kSpareNodes = 2;
-constexpr int kNodePlaces = 8;
+constexpr std::size_t kNodePlaces = 8;
 
 std::uint64_t mostTokens(mlir::ModuleOp module) {
   std::uint64_t most = 1;
@@ -74,24 +76,36 @@ mlir::OwningOpRef<mlir::ModuleOp> partitionModel(mlir::ModuleOp planned, const P
   return module;
 }
 
-Result<std::vector<std::string>> placeModel(mlir::ModuleOp partitioned, const std::string &topology, const isa::Machine &machine) {
+/// Nodes that hold all groups when none straddles two.
+static int fewestNodes(mlir::ModuleOp partitioned) {
+  std::int64_t shards = 1;
+  for (mlir::ModuleOp chipClass : llm::classModules(partitioned))
+    shards = std::max(shards, llm::shardsOf(chipClass));
+  int together = std::max(1, static_cast<int>(kNodePlaces) / static_cast<int>(shards)), groups = static_cast<int>(llm::chipsOf(partitioned).size()) / static_cast<int>(shards);
+  return (groups + together - 1) / together;
+}
+
+Result<Places> placeModel(mlir::ModuleOp partitioned, const std::string &topology, const isa::Machine &machine) {
   PlacementProblem problem = placementOf(partitioned);
-  auto chips = static_cast<int>(problem.chips.size());
-  std::string name = !topology.empty() ? topology : chips <= kNodePlaces ? "node" : "rail";
+  std::string name = !topology.empty() ? topology : problem.chips.size() <= kNodePlaces ? "node" : "rail";
+  int nodes = fewestNodes(partitioned);
   Error last;
-  for (int spare = 0; spare <= kSpareNodes; ++spare) {
-    auto loaded = loadTopology(name, (chips + kNodePlaces - 1) / kNodePlaces + spare, machine);
+  for (int spare : {0, kSpareNodes}) {
+    auto loaded = loadTopology(name, nodes + spare, machine);
     if (!loaded)
-      return spare ? last : loaded.error();
+      return last.message.empty() ? loaded.error() : last;
     auto places = placeChips(*loaded, problem);
-    if (places) {
-      partitioned->setAttr(llm::kTopologyAttr, mlir::StringAttr::get(partitioned.getContext(), loaded->name));
-      std::vector<std::string> names;
-      for (int place : *places)
-        names.push_back(loaded->placeName(place));
-      return names;
+    if (!places) {
+      last = places.error();
+      continue;
     }
-    last = places.error();
+    partitioned->setAttr(llm::kTopologyAttr, mlir::StringAttr::get(partitioned.getContext(), loaded->name));
+    Places result;
+    std::set<int> used;
+    for (int place : *places)
+      result.names.push_back(loaded->placeName(place)), used.insert(loaded->nodeOf(place));
+    result.count = static_cast<std::int64_t>(used.size()) * loaded->nodePlaces;
+    return result;
   }
   return last;
 }

@@ -67,6 +67,7 @@ private:
                  {"tp", program.tp},
                  {"pp", program.pp},
                  {"topology", program.topology},
+                 {"places", result.places.count},
                  {"token_latency_cycles", figures.tokenLatencyCycles},
                  {"tokens_per_second_per_user", figures.tokensPerSecondPerUser},
                  {"initiation_interval_cycles", figures.initiationIntervalCycles},
@@ -160,7 +161,7 @@ private:
     for (std::size_t c = 0; c < program.chips.size(); ++c) {
       const isa::Chip &chip = program.chips[c];
       list.push_back({{"chip", c}, {"chip_class", program.classes[chip.chipClass].name}, {"stage", chip.stage}, {"shard", chip.shard}, {"first_layer", chip.firstLayer},
-                      {"layers", program.classes[chip.chipClass].layerCount}, {"place", c < result.places.size() ? result.places[c] : ""},
+                      {"layers", program.classes[chip.chipClass].layerCount}, {"place", c < result.places.names.size() ? result.places.names[c] : ""},
                       {"used_bytes", memoryOfChip(c).used()}});
     }
     return list;

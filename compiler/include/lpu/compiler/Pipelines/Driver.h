@@ -1,8 +1,8 @@
 // What lpucc does, without its command line.
 #pragma once
 
+#include "lpu/compiler/Pipelines/PartitionModel.h"
 #include "lpu/compiler/Pipelines/Pipelines.h"
-#include "lpu/compiler/System/Partition.h"
 #include "lpu/isa/Program.h"
 
 #include <functional>
@@ -35,7 +35,7 @@ struct DriverResult {
   double compileSeconds = 0;
   isa::Program program; ///< only when compiled to lpx
   std::vector<std::vector<std::vector<PhaseReport>>> phases; ///< of each chip class and step
-  std::vector<std::string> places;                           ///< of each chip; empty for one
+  Places places;
   std::uint32_t promptTokens = 0;
 };
 

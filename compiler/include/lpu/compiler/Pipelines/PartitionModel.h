@@ -23,8 +23,14 @@ mlir::OwningOpRef<mlir::ModuleOp> partitionModel(mlir::ModuleOp planned, const P
 /// a minute, and brings the fastest to the front. Diagnostics of the attempts go to the context's handler.
 void sortByCompilation(std::vector<Partition> &partitions, mlir::ModuleOp planned, const isa::Machine &machine, const PipelineOptions &options);
 
+/// Where the chips of a system stand.
+struct Places {
+  std::vector<std::string> names; ///< of each chip's place; empty for one chip
+  std::int64_t count = 1;         ///< of places in all nodes that have a chip of the system, idle ones included
+};
+
 /// Finds every chip of a partitioned module a place in a topology (empty: a node, or rails for more than eight chips), whose name becomes
-/// the module's attribute llm.topology. Returns the places' names by chip.
-Result<std::vector<std::string>> placeModel(mlir::ModuleOp partitioned, const std::string &topology, const isa::Machine &machine);
+/// the module's attribute llm.topology.
+Result<Places> placeModel(mlir::ModuleOp partitioned, const std::string &topology, const isa::Machine &machine);
 
 } // namespace lpu::compiler
