@@ -18,6 +18,7 @@ Memory::Memory(const isa::Machine &machine)
       zeroRow(machine.rowBytes()), pool(machine.rowBytes()) {}
 
 Status Memory::load(const isa::ChipClass &chip, std::optional<std::span<const std::uint8_t>> image) {
+  rows.clear();
   for (const Region &region : chip.regions) {
     Status status = loadRegion(region, image);
     if (!status)
@@ -27,6 +28,14 @@ Status Memory::load(const isa::ChipClass &chip, std::optional<std::span<const st
   }
   sortConstants();
   return Ok();
+}
+
+bool Memory::loadLike(Memory &equal) {
+  if (!rows.share(equal.rows))
+    return false;
+  constants = equal.constants;
+  zeroRegions = equal.zeroRegions;
+  return true;
 }
 
 void Memory::noteConstants(const Region &region, const std::uint8_t *bytes) {

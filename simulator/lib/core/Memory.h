@@ -4,6 +4,7 @@
 // own at the first write. Contents outlive steps.
 #pragma once
 
+#include "RowTable.h"
 #include "Sha256.h"
 #include "VectorValue.h"
 
@@ -16,14 +17,6 @@
 #include <vector>
 
 namespace lpu::sim {
-
-struct MemRow {
-  const std::uint8_t *bytes = nullptr; ///< null: zeros
-  isa::Cycle readyAt = INT64_MIN;      ///< absolute cycle from which the latest write can be read
-  std::uint32_t written = 0;           ///< per superlane word
-  isa::Region::Kind kind = isa::Region::Kind::Scratch;
-  bool owned = false; ///< bytes are this memory's own storage
-};
 
 /// Neighbouring rows of one bank that belong to constants.
 struct ConstantRows {
@@ -42,6 +35,9 @@ public:
   /// chip's own; without one (no weights) they are zeros. Error: a region outside of the
   /// machine or of the image.
   Status load(const isa::ChipClass &chip, std::optional<std::span<const std::uint8_t>> image);
+  /// The same as load, for a chip that has the regions of `equal` and in whose values nobody is interested: shares its
+  /// table of rows. `equal` has been loaded and not been written to. False: the host cannot; load.
+  bool loadLike(Memory &equal);
   /// Zero regions back to zeros.
   void clearState();
 
@@ -84,7 +80,7 @@ private:
 
   const isa::Machine &machine;
   std::uint32_t full;
-  std::vector<MemRow> rows; ///< in (side, slice, bank, row) order
+  RowTable rows; ///< in (side, slice, bank, row) order
   struct BankConstants {
     std::vector<ConstantRows> regions, merged; ///< sorted; `merged`: neighbours joined, without their bytes
   };

@@ -54,9 +54,15 @@ void System::connect() {
 }
 
 Status System::load() {
+  std::vector<Memory *> loaded(program.classes.size()); // of the first chip of each class
   for (auto &s : simulated) {
     const isa::Chip &chip = program.chips[s->group.chips.front()];
     const isa::ChipClass &own = program.classes[chip.chipClass];
+    Memory *&first = loaded[chip.chipClass];
+    if (first && !common.functional && s->chip.memory().loadLike(*first))
+      continue;
+    if (!first)
+      first = &s->chip.memory();
     std::optional<std::span<const std::uint8_t>> image;
     if (program.hasWeights)
       image = program.image.subspan(chip.imageOffset, own.imageBytes);

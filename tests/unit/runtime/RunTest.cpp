@@ -298,6 +298,86 @@ TEST(Loader, MissingFileIsOneLine) {
   EXPECT_EQ(std::ranges::count(err.str(), '\n'), 1);
 }
 
+/// The fake program on two chips of two classes: each holds half of the vocabulary and some padding.
+isa::Program twoChips() {
+  isa::Program p = fakeProgram();
+  p.classes.push_back(p.classes[0]);
+  p.classes[1].name = "head";
+  p.chips = {{1, 0, std::vector<isa::Cycle>(p.steps.size(), 30), 1, 0, 0}, {0, 0, std::vector<isa::Cycle>(p.steps.size()), 0, 0, 0}};
+  for (isa::ChipClass &c : p.classes)
+    for (isa::StepProgram &s : c.programs)
+      s.outputs[0].elements = p.model.vocabulary / 2 + 3;
+  for (isa::StepProgram &s : p.classes[1].programs)
+    s.inputs.erase(s.inputs.begin()); // no token there
+  return p;
+}
+
+TEST(Loader, ChipsTogetherMustSpeakTheProtocol) {
+  EXPECT_TRUE(checkRunnable(twoChips(), "x"));
+  auto broken = [](auto change) {
+    isa::Program p = twoChips();
+    change(p);
+    return !checkRunnable(p, "x");
+  };
+  EXPECT_TRUE(broken([](isa::Program &p) { p.classes[0].programs[0].inputs.clear(); }));
+  EXPECT_TRUE(broken([](isa::Program &p) { p.classes[1].programs[2].inputs[0].items = 3; }));
+  EXPECT_TRUE(broken([](isa::Program &p) { p.classes[1].programs[0].outputs.clear(); }));
+  EXPECT_TRUE(broken([](isa::Program &p) { p.steps[0].users = 2; }));
+}
+
+/// Two chips, of which the first in order of stages is the second in number.
+class TwoChips final : public sim::Simulator {
+public:
+  explicit TwoChips(const isa::Program &p) : program(p) {}
+  void writeInput(std::size_t, std::string_view, std::span<const std::uint8_t>) override {}
+  sim::StepResult run(std::size_t step) override {
+    const isa::Cycle cycles = program.steps[step].predictedCycles;
+    return {cycles, 10, {cycles, cycles - 40}, {}};
+  }
+  std::vector<std::uint8_t> readOutput(std::size_t step, std::string_view) const override {
+    const std::size_t width = 2 * (program.model.vocabulary / 2 + 3);
+    std::vector<float> values(width * program.steps[step].tokens);
+    for (std::size_t i = 0; i < values.size(); ++i) // padding is the best token, were it one
+      values[i] = i % width >= program.model.vocabulary ? 100.0f : i % width == 7 + i / width ? 1.0f : 0.0f;
+    std::vector<std::uint8_t> out(values.size() * 4);
+    std::memcpy(out.data(), values.data(), out.size());
+    return out;
+  }
+  void clearState() override {}
+  std::array<std::uint8_t, 32> memorySha256() const override { return {}; }
+  std::vector<std::uint8_t> peek(std::size_t, isa::Side, int, int, int) const override { return {}; }
+
+private:
+  const isa::Program &program;
+};
+
+TEST_F(RunTest, ShardsOfTheVocabularyAreCutAndClassesTimed) {
+  program = twoChips();
+  options.count = 2;
+  std::ostringstream out, err;
+  const SimulatorFactory create = [](const isa::Program &p, const sim::Options &) -> Result<std::unique_ptr<sim::Simulator>> {
+    return std::unique_ptr<sim::Simulator>(new TwoChips(p));
+  };
+  ASSERT_EQ(runProgram(program, options, create, {out, err}), 0) << err.str();
+  const Json r = report();
+  EXPECT_EQ(r["chips"], 2);
+  EXPECT_EQ(r["tokens"], Json({7, 7})); // of a padded chunk only valid rows count
+  EXPECT_EQ(r["steps"][0]["chip_class_cycles"], (Json{{"all", 158 - 40}, {"head", 158 - 30}}));
+}
+
+TEST_F(RunTest, TimingOfSeveralChipsHasNoDigest) {
+  program = twoChips();
+  options.mode = sim::Mode::Timing;
+  options.count = 1;
+  options.prompt.reset();
+  options.tokens.reset();
+  options.promptTokens = 5;
+  ASSERT_EQ(run().code, 0);
+  EXPECT_TRUE(report()["memory_sha256"].is_null());
+  EXPECT_EQ(report()["prompt_tokens"], Json({0, 0, 0, 0, 0}));
+  EXPECT_EQ(report()["steps"].size(), 2u);
+}
+
 TEST(Loader, ChecksTheSessionsProtocol) {
   EXPECT_TRUE(checkRunnable(fakeProgram(), "x"));
   auto broken = [](auto change) {
