@@ -6,6 +6,7 @@
 #include "FlowShaper.h"
 
 #include "lpu/compiler/Dialect/LLM/Chips.h"
+#include "lpu/compiler/Support/SxmMaps.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -114,30 +115,59 @@ void FlowShaper::access(Access::Kind kind, int where, std::int64_t low, std::int
 
 //===-- tiles ---------------------------------------------------------------------===//
 
+stream::Place FlowShaper::slicePlace(stream::ObjectOp tile, int slice) const {
+  const stream::Piece &piece = stream::piecesOf(tile)[slice / stream::kPieceSlices];
+  return {stream::placeOf(tile).side, piece.slice + slice % stream::kPieceSlices, piece.bank, piece.row};
+}
+
 void FlowShaper::shapeTile(stream::LoadTileOp op) {
-  result.tileLoad = true;
   auto object = objects.object(op.getObjectAttr());
+  std::int64_t first = op.getRow();
+  int rows = static_cast<int>(op.getRows() ? *op.getRows() : object.getRows() - first);
+  int edge = op.getTransposed() ? machine.sxmPosition() : machine.mxmPosition();
   Side side = Side(stream::placeOf(object).side);
-  stream::Pieces pieces = stream::piecesOf(object);
-  int rows = static_cast<int>(object.getRows()), edge = machine.mxmPosition();
-  // The first row group reaches the MXM at cycle `edge`, that is in slot 0.
+  // The first row group reaches MXM (or SXM) at cycle `edge`, that is in slot 0.
   result.groups.push_back({directionOf(side, true), 16});
   for (int i = 0; i < 16; ++i) {
-    const stream::Piece &piece = pieces[i / stream::kPieceSlices];
-    stream::Place place{static_cast<std::int64_t>(side), piece.slice + i % stream::kPieceSlices, piece.bank, piece.row};
+    stream::Place place = slicePlace(object, i);
     int p = distance(place);
     sched::Issue &issue = addIssue(mem(place, 0), p - machine.latency.MemRead, Opcode::Mem, rows);
-    issue.instruction.set(Field::Rd, 1).set(Field::RdBank, place.bank).set(Field::RdRow, place.row).set(Field::RdStep, 1);
+    issue.instruction.set(Field::Rd, 1).set(Field::RdBank, place.bank).set(Field::RdRow, place.row + first).set(Field::RdStep, 1);
     issue.instruction.set(Field::RdDir, static_cast<int>(directionOf(side, true)));
     issue.streamFields.push_back({Field::RdStream, 0, i});
     result.segments.push_back({0, i, side == Side::East ? p : -edge, side == Side::East ? edge : -p, 0, rows});
   }
-  sched::Issue &lw = addIssue({isa::UnitKind::MxmW, side, planeOfSide(op.getPlane())}, edge, Opcode::LoadWeights, rows);
-  lw.instruction.set(Field::RowStep, 1);
-  lw.streamFields.push_back({Field::Stream, 0, 0});
+  int group = op.getTransposed() ? transpose(side, planeOfSide(op.getPlane()), 0, rows) : 0;
+  Cycle arrival = op.getTransposed() ? edge + machine.latency.SxmTranspose + 1 : edge;
   // The last rows need to be complete for the first play after the install, one row group must be there before it (T5.4).
-  Cycle visible = machine.latency.MxmLoadWeights - 1;
-  access(Access::Kind::WeightBuffer, op.getPlane(), 0, 0, true, edge, edge + rows - 1, std::max<Cycle>(visible, rows == 1 ? 1 : 0));
+  Cycle visible = std::max<Cycle>(machine.latency.MxmLoadWeights - 1, rows == 1 ? 1 : 0);
+  for (std::int64_t twin = 0; twin <= op.getTwin(); ++twin) {
+    int plane = static_cast<int>(op.getPlane() ^ twin);
+    sched::Issue &lw = addIssue({isa::UnitKind::MxmW, side, planeOfSide(plane)}, arrival, Opcode::LoadWeights, rows);
+    lw.instruction.set(Field::RowGroup, op.getGroup()).set(Field::RowStep, 1);
+    lw.streamFields.push_back({Field::Stream, group, 0});
+    access(Access::Kind::WeightBuffer, plane, 0, 0, true, arrival, arrival + rows - 1, visible);
+  }
+  // What steps write must be there; a constant always is.
+  result.tileLoad = object.getRole() == "constant";
+  Cycle read = distance(slicePlace(object, 0)) - machine.latency.MemRead;
+  if (!result.tileLoad)
+    access(Access::Kind::Memory, objects.number(op.getObjectAttr()), first, first + rows - 1, false, read, read + rows - 1);
+}
+
+/// Rows of a group of 16 that reach SXM from slot 0 on, transposed and on their way to MXM; returns their group.
+int FlowShaper::transpose(Side side, int unit, int source, int rows) {
+  int edge = machine.mxmPosition(), sxm = machine.sxmPosition(), group = static_cast<int>(result.groups.size());
+  isa::Direction outward = directionOf(side, true);
+  result.groups.push_back({outward, 16});
+  for (int i = 0; i < 16; ++i)
+    result.segments.push_back({group, i, side == Side::East ? sxm : -edge, side == Side::East ? edge : -sxm, machine.latency.SxmTranspose, rows});
+  auto queue = static_cast<std::uint16_t>(unit % std::max(1, machine.sxmTransposeQueues));
+  sched::Issue &issue = addIssue({isa::UnitKind::Sxm, side, queue}, sxm, Opcode::Transpose, rows);
+  issue.instruction.set(Field::SrcDir, static_cast<int>(outward)).set(Field::DstDir, static_cast<int>(outward));
+  issue.streamFields.push_back({Field::SrcStream, source, 0});
+  issue.streamFields.push_back({Field::DstStream, group, 0});
+  return group;
 }
 
 void FlowShaper::shapeInstall(stream::InstallOp op) {
@@ -169,6 +199,8 @@ LogicalResult FlowShaper::shapeFlow(stream::FlowOp flow) {
         .Case<stream::WriteOp>([&](auto o) { write(o); })
         .Case<stream::GatherOp>([&](auto o) { gather(o); })
         .Case<stream::ScatterOp>([&](auto o) { scatter(o); })
+        .Case<stream::ScatterTileOp>([&](auto o) { scatterTile(o); })
+        .Case<stream::LanesOp>([&](auto o) { lanes(o); })
         .Case<stream::LoadOp>([&](auto o) { load(o); })
         .Case<stream::FetchOp>([&](auto o) { fetch(o); })
         .Case<stream::PassOp>([&](auto o) { pass(o); })
@@ -204,12 +236,12 @@ void FlowShaper::read(stream::ReadOp op) {
 void FlowShaper::emit(stream::EmitOp op) {
   Side side = sideOfPlane(op.getPlane());
   Cycle arrival = timing->ready(op.getResult()), at = arrival - machine.mxmPosition() - machine.latency.MxmEmit;
-  int group = addGroup(side, false, 4, machine.mxmPosition(), arrival, 1);
+  int group = addGroup(side, false, 4, machine.mxmPosition(), arrival, static_cast<int>(repeat));
   groups[op.getResult()] = group;
-  sched::Issue &issue = addIssue({isa::UnitKind::MxmR, side, planeOfSide(op.getPlane())}, at, Opcode::Accumulate);
-  issue.instruction.set(Field::Row, op.getAcc()).set(Field::Emit, 1);
+  sched::Issue &issue = addIssue({isa::UnitKind::MxmR, side, planeOfSide(op.getPlane())}, at, Opcode::Accumulate, static_cast<int>(repeat));
+  issue.instruction.set(Field::Row, op.getAcc()).set(Field::RowStep, repeat > 1).set(Field::Emit, 1);
   issue.streamFields.push_back({Field::Stream, group, 0});
-  access(Access::Kind::AccumulatorRow, op.getPlane(), op.getAcc(), op.getAcc(), false, at, at);
+  access(Access::Kind::AccumulatorRow, op.getPlane(), op.getAcc(), op.getAcc() + repeat - 1, false, at, at + repeat - 1);
 }
 
 LogicalResult FlowShaper::outbound(Value value) {
@@ -227,6 +259,14 @@ LogicalResult FlowShaper::outbound(Value value) {
   for (Operation *user : value.getUsers()) {
     bool oneSide = llvm::TypeSwitch<Operation *, bool>(user)
                        .Case<stream::WriteOp, stream::GatherOp, stream::ScatterOp>([&](auto o) { return visitObject(o.getObjectAttr()); })
+                       .Case<stream::ScatterTileOp>([&](auto o) {
+                         stream::ObjectOp tile = objects.object(o.getObjectAttr());
+                         bool oneSide = true;
+                         for (int i = 0; i < 16; i += stream::kPieceSlices)
+                           oneSide &= visit(Side(stream::placeOf(tile).side), distance(slicePlace(tile, i)));
+                         return oneSide;
+                       })
+                       .Case<stream::LanesOp>([&](auto o) { return visit(Side(o.getSide()), machine.sxmPosition()); })
                        .Case<stream::LoadOp>([&](auto o) { return visit(sideOfPlane(o.getPlanes().front()), machine.mxmPosition()); })
                        .Case<stream::SweepOp>([&](auto o) { return visit(sideOfPlane(o.getPlane()), machine.mxmPosition()); })
                        .Default([](Operation *) { return true; });
@@ -358,17 +398,76 @@ void FlowShaper::scatter(stream::ScatterOp op) {
   access(Access::Kind::Memory, objects.number(op.getObjectAttr()), 0, object.getRows() - 1, true, at, at, machine.latency.MemScatter);
 }
 
+void FlowShaper::scatterTile(stream::ScatterTileOp op) {
+  auto object = objects.object(op.getObjectAttr());
+  int map = groups.lookup(op.getMap()), group = groups.lookup(op.getValue()), count = repeats(op);
+  Cycle ready = timing->ready(op.getValue());
+  for (int i = 0; i < 16; ++i) {
+    stream::Place place = slicePlace(object, i);
+    sched::Issue &issue = addIssue(mem(place, 0), ready + distance(place), Opcode::Scatter, count);
+    int direction = static_cast<int>(result.groups[group].direction);
+    issue.instruction.set(Field::Bank, place.bank).set(Field::MapDir, direction).set(Field::MapLane, i).set(Field::Dir, direction);
+    issue.streamFields.push_back({Field::MapStream, map, 0});
+    issue.streamFields.push_back({Field::Stream, group, static_cast<int>(op.getByte())});
+  }
+  // Reads and writes of a tile's slices go outward alike, so the innermost slice stands for all.
+  Cycle at = ready + distance(slicePlace(object, 0));
+  access(Access::Kind::Memory, objects.number(op.getObjectAttr()), 0, object.getRows() - 1, true, at, at + count - 1, machine.latency.MemScatter);
+}
+
+//===-- SXM -----------------------------------------------------------------------===//
+
+namespace {
+
+/// The instruction of a stream.lanes kind and the first of its queues on a side.
+std::pair<Opcode, int> lanesUnit(const isa::Machine &machine, StringRef kind) {
+  int queue = machine.sxmTransposeQueues;
+  if (kind.starts_with("permute"))
+    return {Opcode::Permute, queue};
+  queue += machine.sxmPermuteQueues;
+  if (kind.starts_with("distribute"))
+    return {Opcode::Distribute, queue};
+  return {Opcode::Rotate, queue + machine.sxmDistributeQueues};
+}
+
+} // namespace
+
+void FlowShaper::lanes(stream::LanesOp op) {
+  Side side = Side(op.getSide());
+  auto [opcode, firstQueue] = lanesUnit(machine, op.getKind());
+  int source = groups.lookup(op.getValue()), width = static_cast<int>(op.getResult().getType().getWidth()), count = repeats(op);
+  int group = addGroup(side, false, width, machine.sxmPosition(), timing->ready(op.getResult()), count);
+  groups[op.getResult()] = group;
+  Cycle at = timing->ready(op.getValue()) + machine.sxmPosition();
+  // Nothing in these instructions steps, so copies that differ are written out.
+  int copies = op.getStep() ? count : 1;
+  for (int copy = 0; copy < copies; ++copy)
+    for (int b = 0; b < width; ++b) {
+      auto queue = static_cast<std::uint16_t>(firstQueue + static_cast<int>(op.getQueue()) + b);
+      sched::Issue &issue = addIssue({isa::UnitKind::Sxm, side, queue}, at + copy, opcode, copies > 1 ? 1 : count);
+      issue.instruction.set(Field::SrcDir, static_cast<int>(directionOf(side, true))).set(Field::DstDir, static_cast<int>(directionOf(side, false)));
+      std::int64_t n = op.getAmount() + copy * op.getStep();
+      if (opcode == Opcode::Rotate)
+        issue.instruction.set(Field::Amount, n);
+      else
+        issue.instruction.set(Field::Map, sxmMap(machine, std::string_view(op.getKind()), n));
+      issue.streamFields.push_back({Field::SrcStream, source, b});
+      issue.streamFields.push_back({Field::DstStream, group, b});
+    }
+}
+
 //===-- MXM -----------------------------------------------------------------------===//
 
 void FlowShaper::load(stream::LoadOp op) {
-  int group = groups.lookup(op.getValue());
+  int group = groups.lookup(op.getValue()), count = repeats(op);
   Cycle at = timing->ready(op.getValue()) + machine.mxmPosition();
   for (auto [plane, byte, row] : llvm::zip(op.getPlanes(), op.getBytes(), op.getRows())) {
-    sched::Issue &issue = addIssue({isa::UnitKind::MxmA, sideOfPlane(plane), planeOfSide(plane)}, at, Opcode::Activate);
+    sched::Issue &issue = addIssue({isa::UnitKind::MxmA, sideOfPlane(plane), planeOfSide(plane)}, at, Opcode::Activate, count);
     issue.half = sched::Half::Load;
-    issue.instruction.set(Field::Load, 1).set(Field::LoadRow, row);
+    issue.instruction.set(Field::Load, 1).set(Field::LoadRow, row).set(Field::LoadStep, count > 1 ? op.getStep() : 0);
     issue.streamFields.push_back({Field::LoadStream, group, static_cast<int>(byte)});
-    access(Access::Kind::ActivationRow, static_cast<int>(plane), row, row, true, at, at, machine.latency.MxmLoad);
+    std::int64_t end = row + static_cast<std::int64_t>(op.getStep()) * (count - 1);
+    access(Access::Kind::ActivationRow, static_cast<int>(plane), row, end, true, at, at + count - 1, machine.latency.MxmLoad);
   }
 }
 
@@ -405,17 +504,20 @@ std::int64_t allSuperlanes(const isa::Machine &machine) { return (std::int64_t{1
 
 void FlowShaper::pass(stream::PassOp op) {
   Side side = sideOfPlane(op.getPlane());
-  int plane = static_cast<int>(op.getPlane());
+  int plane = static_cast<int>(op.getPlane()), count = static_cast<int>(repeat);
   Cycle arrival = machine.latency.MxmPlay;
-  sched::Issue &play = addIssue({isa::UnitKind::MxmA, side, planeOfSide(plane)}, 0, Opcode::Activate);
+  sched::Issue &play = addIssue({isa::UnitKind::MxmA, side, planeOfSide(plane)}, 0, Opcode::Activate, count);
   play.half = sched::Half::Play;
-  play.instruction.set(Field::Play, 1).set(Field::PlayRow, op.getRow()).set(Field::Mask, allSuperlanes(machine));
-  addIssue({isa::UnitKind::MxmR, side, planeOfSide(plane)}, arrival, Opcode::Accumulate)
+  play.instruction.set(Field::Play, 1).set(Field::PlayRow, op.getRow()).set(Field::PlayStep, count > 1);
+  play.instruction.set(Field::Mask, op.getMask() ? static_cast<std::int64_t>(*op.getMask()) : allSuperlanes(machine));
+  addIssue({isa::UnitKind::MxmR, side, planeOfSide(plane)}, arrival, Opcode::Accumulate, count)
       .instruction.set(Field::Row, op.getAcc())
+      .set(Field::RowStep, count > 1)
       .set(Field::AccMode, static_cast<int>(op.getAdd() ? isa::AccMode::Add : isa::AccMode::Overwrite));
-  access(Access::Kind::Array, plane, 0, 0, false, 0, 0);
-  access(Access::Kind::ActivationRow, plane, op.getRow(), op.getRow(), false, 0, 0);
-  access(Access::Kind::AccumulatorRow, plane, op.getAcc(), op.getAcc(), true, arrival, arrival);
+  std::int64_t more = count - 1;
+  access(Access::Kind::Array, plane, 0, 0, false, 0, more);
+  access(Access::Kind::ActivationRow, plane, op.getRow(), op.getRow() + more, false, 0, more);
+  access(Access::Kind::AccumulatorRow, plane, op.getAcc(), op.getAcc() + more, true, arrival, arrival + more);
 }
 
 void FlowShaper::sweep(stream::SweepOp op) {

@@ -16,6 +16,9 @@ public:
 
 private:
   void shapeTile(stream::LoadTileOp op);
+  /// Where one of the 16 slices of a tile stands.
+  stream::Place slicePlace(stream::ObjectOp tile, int slice) const;
+  int transpose(isa::Side side, int unit, int source, int rows);
   void shapeInstall(stream::InstallOp op);
   mlir::LogicalResult shapeFlow(stream::FlowOp op);
 
@@ -27,6 +30,8 @@ private:
   void write(stream::WriteOp op);
   void gather(stream::GatherOp op);
   void scatter(stream::ScatterOp op);
+  void scatterTile(stream::ScatterTileOp op);
+  void lanes(stream::LanesOp op);
   void load(stream::LoadOp op);
   void fetch(stream::FetchOp op);
   void pass(stream::PassOp op);

@@ -29,7 +29,9 @@ isa::Opcode vxmOpcode(StringRef mnemonic) {
   llvm_unreachable("verified by the op");
 }
 
-bool timed(Operation *op) { return mlir::isa<stream::AluOp, stream::GatherOp, stream::SweepOp, stream::LastOp, stream::ScatterOp>(op); }
+bool timed(Operation *op) {
+  return mlir::isa<stream::AluOp, stream::GatherOp, stream::SweepOp, stream::LastOp, stream::LanesOp, stream::ScatterOp, stream::ScatterTileOp>(op);
+}
 
 /// Operand numbers that only initialise the accumulator.
 bool isInit(stream::AluOp alu, unsigned operand) { return alu.getInit() && *alu.getInit() == operand; }
@@ -52,6 +54,10 @@ Cycle FlowTiming::latency(Operation *op) const {
         const isa::Latencies &l = machine.latency;
         return 2 * machine.mxmPosition() + l.MxmLoad + static_cast<Cycle>(o.getDelay()) + l.MxmPlay + l.MxmEmit;
       })
+      .Case<stream::LanesOp>([&](auto o) {
+        bool across = o.getKind().starts_with("permute");
+        return 2 * machine.sxmPosition() + (across ? machine.latency.SxmAcross : machine.latency.SxmWithin);
+      })
       .Default([](Operation *) { return Cycle{0}; });
 }
 
@@ -71,7 +77,7 @@ bool FlowTiming::isOnce(Operation *op) const {
     }
     return any;
   }
-  if (mlir::isa<stream::WriteOp, stream::LoadOp, stream::ScatterOp>(op))
+  if (mlir::isa<stream::WriteOp, stream::LoadOp, stream::ScatterOp, stream::ScatterTileOp, stream::LanesOp>(op))
     return isOnce(op->getOperand(0).getDefiningOp());
   return false;
 }

@@ -38,8 +38,8 @@ void FlowWriter::scatter(Value value, Value map, const std::string &object) {
   stream::ScatterOp::create(builder, loc, value, map, symbol(object));
 }
 
-void FlowWriter::load(Value value, ArrayRef<std::int64_t> planes, ArrayRef<std::int64_t> bytes, ArrayRef<std::int64_t> rows) {
-  stream::LoadOp::create(builder, loc, value, planes, bytes, rows);
+void FlowWriter::scatterTile(Value value, std::int64_t byte, Value map, const std::string &object) {
+  stream::ScatterTileOp::create(builder, loc, value, builder.getI64IntegerAttr(byte), map, symbol(object));
 }
 
 void FlowWriter::fetch(const std::string &object, std::int64_t objectRow, std::int64_t byte, ArrayRef<std::int64_t> planes, std::int64_t row) {
@@ -48,9 +48,19 @@ void FlowWriter::fetch(const std::string &object, std::int64_t objectRow, std::i
                           builder.getDenseI64ArrayAttr(planes), builder.getDenseI64ArrayAttr(rows));
 }
 
-void FlowWriter::pass(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add) {
-  stream::PassOp::create(builder, loc, builder.getI64IntegerAttr(plane), builder.getI64IntegerAttr(row),
-                         builder.getI64IntegerAttr(acc), builder.getBoolAttr(add));
+Value FlowWriter::lanes(StringRef kind, Value value, std::int64_t side, std::int64_t amount, std::int64_t step, std::int64_t queue) {
+  auto i = [&](std::int64_t v) { return builder.getI64IntegerAttr(v); };
+  return stream::LanesOp::create(builder, loc, value.getType(), builder.getStringAttr(kind), value, i(side), i(amount), i(step), i(queue));
+}
+
+void FlowWriter::load(Value value, ArrayRef<std::int64_t> planes, ArrayRef<std::int64_t> bytes, ArrayRef<std::int64_t> rows,
+                      std::int64_t step) {
+  stream::LoadOp::create(builder, loc, value, planes, bytes, rows, step);
+}
+
+void FlowWriter::pass(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add, std::optional<std::int64_t> mask) {
+  stream::PassOp::create(builder, loc, builder.getI64IntegerAttr(plane), builder.getI64IntegerAttr(row), builder.getI64IntegerAttr(acc),
+                         builder.getBoolAttr(add), mask ? builder.getI64IntegerAttr(*mask) : IntegerAttr());
 }
 
 Value FlowWriter::emit(std::int64_t plane, std::int64_t acc) {
@@ -116,6 +126,12 @@ Value FlowWriter::aluHolding(StringRef opcode, Value held, Operand other, std::i
   return buildAlu(opcode, {Operand::accumulator(), other}, 4, held, std::nullopt, false, {}, early);
 }
 
+Value FlowWriter::repeatHeld(Value held, std::int32_t shift, unsigned width) {
+  if (shift == 0)
+    return buildAlu("move", {Operand::accumulator()}, width, held, std::nullopt, false);
+  return buildAlu("sra", {Operand::accumulator(), Operand::i32(shift)}, width, held, std::nullopt, false);
+}
+
 Value FlowWriter::subtractHeld(Value value, Value held) {
   return buildAlu("subf", {value, Operand::accumulator()}, 4, held, std::nullopt, false);
 }
@@ -128,8 +144,17 @@ Value FlowWriter::accumulate(StringRef opcode, Operand addend, Value initial) {
   return buildAlu(opcode, {Operand::accumulator(), addend}, 4, initial, std::nullopt, true);
 }
 
+Value FlowWriter::selectInto(Value mask, Value value, std::uint32_t initial) {
+  return buildAlu("select", {mask, value, Operand::accumulator()}, 4, std::nullopt, initial, true);
+}
+
 Value FlowWriter::mapTo(Value index, const std::string &object, std::int64_t offset) {
   return buildAlu("addi", {index, Operand::i32(static_cast<std::int32_t>(offset))}, 2, std::nullopt, std::nullopt, false, object);
+}
+
+Value FlowWriter::mapToOrNone(Value index, const std::string &object, std::int64_t offset) {
+  Value row = buildAlu("addi", {index, Operand::i32(static_cast<std::int32_t>(offset))}, 4, std::nullopt, std::nullopt, false, object);
+  return alu("mini", {row, Operand::i32(0xFFFF)}, 2);
 }
 
 Value FlowWriter::last(StringRef opcode, Value accumulating, Value other, std::int64_t stagger) {
@@ -137,21 +162,25 @@ Value FlowWriter::last(StringRef opcode, Value accumulating, Value other, std::i
                                 builder.getI64IntegerAttr(stagger));
 }
 
-void FlowWriter::loadDigits16(Value scaled, std::int64_t row) {
+Value FlowWriter::digits16(Value value) {
+  return alu("xor", {alu("addi", {value, Operand::i32(isa::kDigit16Bias)}), Operand::i32(isa::kDigit16Bias)}, 2);
+}
+
+void FlowWriter::loadDigits16(Value scaled, std::int64_t row, std::int64_t step) {
   Value q = alu("cvt.f32.d16", {scaled});
   Value biased = alu("addi", {q, Operand::i32(isa::kDigit16Bias)});
   for (std::int64_t side = 0; side < 2; ++side) {
     std::int64_t planes[] = {2 * side, 2 * side + 1};
     Value digits = alu("xor", {biased, Operand::i32(isa::kDigit16Bias)}, 2);
-    load(digits, planes, {0, 1}, {row, row + 1});
-    load(alu("move", {digits}, 2), planes, {1, 0}, {row + 1, row});
+    load(digits, planes, {0, 1}, {row, row + 1}, step);
+    load(alu("move", {digits}, 2), planes, {1, 0}, {row + 1, row}, step);
   }
 }
 
-void FlowWriter::storeDigits16(Value scaled, const std::string &east, const std::string &west, std::int64_t row) {
+void FlowWriter::storeDigits16(Value scaled, const std::string &east, const std::string &west, std::int64_t row, std::int64_t step) {
   Value biased = alu("addi", {alu("cvt.f32.d16", {scaled}), Operand::i32(isa::kDigit16Bias)});
   for (const std::string &object : {east, west})
-    write(alu("xor", {biased, Operand::i32(isa::kDigit16Bias)}, 2), object, row);
+    write(alu("xor", {biased, Operand::i32(isa::kDigit16Bias)}, 2), object, row, step);
 }
 
 void FlowWriter::loadDigits32(Value value, std::int64_t side, std::int64_t row) {

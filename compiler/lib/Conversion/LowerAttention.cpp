@@ -5,6 +5,7 @@
 // are accumulators in VXM. See docs/decisions for how this compares with
 // contracting over positions in MXM.
 
+#include "LowerTileAttention.h"
 #include "ProgramLowering.h"
 
 #include "lpu/compiler/Support/ModelConstants.h"
@@ -58,19 +59,23 @@ void ProgramLowering::lowerRope(llm::RopeOp op) {
   auto attention = cast<llm::AttentionOp>(*op->getUsers().begin());
   auto cache = cast<llm::KVCacheOp>(SymbolTable::lookupSymbolIn(module, attention.getCache()));
   std::string position = pool.input("position", tokens), freqs = op.getFreqs() ? tensorOf(*op.getFreqs()) : "";
-  std::string cosTable = pool.ropeTable(false, op.getBase().convertToDouble(), op.getHeadDim(), cache.getCapacity(), freqs);
-  std::string sinTable = pool.ropeTable(true, op.getBase().convertToDouble(), op.getHeadDim(), cache.getCapacity(), freqs);
+  bool tiles = attention.getTiles();
+  std::string cosTable = pool.ropeTable(false, op.getBase().convertToDouble(), op.getHeadDim(), cache.getCapacity(), freqs, tiles);
+  std::string sinTable = pool.ropeTable(true, op.getBase().convertToDouble(), op.getHeadDim(), cache.getCapacity(), freqs, tiles);
   std::string cosRows = pool.scratch("step.cos", 4, tokens, 3), sinRows = pool.scratch("step.sin", 4, tokens, 5);
-  std::string counter = pool.scratch("step.counter", 4, tokens, 1);
   for (std::int64_t t = 0; t < tokens; ++t) {
     for (auto [table, rows] : {std::pair{cosTable, cosRows}, std::pair{sinTable, sinRows}}) {
       FlowWriter w = flow();
       Value row = w.gather(w.mapTo(w.read(position, t), table), table);
       w.write(w.alu("move", {row}), rows, t);
     }
+    if (tiles)
+      continue;
     FlowWriter w = flow();
-    w.write(w.alu("subi", {Operand::i32(-2), w.read(position, t)}), counter, t);
+    w.write(w.alu("subi", {Operand::i32(-2), w.read(position, t)}), pool.scratch("step.counter", 4, tokens, 1), t);
   }
+  if (tiles)
+    TileAttention(*this, attention).writeStepTables();
 }
 
 void ProgramLowering::storeKeysAndValues(llm::AttentionOp op, const Layout &heads) {
@@ -102,13 +107,13 @@ Value ProgramLowering::times(FlowWriter &w, Value value, const AttentionFactor &
   return w.aluHolding("mulf", w.read(factor.object, factor.row, 0, true), value, factor.row);
 }
 
-std::array<ProgramLowering::AttentionFactor, 3> ProgramLowering::attentionFactors(llm::AttentionOp op, std::int64_t headDim) {
+std::array<ProgramLowering::AttentionFactor, 4> ProgramLowering::attentionFactors(llm::AttentionOp op, std::int64_t headDim) {
   Scale query = scaleOf(op.getQuery()), key = scaleOf(op.getKey()), result = scaleOf(op.getResult());
   ScoreConstants score = scoreConstants(query.value, key.value, static_cast<std::uint32_t>(headDim));
   std::string object;
   if (!query.name.empty())
     object = pool.attentionFactors(op.getCache().str(), query, key, result, headDim);
-  return {{{score.scoreHi, object, 0}, {score.scoreLo, object, 1}, {inverseScale(result.value), object, 2}}};
+  return {{{score.scoreHi, object, 0}, {score.scoreLo, object, 1}, {inverseScale(result.value), object, 2}, {256.0f * score.scoreLo, object, 3}}};
 }
 
 void ProgramLowering::scoreFlow(std::int64_t token, std::int64_t vector, std::int64_t vectors, std::int64_t slot,
@@ -156,6 +161,8 @@ void ProgramLowering::valueFlow(llm::AttentionOp op, ArrayRef<std::int64_t> grou
 
 LogicalResult ProgramLowering::lowerAttention(llm::AttentionOp op) {
   flushLinears();
+  if (op.getTiles())
+    return TileAttention(*this, op).lower();
   auto cache = cast<llm::KVCacheOp>(SymbolTable::lookupSymbolIn(module, op.getCache()));
   if (static_cast<std::int64_t>(cache.getCapacity()) > machine.memRowsPerBank)
     return op->emitOpError("the cache of ") << cache.getCapacity() << " positions does not fit one memory bank of " << machine.memRowsPerBank << " rows";
@@ -167,7 +174,7 @@ LogicalResult ProgramLowering::lowerAttention(llm::AttentionOp op) {
   std::int64_t out = nextHalf();
   for (std::int64_t plane = 0; plane < 4; ++plane)
     emitTile(pool.headOnesTile(cache.getHeadDim(), plane), plane);
-  auto [high, low, inverse] = attentionFactors(op, cache.getHeadDim());
+  auto [high, low, inverse, unused] = attentionFactors(op, cache.getHeadDim());
   noteDigits(op.getResult(), heads, out, "a");
   std::int64_t slot = 0;
   for (std::int64_t v = 0; v < heads.vectors(); ++v)

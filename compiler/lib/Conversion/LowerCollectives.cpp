@@ -38,12 +38,13 @@ void ProgramLowering::noteDigits(Value result, const Layout &layout, std::int64_
   written[result] = {object, layout};
 }
 
-void ProgramLowering::passOnDigits(FlowWriter &w, Value result, Value scaled, std::int64_t token, std::int64_t vector, std::int64_t row) {
+void ProgramLowering::passOnDigits(FlowWriter &w, Value result, Value scaled, std::int64_t token, std::int64_t vector, std::int64_t row,
+                                   std::int64_t step) {
   auto piece = written.find(result);
   if (piece == written.end())
-    return w.loadDigits16(scaled, row);
+    return w.loadDigits16(scaled, row, 2 * step);
   const auto &[object, layout] = piece->second;
-  w.storeDigits16(scaled, object + ".east", object + ".west", token * layout.gather().vectors() + vector);
+  w.storeDigits16(scaled, object + ".east", object + ".west", token * layout.gather().vectors() + vector, step);
 }
 
 void ProgramLowering::sendRow(ArrayRef<std::string> objects, std::int64_t row, std::int64_t byte, ArrayRef<std::int64_t> links) {

@@ -4,6 +4,7 @@
 // that the weight stream does not stop between them. What passes from the one to
 // the other waits in memory and is fetched into activation rows when its tiles come.
 
+#include "LowerTileAttention.h"
 #include "ProgramLowering.h"
 
 #include <algorithm>
@@ -64,6 +65,10 @@ LogicalResult ProgramLowering::lowerLinear(llm::LinearOp op) {
   std::int64_t heads = cache.getHeads(), headDim = cache.getHeadDim();
   if (headDim > machine.lanes())
     return op->emitOpError("heads of ") << headDim << " elements do not fit a vector of " << machine.lanes() << " lanes";
+  if (attention.getTiles()) {
+    TileLayouts layouts(machine.lanes(), cache);
+    return want(headed == attention.getQuery() ? layouts.query : headed == attention.getKey() ? layouts.key : layouts.value), success();
+  }
   // Keys and values are laid out per query head, so that no lane ever moves; grouped heads are repeated.
   std::int64_t queryGroup = cache.getQueryGroup() ? *cache.getQueryGroup() : heads / static_cast<std::int64_t>(cache.getKvHeads());
   for (bool swap : {false, true})

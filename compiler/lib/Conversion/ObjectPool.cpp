@@ -32,6 +32,12 @@ DictionaryAttr ObjectPool::layoutAttr(const Layout &layout) {
     fields.push_back(named("head_dim", layout.headDim));
     fields.push_back(named("group", layout.group));
     fields.push_back(named("swap", std::int64_t{layout.swap}));
+    if (layout.slots) {
+      fields.push_back(named("interleave", layout.interleave));
+      fields.push_back(named("halves", std::int64_t{layout.halves}));
+      fields.push_back(named("slots", layout.slots));
+      fields.push_back(named("stride", layout.stride));
+    }
   }
   if (layout.shards > 1) {
     fields.push_back(named("shards", layout.shards));
@@ -70,6 +76,18 @@ std::string ObjectPool::headOnesTile(std::int64_t headDim, std::int64_t plane) {
                 builder.getDictionaryAttr({named("kind", "head_ones"), named("head_dim", headDim)}));
 }
 
+std::string ObjectPool::cacheTiles(const std::string &name, std::int64_t rows, std::int64_t plane) {
+  return object(name, "zero", 16, rows, -1, plane, {});
+}
+
+std::string ObjectPool::laneIndex() {
+  return object("lane.index", "constant", 4, 2, 3, -1, builder.getDictionaryAttr({named("kind", "lane_index")}));
+}
+
+std::string ObjectPool::laneMasks() {
+  return object("lane.masks", "constant", 4, machine.lanesPerSuperlane, 5, -1, builder.getDictionaryAttr({named("kind", "lane_masks")}));
+}
+
 std::string ObjectPool::channelScales(const std::string &tensor, const Layout &rows, const Scale &input, const Factor &factor,
                                       std::int64_t hint) {
   auto content = builder.getDictionaryAttr({named("kind", "channel_scales"), named("tensor", tensor), named("input_scale", input),
@@ -90,12 +108,18 @@ std::string ObjectPool::attentionFactors(const std::string &layer, const Scale &
   auto content = builder.getDictionaryAttr({named("kind", "attention_factors"), named("query_scale", query), named("key_scale", key),
                                             named("result_scale", result), named("head_dim", headDim)});
   // Beside the query and the mask's counter: single rows, away from the bursts of keys and scores.
-  return object(layer + ".factors", "constant", 4, 3, 1, -1, content);
+  return object(layer + ".factors", "constant", 4, 4, 1, -1, content);
 }
 
-std::string ObjectPool::ropeTable(bool sine, double base, std::int64_t headDim, std::int64_t positions, const std::string &freqs) {
+std::string ObjectPool::ropeTable(bool sine, double base, std::int64_t headDim, std::int64_t positions, const std::string &freqs,
+                                  bool halves) {
   auto content = builder.getDictionaryAttr({named("kind", "rope"), named("sine", std::int64_t{sine}), named("base", base),
                                             named("head_dim", headDim), named("freqs", freqs)});
+  if (halves) {
+    NamedAttrList fields(content);
+    fields.set("halves", builder.getI64IntegerAttr(1));
+    content = fields.getDictionary(builder.getContext());
+  }
   return object(sine ? "rope.sin" : "rope.cos", "constant", 4, positions, sine ? 4 : 1, -1, content);
 }
 

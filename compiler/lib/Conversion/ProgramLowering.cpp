@@ -4,6 +4,7 @@
 
 #include "ProgramLowering.h"
 
+#include "LowerTileAttention.h"
 #include "lpu/compiler/Conversion/Passes.h"
 #include "lpu/compiler/Dialect/LLM/Chips.h"
 
@@ -17,6 +18,11 @@ using namespace mlir;
 namespace lpu::compiler {
 
 namespace {
+
+bool takesTiles(Operation *op) {
+  auto attention = dyn_cast<llm::AttentionOp>(op);
+  return attention && attention.getTiles();
+}
 
 std::int64_t widthOf(Value value) { return cast<RankedTensorType>(value.getType()).getDimSize(1); }
 
@@ -37,7 +43,9 @@ std::int64_t prefillTokens(const isa::Machine &machine, ModuleOp module, std::in
     if (!cache || static_cast<std::int64_t>(cache.getHeadDim()) > machine.lanes())
       return;
     std::int64_t heads = cache.getHeadsCut() ? cache.getHeads() : pieceOf(cache.getHeads());
-    widest = std::max(widest, shards * Layout::heads(machine.lanes(), heads, cache.getHeadDim()).vectors());
+    bool tiles = op.getTiles() || (!llm::activationScale(op.getResult()) && llm::prefersTiles(cache)); // not quantized yet
+    Layout result = tiles ? TileLayouts(machine.lanes(), cache, heads).result : Layout::heads(machine.lanes(), heads, cache.getHeadDim());
+    widest = std::max(widest, shards * result.vectors());
   });
   std::int64_t logitVectors = 1; // of one token; all tokens' logits share a bank
   func::FuncOp forward = llm::forwardFunction(module);
@@ -113,7 +121,7 @@ Scale ProgramLowering::scaleOf(Value value) {
 Factor ProgramLowering::factorOf(llm::LinearOp op) {
   Factor factor{op.getFactor().convertToDouble(), ""};
   for (Operation *user : op->getUsers())
-    if (mlir::isa<llm::RopeOp>(user) || (mlir::isa<llm::SiluMulOp>(user) && cast<llm::SiluMulOp>(user).getUp() == op.getResult()))
+    if (auto silu = dyn_cast<llm::SiluMulOp>(user); mlir::isa<llm::RopeOp>(user) || (silu && silu.getUp() == op.getResult()) || takesTiles(user))
       factor.scaleName = scaleOf(user->getResult(0)).name;
   return factor;
 }
@@ -130,7 +138,8 @@ std::string ProgramLowering::layerLabel(StringRef tensor, StringRef what) {
 }
 
 void ProgramLowering::emitTile(const std::string &object, std::int64_t plane) {
-  stream::LoadTileOp::create(builder, loc, FlatSymbolRefAttr::get(builder.getContext(), object), builder.getI64IntegerAttr(plane));
+  stream::LoadTileOp::create(builder, loc, FlatSymbolRefAttr::get(builder.getContext(), object), builder.getI64IntegerAttr(plane),
+                             builder.getI64IntegerAttr(0), IntegerAttr(), builder.getI64IntegerAttr(0), UnitAttr(), UnitAttr());
   stream::InstallOp::create(builder, loc, builder.getI64IntegerAttr(plane));
 }
 

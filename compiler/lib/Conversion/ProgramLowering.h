@@ -14,7 +14,11 @@
 
 namespace lpu::compiler {
 
+class TileAttention;
+
 class ProgramLowering {
+  friend class TileAttention;
+
 public:
   ProgramLowering(mlir::ModuleOp module, const isa::Machine &machine, ObjectPool &pool, llm::StepOp step);
   mlir::LogicalResult run(mlir::func::FuncOp forward);
@@ -100,12 +104,14 @@ private:
                  const AttentionFactor &low);
   void valueFlow(llm::AttentionOp op, llvm::ArrayRef<std::int64_t> tokens, std::int64_t vector, std::int64_t vectors,
                  const AttentionFactor &inverse, std::int64_t row, std::int64_t firstSlot);
-  /// The factors of the two halves of a score, and 1/scale of the result.
-  std::array<AttentionFactor, 3> attentionFactors(llm::AttentionOp op, std::int64_t headDim);
+  /// The factors of the two halves of a score, 1/scale of the result, and 256 times the lower half's factor.
+  std::array<AttentionFactor, 4> attentionFactors(llm::AttentionOp op, std::int64_t headDim);
   mlir::Value times(FlowWriter &w, mlir::Value value, const AttentionFactor &factor);
-  /// Where a quantized result goes: into activation rows from `row` on, or into memory if it is gathered first.
+  /// Where a quantized result goes: into activation rows from `row` on, or into memory if it is gathered first; `step` vectors
+  /// further in each copy of a burst.
   void noteDigits(mlir::Value result, const Layout &layout, std::int64_t row, const std::string &object);
-  void passOnDigits(FlowWriter &w, mlir::Value result, mlir::Value scaled, std::int64_t token, std::int64_t vector, std::int64_t row);
+  void passOnDigits(FlowWriter &w, mlir::Value result, mlir::Value scaled, std::int64_t token, std::int64_t vector, std::int64_t row,
+                    std::int64_t step = 0);
   /// Sends the own piece's rows to the group and receives those of the others; one object, or a copy on each side.
   void exchange(llvm::ArrayRef<std::string> objects, std::int64_t planes, const Layout &piece);
   void sendRow(llvm::ArrayRef<std::string> objects, std::int64_t row, std::int64_t byte, llvm::ArrayRef<std::int64_t> links);

@@ -95,6 +95,7 @@ LogicalResult Interpreter::State::prepare() {
                      static_cast<std::uint32_t>(cache.getKvHeads()),
                      static_cast<std::uint32_t>(cache.getHeadDim()),
                      {},
+                     {},
                      {}};
     capacity = static_cast<std::int64_t>(cache.getCapacity());
   }
@@ -150,11 +151,18 @@ Status Interpreter::State::run(llm::RopeOp op) {
 Status Interpreter::State::run(llm::AttentionOp op) {
   llm::KVCacheOp declaration = llm::lookupCache(op, op.getCacheAttr());
   Cache &cache = caches[declaration];
-  cache.keys.push_back(digits[op.getKey()]);
-  cache.values.push_back(floats[op.getValue()]);
-  roundToHalf(cache.values.back());
   ScoreConstants c =
       scoreConstants(*llm::activationScale(op.getQuery()), *llm::activationScale(op.getKey()), cache.headDim);
+  cache.keys.push_back(digits[op.getKey()]);
+  if (op.getTiles()) {
+    Digits &value = cache.valueDigits.emplace_back();
+    for (float v : floats[op.getValue()])
+      value.push_back(toDigits(v));
+    digits[op.getResult()] = attentionInTiles(cache, digits[op.getQuery()], c.scoreLo);
+    return Ok{};
+  }
+  cache.values.push_back(floats[op.getValue()]);
+  roundToHalf(cache.values.back());
   AttentionScales scales{c.scoreHi, c.scoreLo, inverseScale(*llm::activationScale(op.getResult()))};
   digits[op.getResult()] = attention(cache, digits[op.getQuery()], scales);
   return Ok{};
@@ -182,8 +190,9 @@ Result<std::vector<float>> Interpreter::State::step(std::int32_t tokenId, std::i
                          " positions are filled and the context holds " + std::to_string(capacity) +
                          "; feed fewer tokens or raise --max-context"};
   for (auto &[op, cache] : caches) {
-    cache.keys.resize(static_cast<std::size_t>(tokenPosition));
-    cache.values.resize(static_cast<std::size_t>(tokenPosition));
+    for (auto *rows : {&cache.keys, &cache.valueDigits})
+      rows->resize(std::min(rows->size(), static_cast<std::size_t>(tokenPosition)));
+    cache.values.resize(std::min(cache.values.size(), static_cast<std::size_t>(tokenPosition)));
   }
   token = tokenId;
   position = tokenPosition;
@@ -217,6 +226,7 @@ void Interpreter::reset() {
   for (auto &[op, cache] : state->caches) {
     cache.keys.clear();
     cache.values.clear();
+    cache.valueDigits.clear();
   }
 }
 

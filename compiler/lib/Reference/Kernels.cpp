@@ -121,6 +121,61 @@ Digits attention(const Cache &cache, std::span<const std::int16_t> query, const 
   return out;
 }
 
+namespace {
+
+/// The digits of N2.
+std::int32_t lowDigit(std::int16_t v) { return static_cast<std::int8_t>(v); }
+std::int32_t highDigit(std::int16_t v) { return (v - lowDigit(v)) >> 8; }
+
+/// Sums of digit products: high·high, mixed, low·low.
+struct DigitProducts {
+  std::int32_t high = 0, mixed = 0, low = 0;
+  void add(std::int16_t a, std::int16_t b) {
+    high += highDigit(a) * highDigit(b);
+    mixed += highDigit(a) * lowDigit(b) + lowDigit(a) * highDigit(b);
+    low += lowDigit(a) * lowDigit(b);
+  }
+};
+
+/// N11: e_p of one head.
+Digits exponents(std::span<const float> scores) {
+  float largest = *std::max_element(scores.begin(), scores.end());
+  Digits e;
+  for (float score : scores)
+    e.push_back(toDigits(isa::expF32(score - largest) * static_cast<float>(isa::kDigit16Max)));
+  return e;
+}
+
+} // namespace
+
+Digits attentionInTiles(const Cache &cache, std::span<const std::int16_t> query, float scoreScale) {
+  std::size_t dim = cache.headDim, group = cache.heads / cache.kvHeads, positions = cache.keys.size();
+  Digits out;
+  Floats scores(positions);
+  for (std::size_t head = 0; head < cache.heads; ++head) {
+    std::size_t first = head / group * dim;
+    for (std::size_t p = 0; p < positions; ++p) {
+      DigitProducts sum;
+      for (std::size_t d = 0; d < dim; ++d)
+        sum.add(query[head * dim + d], cache.keys[p][first + d]);
+      scores[p] = static_cast<float>(shiftAdd(sum.high, sum.mixed)) * (256.0f * scoreScale) + static_cast<float>(sum.low) * scoreScale;
+    }
+    Digits e = exponents(scores);
+    std::int32_t total = 0;
+    for (std::int16_t weight : e)
+      total += weight;
+    float inverse = isa::recipF32(static_cast<float>(total));
+    for (std::size_t d = 0; d < dim; ++d) {
+      DigitProducts sum;
+      for (std::size_t p = 0; p < positions; ++p)
+        sum.add(e[p], cache.valueDigits[p][first + d]);
+      float value = (static_cast<float>(sum.high) * 256.0f + static_cast<float>(sum.mixed)) * 256.0f + static_cast<float>(sum.low);
+      out.push_back(toDigits(value * inverse));
+    }
+  }
+  return out;
+}
+
 Digits siluMul(std::span<const float> gate, std::span<const float> up) {
   Digits out(gate.size());
   for (std::size_t i = 0; i < gate.size(); ++i)

@@ -59,11 +59,13 @@ void Phase::connect() {
 std::vector<bool> Phase::hoistable() const {
   std::vector<bool> result(flows.size(), false);
   std::set<int> seen;
-  for (std::size_t i = 0; i < flows.size(); ++i)
-    if (flows[i].tileLoad)
-      for (const Access &access : flows[i].accesses)
-        if (access.kind == Access::Kind::WeightBuffer && seen.insert(access.where).second)
-          result[i] = true;
+  for (std::size_t i = 0; i < flows.size(); ++i) {
+    bool first = flows[i].tileLoad;
+    for (const Access &access : flows[i].accesses)
+      if (access.kind == Access::Kind::WeightBuffer)
+        first &= seen.insert(access.where).second;
+    result[i] = first;
+  }
   return result;
 }
 

@@ -72,13 +72,14 @@ private:
         return *placement;
   }
 
-  /// A load may write a weight buffer from the cycle after the plane's last install.
+  /// A load may write a weight buffer from the cycle after the last install of its plane (or planes).
   Cycle earliestLoad(const FlowShape &load) const {
+    Cycle earliest = 0;
     for (const Access &access : load.accesses)
       if (access.kind == Access::Kind::WeightBuffer)
         if (auto install = lastInstall.find(access.where); install != lastInstall.end())
-          return install->second + 1 - access.first;
-    return 0;
+          earliest = std::max(earliest, install->second + 1 - access.first);
+    return earliest;
   }
 
   void noteInstalls(const Phase &phase, const std::vector<Placement> &placements) {

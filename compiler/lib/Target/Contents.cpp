@@ -36,6 +36,10 @@ Layout Contents::layoutOf(DictionaryAttr content, StringRef key) const {
   layout.shards = integer(attr, "shards", 1);
   layout.total = integer(attr, "total", layout.elements);
   layout.gathered = integer(attr, "gathered");
+  layout.interleave = integer(attr, "interleave", 1);
+  layout.halves = integer(attr, "halves");
+  layout.slots = integer(attr, "slots");
+  layout.stride = integer(attr, "stride", 1);
   return layout;
 }
 
@@ -66,6 +70,8 @@ Status Contents::fill(timed::RegionOp region, std::span<std::uint8_t> image) {
     return std::fill(image.begin(), image.end(), 1), Ok{};
   if (kind == "head_ones")
     return headOnes(integer(content, "head_dim"), image), Ok{};
+  if (kind == "lane_index" || kind == "lane_masks")
+    return laneTable(kind == "lane_masks", region.getRows(), image), Ok{};
   if (kind == "channel_scales")
     return channelScales(content, image);
   if (kind == "attention_factors")
@@ -113,6 +119,14 @@ void Contents::headOnes(std::int64_t headDim, std::span<std::uint8_t> image) {
       image[static_cast<std::size_t>(row * machine.rowBytes() + lane)] = 1;
 }
 
+void Contents::laneTable(bool masks, std::int64_t rows, std::span<std::uint8_t> image) {
+  for (std::int64_t row = 0; row < rows; ++row)
+    for (std::int64_t lane = 0; lane < machine.lanes(); ++lane) {
+      std::int64_t within = lane % machine.lanesPerSuperlane, index = row ? within : lane;
+      put(image, 4, row, lane, static_cast<std::uint32_t>(masks ? -std::int64_t{within == row} : index));
+    }
+}
+
 Status Contents::channelScales(DictionaryAttr content, std::span<std::uint8_t> image) {
   auto weights = store.quantized(tensorOf(content));
   if (!weights)
@@ -154,6 +168,7 @@ Status Contents::attentionFactors(DictionaryAttr content, std::span<std::uint8_t
   broadcast(image, 0, std::bit_cast<std::uint32_t>(score.scoreHi));
   broadcast(image, 1, std::bit_cast<std::uint32_t>(score.scoreLo));
   broadcast(image, 2, std::bit_cast<std::uint32_t>(inverseScale(*result)));
+  broadcast(image, 3, std::bit_cast<std::uint32_t>(256.0f * score.scoreLo));
   return Ok{};
 }
 
@@ -172,12 +187,13 @@ Status Contents::rope(DictionaryAttr content, std::int64_t positions, std::span<
       return loaded.error();
     divisors = *loaded;
   }
-  std::int64_t used = machine.lanes() / headDim * headDim;
+  bool halves = integer(content, "halves");
+  std::int64_t width = halves ? headDim / 2 : headDim, used = machine.lanes() / width * width;
   for (std::int64_t p = 0; p < positions; ++p) {
     RopeRow row = ropeRow(static_cast<std::uint64_t>(p), static_cast<std::uint32_t>(headDim), number(content, "base"), divisors);
     const std::vector<float> &values = sine ? row.sin : row.cos;
     for (std::int64_t lane = 0; lane < used; ++lane)
-      put(image, 4, p, lane, std::bit_cast<std::uint32_t>(values[static_cast<std::size_t>(lane % headDim)]));
+      put(image, 4, p, lane, std::bit_cast<std::uint32_t>(values[static_cast<std::size_t>(halves ? 2 * (lane % width) + 1 : lane % width)]));
   }
   return Ok{};
 }

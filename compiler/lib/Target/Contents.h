@@ -21,6 +21,7 @@ public:
 private:
   Status tile(mlir::DictionaryAttr content, std::span<std::uint8_t> image);
   void headOnes(std::int64_t headDim, std::span<std::uint8_t> image);
+  void laneTable(bool masks, std::int64_t rows, std::span<std::uint8_t> image);
   Status channelScales(mlir::DictionaryAttr content, std::span<std::uint8_t> image);
   Status normGain(mlir::DictionaryAttr content, std::span<std::uint8_t> image);
   Status rope(mlir::DictionaryAttr content, std::int64_t positions, std::span<std::uint8_t> image);

@@ -4,6 +4,7 @@
 #include "EmitClass.h"
 
 #include "lpu/compiler/Dialect/LLM/Chips.h"
+#include "lpu/compiler/Support/SxmMaps.h"
 #include "lpu/compiler/Target/QueueWords.h"
 
 #include <map>
@@ -101,6 +102,8 @@ private:
         auto [entry, isNew] = labels.try_emplace(label, static_cast<std::uint16_t>(step.labels.size()));
         if (isNew)
           step.labels.push_back(label);
+        if (result.sxmMaps.empty() && (instruction.opcode == isa::Opcode::Permute || instruction.opcode == isa::Opcode::Distribute))
+          result.sxmMaps = sxmMaps(machine);
         code.words.push_back(*word);
         code.labels.push_back(entry->second);
         return Ok{};

@@ -54,6 +54,12 @@ KVCacheOp lookupCache(mlir::Operation *user, mlir::FlatSymbolRefAttr symbol) {
   return mlir::SymbolTable::lookupNearestSymbolFrom<KVCacheOp>(user->getParentOfType<mlir::ModuleOp>(), symbol);
 }
 
+bool prefersTiles(KVCacheOp cache) {
+  // Sweeps take time in proportion to positions and width, tiles about the same for any model a chip holds; they meet near this product.
+  constexpr std::uint64_t kTilesFrom = 1 << 17;
+  return cache.getHeadDim() % 32 == 0 && cache.getCapacity() * cache.getHeads() * cache.getHeadDim() >= kTilesFrom;
+}
+
 mlir::func::FuncOp forwardFunction(mlir::ModuleOp module) { return module.lookupSymbol<mlir::func::FuncOp>(kForward); }
 
 bool WeightOp::isQuantized() { return getTensorType().getElementType() == weightType(getContext()); }

@@ -185,6 +185,8 @@ LogicalResult AttentionOp::verifySymbolUses(mlir::SymbolTableCollection &tables)
     return emitOpError("C2: the cache needs query and result ")
            << queries << ", key and value " << keys << " wide, found " << width(getQuery()) << ", "
            << width(getResult()) << ", " << width(getKey()) << " and " << width(getValue());
+  if (getTiles() && cache.getHeadDim() % 32)
+    return emitOpError("C4: heads of ") << cache.getHeadDim() << " elements do not fill tiles, which takes a multiple of 32";
   return success();
 }
 

@@ -229,7 +229,6 @@ void ClassBuilder::declareWeight(WeightOp weight, mlir::Operation &user) {
     copy.setType(mlir::RankedTensorType::get({rows, columns}, type.getElementType()));
 }
 
-/// KV heads that all of a piece's query heads need; without a common pattern, one for each query head.
 void ClassBuilder::declareCache(KVCacheOp cache) {
   auto copy = mlir::cast<KVCacheOp>(builder.clone(*cache));
   copy.setSymName(local(cache.getSymName()));
@@ -237,8 +236,8 @@ void ClassBuilder::declareCache(KVCacheOp cache) {
   if (stage.shards == 1)
     return;
   auto heads = static_cast<std::int64_t>(cache.getHeads()), group = heads / static_cast<std::int64_t>(cache.getKvHeads());
-  std::int64_t held = pieceOf(heads, stage.shards), kvHeads = held % group == 0 ? held / group : group % held == 0 ? 1 : held;
-  copy.setHeads(held), copy.setKvHeads(kvHeads);
+  std::int64_t held = pieceOf(heads, stage.shards);
+  copy.setHeads(held), copy.setKvHeads(heldKVHeads(held, group));
   copy.setHeadsCutAttr(cut(stage.shards, heads));
   copy.setQueryGroup(group);
 }

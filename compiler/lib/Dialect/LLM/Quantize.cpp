@@ -144,7 +144,7 @@ mlir::FailureOr<std::vector<double>> Quantizer::outputBounds(mlir::Operation *us
 mlir::FailureOr<LinearOp> Quantizer::exclusiveLinear(mlir::Operation *user, mlir::Value value) {
   auto linear = value.getDefiningOp<LinearOp>();
   if (!linear || !value.hasOneUse())
-    return user->emitOpError("needs an operand made by a linear for it alone, which takes the factor 1/scale (N6, N8)");
+    return user->emitOpError("needs an operand made by a linear for it alone, which takes the factor 1/scale (N6, N8, N11)");
   return linear;
 }
 
@@ -168,7 +168,15 @@ LogicalResult Quantizer::visit(AttentionOp op) {
   auto bounds = outputBounds(op, op.getValue());
   if (mlir::failed(bounds))
     return failure();
-  return quantizeResult(op.getResult(), *std::max_element(bounds->begin(), bounds->end()), 1.01);
+  auto scale = quantizeResult(op.getResult(), *std::max_element(bounds->begin(), bounds->end()), 1.01);
+  if (mlir::failed(scale) || !prefersTiles(lookupCache(op, op.getCacheAttr())))
+    return scale;
+  auto linear = exclusiveLinear(op, op.getValue());
+  if (mlir::failed(linear))
+    return failure();
+  op.setTiles(true);
+  linear->setFactor(llvm::APFloat(1.0 / *scale));
+  return success();
 }
 
 LogicalResult Quantizer::visit(SiluMulOp op) {

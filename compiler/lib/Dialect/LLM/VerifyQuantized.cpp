@@ -23,7 +23,7 @@ LogicalResult needInt16(mlir::Operation *op, mlir::Value value, llvm::StringRef 
   return op->emitOpError("has a float ") << what << ", run llm-quantize first";
 }
 
-/// The consumer's reciprocal scale must have been folded into the linear before it (N6, N8).
+/// The consumer's reciprocal scale must have been folded into the linear before it (N6, N8, N11).
 LogicalResult needFactor(mlir::Operation *op, mlir::Value operand, mlir::Value result) {
   auto linear = operand.getDefiningOp<LinearOp>();
   double expected = 1.0 / *activationScale(result);
@@ -42,7 +42,11 @@ LogicalResult check(EmbeddingOp op) {
 }
 LogicalResult check(RmsNormOp op) { return needInt16(op, op.getResult(), "result"); }
 LogicalResult check(LinearOp op) { return needInt16(op, op.getInput(), "input"); }
-LogicalResult check(AttentionOp op) { return needInt16(op, op.getResult(), "result"); }
+LogicalResult check(AttentionOp op) {
+  if (mlir::failed(needInt16(op, op.getResult(), "result")))
+    return mlir::failure();
+  return op.getTiles() ? needFactor(op, op.getValue(), op.getResult()) : success();
+}
 LogicalResult check(RopeOp op) {
   return mlir::failed(needInt16(op, op.getResult(), "result")) ? mlir::failure()
                                                                : needFactor(op, op.getInput(), op.getResult());

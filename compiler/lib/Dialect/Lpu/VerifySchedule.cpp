@@ -173,6 +173,8 @@ private:
       effect = d.cycle + std::max({i.get(Field::Load) ? machine.latency.MxmLoad : 0, i.get(Field::Install) ? machine.latency.MxmInstall : 0, i.get(Field::Play) ? machine.latency.MxmPlay : 0});
     } else if (i.opcode == Opcode::Accumulate && i.get(Field::Emit)) {
       done = produce(d, 1 - outward(d.queue), i.get(Field::Stream), 4, effect);
+    } else if (d.queue.unit == isa::UnitKind::Sxm) {
+      done = produce(d, i.get(Field::DstDir), i.get(Field::DstStream), i.opcode == Opcode::Transpose ? 16 : 1, effect);
     }
     if (i.opcode == Opcode::Receive)
       done = produce(d, i.get(Field::Dir), i.get(Field::Stream), 1, effect);
@@ -202,6 +204,8 @@ private:
       done = consume(d, outward(d.queue), i.get(Field::LoadStream), 1);
     } else if (i.opcode == Opcode::Send) {
       done = consume(d, i.get(Field::Dir), i.get(Field::Stream), 1);
+    } else if (d.queue.unit == isa::UnitKind::Sxm) {
+      done = consume(d, i.get(Field::SrcDir), i.get(Field::SrcStream), i.opcode == Opcode::Transpose ? 16 : 1);
     }
     return done;
   }

@@ -221,6 +221,23 @@ LogicalResult InstallOp::verify() { return checkPlane(*this, static_cast<int64_t
 
 LogicalResult PassOp::verify() { return checkPlane(*this, static_cast<int64_t>(getPlane())); }
 
+LogicalResult ScatterTileOp::verify() {
+  if (auto byte = static_cast<int64_t>(getByte()); byte < 0 || byte >= static_cast<int64_t>(getValue().getType().getWidth()))
+    return emitOpError("C4: byte ") << byte << " of a vector of " << getValue().getType().getWidth();
+  return failed(checkFromVxm(*this, "C5", getValue())) ? failure() : checkFromVxm(*this, "C5", getMap());
+}
+
+LogicalResult LanesOp::verify() {
+  static const llvm::StringSet<> kinds = {"permute.broadcast", "permute.rotate", "distribute.broadcast", "distribute.rotate", "rotate"};
+  if (!kinds.contains(getKind()))
+    return emitOpError("C1: '") << getKind() << "', expected rotate or permute or distribute with .broadcast or .rotate";
+  if (getSide() > 1)
+    return emitOpError("C2: side ") << static_cast<int64_t>(getSide()) << ", expected 0 (east) or 1";
+  if (static_cast<int64_t>(getAmount()) < 0 || static_cast<int64_t>(getQueue()) < 0)
+    return emitOpError("C4: amount and queue are at least 0");
+  return checkFromVxm(*this, "C3", getValue());
+}
+
 LogicalResult EmitOp::verify() {
   if (failed(checkPlane(*this, static_cast<int64_t>(getPlane()))))
     return failure();

@@ -87,6 +87,11 @@ LogicalResult LoadTileOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (object.getPlace() && placeOf(object).side != plane / 2)
     return emitOpError("C2: plane ") << plane << " is " << (plane / 2 ? "west" : "east") << ", @" << object.getSymName()
                                      << " lies on the other side";
+  auto row = static_cast<int64_t>(getRow()), all = static_cast<int64_t>(object.getRows()),
+       count = getRows() ? static_cast<int64_t>(*getRows()) : all - row;
+  if (row < 0 || count < 1 || row + count > all)
+    return emitOpError("C3: ") << count << " rows from row " << row << " on are not inside the " << all << " rows of @"
+                               << object.getSymName();
   return success();
 }
 
@@ -129,6 +134,15 @@ LogicalResult FetchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (object.getPlace() && placeOf(object).side != getPlanes().front() / 2)
     return emitOpError("C4: plane ") << getPlanes().front() << " and @" << object.getSymName() << " are on different sides";
   return checkRows(*this, object, static_cast<int64_t>(getRow()), 1, false);
+}
+
+LogicalResult ScatterTileOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  ObjectOp object = objectOf(symbols, *this, getObjectAttr());
+  if (!object || failed(checkMap(*this, getMap())))
+    return failure();
+  if (object.getPlanes() != 16)
+    return emitOpError("C1: @") << object.getSymName() << " has " << object.getPlanes() << " planes, a tile has 16";
+  return checkWritable(*this, object);
 }
 
 LogicalResult AluOp::verifySymbolUses(SymbolTableCollection &symbols) {

@@ -7,10 +7,12 @@
 namespace lpu::compiler {
 
 /// Plain: element i is lane i mod lanes of vector i / lanes.
-/// Heads: each vector holds whole heads, floor(lanes / headDim) of them, so that
-/// a head's lanes never straddle vectors. Several heads may share a source head
-/// (grouped queries: head h comes from source head h / group), and `swap`
+/// Heads: each vector holds whole heads in slots of headDim lanes, so that a head's lanes never straddle vectors.
+/// Several heads may share a source head (grouped queries: head h comes from source head h / group), and `swap`
 /// exchanges the elements of each rope pair (2i, 2i+1).
+/// Tiles: query heads that share a KV head stand in the same slot of `interleave` successive vectors: vector
+/// m · interleave + j holds head (m · slots + s) · interleave + j in slot s. KV heads are every `stride`th query head's. With
+/// `halves` each vector is two: the first holds element 2i of every rope pair of a head, the second element 2i+1 in the same lane.
 ///
 /// A row vector of `total` elements may be cut into `shards` equal pieces, one per
 /// chip of a group; the last pieces are padded. A chip lays out its own piece, or,
@@ -23,12 +25,26 @@ struct Layout {
   std::int64_t group = 1;
   bool swap = false;
   std::int64_t shards = 1;
-  std::int64_t total = 0; ///< of all pieces
+  std::int64_t total = 0; ///< of all pieces; tiles: of all query heads
   bool gathered = false;
+  std::int64_t interleave = 1, stride = 1;
+  bool halves = false;
+  std::int64_t slots = 0; ///< heads that share a vector; 0: as many as fit
 
-  static Layout plain(std::int64_t lanes, std::int64_t elements) { return {lanes, elements, 0, 1, false, 1, elements, false}; }
+  static Layout plain(std::int64_t lanes, std::int64_t elements) { return {lanes, elements, 0, 1, false, 1, elements}; }
   static Layout heads(std::int64_t lanes, std::int64_t heads, std::int64_t headDim, std::int64_t group = 1, bool swap = false) {
-    return {lanes, heads * headDim, headDim, group, swap, 1, heads * headDim, false};
+    return {lanes, heads * headDim, headDim, group, swap, 1, heads * headDim};
+  }
+  /// `queries` query heads for each of `kvHeads` KV heads, slots dealt evenly over as few vectors as hold them.
+  static Layout queryTiles(std::int64_t lanes, std::int64_t kvHeads, std::int64_t queries, std::int64_t headDim, bool halves) {
+    std::int64_t most = lanes / (halves ? headDim / 2 : headDim), vectors = (kvHeads + most - 1) / most, all = kvHeads * queries * headDim;
+    return {lanes, all, headDim, 1, false, 1, all, false, queries, 1, halves, (kvHeads + vectors - 1) / vectors};
+  }
+  /// Their keys or values; `group` query heads share one in the source, `queries` of them here.
+  static Layout keyTiles(std::int64_t lanes, std::int64_t kvHeads, std::int64_t queries, std::int64_t group, std::int64_t headDim, bool halves) {
+    Layout layout = queryTiles(lanes, kvHeads, queries, headDim, halves);
+    layout.elements = kvHeads * headDim, layout.group = group, layout.interleave = 1, layout.stride = queries;
+    return layout;
   }
   /// The piece of `wholeElements` elements that a chip of a group of `count` holds.
   Layout pieceOf(std::int64_t wholeElements, std::int64_t count) const {
@@ -42,23 +58,39 @@ struct Layout {
     return all;
   }
 
-  /// Elements that share a vector.
-  std::int64_t perVector() const { return headDim ? lanes / headDim * headDim : lanes; }
-  std::int64_t pieceVectors() const { return (elements + perVector() - 1) / perVector(); }
+  /// Lanes of a slot.
+  std::int64_t slotWidth() const { return halves ? headDim / 2 : headDim; }
+  std::int64_t slotsPerVector() const { return slots ? slots : lanes / headDim; }
+  /// Lanes of a full vector.
+  std::int64_t perVector() const { return headDim ? slotsPerVector() * slotWidth() : lanes; }
+  std::int64_t pieceVectors() const {
+    std::int64_t units = headDim ? elements / headDim / interleave : elements, per = headDim ? slotsPerVector() : lanes;
+    return (units + per - 1) / per * interleave * (halves ? 2 : 1);
+  }
   std::int64_t vectors() const { return gathered ? shards * pieceVectors() : pieceVectors(); }
-  std::int64_t lanesUsed(std::int64_t vector) const { return std::min(perVector(), elements - vector % pieceVectors() * perVector()); }
+  /// Slots in use in `vector`.
+  std::int64_t slotsUsed(std::int64_t vector) const {
+    std::int64_t first = vector % pieceVectors() / (halves ? 2 : 1) / interleave * slotsPerVector();
+    return std::min(slotsPerVector(), elements / headDim / interleave - first);
+  }
+  std::int64_t lanesUsed(std::int64_t vector) const {
+    return headDim ? slotsUsed(vector) * slotWidth() : std::min(lanes, elements - vector % pieceVectors() * lanes);
+  }
   /// Source element in a lane on shard `shard` (modulo shards), −1 for an unused lane and for padding.
   std::int64_t source(std::int64_t vector, std::int64_t lane, std::int64_t shard = 0) const {
     if (lane >= lanesUsed(vector))
       return -1;
-    std::int64_t owner = (shard + vector / pieceVectors()) % shards;
-    std::int64_t element = owner * elements + vector % pieceVectors() * perVector() + lane;
-    if (element >= total)
+    std::int64_t owner = (shard + vector / pieceVectors()) % shards, own = vector % pieceVectors();
+    if (!headDim) {
+      std::int64_t element = owner * elements + own * lanes + lane;
+      return element < total ? element : -1;
+    }
+    std::int64_t slot = lane / slotWidth(), d = lane % slotWidth(), whole = halves ? own / 2 : own;
+    std::int64_t unit = (whole / interleave * slotsPerVector() + slot) * interleave + whole % interleave;
+    std::int64_t head = (owner * (elements / headDim) + unit) * stride;
+    if (head * headDim >= total)
       return -1;
-    if (!headDim)
-      return element;
-    std::int64_t d = element % headDim;
-    return element / headDim / group * headDim + (swap ? d ^ 1 : d);
+    return head / group * headDim + (halves ? 2 * d + own % 2 : swap ? d ^ 1 : d);
   }
   bool operator==(const Layout &) const = default;
 };

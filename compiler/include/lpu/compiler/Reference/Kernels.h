@@ -35,7 +35,8 @@ Digits rope(std::span<const float> input, std::span<const float> cos, std::span<
 struct Cache {
   std::uint32_t heads = 0, kvHeads = 0, headDim = 0;
   std::vector<Digits> keys;
-  std::vector<Floats> values; ///< fp16 values, widened
+  std::vector<Floats> values;      ///< N7: fp16 values, widened
+  std::vector<Digits> valueDigits; ///< N11: int16 values
 };
 /// N7 constants, see ScoreConstants.
 struct AttentionScales {
@@ -43,6 +44,8 @@ struct AttentionScales {
 };
 /// N7 for the query at the last position of the cache, all heads.
 Digits attention(const Cache &cache, std::span<const std::int16_t> query, const AttentionScales &scales);
+/// N11 for the query at the last position of the cache, all heads; `scoreScale` is c.
+Digits attentionInTiles(const Cache &cache, std::span<const std::int16_t> query, float scoreScale);
 
 /// N8.
 Digits siluMul(std::span<const float> gate, std::span<const float> up);

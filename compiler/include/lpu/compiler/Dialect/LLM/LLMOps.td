@@ -19,7 +19,7 @@
 // pieces of the activations, and lists the chips in llm.chips (see LLM.h).
 //
 // Weights are handles: no operation ever holds weight data. Arithmetic:
-// docs/spec/numerics.md (rules N1–N10).
+// docs/spec/numerics.md (rules N1–N11).
 //
 //===-----------------------------------------------------------------------===//
 #ifndef LPU_COMPILER_DIALECT_LLM_LLMOPS_TD
@@ -108,8 +108,8 @@ def LLM_WeightOp : LLM_Op<"weight", [Symbol]> {
 def LLM_KVCacheOp : LLM_Op<"kv_cache", [Symbol]> {
   let summary = "the keys and values of one layer";
   let description = [{
-    Declares storage for `capacity` positions of `kv_heads` keys (int16) and values (fp16) of width `head_dim`,
-    read by `heads` query heads. It starts empty and lives across steps.
+    Declares storage for `capacity` positions of `kv_heads` keys (int16) and values (fp16, or int16 when attention
+    works in tiles) of width `head_dim`, read by `heads` query heads. It starts empty and lives across steps.
     On one of several chips `heads_cut` says which of the layer's query heads these are, and `query_group` how many
     of those share a KV head; KV heads that several chips need are stored by each of them.
 
@@ -247,7 +247,10 @@ def LLM_AttentionOp : LLM_ComputeOp<"attention"> {
   let summary = "append to a KV cache and attend to it";
   let description = [{
     Stores the keys and values of these positions in the cache, then computes softmax(q·kᵀ/√head_dim)·v over all
-    positions up to the own one, per query head; query heads share KV heads in groups (N7).
+    positions up to the own one, per query head; query heads share KV heads in groups. There are two ways to do so,
+    which round differently: sweeping over positions (N7), and with `tiles` contracting over them in tiles of the
+    cache (N11). `llm-quantize` chooses by the model's shape; with `tiles` the values of the cache are int16 of the result's
+    scale s, and the linear that makes them is expected to carry the factor 1/s (`llm-verify-quantized` checks it).
 
     ```mlir
     %a = llm.attention %q, %k, %v, %position, @cache.0 : (tensor<?x64xf32>, tensor<?x32xf32>, tensor<?x32xf32>, tensor<?xi32>) -> tensor<?x64xf32>
@@ -257,9 +260,10 @@ def LLM_AttentionOp : LLM_ComputeOp<"attention"> {
     - C1: the symbol names an `llm.kv_cache`.
     - C2: queries and result are heads · head_dim wide, keys and values kv_heads · head_dim.
     - C3: queries, keys and result are all f32 or all int16; values are f32.
+    - C4: with `tiles` the cache's head_dim is a multiple of 32.
   }];
   let arguments = (ins LLM_Activation:$query, LLM_Activation:$key, LLM_Activation:$value, LLM_Tokens:$position,
-                   FlatSymbolRefAttr:$cache);
+                   FlatSymbolRefAttr:$cache, UnitAttr:$tiles);
   let results = (outs LLM_Activation:$result);
   let assemblyFormat = "$query `,` $key `,` $value `,` $position `,` $cache attr-dict `:` functional-type(operands, results)";
 }

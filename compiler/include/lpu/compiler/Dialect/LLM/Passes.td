@@ -10,7 +10,8 @@ def Quantize : Pass<"llm-quantize", "::mlir::ModuleOp"> {
     Float graph to quantized graph by docs/spec/numerics.md. Linear weights become int8 per row, the embedding
     fp16; norm results, queries, keys, attention results and FFN products become int16 whose scales are bounds
     computed from the int8 weights (N10), read from the module's `llm.source`. Linears feeding a rope or the
-    `up` of a silu_mul take the factor 1/scale of their consumer (N6, N8). Every weight value is read once, so
+    `up` of a silu_mul take the factor 1/scale of their consumer (N6, N8). Attention gets `tiles` when head_dim is a
+    multiple of 32 and context · heads · head_dim at least 2^17; its values' linear then takes the factor too (N11). Every weight value is read once, so
     damaged weights (NaN, infinite, too large) are found here.
   }];
   let options = [
@@ -37,7 +38,7 @@ def VerifyQuantized : Pass<"llm-verify-quantized", "::mlir::ModuleOp"> {
   let summary = "Check that nothing the machine computes is left in float form";
   let description = [{
     Closes the llm phase: @forward exists with its signature, every linear, norm, rope, attention and silu_mul is
-    quantized, the linears feeding rope and `up` carry the factor 1/scale of their consumer, embeddings are fp16,
+    quantized, the linears feeding rope, `up` and attention in tiles carry the factor 1/scale of their consumer, embeddings are fp16,
     and at least one step is planned. Changes nothing.
   }];
 }

@@ -90,19 +90,29 @@ def PhaseOp : Stream_Op<"phase", [NoTerminator, SingleBlock, HasParent<"ProgramO
 def LoadTileOp : Stream_Op<"load_tile", [HasParent<"PhaseOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "stream a tile into a plane's weight buffer";
   let description = [{
-    May start before its phase does, as soon as the plane's weight buffer is free.
+    Rows `row` … `row + rows − 1` of the object (all of them unless `rows` is given) become row groups of the tile, from
+    `group` on; 16 rows of the tile a group. A constant may start before its phase does, as soon as the plane's weight buffer is
+    free. `transposed` sends the rows through SXM: lane l of slice i becomes lane i of the tile's row l, inside every superlane.
+    `twin` also loads the other plane of the side, from the same streams.
     ```mlir
     stream.object @tile role("constant") planes(16) rows(20) plane(2) content {kind = "ones"}
     stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
       stream.phase "layer 0: norm" {
         stream.load_tile @tile plane(2)
+        stream.install plane(2)
+        stream.load_tile @tile row(8) rows(8) group(8) plane(2) transposed twin
       }
     }
     ```
-    (C1) the object exists and has 16 planes; (C2) plane is 0..3 and on the object's side once that is placed.
+    (C1) the object exists and has 16 planes; (C2) plane is 0..3 and on the object's side once that is placed;
+    (C3) the rows are inside of the object.
   }];
-  let arguments = (ins FlatSymbolRefAttr:$object, I64Attr:$plane);
-  let assemblyFormat = "$object `plane` `(` $plane `)` attr-dict";
+  let arguments = (ins FlatSymbolRefAttr:$object, I64Attr:$plane, DefaultValuedAttr<I64Attr, "0">:$row, OptionalAttr<I64Attr>:$rows,
+                       DefaultValuedAttr<I64Attr, "0">:$group, UnitAttr:$transposed, UnitAttr:$twin);
+  let assemblyFormat = [{
+    $object (`row` `(` $row^ `)`)? (`rows` `(` $rows^ `)`)? (`group` `(` $group^ `)`)? `plane` `(` $plane `)`
+    (`transposed` $transposed^)? (`twin` $twin^)? attr-dict
+  }];
 }
 
 def InstallOp : Stream_Op<"install", [HasParent<"PhaseOp">]> {
@@ -305,10 +315,68 @@ def ScatterOp : Stream_Op<"scatter", [HasParent<"FlowOp">, DeclareOpInterfaceMet
   let assemblyFormat = "$value `,` $map `,` $object attr-dict `:` type($value) `,` type($map)";
 }
 
+def ScatterTileOp : Stream_Op<"scatter_tile", [HasParent<"FlowOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "a byte of a vector into rows of a tile chosen by data";
+  let description = [{
+    All 16 slices of the object see the byte; slice i takes, for superlane k, the row in lane 16·k + i of the map. 0xFFFF writes nothing.
+    ```mlir
+    stream.object @position role("input") planes(4) rows(1)
+    stream.object @keys role("zero") planes(16) rows(20) plane(1)
+    stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+      stream.phase "layer 0: attention" {
+        stream.flow repeat(1) {
+          %p = stream.read @position[0] : !stream.vec<4>
+          %map = stream.alu "addi"(%p) slots([0, -1]) imm(0) row_of @keys : (!stream.vec<4>) -> !stream.vec<2>
+          %x = stream.alu "move"(%p) slots([0]) : (!stream.vec<4>) -> !stream.vec<2>
+          stream.scatter_tile %x byte(1), %map, @keys : !stream.vec<2>, !stream.vec<2>
+        }
+      }
+    }
+    ```
+    (C1) the object exists and has 16 planes; (C2) the map has 2 bytes; (C3) the object is not a constant; (C4) byte is one
+    of the vector; (C5) value and map come from VXM.
+  }];
+  let arguments = (ins Stream_VecType:$value, I64Attr:$byte, Stream_VecType:$map, FlatSymbolRefAttr:$object);
+  let assemblyFormat = "$value `byte` `(` $byte `)` `,` $map `,` $object attr-dict `:` type($value) `,` type($map)";
+  let hasVerifier = 1;
+}
+
+def LanesOp : Stream_Op<"lanes", [HasParent<"FlowOp">, AllTypesMatch<["value", "result"]>]> {
+  let summary = "a vector through SXM and back, its lanes moved";
+  let description = [{
+    `kind` names the instruction and the pattern, with n = `amount` + j·`step` in copy j of a burst:
+    `permute.broadcast` puts superlane n into all superlanes, `permute.rotate` superlane k + n (modulo their number) into superlane k;
+    `distribute.broadcast` puts lane n of each superlane into all of its lanes, `distribute.rotate` lane i + n (modulo 16) into lane i;
+    `rotate` puts lane i − n (modulo 16) into lane i. Byte b takes queue `queue` + b of the instruction's queues on the side.
+    ```mlir
+    stream.object @x role("scratch") planes(4) rows(8)
+    stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+      stream.phase "layer 0: attention" {
+        stream.flow repeat(4) {
+          %x = stream.read @x[0] : !stream.vec<4>
+          %y = stream.alu "move"(%x) slots([0]) : (!stream.vec<4>) -> !stream.vec<4>
+          %z = stream.lanes "distribute.rotate" %y side(0) amount(1) step(1) queue(0) : !stream.vec<4>
+          %w = stream.alu "move"(%z) slots([0]) : (!stream.vec<4>) -> !stream.vec<4>
+          stream.write %w, @x[1] step(1) : !stream.vec<4>
+        }
+      }
+    }
+    ```
+    (C1) kind is one of the five; (C2) side is 0 or 1; (C3) the value comes from VXM; (C4) amount and queue are not negative.
+  }];
+  let arguments = (ins StrAttr:$kind, Stream_VecType:$value, I64Attr:$side, I64Attr:$amount, DefaultValuedAttr<I64Attr, "0">:$step, I64Attr:$queue);
+  let results = (outs Stream_VecType:$result);
+  let assemblyFormat = [{
+    $kind $value `side` `(` $side `)` `amount` `(` $amount `)` (`step` `(` $step^ `)`)? `queue` `(` $queue `)` attr-dict `:` type($value)
+  }];
+  let hasVerifier = 1;
+}
+
 def LoadOp : Stream_Op<"load", [HasParent<"FlowOp">]> {
   let summary = "bytes of a vector into activation rows of planes of one side";
   let description = [{
-    Entry i: byte bytes[i] of the vector goes into activation row rows[i] of plane planes[i], all in one cycle.
+    Entry i: byte bytes[i] of the vector goes into activation row rows[i] of plane planes[i], all in one cycle; in copy j of a
+    burst into row rows[i] + j·step.
     ```mlir
     stream.object @x role("scratch") planes(4) rows(8)
     stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
@@ -324,9 +392,10 @@ def LoadOp : Stream_Op<"load", [HasParent<"FlowOp">]> {
     (C1) the lists have equal length; (C2) all planes are on one side; (C3) no plane appears twice, because
     an A queue takes one load a cycle; (C4) planes are 0..3 and bytes are bytes of the vector; (C5) the value comes from VXM.
   }];
-  let arguments = (ins Stream_VecType:$value, DenseI64ArrayAttr:$planes, DenseI64ArrayAttr:$bytes, DenseI64ArrayAttr:$rows);
+  let arguments = (ins Stream_VecType:$value, DenseI64ArrayAttr:$planes, DenseI64ArrayAttr:$bytes, DenseI64ArrayAttr:$rows,
+                       DefaultValuedAttr<I64Attr, "0">:$step);
   let hasVerifier = 1;
-  let assemblyFormat = "$value `planes` `(` $planes `)` `bytes` `(` $bytes `)` `rows` `(` $rows `)` attr-dict `:` type($value)";
+  let assemblyFormat = "$value `planes` `(` $planes `)` `bytes` `(` $bytes `)` `rows` `(` $rows `)` (`step` `(` $step^ `)`)? attr-dict `:` type($value)";
 }
 
 def FetchOp : Stream_Op<"fetch", [HasParent<"FlowOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
@@ -355,25 +424,30 @@ def FetchOp : Stream_Op<"fetch", [HasParent<"FlowOp">, DeclareOpInterfaceMethods
 def PassOp : Stream_Op<"pass", [HasParent<"FlowOp">]> {
   let summary = "play an activation row through the plane's tile and take the sum into an accumulator row";
   let description = [{
+    Only the superlanes whose bit is set in `mask` take part, all unless it is given. In copy j of a burst both rows are j further.
     ```mlir
     stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
       stream.phase "layer 0: norm" {
         stream.flow repeat(1) {
           stream.pass plane(0) row(4) acc(10) add(false)
         }
+        stream.flow repeat(4) {
+          stream.pass plane(0) row(4) acc(10) add(true) mask(255)
+        }
       }
     }
     ```
     (C1) plane is 0..3.
   }];
-  let arguments = (ins I64Attr:$plane, I64Attr:$row, I64Attr:$acc, BoolAttr:$add);
+  let arguments = (ins I64Attr:$plane, I64Attr:$row, I64Attr:$acc, BoolAttr:$add, OptionalAttr<I64Attr>:$mask);
   let hasVerifier = 1;
-  let assemblyFormat = "`plane` `(` $plane `)` `row` `(` $row `)` `acc` `(` $acc `)` `add` `(` $add `)` attr-dict";
+  let assemblyFormat = "`plane` `(` $plane `)` `row` `(` $row `)` `acc` `(` $acc `)` `add` `(` $add `)` (`mask` `(` $mask^ `)`)? attr-dict";
 }
 
 def EmitOp : Stream_Op<"emit", [HasParent<"FlowOp">]> {
   let summary = "an accumulator row as int32 towards VXM";
   let description = [{
+    In copy j of a burst the row is acc + j.
     ```mlir
     stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
       stream.phase "layer 0: norm" {
