@@ -19,17 +19,19 @@ from gguf import Model
 
 RATIO = 1.5  # predicted cycles over the lower bound, at most
 SMALL_RATIO = 1.6  # the same on the small machine, where the tail of each phase weighs more
+TILES_RATIO = 1.8  # with attention in tiles, whose prefill shares few units among many tokens
 BOUNDS = ("weight_stream_bound_cycles", "resource_bound_cycles", "critical_path_cycles", "lower_bound_cycles")
 
 
 class Shapes(Case):
-    def check(self, model, target="tsp1", ratio=RATIO, length=0, divergence=0.01):
+    def check(self, model, target="tsp1", ratio=RATIO, length=0, divergence=0.01, context=0):
         path, program, report = self.dir / "m.gguf", self.dir / "m.lpx", self.dir / "m.json"
         gguf.write(path, model)
-        succeed("lpucc", path, "-o", program, f"--target={target}", f"--report={report}")
+        smaller = [f"--max-context={context}"] if context else []
+        succeed("lpucc", path, "-o", program, f"--target={target}", f"--report={report}", *smaller)
         self.check_report(load_json(report), target, ratio)
         succeed("lpu-objdump", "--check", program)
-        self.check_run(model, path, program, length or min(model.context - 4, 40), divergence)
+        self.check_run(model, path, program, length or min((context or model.context) - 4, 40), divergence)
 
     def check_report(self, report, target, ratio):
         self.assertEqual((report["target"], report["chips"]), (pathlib.Path(target).stem, 1))
@@ -117,6 +119,39 @@ class Shapes(Case):
 
     def test_context_of_700_crosses_buckets(self):
         self.check(Model(context=700), length=140)
+
+    # Attention in tiles: heads of a multiple of 32 elements, context · width at least 2^17.
+
+    def test_tiles_over_two_blocks_of_positions(self):
+        self.check(Model(layers=2, hidden=256, heads=4, kv_heads=2, ffn=256, context=512), length=360, ratio=TILES_RATIO)
+
+    def test_tiles_heads_of_128_one_key_head(self):
+        self.check(Model(hidden=256, heads=8, kv_heads=1, head_dim=128, ffn=256, context=1024), context=400, length=350, ratio=TILES_RATIO)
+
+    def test_tiles_of_a_large_model(self):
+        self.check(Model(hidden=256, heads=32, kv_heads=8, head_dim=128, ffn=256, context=1024), context=64, length=24, ratio=TILES_RATIO)
+
+    def test_tiles_groups_of_three_uneven_heads(self):
+        self.check(Model(hidden=256, heads=21, kv_heads=7, head_dim=96, ffn=256, context=128), context=40, length=24, ratio=TILES_RATIO)
+
+    def test_tiles_every_head_its_own_keys(self):
+        self.check(Model(hidden=256, heads=17, kv_heads=17, head_dim=32, ffn=256, context=256), context=40, length=24, ratio=TILES_RATIO)
+
+    def test_tiles_many_blocks(self):
+        self.check(Model(hidden=64, heads=4, kv_heads=2, head_dim=32, context=4096), target="small", context=700, length=690, ratio=TILES_RATIO)
+
+    def test_tiles_small_target_one_key_head(self):
+        self.check(Model(hidden=96, heads=5, kv_heads=1, head_dim=64, context=512), target="small", context=260, length=250, ratio=TILES_RATIO)
+
+    def test_tiles_and_sweeps_agree(self):
+        # The same weights, made for a context on either side of where tiles begin.
+        logits = []
+        for context in (511, 512):
+            path = self.dir / f"{context}.gguf"
+            gguf.write(path, Model(hidden=256, heads=4, kv_heads=2, ffn=256, context=context))
+            logits.append(self.interpret(path, np.random.default_rng(3).integers(0, 128, 48).tolist()))
+        self.assertFalse(np.array_equal(*logits))
+        self.assertLessEqual(llama_float.divergence(*logits), 1e-5)
 
     def test_twelve_layers(self):
         self.check(Model(layers=12, context=40), length=20)

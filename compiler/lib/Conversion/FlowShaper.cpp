@@ -116,7 +116,7 @@ void FlowShaper::access(Access::Kind kind, int where, std::int64_t low, std::int
 //===-- tiles ---------------------------------------------------------------------===//
 
 stream::Place FlowShaper::slicePlace(stream::ObjectOp tile, int slice) const {
-  const stream::Piece &piece = stream::piecesOf(tile)[slice / stream::kPieceSlices];
+  stream::Piece piece = stream::piecesOf(tile)[slice / stream::kPieceSlices];
   return {stream::placeOf(tile).side, piece.slice + slice % stream::kPieceSlices, piece.bank, piece.row};
 }
 

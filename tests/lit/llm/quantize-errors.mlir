@@ -17,7 +17,7 @@
 // NO-FORWARD: error: there is no function @forward to quantize
 // OTHER-SHAPE: error: weight @w is 8x4, tensor "blk.0.attn_q.weight" of {{.*}} is 4x4; the IR belongs to another file
 // UNBOUNDED: error: 'llm.rope' op needs operands made by a linear of a norm, nothing else is bounded (N10)
-// SHARED: error: 'llm.rope' op needs an operand made by a linear for it alone, which takes the factor 1/scale (N6, N8)
+// SHARED: error: 'llm.rope' op needs an operand made by a linear for it alone, which takes the factor 1/scale (N6, N8, N11)
 // FLOAT-INPUT: error: 'llm.linear' op its input stays f32: only results of norms, attention and silu_mul can be quantized
 // FOREIGN: error: 'builtin.unrealized_conversion_cast' op is not an operation llm-quantize knows
 // NAN: error: tensor "blk.0.attn_q.weight" at byte {{[0-9]+}}: value [0, 0] is NaN; the weights are damaged, fetch or export the file again

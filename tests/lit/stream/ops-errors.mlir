@@ -832,3 +832,150 @@ stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
     }
   }
 }
+
+// -----
+stream.object @x role("scratch") planes(4) rows(20)
+stream.object @keys role("zero") planes(16) rows(20) plane(1)
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "a" {
+    stream.flow repeat(1) {
+      %x = stream.read @x[0] : !stream.vec<4>
+      %y = stream.alu "move"(%x) slots([0]) : (!stream.vec<4>) -> !stream.vec<2>
+      // expected-error @+1 {{'stream.scatter_tile' op C1: there is no stream.object @nothing}}
+      stream.scatter_tile %y byte(0), %y, @nothing : !stream.vec<2>, !stream.vec<2>
+    }
+  }
+}
+
+// -----
+
+stream.object @x role("scratch") planes(4) rows(20)
+stream.object @keys role("zero") planes(16) rows(20) plane(1)
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "a" {
+    stream.flow repeat(1) {
+      %x = stream.read @x[0] : !stream.vec<4>
+      %y = stream.alu "move"(%x) slots([0]) : (!stream.vec<4>) -> !stream.vec<2>
+      // expected-error @+1 {{'stream.scatter_tile' op C1: @x has 4 planes, a tile has 16}}
+      stream.scatter_tile %y byte(0), %y, @x : !stream.vec<2>, !stream.vec<2>
+    }
+  }
+}
+
+// -----
+
+stream.object @x role("scratch") planes(4) rows(20)
+stream.object @keys role("zero") planes(16) rows(20) plane(1)
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "a" {
+    stream.flow repeat(1) {
+      %x = stream.read @x[0] : !stream.vec<4>
+      %y = stream.alu "move"(%x) slots([0]) : (!stream.vec<4>) -> !stream.vec<2>
+      // expected-error @+1 {{'stream.scatter_tile' op C4: byte 2 of a vector of 2}}
+      stream.scatter_tile %y byte(2), %y, @keys : !stream.vec<2>, !stream.vec<2>
+    }
+  }
+}
+
+// -----
+
+stream.object @x role("scratch") planes(4) rows(20)
+stream.object @keys role("zero") planes(16) rows(20) plane(1)
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "a" {
+    stream.flow repeat(1) {
+      %x = stream.read @x[0] : !stream.vec<4>
+      %y = stream.alu "move"(%x) slots([0]) : (!stream.vec<4>) -> !stream.vec<2>
+      // expected-error @+1 {{'stream.scatter_tile' op C5: the value comes from no stream.alu or stream.last; move it first}}
+      stream.scatter_tile %x byte(0), %y, @keys : !stream.vec<4>, !stream.vec<2>
+    }
+  }
+}
+
+// -----
+
+stream.object @x role("scratch") planes(4) rows(20)
+stream.object @keys role("zero") planes(16) rows(20) plane(1)
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "a" {
+    stream.flow repeat(1) {
+      %x = stream.read @x[0] : !stream.vec<4>
+      %y = stream.alu "move"(%x) slots([0]) : (!stream.vec<4>) -> !stream.vec<2>
+      %z = stream.alu "move"(%x) slots([0]) : (!stream.vec<4>) -> !stream.vec<4>
+      // expected-error @+1 {{'stream.scatter_tile' op C2: the map has 4 bytes, expected 2}}
+      stream.scatter_tile %y byte(0), %z, @keys : !stream.vec<2>, !stream.vec<4>
+    }
+  }
+}
+
+// -----
+
+stream.object @x role("scratch") planes(4) rows(20)
+stream.object @keys role("zero") planes(16) rows(20) plane(1)
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "a" {
+    stream.flow repeat(1) {
+      %x = stream.read @x[0] : !stream.vec<4>
+      %y = stream.alu "move"(%x) slots([0]) : (!stream.vec<4>) -> !stream.vec<2>
+      // expected-error @+1 {{'stream.lanes' op C1: 'permute.shift', expected rotate or permute or distribute with .broadcast or .rotate}}
+      %z = stream.lanes "permute.shift" %y side(0) amount(0) queue(0) : !stream.vec<2>
+    }
+  }
+}
+
+// -----
+
+stream.object @x role("scratch") planes(4) rows(20)
+stream.object @keys role("zero") planes(16) rows(20) plane(1)
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "a" {
+    stream.flow repeat(1) {
+      %x = stream.read @x[0] : !stream.vec<4>
+      %y = stream.alu "move"(%x) slots([0]) : (!stream.vec<4>) -> !stream.vec<2>
+      // expected-error @+1 {{'stream.lanes' op C2: side 2, expected 0 (east) or 1}}
+      %z = stream.lanes "rotate" %y side(2) amount(0) queue(0) : !stream.vec<2>
+    }
+  }
+}
+
+// -----
+
+stream.object @x role("scratch") planes(4) rows(20)
+stream.object @keys role("zero") planes(16) rows(20) plane(1)
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "a" {
+    stream.flow repeat(1) {
+      %x = stream.read @x[0] : !stream.vec<4>
+      %y = stream.alu "move"(%x) slots([0]) : (!stream.vec<4>) -> !stream.vec<2>
+      // expected-error @+1 {{'stream.lanes' op C3: the value comes from no stream.alu or stream.last; move it first}}
+      %z = stream.lanes "rotate" %x side(0) amount(0) queue(0) : !stream.vec<4>
+    }
+  }
+}
+
+// -----
+
+stream.object @x role("scratch") planes(4) rows(20)
+stream.object @keys role("zero") planes(16) rows(20) plane(1)
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "a" {
+    stream.flow repeat(1) {
+      %x = stream.read @x[0] : !stream.vec<4>
+      %y = stream.alu "move"(%x) slots([0]) : (!stream.vec<4>) -> !stream.vec<2>
+      // expected-error @+1 {{'stream.lanes' op C4: amount and queue are at least 0}}
+      %z = stream.lanes "rotate" %y side(0) amount(-1) queue(0) : !stream.vec<2>
+    }
+  }
+}
+
+// -----
+
+stream.object @keys role("zero") planes(16) rows(20) plane(1)
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "a" {
+    // expected-error @+1 {{'stream.load_tile' op C3: 8 rows from row 16 on are not inside the 20 rows of @keys}}
+    stream.load_tile @keys row(16) rows(8) plane(1)
+  }
+}
+
+// -----

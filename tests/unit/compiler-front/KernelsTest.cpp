@@ -155,6 +155,40 @@ TEST(N7, FarLowerScoresCountAsZero) {
   EXPECT_EQ(out, (Digits{30000, 0}));
 }
 
+Cache tileCache(std::vector<Digits> keys, std::vector<Digits> values, std::uint32_t heads = 1) {
+  return {heads, 1, static_cast<std::uint32_t>(keys.front().size()), std::move(keys), {}, std::move(values)};
+}
+
+TEST(N11, OnePositionReturnsItsValue) {
+  // Its weight is 32639 and so is their sum.
+  Cache cache = tileCache({{100, -200}}, {{32639, -129}}, 2);
+  EXPECT_EQ(attentionInTiles(cache, Digits{3, 4, 5, 6}, 1.0f), (Digits{32639, -129, 32639, -129}));
+}
+
+TEST(N11, WeightsFollowSoftmax) {
+  // Products 10·100 and 10·200 with c = 1e-3: scores 1 and 2.
+  Cache cache = tileCache({{100, 0}, {200, 0}}, {{30000, 0}, {0, 30000}});
+  Digits out = attentionInTiles(cache, Digits{10, 7}, 1e-3f);
+  double first = 1 / (1 + std::exp(1.0));
+  EXPECT_NEAR(out[0], 30000 * first, 1);
+  EXPECT_NEAR(out[1], 30000 * (1 - first), 1);
+}
+
+TEST(N11, ScoresAreExactWhereDigitsAreNegative) {
+  // 32639 = (127, 127), −129 = (−1, 127), 128 = (1, −128): products whose digit sums have all signs.
+  for (std::int16_t q : {32639, -32639, -129, 128})
+    for (std::int16_t k : {32639, -129, 128}) {
+      double c = 2.0 / (32639.0 * 32639.0);
+      Cache cache = tileCache({{k}, {0}}, {{20000}, {0}});
+      EXPECT_NEAR(attentionInTiles(cache, Digits{q}, static_cast<float>(c))[0], 20000 / (1 + std::exp(-c * q * k)), 2) << q << " " << k;
+    }
+}
+
+TEST(N11, FarLowerScoresCountAsZero) {
+  Cache cache = tileCache({{32639, 0}, {-32639, 0}}, {{30000, 0}, {0, 30000}});
+  EXPECT_EQ(attentionInTiles(cache, Digits{32639, 0}, 1e-3f), (Digits{30000, 0}));
+}
+
 TEST(N8, SiluTimesUp) {
   Floats gate{-100, -1, 0, 1, 100}, up{500, 500, 500, 500, 100};
   Digits out = siluMul(gate, up);

@@ -22,6 +22,41 @@ TEST(Layout, PlainFillsVectorAfterVector) {
   EXPECT_EQ(layout.source(2, 60), -1);
 }
 
+TEST(Layout, TilesPutQueriesWhereTheirKeysAre) {
+  // 5 KV heads of 32, two query heads each, 64 lanes: three vectors of 2, 2 and 1 heads, twice.
+  Layout key = Layout::keyTiles(64, 5, 2, 2, 32, false), query = Layout::queryTiles(64, 5, 2, 32, false);
+  EXPECT_EQ(key.vectors(), 3);
+  EXPECT_EQ(query.vectors(), 6);
+  EXPECT_EQ(query.lanesUsed(3), 64);
+  EXPECT_EQ(query.lanesUsed(4), 32);
+  EXPECT_EQ(query.slotsUsed(5), 1);
+  EXPECT_EQ(key.source(1, 32 + 7), 3 * 32 + 7);
+  EXPECT_EQ(query.source(2, 32 + 7), 6 * 32 + 7); // query heads 6 and 7 share KV head 3
+  EXPECT_EQ(query.source(3, 32 + 7), 7 * 32 + 7);
+  EXPECT_EQ(query.source(4, 32), -1);
+}
+
+TEST(Layout, PiecesOfTilesTakeTheKeysOfTheirQueries) {
+  // 12 query heads of 32 in groups of 4, over 6 chips: two query heads and their KV head each.
+  Layout key = Layout::keyTiles(64, 1, 2, 4, 32, false).pieceOf(12 * 32, 6), query = Layout::queryTiles(64, 1, 2, 32, false).pieceOf(12 * 32, 6);
+  EXPECT_EQ(query.source(1, 3, 5), 11 * 32 + 3);
+  EXPECT_EQ(key.source(0, 3, 5), 2 * 32 + 3); // query head 10 has KV head 10 / 4
+  EXPECT_EQ(query.gather().vectors(), 12);
+  EXPECT_EQ(query.gather().source(3, 0, 5), 1 * 32); // the piece behind shard 5's is shard 0's
+  // 12 heads over 5 chips: three each, the last chip has none.
+  EXPECT_EQ(Layout::keyTiles(64, 3, 1, 4, 32, false).pieceOf(12 * 32, 5).source(0, 0, 4), -1);
+}
+
+TEST(Layout, HalvesPutRopePairsInOneLane) {
+  // Halves of 16 lanes: four heads would fit, five are dealt as three and two.
+  Layout layout = Layout::keyTiles(64, 5, 1, 1, 32, true);
+  EXPECT_EQ(layout.vectors(), 4);
+  EXPECT_EQ(layout.perVector(), 48);
+  EXPECT_EQ(layout.lanesUsed(2), 32);
+  EXPECT_EQ(layout.source(2, 16 + 3), 4 * 32 + 6);
+  EXPECT_EQ(layout.source(3, 16 + 3), 4 * 32 + 7);
+}
+
 TEST(Layout, OneVectorIsEnoughForAsManyElementsAsLanes) {
   EXPECT_EQ(Layout::plain(64, 64).vectors(), 1);
   EXPECT_EQ(Layout::plain(64, 65).vectors(), 2);
