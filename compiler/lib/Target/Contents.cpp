@@ -34,12 +34,12 @@ Layout Contents::layoutOf(DictionaryAttr content, StringRef key) const {
   layout.group = integer(attr, "group", 1);
   layout.swap = integer(attr, "swap");
   layout.shards = integer(attr, "shards", 1);
-  layout.total = integer(attr, "total", layout.elements);
   layout.gathered = integer(attr, "gathered");
   layout.interleave = integer(attr, "interleave", 1);
   layout.halves = integer(attr, "halves");
   layout.slots = integer(attr, "slots");
   layout.stride = integer(attr, "stride", 1);
+  layout.total = integer(attr, "total", layout.elements * layout.stride);
   return layout;
 }
 

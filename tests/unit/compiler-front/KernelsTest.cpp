@@ -135,14 +135,14 @@ TEST(N6, RopeRotatesPairs) {
 }
 
 TEST(N7, OnePositionReturnsItsValue) {
-  Cache cache{2, 1, 2, {{100, -200}}, {{1.5f, -0.5f}}};
+  Cache cache{2, 1, 2, {{100, -200}}, {{1.5f, -0.5f}}, {}};
   Digits out = attention(cache, Digits{3, 4, 5, 6}, {1.0f, 1.0f, 1000.0f});
   EXPECT_EQ(out, (Digits{1500, -500, 1500, -500})); // both query heads share the KV head
 }
 
 TEST(N7, WeightsFollowSoftmax) {
   // Products 10·100 and 10·200 with c = 1e-3: scores 1 and 2.
-  Cache cache{1, 1, 2, {{100, 0}, {200, 0}}, {{1, 0}, {0, 1}}};
+  Cache cache{1, 1, 2, {{100, 0}, {200, 0}}, {{1, 0}, {0, 1}}, {}};
   Digits out = attention(cache, Digits{10, 7}, {65536e-3f, 1e-3f, 30000.0f});
   double first = 1 / (1 + std::exp(1.0));
   EXPECT_NEAR(out[0], 30000 * first, 1);
@@ -150,7 +150,7 @@ TEST(N7, WeightsFollowSoftmax) {
 }
 
 TEST(N7, FarLowerScoresCountAsZero) {
-  Cache cache{1, 1, 2, {{32639, 0}, {-32639, 0}}, {{1, 0}, {0, 1}}};
+  Cache cache{1, 1, 2, {{32639, 0}, {-32639, 0}}, {{1, 0}, {0, 1}}, {}};
   Digits out = attention(cache, Digits{32639, 0}, {65536e-3f, 1e-3f, 30000.0f});
   EXPECT_EQ(out, (Digits{30000, 0}));
 }
