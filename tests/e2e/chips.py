@@ -9,6 +9,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
+import gguf
 import tools
 from tools import ROOT, TINY, Case, ids, load_json, run, succeed
 
@@ -55,6 +56,13 @@ class Chips(Case):
 
     def test_embedded_model_by_tensor(self):
         self.check_partitions(TINY, [(2, 1), (3, 1), (8, 1)], f"--tokens={ids(PROMPT)}", "-n", 5, "--ignore-eos")
+
+    def test_attention_in_tiles(self):
+        # Six query heads in groups of three: tp=3 gives a chip two of a group, tp=4 two that share no group, and one chip padding.
+        path = self.dir / "tiles.gguf"
+        gguf.write(path, gguf.Model(layers=2, hidden=192, heads=6, kv_heads=2, head_dim=64, ffn=192, context=512))
+        prompt = ids(t % 128 for t in PROMPT * 2)
+        self.check_partitions(path, [(2, 1), (3, 2), (4, 1)], f"--tokens={prompt}", "-n", 3, "--ignore-eos")
 
     def test_embedded_model_by_pipeline(self):
         self.check_partitions(TINY, [(1, 2), (1, 3), (1, 4)], f"--tokens={ids(PROMPT)}", "-n", 5, "--ignore-eos")
