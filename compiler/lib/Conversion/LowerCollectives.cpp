@@ -35,7 +35,7 @@ void ProgramLowering::noteDigits(Value result, const Layout &layout, std::int64_
   }
   pool.scratch(object + ".east", 2, tokens * layout.gather().vectors(), 0);
   pool.scratch(object + ".west", 2, tokens * layout.gather().vectors(), 1);
-  written[result] = {object, layout};
+  written[result] = {object, layout, 0};
 }
 
 void ProgramLowering::passOnDigits(FlowWriter &w, Value result, Value scaled, std::int64_t token, std::int64_t vector, std::int64_t row,
@@ -43,7 +43,7 @@ void ProgramLowering::passOnDigits(FlowWriter &w, Value result, Value scaled, st
   auto piece = written.find(result);
   if (piece == written.end())
     return w.loadDigits16(scaled, row, 2 * step);
-  const auto &[object, layout] = piece->second;
+  const auto &[object, layout, free] = piece->second;
   w.storeDigits16(scaled, object + ".east", object + ".west", token * layout.gather().vectors() + vector, step);
 }
 
@@ -67,7 +67,7 @@ void ProgramLowering::exchange(ArrayRef<std::string> objects, std::int64_t plane
       for (std::int64_t byte = 0; byte < planes; ++byte) {
         sendRow(objects, t * all + v, byte, links);
         for (std::int64_t link : links)
-          flow().receive(link, objects, t * all + (link + 1) * own + v, byte);
+          flow().receive(link, objects, t * all + piece.gatheredVector(v, link + 1), byte);
       }
 }
 
@@ -80,10 +80,15 @@ void ProgramLowering::lowerAllGather(llm::AllGatherOp op) {
     beginPhase(layerLabel(tensor, "gather residual"));
     return exchange({residual}, 4, residualLayout);
   }
-  const auto &[object, layout] = piece->second;
-  beginPhase(layerLabel(tensor, mlir::isa<llm::AttentionOp>(source) ? "gather attention" : "gather ffn"));
+  const std::string &object = piece->second.object;
+  const Layout &layout = piece->second.layout;
+  // A sweep goes on meanwhile: its phase holds the exchange, too.
+  auto silu = dyn_cast<llm::SiluMulOp>(source);
+  bool sweeps = silu && isSwept(machine, silu);
+  if (!sweeps)
+    beginPhase(layerLabel(tensor, silu ? "gather ffn" : "gather attention"));
   exchange({object + ".east", object + ".west"}, 2, layout);
-  digits[op.getResult()] = {layout.gather(), 0, scaleOf(op.getPiece()), object, false};
+  digits[op.getResult()] = {layout.gather(), piece->second.row, scaleOf(op.getPiece()), object, sweeps};
 }
 
 void ProgramLowering::lowerSend(llm::SendOp op) {

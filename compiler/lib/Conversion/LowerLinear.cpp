@@ -34,19 +34,22 @@ constexpr std::int64_t kFinishedAhead = 4;
 
 std::int64_t widthOf(Value value) { return cast<RankedTensorType>(value.getType()).getDimSize(1); }
 
-std::int64_t weightsOf(llm::LinearOp linear) { return widthOf(linear.getInput()) * widthOf(linear.getResult()); }
+/// On one of `shards` chips.
+std::int64_t weightsOf(llm::LinearOp linear, std::int64_t shards = 1) {
+  return widthOf(linear.getInput()) * ((widthOf(linear.getResult()) + shards - 1) / shards);
+}
 
 llm::LinearOp linearOf(Value value) { return value.getDefiningOp<llm::LinearOp>(); }
 
 } // namespace
 
-bool isSwept(const isa::Machine &machine, llm::SiluMulOp op) {
-  std::int64_t weights = weightsOf(linearOf(op.getGate())) + weightsOf(linearOf(op.getUp()));
+bool isSwept(const isa::Machine &machine, llm::SiluMulOp op, std::int64_t shards) {
+  std::int64_t weights = weightsOf(linearOf(op.getGate()), shards) + weightsOf(linearOf(op.getUp()), shards);
   Operation *user = *op->getUsers().begin();
   if (mlir::isa<llm::AllGatherOp>(user))
     user = *user->getUsers().begin();
   if (auto linear = dyn_cast<llm::LinearOp>(user))
-    weights += weightsOf(linear);
+    weights += weightsOf(linear, shards);
   return weights >= kSweptCycles * 2 * machine.streamsPerDirection * machine.rowBytes();
 }
 
@@ -112,12 +115,9 @@ void ProgramLowering::flushLinears(llvm::function_ref<void(std::int64_t)> finish
     passByInputs(input);
   } else {
     beginLinearPhase();
-    bool fits = 2 * tokens * input.layout.vectors() <= machine.mxmActivationRows;
-    if (!input.object.empty() && fits)
+    if (!input.object.empty())
       fetchAll(input);
-    if (!fits)
-      passByInputs(input);
-    else if (finished || weights >= kDealtCycles * 2 * machine.streamsPerDirection * machine.rowBytes())
+    if (finished || weights >= kDealtCycles * 2 * machine.streamsPerDirection * machine.rowBytes())
       passByOutputs(input, finished);
     else
       passPinned(input);
@@ -257,7 +257,7 @@ void ProgramLowering::lowerSiluMul(llm::SiluMulOp op) {
     });
     std::int64_t free = input.object.empty() ? otherHalf() : 2 * tokens * input.layout.vectors();
     if (all > layout.vectors())
-      written[op.getResult()] = {"h", layout};
+      written[op.getResult()] = {"h", layout, free};
     else
       digits[op.getResult()] = {layout, free, scaleOf(op.getResult()), "h", true};
     return;

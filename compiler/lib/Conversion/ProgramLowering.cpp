@@ -29,13 +29,14 @@ std::int64_t widthOf(Value value) { return cast<RankedTensorType>(value.getType(
 } // namespace
 
 std::int64_t prefillTokens(const isa::Machine &machine, ModuleOp module, std::int64_t shards) {
+  std::int64_t sharing = llm::shardsOf(module) > 1 ? 1 : shards; // a class holds its part of the weights already
   shards = std::max(shards, llm::shardsOf(module));
   auto pieceOf = [&](std::int64_t whole) { return (whole + shards - 1) / shards; };
   std::int64_t widest = 1;
   module.walk([&](llm::LinearOp op) {
     auto gather = op.getInput().getDefiningOp<llm::AllGatherOp>();
     auto silu = (gather ? gather.getPiece() : op.getInput()).getDefiningOp<llm::SiluMulOp>();
-    if (!silu || !isSwept(machine, silu)) // digits of a sweep wait in memory
+    if (!silu || !isSwept(machine, silu, sharing)) // digits of a sweep wait in memory
       widest = std::max(widest, shards * Layout::plain(machine.lanes(), pieceOf(widthOf(op.getInput()))).vectors());
   });
   module.walk([&](llm::AttentionOp op) {

@@ -35,10 +35,11 @@ private:
     std::int64_t lowRow(std::int64_t token, std::int64_t vector) const { return row + stride * (token * layout.vectors() + vector); }
   };
   /// A piece of digits that waits in memory to be gathered: objects `object`.east and .west, row
-  /// t·layout.gather().vectors() + v; the other pieces follow.
+  /// t·layout.gather().vectors() + v; the other pieces follow. Activation rows from `row` on are free for them.
   struct WrittenDigits {
     std::string object;
     Layout layout;
+    std::int64_t row = 0;
   };
   /// A factor of N7: a number of the program, or a row of attentionFactors where a class has several stages.
   struct AttentionFactor {
@@ -158,7 +159,7 @@ private:
   std::int64_t cacheLayer = 0, cacheCapacity = 0;
 };
 
-/// Whether gate, up and down are large enough for their weights to be swept in one phase.
-bool isSwept(const isa::Machine &machine, llm::SiluMulOp op);
+/// Whether gate, up and down are large enough for their weights to be swept in one phase, when `shards` chips share them.
+bool isSwept(const isa::Machine &machine, llm::SiluMulOp op, std::int64_t shards = 1);
 
 } // namespace lpu::compiler

@@ -125,14 +125,17 @@ TEST(Layout, APieceHoldsItsShardsElementsAndPadding) {
 }
 
 TEST(Layout, GatheredPiecesStartWithTheOwnOne) {
-  // Two vectors of 64 per piece; on shard 2 of 3 the pieces are those of shards 2, 0, 1.
+  // Two vectors of 64 per piece; on shard 2 of 3 the own ones, then the first ones of shards 0 and 1, then their second ones.
   Layout all = Layout::plain(64, 70).pieceOf(200, 3).gather();
   EXPECT_EQ(all.vectors(), 6);
-  EXPECT_EQ(all.lanesUsed(3), 6);
+  EXPECT_EQ(all.lanesUsed(3), 64);
+  EXPECT_EQ(all.lanesUsed(4), 6);
+  EXPECT_EQ(all.gatheredVector(1, 2), 5);
   EXPECT_EQ(all.source(0, 0, 2), 140);
   EXPECT_EQ(all.source(2, 0, 2), 0);
-  EXPECT_EQ(all.source(3, 5, 2), 69);
-  EXPECT_EQ(all.source(4, 0, 2), 70);
+  EXPECT_EQ(all.source(3, 0, 2), 70);
+  EXPECT_EQ(all.source(4, 5, 2), 69);
+  EXPECT_EQ(all.source(5, 0, 2), 134);
   // The last shard's piece ends at 199.
   EXPECT_EQ(all.source(0, 59, 2), 199);
   EXPECT_EQ(all.source(0, 60, 2), -1);

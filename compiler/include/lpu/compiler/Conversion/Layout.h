@@ -16,8 +16,9 @@ namespace lpu::compiler {
 ///
 /// A row vector of `total` elements may be cut into `shards` equal pieces, one per
 /// chip of a group; the last pieces are padded. A chip lays out its own piece, or,
-/// `gathered`, all of them: its own, then those of the shards behind it in turn. So
-/// the chips of a group do the same on different elements.
+/// `gathered`, all of them: its own, then the first vectors of the shards behind it in
+/// turn, then their second ones, as they arrive. So the chips of a group do the same on
+/// different elements.
 struct Layout {
   std::int64_t lanes = 320;  ///< of the machine
   std::int64_t elements = 0; ///< of one piece; heads: heads · headDim
@@ -68,19 +69,26 @@ struct Layout {
     return (units + per - 1) / per * interleave * (halves ? 2 : 1);
   }
   std::int64_t vectors() const { return gathered ? shards * pieceVectors() : pieceVectors(); }
+  /// Which vector of its piece a vector is, and how many shards behind the own one that piece's owner stands.
+  std::int64_t inPiece(std::int64_t vector) const { return vector < pieceVectors() ? vector : (vector - pieceVectors()) / (shards - 1); }
+  std::int64_t behind(std::int64_t vector) const { return vector < pieceVectors() ? 0 : 1 + (vector - pieceVectors()) % (shards - 1); }
+  /// The vector that is number `vector` of the piece `behind` shards behind.
+  std::int64_t gatheredVector(std::int64_t vector, std::int64_t behind) const {
+    return behind ? pieceVectors() + vector * (shards - 1) + behind - 1 : vector;
+  }
   /// Slots in use in `vector`.
   std::int64_t slotsUsed(std::int64_t vector) const {
-    std::int64_t first = vector % pieceVectors() / (halves ? 2 : 1) / interleave * slotsPerVector();
+    std::int64_t first = inPiece(vector) / (halves ? 2 : 1) / interleave * slotsPerVector();
     return std::min(slotsPerVector(), elements / headDim / interleave - first);
   }
   std::int64_t lanesUsed(std::int64_t vector) const {
-    return headDim ? slotsUsed(vector) * slotWidth() : std::min(lanes, elements - vector % pieceVectors() * lanes);
+    return headDim ? slotsUsed(vector) * slotWidth() : std::min(lanes, elements - inPiece(vector) * lanes);
   }
   /// Source element in a lane on shard `shard` (modulo shards), −1 for an unused lane and for padding.
   std::int64_t source(std::int64_t vector, std::int64_t lane, std::int64_t shard = 0) const {
     if (lane >= lanesUsed(vector))
       return -1;
-    std::int64_t owner = (shard + vector / pieceVectors()) % shards, own = vector % pieceVectors();
+    std::int64_t owner = (shard + behind(vector)) % shards, own = inPiece(vector);
     if (!headDim) {
       std::int64_t element = owner * elements + own * lanes + lane;
       return element < total ? element : -1;
