@@ -117,6 +117,20 @@ class Chips(Case):
                 self.assert_steps_as_predicted(ran)
                 self.assert_same_bits(many, logits)
 
+    def test_sweeps_over_chips(self):
+        """Weights large enough to be swept, with and without the exchange in the sweep's phase, padded in every way."""
+        shape = self.dir / "mid.yaml"
+        shape.write_text("name: mid\nsource: none\narchitecture: llama\nlayers: 2\nhidden: 1040\nheads: 6\nkv_heads: 2\nhead_dim: 64\nffn: 4100\n"
+                         "vocabulary: 600\ncontext: 64\nnorm_eps: 1e-05\nrope_base: 10000\ntied_embeddings: false\n")
+        source = (f"--arch={shape}", "--weights=random:3", "--max-context=64")
+        logits = {}
+        for name, args in (("one", ["--chips=1"]), ("two", ["--tp=2"]), ("three", ["--tp=3"]), ("four", ["--tp=2", "--pp=2"])):
+            program = self.dir / f"{name}.lpx"
+            succeed("lpucc", *source, "-o", program, *args)
+            ran, logits[name] = self.lpu_run(program, "--tokens=1,403,5,7,599", "-n", 0, name=name)
+            self.assert_steps_as_predicted(ran)
+            self.assert_same_bits(logits[name], logits["one"])
+
     def test_fastest_is_not_slower_than_fit(self):
         _, fit = self.compile(TINY, "fit")
         _, fastest = self.compile(TINY, "fastest", "--fastest", "--chips=4")

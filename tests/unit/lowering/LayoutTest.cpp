@@ -42,7 +42,8 @@ TEST(Layout, PiecesOfTilesTakeTheKeysOfTheirQueries) {
   EXPECT_EQ(query.source(1, 3, 5), 11 * 32 + 3);
   EXPECT_EQ(key.source(0, 3, 5), 2 * 32 + 3); // query head 10 has KV head 10 / 4
   EXPECT_EQ(query.gather().vectors(), 12);
-  EXPECT_EQ(query.gather().source(3, 0, 5), 1 * 32); // the piece behind shard 5's is shard 0's
+  EXPECT_EQ(query.gather().source(2, 0, 5), 0 * 32); // the piece behind shard 5's is shard 0's; its second vector comes
+  EXPECT_EQ(query.gather().source(7, 0, 5), 1 * 32); // after the first ones of all five others
   // 12 heads over 5 chips: three each, the last chip has none.
   EXPECT_EQ(Layout::keyTiles(64, 3, 1, 4, 32, false).pieceOf(12 * 32, 5).source(0, 0, 4), -1);
 }
