@@ -109,8 +109,8 @@ const std::uint8_t *bytesOf(const Memory &memory, isa::Side side, int slice, int
 
 class SystemCSimulator final : public Simulator {
 public:
-  SystemCSimulator(const Program &program, const Options &options, std::unique_ptr<Trace> trace)
-      : program(program), system("system", program, options, std::move(trace)) {}
+  SystemCSimulator(const Program &program, System &system) : program(program), system(system) {}
+  ~SystemCSimulator() override { system.closeTrace(); }
 
   Status load() { return system.load(); }
   void elaborate() { sc_core::sc_start(sc_core::SC_ZERO_TIME); }
@@ -132,7 +132,7 @@ private:
             std::vector<std::uint8_t> &data) const;
 
   const Program &program;
-  System system;
+  System &system;
 };
 
 void SystemCSimulator::writeInput(std::size_t step, std::string_view name, std::span<const std::uint8_t> data) {
@@ -215,7 +215,9 @@ void quietSystemC() {
 } // namespace
 
 Result<std::unique_ptr<Simulator>> Simulator::create(const Program &program, const Options &options) {
-  static bool elaborated = false;
+  // Never destroyed: SystemC takes modules apart in time quadratic in their number, half a minute for hundreds of
+  // chips, and after a simulator the process has nothing else to simulate.
+  static System *elaborated = nullptr;
   if (elaborated)
     return Error{"", "a process can hold one simulator only, SystemC elaborates once; start another process"};
   if (Status status = checkProgram(program); !status)
@@ -231,8 +233,8 @@ Result<std::unique_ptr<Simulator>> Simulator::create(const Program &program, con
     trace = std::move(*opened);
   }
   quietSystemC();
-  elaborated = true;
-  auto simulator = std::make_unique<SystemCSimulator>(program, options, std::move(trace));
+  elaborated = new System("system", program, options, std::move(trace));
+  auto simulator = std::make_unique<SystemCSimulator>(program, *elaborated);
   if (Status status = simulator->load(); !status)
     return status.error();
   simulator->elaborate();

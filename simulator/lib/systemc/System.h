@@ -21,6 +21,8 @@ public:
   /// Fills the chips' memories. Error: a region outside of the machine or of the image.
   Status load();
   StepResult run(std::size_t step);
+  /// Completes the trace file; no step may follow.
+  void closeTrace() { trace.reset(); }
 
   /// The memory of what stands for a chip.
   Memory &memory(std::size_t chip) { return simulated[standIn[chip]]->chip.memory(); }
