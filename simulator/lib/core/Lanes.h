@@ -7,10 +7,17 @@
 
 namespace lpu::sim {
 
-/// Σ w[i]·x[i] over `count` int8 values, exact (count ≤ 2^16).
-std::int32_t dotInt8(const std::int8_t *w, const std::int16_t *x, int count);
-/// out[r] = Σ rows[r][first + i]·x[i] for 16 rows, exact.
-void dotRows(const std::int8_t *const rows[16], int first, const std::int16_t *x, int count, std::int32_t *out);
+/// Lanes of a vector to multiply with, and their sum.
+struct DotOperand {
+  const std::int8_t *x = nullptr;
+  std::int32_t total = 0;
+};
+/// Σ x[i] over `count` values.
+std::int32_t sumInt8(const std::int8_t *x, int count);
+/// out[v][r] = Σ rows[r][first + i]·x[v].x[i] over `count` lanes, exact, for 16 rows and 1 or 2 vectors; each row is
+/// read once. Totals are over the same lanes.
+void dotRows(const std::int8_t *const rows[16], int first, int count, const DotOperand *x, int vectors,
+             std::int32_t *const *out);
 
 /// out[i] = byte `plane` of in[i], 0 the lowest.
 void bytePlane(const std::uint32_t *in, std::uint8_t *out, int plane, int lanes);

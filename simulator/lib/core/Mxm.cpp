@@ -222,19 +222,16 @@ void MxmPlane::ActivationUnit::reportLost(const Pass &pass) const {
                                  relative(pass.arrival)));
 }
 
-void MxmPlane::widen(const std::int8_t *in, std::uint32_t mask, Operand &out) const {
+void MxmPlane::select(const std::int8_t *in, std::uint32_t mask, Operand &out) const {
   const int width = chip.machine.lanesPerSuperlane, superlanes = chip.machine.superlanes;
   std::uint32_t busy = 0; // superlanes that count and are not all zero
-  for (int k = 0; k < superlanes; ++k)
-    if (mask >> k & 1 && std::memcmp(in + k * width, zeros.data(), width) != 0)
-      busy |= 1u << k;
+  for (int k = 0; k < superlanes; ++k) {
+    const bool counts = mask >> k & 1 && std::memcmp(in + k * width, zeros.data(), width) != 0;
+    busy |= std::uint32_t{counts} << k;
+    std::memcpy(&out.lanes[k * width], counts ? in + k * width : zeros.data(), width);
+  }
   out.first = busy ? std::countr_zero(busy) * width : 0;
   out.end = std::bit_width(busy) * width;
-  for (int k = 0; k < superlanes; ++k) {
-    const std::int8_t *from = busy >> k & 1 ? in + k * width : zeros.data();
-    for (int l = 0; l < width; ++l)
-      out.lanes[k * width + l] = from[l];
-  }
 }
 
 void MxmPlane::computeSums() {
@@ -248,31 +245,34 @@ void MxmPlane::computeSums() {
 }
 
 void MxmPlane::multiply(Pass &a, Pass *b) {
+  const int vectors = b ? 2 : 1;
   std::int32_t *out[2] = {};
   int first = INT_MAX, end = 0;
-  for (int i = 0; i < (b ? 2 : 1); ++i) {
-    Pass &pass = i ? *b : a;
-    widen(reinterpret_cast<const std::int8_t *>(pass.x.data()), pass.mask, operands[i]);
+  for (int v = 0; v < vectors; ++v) {
+    Pass &pass = v ? *b : a;
+    select(reinterpret_cast<const std::int8_t *>(pass.x.data()), pass.mask, operands[v]);
     pass.sum = VectorValue::allocate(chip.words);
     pass.computed = true;
     pass.x = VectorValue();
-    out[i] = reinterpret_cast<std::int32_t *>(pass.sum.writableWords());
-    if (operands[i].end > 0)
-      first = std::min(first, operands[i].first), end = std::max(end, operands[i].end);
+    out[v] = reinterpret_cast<std::int32_t *>(pass.sum.writableWords());
+    if (operands[v].end > 0)
+      first = std::min(first, operands[v].first), end = std::max(end, operands[v].end);
   }
+  DotOperand x[2];
+  for (int v = 0; v < vectors && end > 0; ++v)
+    x[v] = {&operands[v].lanes[first], sumInt8(&operands[v].lanes[first], end - first)};
   for (int g = 0; g < chip.machine.superlanes; ++g) {
-    std::int32_t *sums[2] = {out[0] + g * kGroup, b ? out[1] + g * kGroup : nullptr};
     if (end == 0 || !(installed.groups >> g & 1)) {
-      for (std::int32_t *to : sums)
-        if (to)
-          std::fill_n(to, kGroup, 0);
-      continue;
+      for (int v = 0; v < vectors; ++v)
+        std::fill_n(out[v], kGroup, 0);
+    } else {
+      const std::int8_t *rows[kGroup];
+      for (int r = 0; r < kGroup; ++r)
+        rows[r] = reinterpret_cast<const std::int8_t *>(installed.rows[g * kGroup + r].data());
+      dotRows(rows, first, end - first, x, vectors, out);
     }
-    const std::int8_t *rows[kGroup];
-    for (int r = 0; r < kGroup; ++r)
-      rows[r] = reinterpret_cast<const std::int8_t *>(installed.rows[g * kGroup + r].data());
-    for (int i = 0; i < (b ? 2 : 1); ++i) // the second finds the rows in the first-level cache
-      dotRows(rows, first, &operands[i].lanes[first], end - first, sums[i]);
+    for (int v = 0; v < vectors; ++v)
+      out[v] += kGroup;
   }
 }
 

@@ -48,9 +48,9 @@ private:
     std::uint32_t mask;
     VectorValue x, sum; ///< sum: int32 lanes
   };
-  /// The lanes of a played vector that count: 16 bits each, zero outside of them and of [first, end).
+  /// The lanes of a played vector that count; zero outside of them and of [first, end).
   struct Operand {
-    std::vector<std::int16_t> lanes;
+    std::vector<std::int8_t> lanes;
     int first = 0, end = 0; ///< empty: nothing counts
   };
 
@@ -90,7 +90,7 @@ private:
     MxmPlane &plane;
   };
 
-  void widen(const std::int8_t *in, std::uint32_t mask, Operand &out) const;
+  void select(const std::int8_t *in, std::uint32_t mask, Operand &out) const;
   /// Computes the sums of all passes played on the installed tile, two to one reading of its rows.
   void computeSums();
   void multiply(Pass &a, Pass *b);
