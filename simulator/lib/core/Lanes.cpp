@@ -37,7 +37,7 @@ HWY_ATTR inline __m512i sumOfParts(__m512i a, __m512i b) {
 // bit adds 128 to it, so each sum is 128·Σx too large. (Every host of this target
 // has it, though Highway 1.0 does not say so to the compiler.)
 template <int Vectors>
-__attribute__((target("avx512vnni"))) void dot(const std::int8_t *const *rows, int first, int count, const DotOperand *x,
+__attribute__((target("avx512vnni"))) void dot(const std::int8_t *const *rows, const std::int8_t *const *ahead, int first, int count, const DotOperand *x,
                   std::int32_t *const *out) {
   const __m512i flip = _mm512_set1_epi8(-128);
   __m512i quarters[Vectors][4];
@@ -55,6 +55,7 @@ __attribute__((target("avx512vnni"))) void dot(const std::int8_t *const *rows, i
         factors[v] = _mm512_maskz_loadu_epi8(inside, x[v].x + i);
 #pragma GCC unroll 4
       for (int r = 0; r < 4; ++r) {
+        _mm_prefetch(ahead[4 * q + r] + first + i, _MM_HINT_T0);
         const __m512i weights = _mm512_xor_si512(_mm512_maskz_loadu_epi8(inside, rows[4 * q + r] + first + i), flip);
 #pragma GCC unroll 2
         for (int v = 0; v < Vectors; ++v)
@@ -77,7 +78,7 @@ __attribute__((target("avx512vnni"))) void dot(const std::int8_t *const *rows, i
 
 // Each step is a widening load and a multiply-add of adjacent pairs, which compilers recognise.
 template <int Vectors>
-HWY_ATTR void dot(const std::int8_t *const *rows, int first, int count, const DotOperand *x,
+HWY_ATTR void dot(const std::int8_t *const *rows, const std::int8_t *const *ahead, int first, int count, const DotOperand *x,
                   std::int32_t *const *out) {
   for (int r = 0; r < 16; ++r)
     for (int v = 0; v < Vectors; ++v) {
@@ -91,9 +92,9 @@ HWY_ATTR void dot(const std::int8_t *const *rows, int first, int count, const Do
 
 #endif
 
-HWY_ATTR void rows16(const std::int8_t *const *rows, int first, int count, const DotOperand *x, int vectors,
+HWY_ATTR void rows16(const std::int8_t *const *rows, const std::int8_t *const *ahead, int first, int count, const DotOperand *x, int vectors,
                      std::int32_t *const *out) {
-  vectors == 2 ? dot<2>(rows, first, count, x, out) : dot<1>(rows, first, count, x, out);
+  vectors == 2 ? dot<2>(rows, ahead, first, count, x, out) : dot<1>(rows, ahead, first, count, x, out);
 }
 
 HWY_ATTR void plane(const std::uint32_t *HWY_RESTRICT in, std::uint8_t *HWY_RESTRICT out, int index, int lanes) {
@@ -142,9 +143,9 @@ HWY_EXPORT(join);
 
 std::int32_t sumInt8(const std::int8_t *x, int count) { return HWY_DYNAMIC_DISPATCH(sum)(x, count); }
 
-void dotRows(const std::int8_t *const rows[16], int first, int count, const DotOperand *x, int vectors,
-             std::int32_t *const *out) {
-  HWY_DYNAMIC_DISPATCH(rows16)(rows, first, count, x, vectors, out);
+void dotRows(const std::int8_t *const rows[16], const std::int8_t *const ahead[16], int first, int count,
+             const DotOperand *x, int vectors, std::int32_t *const *out) {
+  HWY_DYNAMIC_DISPATCH(rows16)(rows, ahead, first, count, x, vectors, out);
 }
 
 void bytePlane(const std::uint32_t *in, std::uint8_t *out, int index, int lanes) {

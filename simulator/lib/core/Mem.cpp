@@ -33,8 +33,12 @@ Cycle MemSlice::execute(const Dispatch &d) {
     scatter(d, d.op->mapped);
     return d.time + l.MemScatter;
   default:
-    return d.count > 1 ? executeBurst(d, d.op->mem) : executeHalves(d, d.op->mem);
+    break;
   }
+  const MemOp &op = d.op->mem;
+  if (d.count > 1)
+    return op.read ? readBurst(d, op) : writeBurst(d, op);
+  return executeHalves(d, op);
 }
 
 Cycle MemSlice::executeHalves(const Dispatch &d, const MemOp &op) {
@@ -51,37 +55,80 @@ Cycle MemSlice::executeHalves(const Dispatch &d, const MemOp &op) {
   return effect;
 }
 
-/// A burst of reads. Rows of constants need no look at each of them, and none at all in timing mode.
-Cycle MemSlice::executeBurst(const Dispatch &d, const MemOp &op) {
+Cycle MemSlice::readBurst(const Dispatch &d, const MemOp &op) {
   const Cycle latency = chip.machine.latency.MemRead;
   const int begin = op.readRow + d.copy * op.readStep, end = begin + (d.count - 1) * op.readStep;
-  const int first = std::min(begin, end), last = std::max(begin, end);
-  const int bank = bankIndices[op.readBank];
-  if (!chip.functional && memory.areConstant(bank, first, last)) {
+  if (!chip.functional && memory.areConstant(bankIndices[op.readBank], std::min(begin, end), std::max(begin, end))) {
     driveRun(d, op.readTo, latency);
     return d.last() + latency;
   }
-  if (const ConstantRows *rows = chip.functional ? memory.constantRegion(bank, first, last) : nullptr) {
-    ValueRun &run = driveRun(d, op.readTo, latency);
-    run.bytes = rows->bytes + (begin - rows->first) * rows->stride;
-    run.stride = op.readStep * rows->stride;
-    return d.last() + latency;
+  for (std::int32_t done = 0; done < d.count;) {
+    Dispatch rest = d.single(done);
+    rest.count = d.count - done;
+    rest.interval = d.interval;
+    std::int32_t read = chip.functional ? readConstants(rest, op, d.time) : 0;
+    if (read == 0 && (read = readRows(rest, op, d.time)) == 0)
+      break; // a hazard
+    done += read;
   }
-  Dispatch legal = d;
-  legal.count = 0;
+  return d.last() + latency;
+}
+
+/// The copies at the start of a burst whose rows are of one constant region, all at once; returns how many.
+std::int32_t MemSlice::readConstants(const Dispatch &d, const MemOp &op, Cycle start) {
+  const int row = op.readRow + d.copy * op.readStep, step = op.readStep;
+  const ConstantRows *rows = memory.constantRegion(bankIndices[op.readBank], row);
+  if (!rows)
+    return 0;
+  const int left = step > 0 ? (rows->end - 1 - row) / step : step < 0 ? (row - rows->first) / -step : d.count;
+  Dispatch part = d;
+  part.count = std::min(d.count, left + 1);
+  ValueRun &run = driveRun(part, op.readTo, chip.machine.latency.MemRead, start);
+  run.bytes = rows->bytes + (row - rows->first) * rows->stride;
+  run.stride = step * rows->stride;
+  return part.count;
+}
+
+/// The copies at the start of a burst whose rows are looked at one by one; returns how many.
+std::int32_t MemSlice::readRows(const Dispatch &d, const MemOp &op, Cycle start) {
+  Dispatch part = d;
+  part.count = 0;
   burstRows.clear();
-  for (; legal.count < d.count; ++legal.count) {
-    const Dispatch one = d.single(legal.count);
-    const MemRow *row =
-        readable(one, op.readBank, op.readRow + one.copy * op.readStep, memory.allWritten());
+  for (; part.count < d.count; ++part.count) {
+    const Dispatch one = d.single(part.count);
+    const int index = op.readRow + one.copy * op.readStep;
+    if (part.count > 0 && chip.functional && memory.areConstant(bankIndices[op.readBank], index, index))
+      break;
+    const MemRow *row = readable(one, op.readBank, index, memory.allWritten());
     if (!row)
       break;
     if (chip.functional)
       burstRows.push_back(valueOf(*row));
   }
-  if (legal.count > 0)
-    driveRun(legal, op.readTo, latency).values.swap(burstRows);
-  return d.last() + latency;
+  if (part.count > 0)
+    driveRun(part, op.readTo, chip.machine.latency.MemRead, start).values.swap(burstRows);
+  return part.count;
+}
+
+Cycle MemSlice::writeBurst(const Dispatch &d, const MemOp &op) {
+  std::int32_t offset = 0;
+  const ValueRun *run = runAt(d, op.writeFrom, offset);
+  for (std::int32_t k = 0; k < d.count; ++k) {
+    const Dispatch one = d.single(k);
+    if (!run) {
+      writeHalf(one, op);
+    } else if (MemRow *row = writable(one, op.writeBank, op.writeRow + one.copy * op.writeStep)) {
+      write(*row, chip.functional ? run->value(offset + k) : VectorValue(), one.time);
+    }
+  }
+  return d.last() + chip.machine.latency.MemWrite;
+}
+
+void MemSlice::write(MemRow &row, const VectorValue &value, Cycle at) {
+  if (value.hasPayload())
+    value.copyTo(memory.storage(row), chip.machine.rowBytes());
+  row.written = memory.allWritten();
+  row.readyAt = std::max(row.readyAt, at + chip.machine.latency.MemWrite);
 }
 
 const MemRow *MemSlice::readable(const Dispatch &d, int bank, int index, std::uint32_t words) {
@@ -145,10 +192,7 @@ bool MemSlice::writeHalf(const Dispatch &d, const MemOp &op) {
   VectorValue value;
   if (!row || !sample(d, op.writeFrom, value))
     return false;
-  if (value.hasPayload())
-    value.copyTo(memory.storage(*row), chip.machine.rowBytes());
-  row->written = memory.allWritten();
-  row->readyAt = std::max(row->readyAt, d.time + chip.machine.latency.MemWrite);
+  write(*row, value, d.time);
   return true;
 }
 

@@ -12,7 +12,11 @@ public:
   Cycle execute(const Dispatch &d) override;
 
 private:
-  Cycle executeBurst(const Dispatch &d, const MemOp &op);
+  Cycle readBurst(const Dispatch &d, const MemOp &op);
+  std::int32_t readConstants(const Dispatch &d, const MemOp &op, Cycle start);
+  std::int32_t readRows(const Dispatch &d, const MemOp &op, Cycle start);
+  Cycle writeBurst(const Dispatch &d, const MemOp &op);
+  void write(MemRow &row, const VectorValue &value, Cycle at);
   Cycle executeHalves(const Dispatch &d, const MemOp &op);
   bool readHalf(const Dispatch &d, const MemOp &op);
   bool writeHalf(const Dispatch &d, const MemOp &op);

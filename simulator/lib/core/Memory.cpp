@@ -68,13 +68,11 @@ void Memory::sortConstants() {
   }
 }
 
-const ConstantRows *Memory::constantRegion(int bank, int first, int last) const {
+const ConstantRows *Memory::constantRegion(int bank, int row) const {
   const std::vector<ConstantRows> &regions = constants[bank].regions;
-  auto after = std::upper_bound(regions.begin(), regions.end(), first,
-                                [](int row, const ConstantRows &rows) { return row < rows.first; });
-  if (after == regions.begin() || last >= std::prev(after)->end)
-    return nullptr;
-  return &*std::prev(after);
+  auto after = std::upper_bound(regions.begin(), regions.end(), row,
+                                [](int r, const ConstantRows &rows) { return r < rows.first; });
+  return after != regions.begin() && row < std::prev(after)->end ? &*std::prev(after) : nullptr;
 }
 
 Status Memory::loadRegion(const Region &region, std::optional<std::span<const std::uint8_t>> image) {

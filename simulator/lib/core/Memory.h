@@ -56,8 +56,8 @@ public:
         return true;
     return false;
   }
-  /// The one region's rows that hold first..last; null: they are not of one constant region.
-  const ConstantRows *constantRegion(int bank, int first, int last) const;
+  /// The constant region that holds this row; null: none.
+  const ConstantRows *constantRegion(int bank, int row) const;
   /// Index of a bank for the two above.
   int bankIndex(isa::Side side, int slice, int bank) const {
     return (static_cast<int>(side) * machine.memSlicesPerSide + slice) * machine.memBanks + bank;

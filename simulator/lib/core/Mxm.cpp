@@ -17,6 +17,7 @@ namespace lpu::sim {
 
 namespace {
 constexpr int kGroup = 16; ///< rows per lw, and streams per lw
+constexpr int kAhead = 2;  ///< groups by which memory is read ahead of the sums
 
 /// The row group that copy `copy` of an lw loads.
 int groupOf(const WeightsOp &op, std::int32_t copy, int superlanes) {
@@ -30,6 +31,7 @@ MxmPlane::MxmPlane(ChipContext &chip, int weightQueue)
       activationUnit(chip, *this, weightQueue + 1), resultUnit(chip, *this, weightQueue + 2),
       activationRows(chip.machine.mxmActivationRows), accumulators(chip.machine.mxmAccumulatorRows),
       zeros(chip.machine.lanesPerSuperlane) {
+  rowPointers.resize(chip.machine.lanes() + kAhead * kGroup);
   for (Operand &operand : operands)
     operand.lanes.resize(chip.machine.lanes());
   buffer.rows.resize(chip.machine.lanes());
@@ -133,6 +135,12 @@ Cycle MxmPlane::WeightUnit::execute(const Dispatch &d) {
 
 Cycle MxmPlane::ActivationUnit::execute(const Dispatch &d) {
   const ActivateOp &op = d.op->activate;
+  if (d.count > 1) {
+    Cycle effect = kNoEffect;
+    for (std::int32_t k = 0; k < d.count; ++k)
+      effect = execute(d.single(k));
+    return effect;
+  }
   const isa::Latencies &l = chip.machine.latency;
   if (op.play && op.install) {
     fault("install-play", d, fmt::format("install and play in one word at t={}", relative(d.time)));
@@ -244,6 +252,15 @@ void MxmPlane::computeSums() {
   }
 }
 
+void MxmPlane::collectRows() {
+  auto next = rowPointers.begin();
+  for (int row = 0; row < chip.machine.lanes(); ++row)
+    *next++ = installed.groups >> (row / kGroup) & 1 ? installed.row(row) : zeros.data();
+  // By the time of an install the next tile is in the buffer.
+  for (int row = 0; row < kAhead * kGroup; ++row)
+    *next++ = buffer.groups >> (row / kGroup) & 1 ? buffer.row(row) : zeros.data();
+}
+
 void MxmPlane::multiply(Pass &a, Pass *b) {
   const int vectors = b ? 2 : 1;
   std::int32_t *out[2] = {};
@@ -261,15 +278,14 @@ void MxmPlane::multiply(Pass &a, Pass *b) {
   DotOperand x[2];
   for (int v = 0; v < vectors && end > 0; ++v)
     x[v] = {&operands[v].lanes[first], sumInt8(&operands[v].lanes[first], end - first)};
+  collectRows();
   for (int g = 0; g < chip.machine.superlanes; ++g) {
     if (end == 0 || !(installed.groups >> g & 1)) {
       for (int v = 0; v < vectors; ++v)
         std::fill_n(out[v], kGroup, 0);
     } else {
-      const std::int8_t *rows[kGroup];
-      for (int r = 0; r < kGroup; ++r)
-        rows[r] = reinterpret_cast<const std::int8_t *>(installed.rows[g * kGroup + r].data());
-      dotRows(rows, first, end - first, x, vectors, out);
+      const std::int8_t *const *rows = &rowPointers[g * kGroup];
+      dotRows(rows, rows + kAhead * kGroup, first, end - first, x, vectors, out);
     }
     for (int v = 0; v < vectors; ++v)
       out[v] += kGroup;
@@ -278,18 +294,36 @@ void MxmPlane::multiply(Pass &a, Pass *b) {
 
 Cycle MxmPlane::ResultUnit::execute(const Dispatch &d) {
   const AccumulateOp &op = d.op->accumulate;
+  Dispatch legal = d;
+  emitted.clear();
+  for (std::int32_t k = 0; k < d.count; ++k)
+    if (!update(d.single(k), op)) {
+      legal.count = k;
+      break;
+    }
+  if (op.emit && legal.count > 0)
+    emit(legal, op);
+  return d.last() + chip.machine.latency.MxmEmit;
+}
+
+/// Takes the sum and keeps in `emitted` what the word emits; false after reporting.
+bool MxmPlane::ResultUnit::update(const Dispatch &d, const AccumulateOp &op) {
   int index = op.row + d.copy * op.step;
   if (index < 0 || index >= chip.machine.mxmAccumulatorRows) {
     fault("address-range", d,
           fmt::format("accumulator row {}; rows are 0..{}", index, chip.machine.mxmAccumulatorRows - 1));
-    return kNoEffect;
+    return false;
   }
   AccumulatorRow &row = plane.accumulators[index];
   if (op.mode != isa::AccMode::None && !take(d, op, row, index))
-    return kNoEffect;
-  if (op.emit && !emit(d, op, row, index))
-    return kNoEffect;
-  return d.time + chip.machine.latency.MxmEmit;
+    return false;
+  if (op.emit && !row.written) {
+    fault("empty-operand", d, fmt::format("emits accumulator row {}, never written in this step", index));
+    return false;
+  }
+  if (op.emit && chip.functional)
+    emitted.push_back(row.sum);
+  return true;
 }
 
 bool MxmPlane::ResultUnit::take(const Dispatch &d, const AccumulateOp &op, AccumulatorRow &row, int index) {
@@ -338,16 +372,15 @@ bool MxmPlane::ResultUnit::take(const Dispatch &d, const AccumulateOp &op, Accum
   return true;
 }
 
-bool MxmPlane::ResultUnit::emit(const Dispatch &d, const AccumulateOp &op, const AccumulatorRow &row, int index) {
-  if (!row.written) {
-    fault("empty-operand", d, fmt::format("emits accumulator row {}, never written in this step", index));
-    return false;
+void MxmPlane::ResultUnit::emit(const Dispatch &d, const AccumulateOp &op) {
+  const Cycle latency = chip.machine.latency.MxmEmit;
+  for (int b = 0; b < 4; ++b) {
+    const StreamRef ref{plane.inbound(), static_cast<std::uint8_t>(op.stream + b)};
+    if (d.count > 1)
+      driveRun(d, ref, latency).setPlanes(emitted, b);
+    else if (!drive(d, ref, latency, chip.functional ? VectorValue::planeOf(emitted[0], b) : VectorValue()))
+      return;
   }
-  for (int b = 0; b < 4; ++b)
-    if (!drive(d, {plane.inbound(), static_cast<std::uint8_t>(op.stream + b)}, chip.machine.latency.MxmEmit,
-               chip.functional ? VectorValue::planeOf(row.sum, b) : VectorValue()))
-      return false;
-  return true;
 }
 
 } // namespace lpu::sim

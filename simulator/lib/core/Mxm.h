@@ -31,6 +31,7 @@ public:
 private:
   struct Tile {
     std::uint32_t groups = 0; ///< bit g: rows 16g..16g+15 were loaded
+    const std::int8_t *row(int index) const { return reinterpret_cast<const std::int8_t *>(rows[index].data()); }
     std::vector<VectorValue> rows;
   };
   struct ActivationRow {
@@ -86,14 +87,17 @@ private:
 
   private:
     bool take(const Dispatch &d, const AccumulateOp &op, AccumulatorRow &row, int index);
-    bool emit(const Dispatch &d, const AccumulateOp &op, const AccumulatorRow &row, int index);
+    bool update(const Dispatch &d, const AccumulateOp &op);
+    void emit(const Dispatch &d, const AccumulateOp &op);
     MxmPlane &plane;
+    std::vector<VectorValue> emitted;
   };
 
   void select(const std::int8_t *in, std::uint32_t mask, Operand &out) const;
   /// Computes the sums of all passes played on the installed tile, two to one reading of its rows.
   void computeSums();
   void multiply(Pass &a, Pass *b);
+  void collectRows();
   Direction outbound() const { return side == isa::Side::East ? Direction::East : Direction::West; }
   Direction inbound() const { return side == isa::Side::East ? Direction::West : Direction::East; }
   /// An lw is not complete in the first cycle whose plays see the install's tile.
@@ -116,6 +120,7 @@ private:
   std::vector<AccumulatorRow> accumulators;
   std::deque<Pass> passes; ///< in order of arrival
   Operand operands[2];
+  std::vector<const std::int8_t *> rowPointers; ///< of the tile being multiplied, and of what comes after it
   std::vector<std::int8_t> zeros; ///< a superlane
 };
 

@@ -82,10 +82,10 @@ bool SlotStreamFile::sample(StreamRef ref, int position, Cycle now, VectorValue 
 }
 
 ValueRun &SlotStreamFile::driveRun(StreamRef ref, int position, Cycle time, std::int32_t count, Cycle interval,
-                                   const Producer &by, std::vector<Collision> &collisions) {
+                                   const Producer &by, Cycle now, std::vector<Collision> &collisions) {
   const Cycle tau = tauOf(ref, position, time), lastTau = tau + (count - 1) * interval;
   Line &line = lines[lineOf(ref)];
-  while (line.head != line.tail && line.at(line.head).lastTau < tau - keep)
+  while (line.head != line.tail && line.at(line.head).lastTau < tauOf(ref, position, now) - keep)
     ++line.head;
   for (std::size_t i = line.head; i != line.tail; ++i) {
     const ValueRun &run = line.at(i);

@@ -30,13 +30,18 @@ struct ValueRun {
       return VectorValue::view(bytes + k * stride);
     return values.empty() ? VectorValue() : values[k];
   }
+  /// The payload is byte `index` of each of these 32-bit lanes.
+  void setPlanes(const std::vector<VectorValue> &words, int index) {
+    for (const VectorValue &value : words)
+      values.push_back(VectorValue::planeOf(value, index));
+  }
   Producer producer(std::int32_t k) const { return {first.queue, first.issued + k * interval, first.op}; }
 };
 
 class SlotStreamFile final : public StreamFile {
 public:
   /// Cycles by which a burst may be executed after its first sample.
-  static constexpr Cycle kMaxLag = 64;
+  static constexpr Cycle kMaxLag = 32;
 
   explicit SlotStreamFile(const isa::Machine &machine);
 
@@ -50,10 +55,11 @@ public:
     std::int32_t copy; ///< of the values driven now
     Producer with;
   };
-  /// Drives `count` values from cycle `time` on, `interval` cycles apart. Returns the run, whose payload the
-  /// caller fills in; what it collides with is appended to `collisions`.
+  /// Drives `count` values from cycle `time` on, `interval` cycles apart; no sample will be of a cycle before
+  /// `now` − kMaxLag any more. Returns the run, whose payload the caller fills in; what it collides with is appended
+  /// to `collisions`.
   ValueRun &driveRun(StreamRef ref, int position, Cycle time, std::int32_t count, Cycle interval, const Producer &by,
-                     std::vector<Collision> &collisions);
+                     Cycle now, std::vector<Collision> &collisions);
   /// The one run that all of `count` samples at `position` find, its value `offset` first; null: sample one by one.
   const ValueRun *runAt(StreamRef ref, int position, Cycle time, std::int32_t count, Cycle interval,
                         std::int32_t &offset) const;
@@ -88,7 +94,7 @@ private:
   const Producer *singleAt(StreamRef ref, int position, Cycle tau) const;
 
   std::size_t streams;
-  Cycle keep;       ///< how far behind the newest τ of its stream a value can still be sampled
+  Cycle keep;       ///< how far τ of the slots in use can be apart
   std::size_t ring; ///< power of two, longer than that
   std::vector<Cycle> taus;                 ///< per slot: the τ its entries are of
   std::vector<std::vector<Entry>> entries; ///< per slot; capacity is kept

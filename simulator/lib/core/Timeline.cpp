@@ -4,10 +4,15 @@
 #include "Timeline.h"
 
 #include "SlotStreamFile.h"
+#include "Vxm.h"
 
 #include <algorithm>
 
 namespace lpu::sim {
+
+namespace {
+constexpr Cycle kAnyLength = 1024; ///< of a burst that is executed ahead of time; bounds what it holds at once
+} // namespace
 
 Timeline::Timeline(const isa::Machine &machine, const std::vector<DecodedQueue> &queues)
     : covered(isa::queueCount(machine)), idleWords(covered.size()) {
@@ -24,16 +29,33 @@ Timeline::Timeline(const isa::Machine &machine, const std::vector<DecodedQueue> 
   std::vector<Issue> unsorted;
   for (int q = 0; q < static_cast<int>(bursts.size()); ++q) {
     const bool weights = isa::queueAt(machine, q).unit == isa::UnitKind::MxmW;
-    place(q, bursts[q], weights ? installs(bursts[q + 1]) : std::vector<Cycle>(), unsorted);
+    place(machine, q, bursts[q], weights ? installs(bursts[q + 1]) : std::vector<Cycle>(), unsorted);
   }
   sortByCycle(unsorted);
 }
 
-bool Timeline::isWhole(const Burst &burst) {
-  const Op &op = *burst.dispatch.op;
-  if (!burst.alone)
-    return false;
-  return op.opcode == isa::Opcode::LoadWeights || (op.opcode == isa::Opcode::Mem && op.mem.read && !op.mem.write);
+// What samples streams is executed last, when all it can find has been driven, but
+// before anybody else could see its first effect. What only drives them is executed
+// first: that others see its values announced ahead of time changes nothing.
+Timeline::Rule Timeline::ruleOf(const isa::Machine &machine, const Op &op) {
+  const isa::Latencies &l = machine.latency;
+  const Cycle lag = SlotStreamFile::kMaxLag, simple = std::min(Alu::longestBurst(machine), lag);
+  // Sums are played so far ahead of being taken that both can move.
+  const Cycle play = std::min(l.MxmPlay / 3, lag);
+  switch (op.opcode) {
+  case isa::Opcode::Mem:
+    if (op.mem.read)
+      return {op.mem.write ? 1 : kAnyLength, true};
+    return {simple, false}; // its row is read by this queue only; shorter ones match what ALUs drive
+  case isa::Opcode::LoadWeights:
+    return {lag, false};
+  case isa::Opcode::Activate:
+    return {op.activate.install ? 1 : play, false};
+  case isa::Opcode::Accumulate:
+    return {l.MxmPlay - play, true};
+  default:
+    return {isa::isVxm(op.opcode) ? simple : 1, false};
+  }
 }
 
 std::vector<Cycle> Timeline::installs(const std::vector<Burst> &activations) {
@@ -87,20 +109,20 @@ bool Timeline::walk(const DecodedQueue &queue, std::vector<Burst> &out) {
   return true;
 }
 
-void Timeline::place(int queue, const std::vector<Burst> &bursts, const std::vector<Cycle> &cuts,
-                     std::vector<Issue> &out) {
+void Timeline::place(const isa::Machine &machine, int queue, const std::vector<Burst> &bursts,
+                     const std::vector<Cycle> &cuts, std::vector<Issue> &out) {
   for (const Burst &burst : bursts) {
-    const bool whole = isWhole(burst), early = burst.dispatch.op->opcode == isa::Opcode::Mem;
+    const Rule rule = burst.alone ? ruleOf(machine, *burst.dispatch.op) : Rule();
     for (std::int32_t k = 0; k < burst.dispatch.count;) {
       Dispatch part = burst.dispatch.single(k);
       part.interval = burst.dispatch.interval;
       // What is before a cut, in its cycle, and after it do not go together.
       auto cut = std::lower_bound(cuts.begin(), cuts.end(), part.time);
-      const Cycle end = std::min(part.time + SlotStreamFile::kMaxLag, cut == cuts.end() ? INT64_MAX : *cut);
-      while (whole && k + part.count < burst.dispatch.count && part.last() + part.interval < end)
+      const Cycle end = std::min(part.time + rule.limit, cut == cuts.end() ? INT64_MAX : *cut);
+      while (k + part.count < burst.dispatch.count && part.last() + part.interval < end)
         ++part.count;
       k += part.count;
-      out.push_back({part, early ? part.time : part.last(), queue});
+      out.push_back({part, rule.early ? part.time : part.last(), queue});
     }
   }
 }

@@ -22,8 +22,7 @@ public:
   /// Does the list hold what this queue dispatches after the release? (Not if it fetches text,
   /// or holds a word that is legal nowhere.)
   bool covers(int queue) const { return covered[queue]; }
-  /// By cycle of execution, then queue. A burst of reads is executed in the cycle of its first
-  /// copy, all else in that of its last, when everything it samples has been driven.
+  /// By cycle of execution, then queue.
   const std::vector<Issue> &issues() const { return list; }
   /// Dispatches of a covered queue that are not in the list: NOPs.
   std::uint64_t idle(int queue) const { return idleWords[queue]; }
@@ -33,12 +32,16 @@ private:
     Dispatch dispatch;
     bool alone = true; ///< no other word of the queue dispatches between its copies
   };
-  /// Are copies of this word handed out as a burst?
-  static bool isWhole(const Burst &burst);
+  /// How copies of a word may be executed together, without anybody being able to tell.
+  struct Rule {
+    Cycle limit = 1;    ///< all within less than this many cycles; 1: each on its own
+    bool early = false; ///< in the cycle of the first copy; else of the last
+  };
+  static Rule ruleOf(const isa::Machine &machine, const Op &op);
   bool walk(const DecodedQueue &queue, std::vector<Burst> &out);
   static std::vector<Cycle> installs(const std::vector<Burst> &activations);
-  static void place(int queue, const std::vector<Burst> &bursts, const std::vector<Cycle> &cuts,
-                    std::vector<Issue> &out);
+  static void place(const isa::Machine &machine, int queue, const std::vector<Burst> &bursts,
+                    const std::vector<Cycle> &cuts, std::vector<Issue> &out);
   void sortByCycle(std::vector<Issue> &unsorted);
 
   std::vector<bool> covered;

@@ -66,10 +66,10 @@ bool Unit::drive(const Dispatch &d, StreamRef ref, Cycle latency, VectorValue va
   return !other;
 }
 
-ValueRun &Unit::driveRun(const Dispatch &d, StreamRef ref, Cycle latency) const {
+ValueRun &Unit::driveRun(const Dispatch &d, StreamRef ref, Cycle latency, Cycle start) const {
   collisions.clear();
-  ValueRun &run =
-      slots->driveRun(ref, position, d.time + latency, d.count, d.interval, {queue, d.time, d.op}, collisions);
+  ValueRun &run = slots->driveRun(ref, position, d.time + latency, d.count, d.interval, {queue, d.time, d.op},
+                                  start == kNoEffect ? d.time : start, collisions);
   for (const SlotStreamFile::Collision &c : collisions)
     reportCollision(d.single(c.copy), ref, latency, c.with);
   return run;

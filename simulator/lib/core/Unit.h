@@ -50,7 +50,8 @@ protected:
   /// Drives here at d.time + latency; false after reporting stream-collision.
   bool drive(const Dispatch &d, StreamRef ref, Cycle latency, VectorValue value) const;
   /// Drives a burst's values here, from d.time + latency on; the caller fills in the payload. Reports collisions.
-  ValueRun &driveRun(const Dispatch &d, StreamRef ref, Cycle latency) const;
+  /// `start`: the burst's first dispatch, if `d` is a later part of it.
+  ValueRun &driveRun(const Dispatch &d, StreamRef ref, Cycle latency, Cycle start = kNoEffect) const;
   /// The run that all samples of a burst on `ref` find; null: sample one by one.
   const ValueRun *runAt(const Dispatch &d, StreamRef ref, std::int32_t &offset) const {
     return slots->runAt(ref, position, d.time, d.count, d.interval, offset);

@@ -106,8 +106,8 @@ public:
   }
   /// Copies the row's bytes to `to`.
   void copyTo(std::uint8_t *to, std::size_t count) const;
-  /// Are `parts` bytes 0 to 3 of the same 32-bit lanes?
-  static bool areWords(const VectorValue (&parts)[4]) {
+  /// Are four `parts` bytes 0 to 3 of the same 32-bit lanes?
+  static bool areWords(const VectorValue *parts) {
     for (int b = 0; b < 4; ++b)
       if (parts[b].plane != b || parts[b].block != parts[0].block)
         return false;

@@ -17,7 +17,8 @@ using isa::OperandKind;
 Alu::Alu(ChipContext &chip, const AluArray &alus, int queue)
     : Unit(chip, queue), alus(alus),
       results(std::bit_ceil(
-          static_cast<std::size_t>(std::max(chip.machine.latency.VxmSimple, chip.machine.latency.VxmSpecial) + 1))) {}
+          static_cast<std::size_t>(std::max(chip.machine.latency.VxmSimple, chip.machine.latency.VxmSpecial) +
+                                   longestBurst(chip.machine) + 1))) {}
 
 void Alu::reset() {
   for (Result &r : results)
@@ -55,16 +56,19 @@ bool Alu::streamOperand(const Dispatch &d, const VxmOperand &o, VectorValue &val
     return false;
   if (!chip.functional)
     return true;
-  if (o.bytes == 4 && VectorValue::areWords(parts)) {
-    value = parts[0].wholeWords();
-    return true;
-  }
-  value = VectorValue::allocate(chip.words);
-  const std::uint8_t *planes[4];
-  for (int b = 0; b < o.bytes; ++b)
-    planes[b] = parts[b].data();
-  joinBytes(planes, value.writableWords(), o.bytes, chip.machine.lanes());
+  value = joined(parts, o.bytes);
   return true;
+}
+
+VectorValue Alu::joined(const VectorValue *parts, int bytes) {
+  if (bytes == 4 && VectorValue::areWords(parts))
+    return parts[0].wholeWords();
+  VectorValue value = VectorValue::allocate(chip.words);
+  const std::uint8_t *planes[4];
+  for (int b = 0; b < bytes; ++b)
+    planes[b] = parts[b].data();
+  joinBytes(planes, value.writableWords(), bytes, chip.machine.lanes());
+  return value;
 }
 
 const VectorValue &Alu::immediate(std::uint32_t bits) {
@@ -109,26 +113,86 @@ bool Alu::driveResult(const Dispatch &d, const VxmOp &op, const VectorValue &val
   return true;
 }
 
-Cycle Alu::execute(const Dispatch &d) {
-  const VxmOp &op = d.op->vxm;
-  VectorValue operands[3];
-  for (int i = 0; i < op.operandCount; ++i)
-    if (!operand(d, op, op.operands[i], operands[i]))
-      return kNoEffect;
-  VectorValue value;
-  if (chip.functional) {
-    value = VectorValue::allocate(chip.words);
-    isa::vxmOp(d.op->opcode, operands[0].words(), operands[1].words(), operands[2].words(), value.writableWords(),
-               chip.machine.lanes());
-  }
-  if (op.out && !driveResult(d, op, value))
-    return kNoEffect;
+VectorValue Alu::compute(const Dispatch &d, const VxmOp &op, const VectorValue *operands) {
+  if (!chip.functional)
+    return {};
+  VectorValue value = VectorValue::allocate(chip.words);
+  isa::vxmOp(d.op->opcode, operands[0].words(), operands[1].words(), operands[2].words(), value.writableWords(),
+             chip.machine.lanes());
+  return value;
+}
+
+void Alu::keepResult(const Dispatch &d, const VxmOp &op, VectorValue value) {
   if (op.accumulate) {
     accumulator = value;
     accumulatorWritten = true;
   }
   results[static_cast<std::size_t>(d.time) & (results.size() - 1)] = Result{d.time, op.latency, std::move(value)};
+}
+
+Cycle Alu::execute(const Dispatch &d) {
+  if (d.count > 1)
+    return executeBurst(d);
+  const VxmOp &op = d.op->vxm;
+  VectorValue operands[3];
+  for (int i = 0; i < op.operandCount; ++i)
+    if (!operand(d, op, op.operands[i], operands[i]))
+      return kNoEffect;
+  VectorValue value = compute(d, op, operands);
+  if (op.out && !driveResult(d, op, value))
+    return kNoEffect;
+  keepResult(d, op, std::move(value));
   return d.time + op.latency;
+}
+
+bool Alu::findRuns(const Dispatch &d, const VxmOp &op, Runs *runs) const {
+  for (int i = 0; i < op.operandCount; ++i) {
+    const VxmOperand &o = op.operands[i];
+    for (int b = 0; o.kind == OperandKind::Stream && b < o.bytes; ++b)
+      if (!(runs[i].run[b] =
+                runAt(d, {o.dir, static_cast<std::uint8_t>(o.index + b)}, runs[i].offset[b])))
+        return false;
+  }
+  return true;
+}
+
+Cycle Alu::executeBurst(const Dispatch &d) {
+  const VxmOp &op = d.op->vxm;
+  Runs runs[3];
+  if (!findRuns(d, op, runs)) {
+    for (std::int32_t k = 0; k < d.count; ++k)
+      execute(d.single(k));
+    return d.last() + op.latency;
+  }
+  Dispatch legal = d;
+  burst.clear();
+  for (std::int32_t k = 0; k < d.count; ++k) {
+    const Dispatch one = d.single(k);
+    VectorValue operands[3];
+    bool found = true;
+    for (int i = 0; i < op.operandCount && found; ++i) {
+      const VxmOperand &o = op.operands[i];
+      if (o.kind != OperandKind::Stream) {
+        found = operand(one, op, o, operands[i]);
+      } else if (chip.functional) {
+        VectorValue parts[4];
+        for (int b = 0; b < o.bytes; ++b)
+          parts[b] = runs[i].run[b]->value(runs[i].offset[b] + k);
+        operands[i] = joined(parts, o.bytes);
+      }
+    }
+    if (!found) {
+      legal.count = k;
+      break;
+    }
+    VectorValue value = compute(one, op, operands);
+    if (chip.functional && op.out)
+      burst.push_back(value);
+    keepResult(one, op, std::move(value));
+  }
+  for (int b = 0; legal.count > 0 && op.out && b < op.outBytes; ++b)
+    driveRun(legal, {op.result.dir, static_cast<std::uint8_t>(op.result.stream + b)}, op.latency).setPlanes(burst, b);
+  return d.last() + op.latency;
 }
 
 } // namespace lpu::sim

@@ -4,6 +4,7 @@
 
 #include "Unit.h"
 
+#include <algorithm>
 #include <vector>
 
 namespace lpu::sim {
@@ -16,6 +17,10 @@ class Alu final : public Unit {
 public:
   Alu(ChipContext &chip, const AluArray &alus, int queue);
   Cycle execute(const Dispatch &d) override;
+  /// Longest burst in cycles: its results are there before anybody can look for them.
+  static Cycle longestBurst(const isa::Machine &machine) {
+    return std::min(machine.latency.VxmSimple, machine.latency.VxmSpecial);
+  }
   /// Accumulator and results of the step before are gone.
   void reset();
 
@@ -32,12 +37,25 @@ private:
   bool operand(const Dispatch &d, const VxmOp &op, const VxmOperand &o, VectorValue &value);
   bool streamOperand(const Dispatch &d, const VxmOperand &o, VectorValue &value);
   const VectorValue &immediate(std::uint32_t bits);
+  VectorValue compute(const Dispatch &d, const VxmOp &op, const VectorValue *operands);
   bool driveResult(const Dispatch &d, const VxmOp &op, const VectorValue &value);
+  void keepResult(const Dispatch &d, const VxmOp &op, VectorValue value);
+
+  /// The runs a burst finds on the streams of an operand.
+  struct Runs {
+    const ValueRun *run[4];
+    std::int32_t offset[4];
+  };
+  Cycle executeBurst(const Dispatch &d);
+  /// Runs of all stream operands; false: not all samples find one.
+  bool findRuns(const Dispatch &d, const VxmOp &op, Runs *runs) const;
+  VectorValue joined(const VectorValue *parts, int bytes);
 
   const AluArray &alus;
   std::vector<Result> results; ///< ring by dispatch cycle
   VectorValue accumulator;
   bool accumulatorWritten = false;
+  std::vector<VectorValue> burst; ///< results of the burst being executed
   VectorValue immediateValue; ///< last immediate, broadcast: loops repeat it
   std::uint32_t immediateBits = 0;
 };

@@ -14,6 +14,10 @@ namespace lpu::sim {
 
 using isa::Cycle;
 
+namespace {
+constexpr std::size_t kAhead = 8; ///< issues by which words are fetched from memory before they dispatch
+} // namespace
+
 Calendar::Calendar(sc_core::sc_module_name name, const isa::Machine &machine, const FaultLog &faults, int capacity)
     : sc_module(name), faults(faults), quantumCycles(std::min(machine.latency.Barrier, machine.latency.C2cSend)),
       words((static_cast<std::size_t>(capacity) + 63) / 64), due(kRing * words), busy(kRing / 64) {
@@ -98,6 +102,8 @@ void Calendar::runCycle(Cycle now) {
     return;
   const std::vector<Timeline::Issue> &issues = timeline->issues();
   for (; next < issues.size() && zero + issues[next].at == now; ++next) {
+    if (next + kAhead < issues.size())
+      __builtin_prefetch(issues[next + kAhead].dispatch.op);
     Dispatch d = issues[next].dispatch;
     d.time += zero;
     ports[issues[next].queue]->issue(d);

@@ -49,18 +49,16 @@ void QueueModule::issue(const Dispatch &d) {
     executeUnit(d);
 }
 
-bool QueueModule::executeUnit(const Dispatch &d) {
-  const Cycle effect = unit.execute(d);
-  if (monitor.faults.any())
-    return false;
-  monitor.effect(effect);
+void QueueModule::executeUnit(const Dispatch &d) {
+  monitor.effect(unit.execute(d));
   executed(d);
-  return true;
 }
 
 bool QueueModule::execute(const Dispatch &d) {
-  if (d.op->kind == OpKind::Unit && icu->released())
-    return executeUnit(d);
+  if (d.op->kind == OpKind::Unit && icu->released()) {
+    executeUnit(d);
+    return true; // if it was a hazard, nothing later will dispatch
+  }
   if (!icu->control(d))
     return false;
   if (d.op->kind == OpKind::Config)

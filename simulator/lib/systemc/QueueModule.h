@@ -22,13 +22,13 @@ public:
 
 protected:
   void end_of_elaboration() override;
-  /// Called after a unit word has executed without a hazard.
+  /// Called after a unit word has executed.
   virtual void executed(const Dispatch &d) {}
 
 private:
   void look() { wake(cycleNow()); }
   bool execute(const Dispatch &d);
-  bool executeUnit(const Dispatch &d);
+  void executeUnit(const Dispatch &d);
   bool fetch(const Dispatch &d);
 
   Unit &unit;

@@ -30,6 +30,8 @@ void MxmModule::checkArrivals() {
 }
 
 void MxmModule::played(Cycle now) {
+  if (core.nextArrival() == std::numeric_limits<Cycle>::max())
+    return; // it was a hazard
   // Sums arrive in order of play, so a notification already pending is earlier and stays.
   if (!calendar)
     return sumDue.notify(cycles(core.nextArrival() + 1 - now));

@@ -2,6 +2,8 @@
 // references that share no code with them, digits, and the lane form.
 #include "lpu/isa/Numerics.h"
 
+#include "Targets.h"
+
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
@@ -260,7 +262,7 @@ std::vector<std::uint32_t> samplePatterns() {
   return values;
 }
 
-TEST(VxmOps, LaneFormMatchesScalarFormBitForBit) {
+void expectLaneFormMatchesScalarForm(const char *target) {
   const std::vector<std::uint32_t> a = samplePatterns();
   std::vector<std::uint32_t> b(a.rbegin(), a.rend()), c = a;
   std::rotate(c.begin(), c.begin() + 7, c.end());
@@ -271,7 +273,7 @@ TEST(VxmOps, LaneFormMatchesScalarFormBitForBit) {
     std::vector<std::uint32_t> out(a.size());
     vxmOp(in.opcode, a.data(), in.operands > 1 ? b.data() : nullptr, in.operands > 2 ? c.data() : nullptr, out.data(), n);
     for (int i = 0; i < n; ++i)
-      ASSERT_EQ(out[i], vxmOp(in.opcode, a[i], b[i], c[i])) << in.mnemonic << std::hex << " " << a[i] << " " << b[i];
+      ASSERT_EQ(out[i], vxmOp(in.opcode, a[i], b[i], c[i])) << target << in.mnemonic << std::hex << " " << a[i] << " " << b[i];
     std::vector<std::uint32_t> inPlace = a;
     vxmOp(in.opcode, inPlace.data(), b.data(), c.data(), inPlace.data(), n);
     EXPECT_EQ(inPlace, out) << in.mnemonic;
@@ -282,6 +284,10 @@ TEST(VxmOps, LaneFormMatchesScalarFormBitForBit) {
         ASSERT_EQ(some[i], i < lanes ? out[i] : 0x55555555u) << in.mnemonic;
     }
   }
+}
+
+TEST(VxmOps, LaneFormMatchesScalarFormBitForBitOnEveryTarget) {
+  lpu::test::onEveryTarget(expectLaneFormMatchesScalarForm);
 }
 
 /// A hash of all results pins every bit: another compiler, another build type

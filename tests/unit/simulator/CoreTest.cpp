@@ -5,6 +5,7 @@
 #include "RegisterStreamFile.h"
 #include "Sha256.h"
 #include "SlotStreamFile.h"
+#include "Targets.h"
 
 #include <algorithm>
 #include <gtest/gtest.h>
@@ -39,26 +40,10 @@ TEST(Sha256, PublishedExamples) {
             "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
-TEST(Dot, EqualsThePlainSum) {
-  std::mt19937 random(1);
-  for (int count : {1, 15, 16, 17, 64, 320, 512}) {
-    std::vector<std::int8_t> w(count);
-    std::vector<std::int16_t> x(count);
-    for (int round = 0; round < 20; ++round) {
-      std::int64_t sum = 0;
-      for (int i = 0; i < count; ++i) {
-        w[i] = static_cast<std::int8_t>(round == 0 ? -128 : random());
-        x[i] = static_cast<std::int8_t>(round == 0 ? -128 : random());
-        sum += w[i] * x[i];
-      }
-      EXPECT_EQ(sim::dotInt8(w.data(), x.data(), count), sum) << count;
-    }
-  }
-}
-
-TEST(Lanes, SixteenRowsAtATime) {
+// Every instruction set this host has computes the same: the plain sums.
+TEST(Lanes, SixteenRowsAtATimeOnEveryTarget) {
   std::vector<std::vector<std::int8_t>> rows(16, std::vector<std::int8_t>(400));
-  std::vector<std::int16_t> x(400);
+  std::vector<std::int8_t> x[2] = {std::vector<std::int8_t>(400), std::vector<std::int8_t>(400)};
   std::uint32_t seed = 1;
   auto next = [&seed] { return static_cast<std::int8_t>((seed = seed * 1664525u + 1013904223u) >> 24); };
   const std::int8_t *pointers[16];
@@ -66,20 +51,31 @@ TEST(Lanes, SixteenRowsAtATime) {
     std::generate(rows[r].begin(), rows[r].end(), next);
     pointers[r] = rows[r].data();
   }
-  std::generate(x.begin(), x.end(), next);
-  for (int first : {0, 5, 16})
-    for (int count : {1, 15, 16, 31, 32, 33, 48, 64, 320}) {
-      std::int32_t out[17];
-      out[16] = 42;
-      sim::dotRows(pointers, first, x.data(), count, out);
-      for (int r = 0; r < 16; ++r) {
-        std::int32_t sum = 0;
-        for (int i = 0; i < count; ++i)
-          sum += rows[r][first + i] * x[i];
-        EXPECT_EQ(out[r], sum) << first << " " << count << " " << r;
-      }
-      EXPECT_EQ(out[16], 42);
-    }
+  std::fill(rows[3].begin(), rows[3].end(), -128);
+  std::generate(x[0].begin(), x[0].end(), next);
+  std::fill(x[1].begin(), x[1].end(), -128);
+  onEveryTarget([&](const char *target) {
+    for (int first : {0, 5, 16})
+      for (int count : {1, 15, 16, 31, 32, 33, 48, 64, 65, 320})
+        for (int vectors : {1, 2}) {
+          std::int32_t out[2][17] = {};
+          std::int32_t *outs[2] = {out[0], out[1]};
+          sim::DotOperand operands[2];
+          for (int v = 0; v < vectors; ++v)
+            operands[v] = {x[v].data(), sim::sumInt8(x[v].data(), count)};
+          out[0][16] = out[1][16] = 42;
+          sim::dotRows(pointers, pointers, first, count, operands, vectors, outs);
+          for (int v = 0; v < vectors; ++v)
+            for (int r = 0; r < 16; ++r) {
+              std::int32_t sum = 0;
+              for (int i = 0; i < count; ++i)
+                sum += rows[r][first + i] * x[v][i];
+              ASSERT_EQ(out[v][r], sum) << target << ' ' << first << ' ' << count << ' ' << r;
+            }
+          ASSERT_EQ(out[0][16], 42) << target;
+          ASSERT_EQ(out[1][16], 42) << target;
+        }
+  });
 }
 
 TEST(Lanes, BytePlanesThereAndBack) {
@@ -112,10 +108,13 @@ TEST(VectorValue, PlanesOfWordsAreRowsOnDemand) {
   sim::VectorValue planes[4], other = sim::VectorValue::allocate(rows);
   for (int b = 0; b < 4; ++b)
     planes[b] = sim::VectorValue::planeOf(whole, b);
-  using Four = const sim::VectorValue[4];
-  EXPECT_TRUE(sim::VectorValue::areWords(Four{planes[0], planes[1], planes[2], planes[3]}));
-  EXPECT_FALSE(sim::VectorValue::areWords(Four{planes[1], planes[0], planes[2], planes[3]}));
-  EXPECT_FALSE(sim::VectorValue::areWords(Four{planes[0], planes[1], planes[2], other}));
+  auto areWords = [](sim::VectorValue a, sim::VectorValue b, sim::VectorValue c, sim::VectorValue d) {
+    const sim::VectorValue parts[4] = {a, b, c, d};
+    return sim::VectorValue::areWords(parts);
+  };
+  EXPECT_TRUE(areWords(planes[0], planes[1], planes[2], planes[3]));
+  EXPECT_FALSE(areWords(planes[1], planes[0], planes[2], planes[3]));
+  EXPECT_FALSE(areWords(planes[0], planes[1], planes[2], other));
   EXPECT_EQ(planes[2].wholeWords().words(), whole.words());
   std::uint8_t copy[kLanes];
   planes[3].copyTo(copy, kLanes);
@@ -124,8 +123,8 @@ TEST(VectorValue, PlanesOfWordsAreRowsOnDemand) {
     EXPECT_EQ(copy[i], whole.words()[i] >> 24);
     EXPECT_EQ(shared.data()[i], copy[i]);
   }
-  EXPECT_FALSE(sim::VectorValue::areWords(Four{planes[0], planes[1], planes[2], shared}));
-  EXPECT_TRUE(sim::VectorValue::areWords(Four{planes[0], planes[1], planes[2], planes[3]}));
+  EXPECT_FALSE(areWords(planes[0], planes[1], planes[2], shared));
+  EXPECT_TRUE(areWords(planes[0], planes[1], planes[2], planes[3]));
   EXPECT_EQ(whole.words()[1], 0x13121110u);
 }
 
