@@ -32,12 +32,16 @@ std::int64_t prefillTokens(const isa::Machine &machine, ModuleOp module, std::in
   std::int64_t sharing = llm::shardsOf(module) > 1 ? 1 : shards; // a class holds its part of the weights already
   shards = std::max(shards, llm::shardsOf(module));
   auto pieceOf = [&](std::int64_t whole) { return (whole + shards - 1) / shards; };
-  std::int64_t widest = 1;
+  // Rows hold two digits of a vector. Digits are made in one half of the rows while the other one is used, or gathered
+  // in memory and fetched into all rows, or swept: those wait in memory.
+  std::int64_t most = machine.mxmActivationRows / 2;
+  auto limit = [&](std::int64_t vectors, bool gathered) { most = std::min(most, machine.mxmActivationRows / (gathered ? 2 : 4) / (shards * vectors)); };
   module.walk([&](llm::LinearOp op) {
     auto gather = op.getInput().getDefiningOp<llm::AllGatherOp>();
-    auto silu = (gather ? gather.getPiece() : op.getInput()).getDefiningOp<llm::SiluMulOp>();
-    if (!silu || !isSwept(machine, silu, sharing)) // digits of a sweep wait in memory
-      widest = std::max(widest, shards * Layout::plain(machine.lanes(), pieceOf(widthOf(op.getInput()))).vectors());
+    Operation *source = (gather ? gather.getPiece() : op.getInput()).getDefiningOp();
+    auto silu = dyn_cast_or_null<llm::SiluMulOp>(source);
+    if (!silu || !isSwept(machine, silu, sharing))
+      limit(Layout::plain(machine.lanes(), pieceOf(widthOf(op.getInput()))).vectors(), shards > 1 && !mlir::isa_and_nonnull<llm::RmsNormOp>(source));
   });
   module.walk([&](llm::AttentionOp op) {
     auto cache = SymbolTable::lookupNearestSymbolFrom<llm::KVCacheOp>(op, op.getCacheAttr());
@@ -46,13 +50,13 @@ std::int64_t prefillTokens(const isa::Machine &machine, ModuleOp module, std::in
     std::int64_t heads = cache.getHeadsCut() ? cache.getHeads() : pieceOf(cache.getHeads());
     bool tiles = op.getTiles() || (!llm::activationScale(op.getResult()) && llm::prefersTiles(cache)); // not quantized yet
     Layout result = tiles ? TileLayouts(machine.lanes(), cache, heads).result : Layout::heads(machine.lanes(), heads, cache.getHeadDim());
-    widest = std::max(widest, shards * result.vectors());
+    limit(result.vectors(), shards > 1);
   });
   std::int64_t logitVectors = 1; // of one token; all tokens' logits share a bank
   func::FuncOp forward = llm::forwardFunction(module);
   if (forward && forward.getNumResults())
     logitVectors = Layout::plain(machine.lanes(), widthOf(forward.getBody().front().getTerminator()->getOperand(0))).vectors();
-  return std::min<std::int64_t>(machine.mxmActivationRows / 4 / widest, machine.memRowsPerBank / logitVectors);
+  return std::min<std::int64_t>(most, machine.memRowsPerBank / logitVectors);
 }
 
 ProgramLowering::ProgramLowering(ModuleOp module, const isa::Machine &machine, ObjectPool &pool, llm::StepOp step)

@@ -12,8 +12,8 @@ namespace lpu::timed { class LpuDialect; }
 
 namespace lpu::compiler {
 
-/// The most tokens a prefill step may feed: their digits for the widest layer must fit half of a plane's activation
-/// rows. 0 when not even one token fits.
+/// The most tokens a prefill step may feed when `shards` chips share each layer: their digits for the widest layer must
+/// fit a plane's activation rows, or half of them. 0 when not even one token fits.
 std::int64_t prefillTokens(const isa::Machine &machine, mlir::ModuleOp module, std::int64_t shards = 1);
 
 #define GEN_PASS_DECL
