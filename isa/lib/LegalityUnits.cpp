@@ -73,13 +73,13 @@ Links::Links(const Machine &m, Streams &s, Findings &f, std::vector<LinkUse> &u)
     : machine(m), streams(s), findings(f), uses(u), lastSends(static_cast<std::size_t>(m.c2cLinks)) {}
 
 void Links::send(const Site &site, const Dispatch &dispatch) {
-  streams.sample(site, static_cast<Direction>(site.get(Field::Dir)), site.get(Field::Stream), 1);
   std::optional<Cycle> &last = lastSends[site.queue.index];
   if (last && site.t < *last + machine.c2cVectorInterval)
     findings.add("link-busy", site,
                  "the last send was at " + std::to_string(*last) + ", the next may be at " +
                      std::to_string(*last + machine.c2cVectorInterval));
   last = site.t;
+  streams.sample(site, static_cast<Direction>(site.get(Field::Dir)), site.get(Field::Stream), 1);
   uses.push_back({dispatch, static_cast<std::uint8_t>(site.queue.index), true});
 }
 

@@ -3,24 +3,32 @@ import re
 
 
 class Assembly:
-    def __init__(self, text, step):
+    def __init__(self, text, step, chip_class=None):
+        """Of a program for several chips, the step of one class."""
         self.lines = text.split("\n")
-        self.step = step
+        self.step, self.chip_class = step, chip_class
+
+    def begin(self):
+        """Line that opens the step's program."""
+        if self.chip_class is None:
+            return next(i for i, l in enumerate(self.lines) if l.startswith(f'.step "{self.step}"'))
+        start = next(i for i, l in enumerate(self.lines) if l.startswith(f'.class "{self.chip_class}"'))
+        return next(i for i in range(start, len(self.lines)) if self.lines[i].startswith(f'.program "{self.step}"'))
 
     def queue(self, name):
         """(first, one past the last) line of the queue's words in the step."""
-        begin = next(i for i, l in enumerate(self.lines) if l.startswith(f'.step "{self.step}"'))
+        begin = self.begin()
         begin = next(i for i in range(begin, len(self.lines)) if self.lines[i] == f".queue {name}")
-        end = next((i for i in range(begin + 1, len(self.lines)) if self.lines[i].startswith((".queue", ".step"))),
+        end = next((i for i in range(begin + 1, len(self.lines)) if self.lines[i].startswith((".queue", ".step", ".program", ".class", ".chip"))),
                    len(self.lines))
         return begin + 1, end
 
     def queue_with(self, prefix, pattern):
         """Name of the first queue of that kind with a word that matches: the schedule may put it on any."""
-        begin = next(i for i, l in enumerate(self.lines) if l.startswith(f'.step "{self.step}"'))
+        begin = self.begin()
         queue = ""
         for line in self.lines[begin + 1:]:
-            if line.startswith(".step"):
+            if line.startswith((".step", ".program", ".class", ".chip")):
                 break
             if line.startswith(".queue "):
                 queue = line.split()[1]
