@@ -167,8 +167,11 @@ Value FlowWriter::digits16(Value value) {
 }
 
 void FlowWriter::loadDigits16(Value scaled, std::int64_t row, std::int64_t step) {
-  Value q = alu("cvt.f32.d16", {scaled});
-  Value biased = alu("addi", {q, Operand::i32(isa::kDigit16Bias)});
+  loadDigits(alu("cvt.f32.d16", {scaled}), row, step);
+}
+
+void FlowWriter::loadDigits(Value quantized, std::int64_t row, std::int64_t step) {
+  Value biased = alu("addi", {quantized, Operand::i32(isa::kDigit16Bias)});
   for (std::int64_t side = 0; side < 2; ++side) {
     std::int64_t planes[] = {2 * side, 2 * side + 1};
     Value digits = alu("xor", {biased, Operand::i32(isa::kDigit16Bias)}, 2);

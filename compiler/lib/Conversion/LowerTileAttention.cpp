@@ -46,6 +46,7 @@ TileLayouts::TileLayouts(std::int64_t lanes, llm::KVCacheOp cache, std::int64_t 
   if (auto cut = cache.getHeadsCut())
     for (Layout *layout : {&query, &key, &value, &result})
       *layout = layout->pieceOf(cut->getWhole() * headDim, cut->getPieces());
+  result = result.pack();
 }
 
 TileAttention::TileAttention(ProgramLowering &lowering, llm::AttentionOp attention)
@@ -410,7 +411,7 @@ void TileAttention::mixSlot(std::int64_t vector, std::int64_t slot, std::int64_t
 
 /// out of N11. The moves keep a plane's emits from falling into one cycle: they come a VXM operation apart, so bursts are no longer than that.
 void TileAttention::divide(std::int64_t vector, const std::vector<Mixed> &sums) {
-  std::int64_t x = machine.latency.VxmSimple, vectors = layouts.result.vectors();
+  std::int64_t x = machine.latency.VxmSimple, vectors = layouts.value.vectors() * group;
   for (std::int64_t t = 0; t < chunk.count; ++t)
     for (std::int64_t first = 0; first < group; first += burst) {
       FlowWriter w = flow(std::min(burst, group - first));
@@ -429,8 +430,33 @@ void TileAttention::divide(std::int64_t vector, const std::vector<Mixed> &sums) 
       for (std::int64_t apart = machine.latency.VxmSpecial + 3 * x; apart < 7 * x; apart += x)
         inverse = w.alu("move", {inverse});
       std::int64_t row = out + 2 * ((chunk.first + t) * vectors + vector * group + first);
-      p.passOnDigits(w, op.getResult(), w.alu("mulf", {value, inverse}), chunk.first + t, vector * group + first, row, 1);
+      Value result = w.alu("mulf", {value, inverse});
+      if (layouts.result.packed)
+        w.write(w.alu("cvt.f32.d16", {result}, 2), table("a", 2, p.tokens * vectors, 0), (chunk.first + t) * vectors + vector * group + first, 1);
+      else
+        p.passOnDigits(w, op.getResult(), result, chunk.first + t, vector * group + first, row, 1);
     }
+}
+
+/// Moves the pieces of the last vectors into the lanes that the others have to spare, and loads the digits.
+void TileAttention::packResult(std::int64_t token) {
+  const Layout &result = layouts.result;
+  std::int64_t kept = result.vectors(), all = result.elements / result.perVector(), pieces = result.piecesPerVector(), first = token * all;
+  std::string vectors = table("a", 2, p.tokens * all, 0), lanes = p.pool.laneIndex();
+  for (std::int64_t v = 0; v < kept; ++v) {
+    FlowWriter w = flow();
+    std::int64_t row = out + 2 * (token * kept + v);
+    if (result.lanesUsed(v) == result.perVector()) {
+      w.loadDigits(w.read(vectors, first + v), row);
+      continue;
+    }
+    // Superlane k of the moved vector is superlane k + amount of its source.
+    std::int64_t from = v % pieces * result.spareLanes() / kSquare, to = result.perVector() / kSquare;
+    Value source = w.alu("move", {w.read(vectors, first + kept + v / pieces)}, 2);
+    Value piece = w.lanes("permute.rotate", source, v % 2, (from - to + machine.superlanes) % machine.superlanes, 0, v / 2 % 2 * 2);
+    Value isOwn = w.alu("subi", {w.read(lanes, 0), Operand::i32(static_cast<std::int32_t>(result.perVector()))});
+    w.loadDigits(w.alu("select", {isOwn, w.read(vectors, first + v), piece}), row);
+  }
 }
 
 //===-- the operation ---------------------------------------------------------------------------------===//
@@ -461,6 +487,8 @@ LogicalResult TileAttention::lower() {
       reduceMaxima(t);
     mix();
   }
+  for (std::int64_t t = 0; layouts.result.packed && t < p.tokens; ++t)
+    packResult(t);
   return success();
 }
 

@@ -70,6 +70,7 @@ private:
   void mixSlot(std::int64_t vector, std::int64_t slot, std::int64_t first, std::int64_t end, std::vector<Mixed> &sums);
   void multiplyValues(std::int64_t vector, std::int64_t slot, std::int64_t block, std::int64_t row, const Mixed &mixed);
   void sumWeights(std::int64_t row, const Mixed &mixed);
+  void packResult(std::int64_t token);
   void divide(std::int64_t vector, const std::vector<Mixed> &sums);
 
   FlowWriter flow(std::int64_t repeat = 1) { return p.flow(repeat); }

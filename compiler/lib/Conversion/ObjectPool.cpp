@@ -37,6 +37,8 @@ DictionaryAttr ObjectPool::layoutAttr(const Layout &layout) {
       fields.push_back(named("halves", std::int64_t{layout.halves}));
       fields.push_back(named("slots", layout.slots));
       fields.push_back(named("stride", layout.stride));
+      if (layout.packed)
+        fields.push_back(named("packed", std::int64_t{1}));
     }
   }
   if (layout.shards > 1) {

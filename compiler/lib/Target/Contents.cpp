@@ -39,6 +39,7 @@ Layout Contents::layoutOf(DictionaryAttr content, StringRef key) const {
   layout.halves = integer(attr, "halves");
   layout.slots = integer(attr, "slots");
   layout.stride = integer(attr, "stride", 1);
+  layout.packed = integer(attr, "packed");
   layout.total = integer(attr, "total", layout.elements * layout.stride);
   return layout;
 }

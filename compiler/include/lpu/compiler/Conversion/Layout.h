@@ -13,6 +13,7 @@ namespace lpu::compiler {
 /// Tiles: query heads that share a KV head stand in the same slot of `interleave` successive vectors: vector
 /// m · interleave + j holds head (m · slots + s) · interleave + j in slot s. KV heads are every `stride`th query head's. With
 /// `halves` each vector is two: the first holds element 2i of every rope pair of a head, the second element 2i+1 in the same lane.
+/// Packed tiles: the last vectors are taken apart, and their pieces fill the lanes that the slots of the others leave.
 ///
 /// A row vector of `total` elements may be cut into `shards` equal pieces, one per
 /// chip of a group; the last pieces are padded. A chip lays out its own piece, or,
@@ -31,6 +32,7 @@ struct Layout {
   std::int64_t interleave = 1, stride = 1;
   bool halves = false;
   std::int64_t slots = 0; ///< heads that share a vector; 0: as many as fit
+  bool packed = false;
 
   static Layout plain(std::int64_t lanes, std::int64_t elements) { return {lanes, elements, 0, 1, false, 1, elements}; }
   static Layout heads(std::int64_t lanes, std::int64_t heads, std::int64_t headDim, std::int64_t group = 1, bool swap = false) {
@@ -59,12 +61,28 @@ struct Layout {
     return all;
   }
 
+  /// The same packed, if whole superlanes and whole pieces come out; else as it is.
+  Layout pack() const {
+    std::int64_t spare = lanes - perVector(), all = vectors(), kept = (elements + lanes - 1) / lanes;
+    bool fits = slots && !halves && shards == 1 && spare > 0 && spare % 16 == 0 && perVector() % spare == 0 &&
+                elements == all * perVector() && (all - kept) * (perVector() / spare) <= kept;
+    Layout result = *this;
+    result.packed = fits;
+    return result;
+  }
+  /// Lanes of a packed vector that hold a piece of another one, behind its slots.
+  std::int64_t spareLanes() const { return lanes - perVector(); }
+  /// Pieces that a vector is taken apart into.
+  std::int64_t piecesPerVector() const { return perVector() / spareLanes(); }
+
   /// Lanes of a slot.
   std::int64_t slotWidth() const { return halves ? headDim / 2 : headDim; }
   std::int64_t slotsPerVector() const { return slots ? slots : lanes / headDim; }
   /// Lanes of a full vector.
   std::int64_t perVector() const { return headDim ? slotsPerVector() * slotWidth() : lanes; }
   std::int64_t pieceVectors() const {
+    if (packed)
+      return (elements + lanes - 1) / lanes;
     std::int64_t units = headDim ? elements / headDim / interleave : elements, per = headDim ? slotsPerVector() : lanes;
     return (units + per - 1) / per * interleave * (halves ? 2 : 1);
   }
@@ -82,12 +100,19 @@ struct Layout {
     return std::min(slotsPerVector(), elements / headDim / interleave - first);
   }
   std::int64_t lanesUsed(std::int64_t vector) const {
+    if (packed)
+      return vector < (elements / perVector() - vectors()) * piecesPerVector() ? lanes : perVector();
     return headDim ? slotsUsed(vector) * slotWidth() : std::min(lanes, elements - inPiece(vector) * lanes);
   }
   /// Source element in a lane on shard `shard` (modulo shards), −1 for an unused lane and for padding.
   std::int64_t source(std::int64_t vector, std::int64_t lane, std::int64_t shard = 0) const {
     if (lane >= lanesUsed(vector))
       return -1;
+    if (packed && lane >= perVector()) {
+      Layout apart = *this;
+      apart.packed = false;
+      return apart.source(vectors() + vector / piecesPerVector(), vector % piecesPerVector() * spareLanes() + lane - perVector());
+    }
     std::int64_t owner = (shard + behind(vector)) % shards, own = inPiece(vector);
     if (!headDim) {
       std::int64_t element = owner * elements + own * lanes + lane;
