@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include <map>
 #include <tuple>
 
@@ -162,6 +164,30 @@ TEST(Layout, GroupedHeadsOfAPieceFindTheirSource) {
   Layout keys = Layout::heads(64, 2, 8, 3).pieceOf(6 * 8, 3);
   EXPECT_EQ(keys.source(0, 0, 1), 0);
   EXPECT_EQ(keys.source(0, 8, 1), 8);
+}
+
+TEST(Layout, PackedTilesFillTheSpareLanes) {
+  // 4 KV heads of 128 with 4 query heads each: 8 vectors of 256 lanes, packed into 7, the first 4 of which hold a quarter of the last.
+  Layout apart = Layout::queryTiles(320, 4, 4, 128, false), packed = apart.pack();
+  ASSERT_TRUE(packed.packed);
+  ASSERT_EQ(packed.vectors(), 7);
+  std::set<std::int64_t> seen;
+  for (std::int64_t v = 0; v < 7; ++v) {
+    EXPECT_EQ(packed.lanesUsed(v), v < 4 ? 320 : 256);
+    for (std::int64_t lane = 0; lane < packed.lanesUsed(v); ++lane)
+      seen.insert(packed.source(v, lane));
+  }
+  EXPECT_EQ(seen.size(), 2048u); // every element once
+  EXPECT_EQ(*seen.begin(), 0);
+  EXPECT_EQ(*seen.rbegin(), 2047);
+  EXPECT_EQ(packed.source(2, 255), apart.source(2, 255));
+  EXPECT_EQ(packed.source(2, 256), apart.source(7, 128));
+}
+
+TEST(Layout, PackedOnlyIfWholePiecesComeOut) {
+  EXPECT_FALSE(Layout::queryTiles(320, 5, 2, 64, false).pack().packed);  // no lane to spare
+  EXPECT_FALSE(Layout::queryTiles(320, 3, 2, 128, false).pack().packed); // a vector that is half empty
+  EXPECT_FALSE(Layout::queryTiles(320, 4, 4, 128, false).pieceOf(4096, 2).pack().packed);
 }
 
 } // namespace
