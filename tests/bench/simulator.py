@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Speed of the simulator on the host: tokens and simulated cycles per host second.
 
-Compiles models/tiny, runs each case several times and prints a table of medians.
-Seconds are CPU seconds of the whole process, program loading included, which is
-one core: the simulator has one thread. They differ between machines, so every run
-is also given as a multiple of the time one core needs to read the compiled program once from memory, and with
---baseline as a ratio to another build that was run in turns with this one.
+Compiles models/tiny, or with --layers a random model of TinyLlama's layers, runs each case several times and prints a
+table of medians. Seconds are CPU seconds of one process, which is one core: the simulator has one thread. Of each case
+a short and a long run are made, and what the longer one takes more is what its additional steps cost, so that loading
+the program and digesting memory do not count. Machines differ, so every case is also given as a multiple of the
+time one core needs to read the compiled program once from memory, and with --baseline as a ratio to another build that
+was run in turns with this one.
 """
 
 import argparse
@@ -20,10 +21,12 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TINY = ROOT / "models" / "tiny"
+DECODE = ["--ignore-eos", "--prompt", "Once"]
+# Case -> arguments of a short and of a long run.
 CASES = {
-    "decode, functional": ["-n", "64", "--ignore-eos", "--prompt", "Once upon a time"],
-    "decode, timing": ["-n", "64", "--ignore-eos", "--prompt", "Once upon a time", "--mode", "timing"],
-    "prefill, functional": ["--perplexity", "text.txt"],
+    "decode, functional": (["-n", "2", *DECODE], ["-n", "42", *DECODE]),
+    "decode, timing": (["-n", "2", *DECODE, "--mode", "timing"], ["-n", "42", *DECODE, "--mode", "timing"]),
+    "prefill, functional": (["--perplexity", "short.txt"], ["--perplexity", "long.txt"]),
 }
 
 
@@ -59,13 +62,23 @@ def read_once(program):
 
 
 def measure(binaries, program, arguments, runs, report):
-    """Per binary: tokens, cycles, median host seconds; the binaries take turns."""
+    """Tokens and cycles by which the long run exceeds the short one, and per binary the median of the seconds it takes
+    more; the binaries take turns."""
     seconds = [[] for _ in binaries]
     for _ in range(runs):
         for index, binary in enumerate(binaries):
-            tokens, cycles, host = run(binary, program, arguments, report)
+            short, long = (run(binary, program, a, report) for a in arguments)
+            tokens, cycles, host = (b - a for a, b in zip(short, long))
             seconds[index].append(host)
     return tokens, cycles, [statistics.median(s) for s in seconds]
+
+
+def write_layers(path, layers):
+    """A random model with TinyLlama's layers and a small vocabulary."""
+    sys.path.insert(0, str(ROOT / "tests" / "support"))
+    import gguf
+    gguf.write(path, gguf.Model(layers=layers, hidden=2048, heads=32, kv_heads=4, ffn=5632, vocabulary=512, context=64,
+                                tokenizer="llama"))
 
 
 def main():
@@ -74,6 +87,7 @@ def main():
                         help="folder of lpucc and lpu-run (default: build/release/bin)")
     parser.add_argument("--baseline", type=pathlib.Path, help="an lpu-run to compare with")
     parser.add_argument("--model", default=TINY / "model.gguf", type=pathlib.Path)
+    parser.add_argument("--layers", type=int, help="instead of --model: this many layers of TinyLlama's shape, random")
     parser.add_argument("--runs", default=5, type=int)
     args = parser.parse_args()
     binaries = [(args.bin / "lpu-run").resolve()] + ([args.baseline.resolve()] if args.baseline else [])
@@ -83,8 +97,13 @@ def main():
 
     with tempfile.TemporaryDirectory() as folder:
         program, report = f"{folder}/model.lpx", f"{folder}/report.json"
-        text = (TINY / "eval-text.txt").read_bytes()[:400]
-        pathlib.Path(folder, "text.txt").write_bytes(text)
+        text = (TINY / "eval-text.txt").read_bytes()
+        pathlib.Path(folder, "short.txt").write_bytes(text[:40])
+        pathlib.Path(folder, "long.txt").write_bytes(text[:400])
+        if args.layers:
+            args.model = f"{folder}/layers.gguf"
+            write_layers(args.model, args.layers)
+            del CASES["prefill, functional"]
         subprocess.run([args.bin / "lpucc", args.model, "-o", program], check=True)
         print("| case | tokens/s | Mcycles/s | reads of the program per token |" + (" speed-up |" if args.baseline else ""))
         print("|---|---|---|---|" + ("---|" if args.baseline else ""))

@@ -45,7 +45,7 @@ const Producer *SlotStreamFile::drive(StreamRef ref, int position, Cycle time, V
   if (const Producer *single = singleAt(ref, position, tau))
     return single;
   Line &line = lines[lineOf(ref)];
-  for (std::size_t i = line.tail; i != line.head;)
+  for (std::size_t i = line.tail, end = line.oldest(tau); i != end;)
     if (const ValueRun &run = line.at(--i); run.position == position && run.covers(tau))
       return &(other = run.producer(static_cast<std::int32_t>((tau - run.tau) / run.interval)));
   const std::size_t slot = indexOf(ref, tau);
@@ -69,7 +69,7 @@ bool SlotStreamFile::sample(StreamRef ref, int position, Cycle now, VectorValue 
         nearest = hops, single = &entry;
   const Line &line = lines[lineOf(ref)];
   const ValueRun *run = nullptr;
-  for (std::size_t i = line.tail; i != line.head;) {
+  for (std::size_t i = line.tail, end = line.oldest(tau); i != end;) {
     const ValueRun &r = line.at(--i);
     if (int hops = behind(ref, r.position, position); hops >= 0 && hops < nearest && r.covers(tau))
       nearest = hops, run = &r;
@@ -101,6 +101,7 @@ ValueRun &SlotStreamFile::driveRun(StreamRef ref, int position, Cycle time, std:
         collisions.push_back({k, *single});
   if (line.tail - line.head == line.ring.size())
     line.grow();
+  line.lastRun = std::max(line.lastRun, lastTau);
   ValueRun &run = line.at(line.tail++);
   run.tau = tau, run.lastTau = lastTau, run.interval = interval;
   run.count = count;
@@ -146,7 +147,7 @@ void SlotStreamFile::reset() {
   std::fill(taus.begin(), taus.end(), kNoTau);
   for (Line &line : lines) {
     line.head = line.tail = 0;
-    line.lastSingle = kNoTau;
+    line.lastSingle = line.lastRun = kNoTau;
   }
 }
 

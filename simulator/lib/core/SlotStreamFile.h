@@ -75,6 +75,9 @@ private:
     std::vector<ValueRun> ring = std::vector<ValueRun>(8);
     std::size_t head = 0, tail = 0; ///< count up; index modulo the ring's size
     Cycle lastSingle = kNoTau;      ///< largest τ of a value driven alone
+    Cycle lastRun = kNoTau;         ///< largest τ of a run
+    /// Where to stop looking, newest first, for runs that hold τ.
+    std::size_t oldest(Cycle tau) const { return tau <= lastRun ? head : tail; }
     ValueRun &at(std::size_t i) { return ring[i & (ring.size() - 1)]; }
     const ValueRun &at(std::size_t i) const { return ring[i & (ring.size() - 1)]; }
     void grow();

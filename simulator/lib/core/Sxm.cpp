@@ -48,26 +48,32 @@ void SxmUnit::move(const Dispatch &d, const SxmOp &op, const VectorValue *source
   const int lanes = chip.machine.lanes(), width = chip.machine.lanesPerSuperlane;
   const std::uint8_t *in = sources[0].data();
   const std::int16_t *table = op.map < chip.chipClass.sxmMaps.size() ? chip.chipClass.sxmMaps[op.map].data() : nullptr;
-  for (int l = 0; l < lanes; ++l) {
-    const int base = l - l % width, i = l % width;
-    switch (d.op->opcode) {
-    case Opcode::Shift: {
-      int from = l - op.amount;
+  switch (d.op->opcode) {
+  case Opcode::Shift:
+    for (int l = 0; l < lanes; ++l) {
+      const int from = l - op.amount;
       out[l] = from >= 0 && from < lanes ? in[from] : 0;
-      break;
     }
-    case Opcode::Permute:
+    break;
+  case Opcode::Permute:
+    for (int l = 0; l < lanes; ++l)
       out[l] = table[l] >= 0 ? in[table[l]] : 0;
-      break;
-    case Opcode::Distribute:
-      out[l] = table[i] >= 0 ? in[base + table[i]] : 0;
-      break;
-    case Opcode::Rotate:
-      out[l] = in[base + ((i - op.amount) % width + width) % width];
-      break;
-    default: // selectlanes
-      out[l] = table[l] >= 0 ? in[l] : sources[1].data()[l];
-    }
+    break;
+  case Opcode::Distribute:
+    for (int base = 0; base < lanes; base += width)
+      for (int i = 0; i < width; ++i)
+        out[base + i] = table[i] >= 0 ? in[base + table[i]] : 0;
+    break;
+  case Opcode::Rotate:
+    for (int i = 0; i < width; ++i)
+      for (int base = 0, from = ((i - op.amount) % width + width) % width; base < lanes; base += width)
+        out[base + i] = in[base + from];
+    break;
+  default: { // selectlanes
+    const std::uint8_t *other = sources[1].data();
+    for (int l = 0; l < lanes; ++l)
+      out[l] = table[l] >= 0 ? in[l] : other[l];
+  }
   }
 }
 

@@ -11,7 +11,7 @@
 namespace lpu::sim {
 
 namespace {
-constexpr Cycle kAnyLength = 1024; ///< of a burst that is executed ahead of time; bounds what it holds at once
+constexpr Cycle kAnyLength = 128; ///< of a burst that is executed ahead of time; bounds what streams hold
 } // namespace
 
 Timeline::Timeline(const isa::Machine &machine, const std::vector<DecodedQueue> &queues)
