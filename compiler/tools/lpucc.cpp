@@ -61,6 +61,7 @@ int main(int argc, char **argv) {
     std::fprintf(stderr, "lpucc: error: %s; see lpucc --help\n", error.what());
     return 2;
   }
+  options.inputName = arch.empty() ? options.input : arch;
   if (!arch.empty())
     options.input = WeightStore::shapeName(arch, weights);
   bool terminal = isatty(STDERR_FILENO);

@@ -62,7 +62,7 @@ public:
     options.progress("writing the program");
     auto program = emitProgram(*module, machine);
     if (!program)
-      return Error{program.error().place.empty() ? options.input : program.error().place, program.error().message};
+      return Error{program.error().place.empty() ? options.inputName : program.error().place, program.error().message};
     if (Status legal = checkWords(*program); !legal)
       return legal.error();
     DriverResult result{seconds(begin), std::move(*program), phases(), std::move(places), options.promptTokens};
@@ -83,7 +83,7 @@ private:
   }
 
   Status readInput() {
-    options.progress("reading " + options.input);
+    options.progress("reading " + options.inputName);
     context.loadAllAvailableDialects();
     if (fs::path(options.input).extension() == ".mlir")
       module = mlir::parseSourceFile<mlir::ModuleOp>(options.input, &context);
@@ -97,18 +97,18 @@ private:
     const std::string &line = errors.str();
     auto at = line.find("error: ");
     if (at == std::string::npos)
-      return {options.input, line};
+      return {options.inputName, line};
     std::string place = line.substr(0, at);
     while (!place.empty() && (place.back() == ' ' || place.back() == ':'))
       place.pop_back();
-    return {place.empty() ? options.input : place, line.substr(at + 7)};
+    return {place.empty() ? options.inputName : place, line.substr(at + 7)};
   }
 
   /// Up to the llm stage: quantized, planned, and on as many chips as asked for.
   Status prepare() {
     bool isLLM = stageOf(*module) == Stage::LLM && !llm::isPartitioned(*module);
     if (!isLLM && (!options.partition.isEmpty() || !options.topology.empty()))
-      return Error{options.input, "is past the stage at which a model is dealt over chips; start from the model, or from llm.mlir of one chip"};
+      return Error{options.inputName, "is past the stage at which a model is dealt over chips; start from the model, or from llm.mlir of one chip"};
     if (!isLLM)
       return Ok{};
     if (!isPlanned(*module)) {
@@ -129,11 +129,13 @@ private:
   Status choose() {
     if (options.partition.chips == 1 && options.partition.tp <= 1 && options.partition.pp <= 1) {
       partition = Partition();
+      if (!dealLayers(modelSize(*planned), partition, machine, 2 * machine.memoryBytes()))
+        return farTooLarge(); // not even with estimates that far off: nothing to compile
       return dump(Stage::LLM);
     }
     auto found = partitionsToTry(modelSize(*planned), options.partition, machine, usable);
     if (!found)
-      return Error{options.input, found.error().message};
+      return Error{options.inputName, found.error().message};
     // Groups whose gathered vectors the activation rows cannot hold come last: they are left for the error, if nothing else fits.
     llvm::stable_sort(*found, [&](const Partition &a, const Partition &b) { return feedsAToken(a) > feedsAToken(b); });
     if (options.partition.fastest && !measured) {
@@ -154,6 +156,16 @@ private:
       return placed.error();
     places = std::move(*placed);
     return dump(Stage::LLM);
+  }
+
+  Error farTooLarge() const {
+    ModelSize size = modelSize(*planned);
+    MemoryEstimate estimate = estimateMemory(size, partition, machine);
+    std::int64_t bytes = estimate.stage.total() + size.layers * estimate.layer.total() + estimate.embedding.total() + estimate.head.total();
+    std::string message = fmt::format("the model does not fit on one chip of '{}': weights, KV cache and activations need about {} bytes of {}", machine.name, bytes, machine.memoryBytes());
+    if (auto enough = smallestPartition(size, machine, usable))
+      message += fmt::format("; {} chips would do (--tp={} --pp={})", enough->chips(), enough->tp, enough->pp);
+    return {options.inputName, message};
   }
 
   bool feedsAToken(const Partition &partition) {
@@ -188,7 +200,7 @@ private:
       return error;
     bool isFull = error.message.find("does not fit on one chip") != std::string::npos; // not only a cache too long for a bank
     if (options.partition.chips == 1 || !isFull) {
-      error.message += remedy();
+      error.message += partition.chips() == 1 ? remedy() : "; take a smaller --max-context";
       return error;
     }
     errors.clear();
@@ -264,7 +276,7 @@ private:
     for (std::size_t i = 0; i < program.steps.size(); ++i) {
       const isa::SystemLegality report = isa::checkSystem(program, i);
       auto illegal = [&](const isa::Finding &finding) {
-        return Error{options.input, fmt::format("the compiler made an illegal program, please report it: {}: {}", program.steps[i].name, finding.str())};
+        return Error{options.inputName, fmt::format("the compiler made an illegal program, please report it: {}: {}", program.steps[i].name, finding.str())};
       };
       for (const isa::LegalityReport &chip : report.classes)
         if (!chip.findings.empty())

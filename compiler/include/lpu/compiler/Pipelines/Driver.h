@@ -17,6 +17,7 @@ struct DriverOptions {
   std::string topology;             ///< a preset or a YAML file; empty: what fits the number of chips
   std::uint32_t promptTokens = 128; ///< the report's time to the first token is for a prompt of so many, or of the whole context
   std::string input;                ///< .gguf, or .mlir of any stage
+  std::string inputName;            ///< what errors call the input: the file the user named
   std::string output;
   std::string compileTo = "lpx";    ///< llm | stream | lpu | lpx
   std::string dumpDir;              ///< empty: no dumps
