@@ -59,9 +59,10 @@ void ProgramLowering::lowerRope(llm::RopeOp op) {
   auto attention = cast<llm::AttentionOp>(*op->getUsers().begin());
   auto cache = cast<llm::KVCacheOp>(SymbolTable::lookupSymbolIn(module, attention.getCache()));
   std::string position = pool.input("position", tokens), freqs = op.getFreqs() ? tensorOf(*op.getFreqs()) : "";
-  bool tiles = attention.getTiles();
-  std::string cosTable = pool.ropeTable(false, op.getBase().convertToDouble(), op.getHeadDim(), cache.getCapacity(), freqs, tiles);
-  std::string sinTable = pool.ropeTable(true, op.getBase().convertToDouble(), op.getHeadDim(), cache.getCapacity(), freqs, tiles);
+  if (attention.getTiles())
+    return TileAttention(*this, attention).writeStepTables(op);
+  std::string cosTable = pool.ropeTable(false, op.getBase().convertToDouble(), op.getHeadDim(), cache.getCapacity(), freqs);
+  std::string sinTable = pool.ropeTable(true, op.getBase().convertToDouble(), op.getHeadDim(), cache.getCapacity(), freqs);
   std::string cosRows = pool.scratch("step.cos", 4, tokens, 3), sinRows = pool.scratch("step.sin", 4, tokens, 5);
   for (std::int64_t t = 0; t < tokens; ++t) {
     for (auto [table, rows] : {std::pair{cosTable, cosRows}, std::pair{sinTable, sinRows}}) {
@@ -69,13 +70,9 @@ void ProgramLowering::lowerRope(llm::RopeOp op) {
       Value row = w.gather(w.mapTo(w.read(position, t), table), table);
       w.write(w.alu("move", {row}), rows, t);
     }
-    if (tiles)
-      continue;
     FlowWriter w = flow();
     w.write(w.alu("subi", {Operand::i32(-2), w.read(position, t)}), pool.scratch("step.counter", 4, tokens, 1), t);
   }
-  if (tiles)
-    TileAttention(*this, attention).writeStepTables();
 }
 
 void ProgramLowering::storeKeysAndValues(llm::AttentionOp op, const Layout &heads) {

@@ -26,10 +26,23 @@ namespace {
 
 /// Lanes of a superlane, slices of a tile, rows of a row group.
 constexpr std::int64_t kSquare = 16;
-/// More positions may leave int32 in a sum (N11).
-constexpr std::int64_t kMostPositions = 65535;
+/// Sums of more than twice as many positions may leave int32 (N11); so many can be divided by products that do not.
+constexpr std::int64_t kMostPositions = 32767, kOddDivisor = 11;
 
 std::int64_t ceilDiv(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+/// position / divisor, rounded down. The product with the rounded-up reciprocal is exact for odd parts of the divisor up to
+/// kOddDivisor, and for all a vector's lanes can have (at most 31, and four twos), because its excess stays small.
+Value quotient(FlowWriter &w, Value position, std::int64_t divisor) {
+  std::int32_t shift = 0;
+  for (; divisor % 2 == 0; divisor /= 2)
+    ++shift;
+  Value shifted = w.alu("sra", {position, Operand::i32(shift)});
+  if (divisor == 1)
+    return shifted;
+  auto reciprocal = static_cast<std::int32_t>(ceilDiv(1 << 17, divisor));
+  return w.alu("sra", {w.alu("muli", {shifted, Operand::i32(reciprocal)}), Operand::i32(17)});
+}
 
 } // namespace
 
@@ -103,16 +116,51 @@ void TileAttention::loadTile(const std::string &object, std::int64_t row, std::i
 
 //===-- tables of the step --------------------------------------------------------------===//
 
-void TileAttention::writeStepTables() {
-  std::string position = p.pool.input("position", p.tokens), lanes = p.pool.laneIndex(), block = table("step.block", 4, p.tokens, 1);
+std::int64_t TileAttention::ropePacking() const {
+  // A rotation takes slots to slots only if they fill the vector.
+  std::int64_t slots = machine.lanes() / (headDim / 2), odd = slots;
+  while (odd % 2 == 0)
+    odd /= 2;
+  return slots * headDim / 2 == machine.lanes() && odd <= kOddDivisor ? slots : 1;
+}
+
+/// Gathers the slot that holds the position; rotations by slots bring it into the others, where the rest is zero.
+void TileAttention::writeRope(llm::RopeOp rope, bool sine) {
+  std::string freqs = rope.getFreqs() ? p.tensorOf(*rope.getFreqs()) : "";
+  std::int64_t packed = ropePacking();
+  std::string values = p.pool.ropeTable(sine, rope.getBase().convertToDouble(), headDim, capacity, freqs, packed);
+  std::string gathered = table(sine ? "step.sin.packed" : "step.cos.packed", 4, p.tokens, sine ? 5 : 3), rows = table(sine ? "step.sin" : "step.cos", 4, p.tokens, sine ? 5 : 3);
+  auto i32 = [](std::int64_t v) { return Operand::i32(static_cast<std::int32_t>(v)); };
+  for (std::int64_t t = 0; t < p.tokens; ++t) {
+    if (packed == 1) {
+      FlowWriter w = flow();
+      w.write(w.alu("move", {w.gather(w.mapTo(w.read("position", t), values), values)}), rows, t);
+      continue;
+    }
+    {
+      FlowWriter w = flow();
+      Value first = w.alu("muli", {w.read("step.rope", t), i32(packed)});
+      Value here = w.alu("cmpeqi", {w.read(laneIndex(), 2), w.alu("subi", {w.read("position", t), first})});
+      Value map = w.alu("select", {here, w.mapTo(w.read("step.rope", t), values), i32(0xFFFF)}, 2);
+      w.write(w.alu("move", {w.gather(map, values)}), gathered, t);
+    }
+    FlowWriter w = flow(packed);
+    Value turned = w.lanes("permute.rotate", w.repeatHeld(w.read(gathered, t, 0, true)), sine, 0, headDim / 2 / kSquare);
+    w.write(w.last("move", w.accumulate("or", turned, 0u)), rows, t);
+  }
+}
+
+void TileAttention::writeStepTables(llm::RopeOp rope) {
+  std::string position = p.pool.input("position", p.tokens), lanes = laneIndex(), block = table("step.block", 4, p.tokens, 1);
   std::string masks = table("step.mask", 4, p.tokens * blocks, 1);
-  // p / 16 / superlanes as a product: exact for every p that 16 bits hold.
-  auto reciprocal = static_cast<std::int32_t>(ceilDiv(1 << 16, machine.superlanes));
   for (std::int64_t t = 0; t < p.tokens; ++t) {
     {
       FlowWriter w = flow();
-      Value group16 = w.alu("sra", {w.read(position, t), Operand::i32(4)});
-      w.write(w.alu("sra", {w.alu("muli", {group16, Operand::i32(reciprocal)}), Operand::i32(16)}), block, t);
+      w.write(quotient(w, w.read(position, t), machine.lanes()), block, t);
+    }
+    {
+      FlowWriter w = flow();
+      w.write(quotient(w, w.read(position, t), ropePacking()), table("step.rope", 4, p.tokens, 0), t);
     }
     for (std::int64_t b = 0; b < blocks; ++b) { // negative up to the own position
       FlowWriter w = flow();
@@ -121,11 +169,15 @@ void TileAttention::writeStepTables() {
     }
     writePlaces(t);
   }
+  // Its latency hides behind the norm, the last phase so far.
+  p.builder.setInsertionPointToEnd(&cast<stream::PhaseOp>(p.program.getBody().front().back()).getBody().front());
+  writeRope(rope, false);
+  writeRope(rope, true);
 }
 
 /// Rows of this step's position in every part of the caches, in the lanes whose words a scatter takes; no row elsewhere.
 void TileAttention::writePlaces(std::int64_t t) {
-  std::string block = table("step.block", 4, p.tokens, 1), lanes = p.pool.laneIndex();
+  std::string block = table("step.block", 4, p.tokens, 1), lanes = laneIndex();
   auto i32 = [](std::int64_t v) { return Operand::i32(static_cast<std::int32_t>(v)); };
   auto place = [&](FlowWriter &w, Value here, Value row, std::int64_t part, std::int64_t parts, char which) {
     if (parts > 1)
@@ -463,7 +515,7 @@ void TileAttention::packResult(std::int64_t token) {
 
 LogicalResult TileAttention::lower() {
   if (capacity > kMostPositions)
-    return op->emitOpError("a cache of ") << capacity << " positions: sums in tiles are exact up to " << kMostPositions << "; choose a smaller --max-context";
+    return op->emitOpError("a cache of ") << capacity << " positions: tiles hold up to " << kMostPositions << "; choose a smaller --max-context";
   if (machine.lanesPerSuperlane != kSquare || machine.sxmPermuteQueues < 4 || machine.sxmDistributeQueues < 4 || machine.sxmSelectQueues < 4 ||
       machine.sxmTransposeQueues < 1)
     return op->emitOpError("in tiles needs a transpose queue and four permute, distribute and select queues a side, which machine '")

@@ -20,8 +20,8 @@ class TileAttention {
 public:
   TileAttention(ProgramLowering &lowering, llm::AttentionOp op);
 
-  /// Once per program, into the phase under way: causal masks, and where this step's positions lie in the caches.
-  void writeStepTables();
+  /// Once per program, into the phase under way: factors of rope, causal masks, and where this step's positions lie in the caches.
+  void writeStepTables(llm::RopeOp rope);
   /// Appends to the cache in the phase under way, then opens the phase of the attention.
   mlir::LogicalResult lower();
 
@@ -52,8 +52,12 @@ private:
 
   std::string keyTiles(std::int64_t pair, std::int64_t half, std::int64_t digit, std::int64_t part);
   std::string valueTiles(std::int64_t vector, std::int64_t digit, std::int64_t part);
+  std::string laneIndex() { return p.pool.laneIndex(headDim / 2); }
   std::string partTable(char which, std::int64_t part);
 
+  /// Positions that share a row of the rope tables.
+  std::int64_t ropePacking() const;
+  void writeRope(llm::RopeOp rope, bool sine);
   void writePlaces(std::int64_t token);
   std::pair<mlir::Value, mlir::Value> ropeHalves(FlowWriter &w, mlir::Value source, std::int64_t token, std::int64_t pair);
   void appendKeys(std::int64_t token);

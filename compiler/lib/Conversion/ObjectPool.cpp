@@ -82,8 +82,8 @@ std::string ObjectPool::cacheTiles(const std::string &name, std::int64_t rows, s
   return object(name, "zero", 16, rows, -1, plane, {});
 }
 
-std::string ObjectPool::laneIndex() {
-  return object("lane.index", "constant", 4, 2, 3, -1, builder.getDictionaryAttr({named("kind", "lane_index")}));
+std::string ObjectPool::laneIndex(std::int64_t slotWidth) {
+  return object("lane.index", "constant", 4, 3, 3, -1, builder.getDictionaryAttr({named("kind", "lane_index"), named("slot_width", slotWidth)}));
 }
 
 std::string ObjectPool::laneMasks() {
@@ -114,15 +114,17 @@ std::string ObjectPool::attentionFactors(const std::string &layer, const Scale &
 }
 
 std::string ObjectPool::ropeTable(bool sine, double base, std::int64_t headDim, std::int64_t positions, const std::string &freqs,
-                                  bool halves) {
+                                  std::int64_t packed) {
   auto content = builder.getDictionaryAttr({named("kind", "rope"), named("sine", std::int64_t{sine}), named("base", base),
                                             named("head_dim", headDim), named("freqs", freqs)});
-  if (halves) {
+  if (packed) {
     NamedAttrList fields(content);
-    fields.set("halves", builder.getI64IntegerAttr(1));
+    fields.append(named("halves", std::int64_t{1}));
+    fields.append(named("packed", packed));
     content = fields.getDictionary(builder.getContext());
   }
-  return object(sine ? "rope.sin" : "rope.cos", "constant", 4, positions, sine ? 4 : 1, -1, content);
+  std::int64_t each = std::max<std::int64_t>(1, packed);
+  return object(sine ? "rope.sin" : "rope.cos", "constant", 4, (positions + each - 1) / each, sine ? 4 : 1, -1, content);
 }
 
 std::string ObjectPool::embeddingTable(const std::string &tensor, std::int64_t vocabulary, const Layout &layout, std::int64_t vector,

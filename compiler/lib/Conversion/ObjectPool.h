@@ -48,8 +48,8 @@ public:
   std::string headOnesTile(std::int64_t headDim, std::int64_t plane);
   /// Part of a KV cache that MXM plane `plane` loads as tiles, zero at first; `rows` row groups of 16.
   std::string cacheTiles(const std::string &name, std::int64_t rows, std::int64_t plane);
-  /// int32 lane numbers in row 0, lane numbers within the superlane in row 1.
-  std::string laneIndex();
+  /// int32 lane numbers in row 0, those within the superlane in row 1, numbers of slots in row 2.
+  std::string laneIndex(std::int64_t slotWidth);
   /// Row n: −1 in lane n of every superlane, 0 elsewhere.
   std::string laneMasks();
   /// fp32 factors c[n] of N3, a row per vector of the layout; without a hint they take turns.
@@ -58,8 +58,9 @@ public:
   std::string normGain(const std::string &tensor, const Layout &layout, const Scale &scale);
   /// Rows of one fp32 each in every lane: the score's two factors of N7, 1 / result, and 256 times the lower factor (N11).
   std::string attentionFactors(const std::string &layer, const Scale &query, const Scale &key, const Scale &result, std::int64_t headDim);
-  /// Rope table, a row per position, fp32; `freqs` may be empty. With `halves` a lane per pair: the factors of its second element.
-  std::string ropeTable(bool sine, double base, std::int64_t headDim, std::int64_t positions, const std::string &freqs, bool halves = false);
+  /// Rope table, a row per position, fp32; `freqs` may be empty. With `packed` a lane per pair, with the factors of its second
+  /// element, and so many positions a row, one a slot; a single one fills all slots.
+  std::string ropeTable(bool sine, double base, std::int64_t headDim, std::int64_t positions, const std::string &freqs, std::int64_t packed = 0);
   /// fp16 rows of the embedding: bank `bank` of vector `vector`; a chip holds `vocabulary` of all rows.
   std::string embeddingTable(const std::string &tensor, std::int64_t vocabulary, const Layout &layout, std::int64_t vector, std::int64_t bank);
   /// int32 in every lane: the first word of the part of the vocabulary that a chip holds.

@@ -53,6 +53,7 @@ ModelSize modelSize(mlir::ModuleOp planned) {
     size.heads = static_cast<std::int64_t>(cache.getHeads()), size.kvHeads = static_cast<std::int64_t>(cache.getKvHeads());
     size.headDim = static_cast<std::int64_t>(cache.getHeadDim()), size.context = static_cast<std::int64_t>(cache.getCapacity());
   }
+  planned.walk([&](llm::AttentionOp op) { size.positionsInLanes = op.getTiles(); });
   planned.walk([&](llm::EmbeddingOp op) { size.hidden = llm::width(op.getResult()); });
   planned.walk([&](llm::SiluMulOp op) { size.ffn = std::max(size.ffn, llm::width(op.getResult())); });
   if (mlir::func::FuncOp forward = llm::forwardFunction(planned))

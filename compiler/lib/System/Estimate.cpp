@@ -62,7 +62,10 @@ public:
   std::int64_t head(std::int64_t groups) const { return linear(divideUp(model.vocabulary, groups * tp), gathered(model.hidden)); }
   std::int64_t logits(std::int64_t groups) const { return vectors(divideUp(model.vocabulary, groups * tp)) * 4 * lanes; }
   std::int64_t residual() const { return gathered(model.hidden) * 4 * lanes; }
-  std::int64_t ropeTables() const { return 2 * 4 * model.context * lanes; }
+  std::int64_t ropeTables() const {
+    std::int64_t slots = lanes / std::max<std::int64_t>(1, model.headDim / 2); // positions that share a row
+    return 2 * 4 * lanes * (model.positionsInLanes && 2 * lanes == slots * model.headDim ? divideUp(model.context, slots) : model.context);
+  }
   /// Instruction text of something with so many bytes of weights.
   std::int64_t text(double words, std::int64_t weights) const {
     double tiles = static_cast<double>(weights) / static_cast<double>(lanes * lanes);

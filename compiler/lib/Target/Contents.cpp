@@ -71,8 +71,10 @@ Status Contents::fill(timed::RegionOp region, std::span<std::uint8_t> image) {
     return std::fill(image.begin(), image.end(), 1), Ok{};
   if (kind == "head_ones")
     return headOnes(integer(content, "head_dim"), image), Ok{};
-  if (kind == "lane_index" || kind == "lane_masks")
-    return laneTable(kind == "lane_masks", region.getRows(), image), Ok{};
+  if (kind == "lane_index")
+    return laneIndex(integer(content, "slot_width"), image), Ok{};
+  if (kind == "lane_masks")
+    return laneMasks(image), Ok{};
   if (kind == "channel_scales")
     return channelScales(content, image);
   if (kind == "attention_factors")
@@ -120,12 +122,15 @@ void Contents::headOnes(std::int64_t headDim, std::span<std::uint8_t> image) {
       image[static_cast<std::size_t>(row * machine.rowBytes() + lane)] = 1;
 }
 
-void Contents::laneTable(bool masks, std::int64_t rows, std::span<std::uint8_t> image) {
-  for (std::int64_t row = 0; row < rows; ++row)
-    for (std::int64_t lane = 0; lane < machine.lanes(); ++lane) {
-      std::int64_t within = lane % machine.lanesPerSuperlane, index = row ? within : lane;
-      put(image, 4, row, lane, static_cast<std::uint32_t>(masks ? -std::int64_t{within == row} : index));
-    }
+void Contents::laneIndex(std::int64_t slotWidth, std::span<std::uint8_t> image) {
+  for (std::int64_t lane = 0; lane < machine.lanes(); ++lane)
+    for (auto [row, index] : {std::pair{0, lane}, {1, lane % machine.lanesPerSuperlane}, {2, lane / slotWidth}})
+      put(image, 4, row, lane, static_cast<std::uint32_t>(index));
+}
+
+void Contents::laneMasks(std::span<std::uint8_t> image) {
+  for (std::int64_t lane = 0; lane < machine.lanes(); ++lane)
+    put(image, 4, lane % machine.lanesPerSuperlane, lane, 0xFFFFFFFF);
 }
 
 Status Contents::channelScales(DictionaryAttr content, std::span<std::uint8_t> image) {
@@ -178,7 +183,7 @@ void Contents::broadcast(std::span<std::uint8_t> image, std::int64_t row, std::u
     put(image, 4, row, lane, value);
 }
 
-Status Contents::rope(DictionaryAttr content, std::int64_t positions, std::span<std::uint8_t> image) {
+Status Contents::rope(DictionaryAttr content, std::int64_t rows, std::span<std::uint8_t> image) {
   std::int64_t headDim = integer(content, "head_dim");
   bool sine = integer(content, "sine");
   std::vector<float> divisors;
@@ -188,14 +193,17 @@ Status Contents::rope(DictionaryAttr content, std::int64_t positions, std::span<
       return loaded.error();
     divisors = *loaded;
   }
-  bool halves = integer(content, "halves");
-  std::int64_t width = halves ? headDim / 2 : headDim, used = machine.lanes() / width * width;
-  for (std::int64_t p = 0; p < positions; ++p) {
-    RopeRow row = ropeRow(static_cast<std::uint64_t>(p), static_cast<std::uint32_t>(headDim), number(content, "base"), divisors);
-    const std::vector<float> &values = sine ? row.sin : row.cos;
-    for (std::int64_t lane = 0; lane < used; ++lane)
-      put(image, 4, p, lane, std::bit_cast<std::uint32_t>(values[static_cast<std::size_t>(halves ? 2 * (lane % width) + 1 : lane % width)]));
-  }
+  // With `packed` positions a row holds that many, one a slot; otherwise all slots hold the same one.
+  std::int64_t packed = integer(content, "packed", 1), width = integer(content, "halves") ? headDim / 2 : headDim, every = headDim / width;
+  std::int64_t slots = packed > 1 ? packed : machine.lanes() / width;
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t slot = 0; slot < slots; ++slot) {
+      auto position = static_cast<std::uint64_t>(packed > 1 ? r * packed + slot : r);
+      RopeRow row = ropeRow(position, static_cast<std::uint32_t>(headDim), number(content, "base"), divisors);
+      const std::vector<float> &values = sine ? row.sin : row.cos;
+      for (std::int64_t i = 0; i < width; ++i)
+        put(image, 4, r, slot * width + i, std::bit_cast<std::uint32_t>(values[static_cast<std::size_t>(every * i + every - 1)]));
+    }
   return Ok{};
 }
 

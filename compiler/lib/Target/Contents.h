@@ -21,10 +21,11 @@ public:
 private:
   Status tile(mlir::DictionaryAttr content, std::span<std::uint8_t> image);
   void headOnes(std::int64_t headDim, std::span<std::uint8_t> image);
-  void laneTable(bool masks, std::int64_t rows, std::span<std::uint8_t> image);
+  void laneIndex(std::int64_t slotWidth, std::span<std::uint8_t> image);
+  void laneMasks(std::span<std::uint8_t> image);
   Status channelScales(mlir::DictionaryAttr content, std::span<std::uint8_t> image);
   Status normGain(mlir::DictionaryAttr content, std::span<std::uint8_t> image);
-  Status rope(mlir::DictionaryAttr content, std::int64_t positions, std::span<std::uint8_t> image);
+  Status rope(mlir::DictionaryAttr content, std::int64_t rows, std::span<std::uint8_t> image);
   Status attentionFactors(mlir::DictionaryAttr content, std::span<std::uint8_t> image);
   Status embedding(mlir::DictionaryAttr content, std::int64_t rows, std::span<std::uint8_t> image);
   /// Tensor names and scales of the class, as they are on this chip.
