@@ -494,7 +494,7 @@ void TileAttention::divide(std::int64_t vector, const std::vector<Mixed> &sums) 
 void TileAttention::packResult(std::int64_t token) {
   const Layout &result = layouts.result;
   std::int64_t kept = result.vectors(), all = result.elements / result.perVector(), pieces = result.piecesPerVector(), first = token * all;
-  std::string vectors = table("a", 2, p.tokens * all, 0), lanes = p.pool.laneIndex();
+  std::string vectors = table("a", 2, p.tokens * all, 0), lanes = laneIndex();
   for (std::int64_t v = 0; v < kept; ++v) {
     FlowWriter w = flow();
     std::int64_t row = out + 2 * (token * kept + v);
