@@ -45,7 +45,7 @@ TEST(Partition, WeightsAreCountedInWholeRows) {
   std::int64_t gateUp = 14336 * 13 * 320 + 45 * 4 * 320, down = 4096 * 45 * 320 + 13 * 4 * 320;
   EXPECT_EQ(one.layer.weights, q + 2 * kv + o + 2 * gateUp + down + 2 * 4 * 13 * 320);
   EXPECT_EQ(one.layer.cache, 512 * 4 * 4 * 320); // eight key heads in four vectors, two int16 of each
-  EXPECT_EQ(one.stage.weights, 2 * 4 * 512 * 320); // rope
+  EXPECT_EQ(one.stage.weights, 2 * 4 * 103 * 320); // rope: five positions of half a head in a row, 512 / 5 rounded up
   EXPECT_EQ(one.embedding.weights, 25652ll * 13 * 2 * 320); // a fifth of the words, 13 vectors of fp16
   EXPECT_EQ(one.head.weights, 42752ll * 13 * 320 + 134 * 4 * 320);
 }
