@@ -101,11 +101,12 @@ void ProgramLowering::flushLinears(llvm::function_ref<void(std::int64_t)> finish
     return;
   Digits &input = digits[pendingInput];
   std::set<Operation *> counted;
-  std::int64_t hint = 0, weights = 0;
+  std::int64_t hint = 0, weights = 0, vectors = 0, planes = 2 * machine.mxmPlanesPerSide;
   bool swept = input.streamed || finished;
   for (PendingLinear &linear : pending) {
     if (counted.insert(linear.op).second)
       weights += weightsOf(linear.op);
+    vectors += linear.rows.vectors();
     linear.sums->rows = linear.rows;
     linear.sums->scales = pool.channelScales(tensorOf(linear.op.getWeight()), linear.rows, input.scale, factorOf(linear.op), swept ? hint++ % 2 : -1);
     linear.sums->parts.assign(linear.rows.vectors(), std::vector<std::vector<std::pair<std::int64_t, std::int64_t>>>(tokens));
@@ -117,11 +118,12 @@ void ProgramLowering::flushLinears(llvm::function_ref<void(std::int64_t)> finish
     beginLinearPhase();
     if (!input.object.empty())
       fetchAll(input);
-    if (finished || weights >= kDealtCycles * 2 * machine.streamsPerDirection * machine.rowBytes())
+    if (finished || (sumsFit(vectors) && weights >= kDealtCycles * 2 * machine.streamsPerDirection * machine.rowBytes()))
       passByOutputs(input, finished);
     else
       passPinned(input);
   }
+  sumsLost |= !finished && !sumsFit(input.streamed ? vectors : (vectors + planes - 1) / planes);
   pending.clear();
   pendingInput = {};
   tileHint = -1;

@@ -71,6 +71,9 @@ LogicalResult ProgramLowering::run(func::FuncOp forward) {
   for (Operation &op : forward.getBody().front())
     if (failed(lower(&op)))
       return failure();
+  if (sumsLost)
+    return program.emitOpError("feeds ") << tokens << " tokens; the sums of its widest layer exceed the " << machine.mxmAccumulatorRows
+                                         << " accumulator rows of a plane";
   program.setWeightBytes(weightBytes);
   return success();
 }
@@ -192,13 +195,14 @@ void ProgramLowering::lowerEmbedding(llm::EmbeddingOp op) {
 }
 
 void ProgramLowering::lowerReturn(func::ReturnOp op) {
-  flushLinears();
   auto bind = [&](StringRef name, std::int64_t count, std::int64_t lanes, std::int64_t elements) {
     stream::BindingOp::create(builder, loc, name, name, tokens, count, lanes, elements);
   };
   std::optional<Layout> logits;
   if (op.getNumOperands())
-    logits = writeLogits(op.getOperand(0));
+    logits = writeLogits(op.getOperand(0).getDefiningOp<llm::LinearOp>());
+  else
+    flushLinears();
   builder.setInsertionPointToStart(&program.getBody().front());
   bool embeds = !op->getBlock()->getOps<llm::EmbeddingOp>().empty();
   if (embeds)
@@ -211,16 +215,27 @@ void ProgramLowering::lowerReturn(func::ReturnOp op) {
     bind("logits", logits->vectors(), machine.lanes(), logits->elements);
 }
 
-Layout ProgramLowering::writeLogits(Value value) {
-  const Sums &logits = sums[{value.getDefiningOp(), false}];
-  std::int64_t vectors = logits.rows.vectors();
+Layout ProgramLowering::writeLogits(llm::LinearOp op) {
+  Layout rows = plainRows(op);
+  std::int64_t vectors = rows.vectors();
+  const Sums &logits = sums[{op, false}];
   std::string output = pool.output("logits", tokens * vectors);
+  auto write = [&](std::int64_t t, std::int64_t v) {
+    FlowWriter w = flow();
+    w.write(linearValue(w, logits, t, v), output, t * vectors + v);
+  };
+  if (!sumsFit(vectors)) { // each vector leaves before its accumulators are used again
+    flushLinears([&](std::int64_t v) {
+      for (std::int64_t t = 0; t < tokens; ++t)
+        write(t, v);
+    });
+    return rows;
+  }
+  flushLinears();
   for (std::int64_t t = 0; t < tokens; ++t)
-    for (std::int64_t v = 0; v < vectors; ++v) {
-      FlowWriter w = flow();
-      w.write(linearValue(w, logits, t, v), output, t * vectors + v);
-    }
-  return logits.rows;
+    for (std::int64_t v = 0; v < vectors; ++v)
+      write(t, v);
+  return rows;
 }
 
 } // namespace lpu::compiler

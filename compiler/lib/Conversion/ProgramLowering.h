@@ -71,7 +71,7 @@ private:
   void lowerAdd(llm::AddOp op);
   void lowerReturn(mlir::func::ReturnOp op);
   /// Logits of all tokens into the output; their layout.
-  Layout writeLogits(mlir::Value value);
+  Layout writeLogits(llm::LinearOp op);
   void lowerAllGather(llm::AllGatherOp op);
   void lowerSend(llm::SendOp op);
   void lowerReceive(llm::ReceiveOp op);
@@ -124,6 +124,8 @@ private:
   /// Of the rows of a linear that no attention takes.
   Layout plainRows(llm::LinearOp op) const;
   std::int64_t nextAccumulator(std::int64_t plane, std::int64_t count);
+  /// The accumulators of a plane hold two digits of `vectors` sums for every token.
+  bool sumsFit(std::int64_t vectors) const { return 2 * tokens * vectors <= machine.mxmAccumulatorRows; }
   /// First activation row of the half that the next producer fills.
   std::int64_t nextHalf();
   std::int64_t otherHalf() const { return half ? 0 : machine.mxmActivationRows / 2; }
@@ -152,6 +154,7 @@ private:
   std::vector<std::int64_t> accumulatorCursor;
   std::int64_t tileHint = -1; ///< of the tiles that come next
   std::vector<std::int64_t> planeLoad; ///< cycles of tiles dealt to each plane
+  bool sumsLost = false; ///< some linear's sums were more than the accumulators hold until they are read
   bool hasStepTables = false; ///< this step's rope rows and mask counters are written
   std::string residual; ///< object of the fp32 residual vectors
   Layout residualLayout; ///< of a chip's piece
