@@ -102,7 +102,7 @@ void ProgramLowering::flushLinears(llvm::function_ref<void(std::int64_t)> finish
   Digits &input = digits[pendingInput];
   std::set<Operation *> counted;
   std::int64_t hint = 0, weights = 0, vectors = 0, planes = 2 * machine.mxmPlanesPerSide;
-  bool swept = input.streamed || finished;
+  bool swept = input.streamed || finished, dealt = swept;
   for (PendingLinear &linear : pending) {
     if (counted.insert(linear.op).second)
       weights += weightsOf(linear.op);
@@ -118,12 +118,13 @@ void ProgramLowering::flushLinears(llvm::function_ref<void(std::int64_t)> finish
     beginLinearPhase();
     if (!input.object.empty())
       fetchAll(input);
-    if (finished || (sumsFit(vectors) && weights >= kDealtCycles * 2 * machine.streamsPerDirection * machine.rowBytes()))
+    dealt |= weights >= kDealtCycles * 2 * machine.streamsPerDirection * machine.rowBytes();
+    if (dealt)
       passByOutputs(input, finished);
     else
       passPinned(input);
   }
-  sumsLost |= !finished && !sumsFit(input.streamed ? vectors : (vectors + planes - 1) / planes);
+  sumsLost |= !finished && !sumsFit(dealt ? vectors : (vectors + planes - 1) / planes);
   pending.clear();
   pendingInput = {};
   tileHint = -1;
