@@ -50,15 +50,23 @@ public:
   std::int64_t headRows(std::int64_t heads) const { return heads * model.headDim; }
 
   std::int64_t layerWeights() const {
-    std::int64_t x = gathered(model.hidden), attention = tp * headVectors(queryHeads());
+    std::int64_t x = gathered(model.hidden), attention = tp * (model.positionsInLanes ? vectors(headRows(queryHeads())) : headVectors(queryHeads()));
     std::int64_t projections = linear(headRows(queryHeads()), x) + 2 * linear(headRows(keyHeads()), x);
     if (!model.positionsInLanes) // rope by swapped rows: queries and keys twice
       projections += linear(headRows(queryHeads()), x) + linear(headRows(keyHeads()), x);
     std::int64_t ffn = 2 * linear(shard(model.ffn), x) + linear(shard(model.hidden), gathered(model.ffn));
     return projections + linear(shard(model.hidden), attention) + ffn + 2 * 4 * x * lanes;
   }
-  std::int64_t layerCache() const { return model.context * headVectors(keyHeads()) * 4 * lanes; }
-  std::int64_t embedding(std::int64_t groups) const { return divideUp(model.vocabulary, groups) * vectors(shard(model.hidden)) * 2 * lanes; }
+  /// Keys and values of two digits, or int16 and fp16; tiles of the cache hold `lanes` positions.
+  std::int64_t layerCache() const {
+    std::int64_t positions = model.positionsInLanes ? divideUp(model.context, lanes) * lanes : model.context;
+    return positions * headVectors(keyHeads()) * 4 * lanes;
+  }
+  /// Tables of more than a bank take whole banks.
+  std::int64_t embedding(std::int64_t groups) const {
+    std::int64_t rows = divideUp(model.vocabulary, groups), bank = machine.memRowsPerBank;
+    return (rows > bank ? divideUp(rows, bank) * bank : rows) * vectors(shard(model.hidden)) * 2 * lanes;
+  }
   std::int64_t head(std::int64_t groups) const { return linear(divideUp(model.vocabulary, groups * tp), gathered(model.hidden)); }
   std::int64_t logits(std::int64_t groups) const { return vectors(divideUp(model.vocabulary, groups * tp)) * 4 * lanes; }
   std::int64_t residual() const { return gathered(model.hidden) * 4 * lanes; }
@@ -114,6 +122,10 @@ std::optional<std::vector<std::int64_t>> dealLayers(const ModelSize &model, cons
   MemoryEstimate estimate = estimateMemory(model, partition, machine);
   std::int64_t room = usable - estimate.stage.total();
   if ((partition.embeddingGroups && estimate.embedding.total() > room) || (partition.headGroups && estimate.head.total() > room))
+    return std::nullopt;
+  // Tiles of lm_head stay on the sixteen slices of their plane.
+  std::int64_t home = std::int64_t{2} * machine.mxmPlanesPerSide * kTileRowGroup * machine.memBanks * machine.memRowsPerBank * machine.rowBytes();
+  if (partition.headGroups && estimate.head.weights > home)
     return std::nullopt;
   std::vector<std::int64_t> layers, most;
   std::int64_t left = model.layers;
