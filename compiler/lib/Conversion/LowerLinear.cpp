@@ -187,8 +187,11 @@ void ProgramLowering::passByOutputs(const Digits &input, llvm::function_ref<void
   std::int64_t columns = input.layout.vectors(), vectors = 0;
   for (PendingLinear &linear : pending)
     vectors = std::max(vectors, linear.rows.vectors());
+  bool isHead = mlir::isa<func::ReturnOp>(*pending.front().op->getUsers().begin()); // may fill a chip
   for (std::int64_t n = 0; n < vectors; ++n) {
-    if (finished)
+    if (isHead)
+      tileHint = stream::kTileAnywhere;
+    else if (finished)
       tileHint = n < vectors - kFinishedAhead ? stream::kTileAnywhere : stream::kTileKeepsClear;
     for (PendingLinear &linear : pending)
       for (std::int64_t k = 0; n < linear.rows.vectors() && k < columns; ++k)

@@ -14,10 +14,12 @@ namespace lpu::compiler::llm {
 namespace {
 
 constexpr uint64_t kSmallestBucket = 64;
+// Attention in tiles takes positions a few hundred at a time, and models that use it have little memory to spare for programs.
+constexpr uint64_t kSmallestBucketOfTiles = 256;
 
-std::vector<uint64_t> contextBuckets(uint64_t maxContext) {
+std::vector<uint64_t> contextBuckets(uint64_t maxContext, uint64_t smallest) {
   std::vector<uint64_t> buckets;
-  for (uint64_t bucket = kSmallestBucket; bucket < maxContext; bucket *= 2)
+  for (uint64_t bucket = smallest; bucket < maxContext; bucket *= 2)
     buckets.push_back(bucket);
   buckets.push_back(maxContext);
   return buckets;
@@ -40,7 +42,9 @@ struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
       builder.setInsertionPoint(forward);
     else
       builder.setInsertionPointToEnd(module.getBody());
-    for (uint64_t bucket : contextBuckets(*context))
+    bool tiles = false;
+    module.walk([&](AttentionOp op) { tiles |= op.getTiles(); });
+    for (uint64_t bucket : contextBuckets(*context, tiles ? kSmallestBucketOfTiles : kSmallestBucket))
       createSteps(builder, module.getLoc(), bucket);
   }
 
