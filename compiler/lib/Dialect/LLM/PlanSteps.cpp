@@ -1,6 +1,6 @@
 // llm-plan-steps: which programs to build. A program's schedule is fixed for its
 // context bucket, so buckets trade code size against attention over empty positions;
-// powers of two from 64 waste at most half.
+// powers of two from 64 (from 256 for attention in tiles) waste at most half.
 
 #include "lpu/compiler/Dialect/LLM/LLM.h"
 #include "lpu/compiler/Dialect/LLM/Passes.h"

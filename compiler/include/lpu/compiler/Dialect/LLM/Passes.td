@@ -25,7 +25,7 @@ def Quantize : Pass<"llm-quantize", "::mlir::ModuleOp"> {
 def PlanSteps : Pass<"llm-plan-steps", "::mlir::ModuleOp"> {
   let summary = "List the step programs to build";
   let description = [{
-    Creates one decode and one prefill `llm.step` per context bucket. Buckets are the powers of two from 64 up to
+    Creates one decode and one prefill `llm.step` per context bucket. Buckets are the powers of two from 64 (256 for attention in tiles) up to
     the maximum context, the last one clipped to it. Sets the capacity of every KV cache to the maximum context.
   }];
   let options = [
