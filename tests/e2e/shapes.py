@@ -156,6 +156,12 @@ class Shapes(Case):
     def test_twelve_layers(self):
         self.check(Model(layers=12, context=40), length=20)
 
+    def test_biases_and_rope_of_halves(self):
+        self.check(Model(architecture="qwen2", layers=2, tied=True, hidden=96, heads=6, kv_heads=2))
+
+    def test_small_target_biases_over_two_vectors(self):
+        self.check(Model(architecture="qwen2", hidden=384, heads=6, kv_heads=3, kind="f32"), target="small", ratio=SMALL_RATIO)
+
     def test_byte_level_vocabulary(self):
         self.check(Model(tokenizer="gpt2", vocabulary=300))
 

@@ -35,6 +35,7 @@ class Model:
     seed: int = 1
     rope_base: float = 10000.0
     eps: float = 1e-5
+    architecture: str = "llama"  # qwen2 adds biases to q, k, v and pairs the halves of a head in rope
 
     @property
     def head(self):
@@ -123,7 +124,7 @@ def build(m):
     """(keys, tensors) of a random model. Values are drawn so that activations stay near 1 and logits differ."""
     rng = np.random.default_rng(m.seed)
     q, kv = m.heads * m.head, m.kv_heads * m.head
-    keys = {"general.architecture": (STRING, "llama"), "general.name": (STRING, f"random-{m.seed}"),
+    keys = {"general.architecture": (STRING, m.architecture), "general.name": (STRING, f"random-{m.seed}"),
             "llama.block_count": (U32, m.layers), "llama.embedding_length": (U32, m.hidden),
             "llama.feed_forward_length": (U32, m.ffn), "llama.context_length": (U32, m.context),
             "llama.attention.head_count": (U32, m.heads), "llama.attention.head_count_kv": (U32, m.kv_heads),
@@ -131,6 +132,7 @@ def build(m):
             "llama.rope.dimension_count": (U32, m.head)}
     if m.head_dim:
         keys["llama.attention.key_length"] = keys["llama.attention.value_length"] = (U32, m.head_dim)
+    keys = {name.replace("llama.", m.architecture + ".", 1): v for name, v in keys.items()}
     keys.update(tokenizer_keys(m.tokenizer, m.vocabulary))
     kind = TYPE_NAMES[m.kind]
 
@@ -148,6 +150,9 @@ def build(m):
                     matrix(b + "attn_output.weight", m.hidden, q), norm(b + "ffn_norm.weight"),
                     matrix(b + "ffn_gate.weight", m.ffn, m.hidden), matrix(b + "ffn_up.weight", m.ffn, m.hidden),
                     matrix(b + "ffn_down.weight", m.hidden, m.ffn)]
+        if m.architecture == "qwen2":
+            tensors += [tensor(f"{b}attn_{which}.bias", rng.standard_normal(width, np.float32), TYPE_F32)
+                        for which, width in (("q", q), ("k", kv), ("v", kv))]
     tensors.append(norm("output_norm.weight"))
     if not m.tied:
         tensors.append(matrix("output.weight", m.vocabulary, m.hidden, 2))

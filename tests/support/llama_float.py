@@ -68,7 +68,8 @@ class Reader:
 class Llama:
     def __init__(self, path):
         file = Reader(path)
-        key = lambda name, other=None: file.keys.get("llama." + name, other)
+        self.architecture = file.keys["general.architecture"]
+        key = lambda name, other=None: file.keys.get(f"{self.architecture}.{name}", other)
         self.w, self.keys = file.tensors, file.keys
         self.layers, self.context = key("block_count"), key("context_length")
         self.heads = key("attention.head_count")
@@ -81,11 +82,14 @@ class Llama:
         return x / np.sqrt((x * x).mean(-1, keepdims=True) + np.float32(self.eps)) * self.w[name + ".weight"]
 
     def linear(self, x, name):
-        return x @ self.w[name + ".weight"].T
+        return x @ self.w[name + ".weight"].T + self.w.get(name + ".bias", np.float32(0))
 
     def rope(self, x):
         angle = np.arange(len(x))[:, None] * self.base ** (-np.arange(0, self.head, 2) / self.head)
         cos, sin = (f(angle).astype(np.float32)[:, None] for f in (np.cos, np.sin))
+        if self.architecture == "qwen2":  # pairs are (i, i + head/2)
+            a, b = np.split(x, 2, -1)
+            return np.concatenate([a * cos - b * sin, a * sin + b * cos], -1)
         even, odd = x[..., ::2], x[..., 1::2]
         return np.stack([even * cos - odd * sin, even * sin + odd * cos], -1).reshape(x.shape)
 

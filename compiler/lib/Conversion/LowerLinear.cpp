@@ -109,6 +109,8 @@ void ProgramLowering::flushLinears(llvm::function_ref<void(std::int64_t)> finish
     vectors += linear.rows.vectors();
     linear.sums->rows = linear.rows;
     linear.sums->scales = pool.channelScales(tensorOf(linear.op.getWeight()), linear.rows, input.scale, factorOf(linear.op), swept ? hint++ % 2 : -1);
+    if (auto bias = linear.op.getBias())
+      linear.sums->biases = pool.channelBiases(tensorOf(*bias), linear.rows, factorOf(linear.op));
     linear.sums->parts.assign(linear.rows.vectors(), std::vector<std::vector<std::pair<std::int64_t, std::int64_t>>>(tokens));
   }
   weightBytes += weights;
@@ -237,7 +239,8 @@ Value ProgramLowering::linearValue(FlowWriter &w, const Sums &sums, std::int64_t
   };
   Value high = w.alu("mulf", {w.alu("cvt.i32.f32", {total(0)}), Operand::f32(256.0f)});
   Value sum = w.alu("addf", {high, w.alu("cvt.i32.f32", {total(1)})});
-  return w.alu("mulf", {sum, w.read(sums.scales, vector)});
+  Value scaled = w.alu("mulf", {sum, w.read(sums.scales, vector)});
+  return sums.biases.empty() ? scaled : w.alu("addf", {scaled, w.read(sums.biases, vector)});
 }
 
 Value ProgramLowering::siluValue(FlowWriter &w, const Sums &gate, const Sums &up, std::int64_t token, std::int64_t vector) {

@@ -99,6 +99,13 @@ std::string ObjectPool::channelScales(const std::string &tensor, const Layout &r
                 hint < 0 ? nextHint++ % 6 : hint, -1, content);
 }
 
+std::string ObjectPool::channelBiases(const std::string &tensor, const Layout &rows, const Factor &factor) {
+  auto content = builder.getDictionaryAttr({named("kind", "channel_biases"), named("tensor", tensor),
+                                            factor.scaleName.empty() ? named("factor", factor.value) : named("factor_over", StringRef(factor.scaleName)),
+                                            builder.getNamedAttr("rows", layoutAttr(rows))});
+  return object(fmt::format("{}{}.scaled", tensor, rows.swap ? ".swapped" : ""), "constant", 4, rows.vectors(), nextHint++ % 6, -1, content);
+}
+
 std::string ObjectPool::normGain(const std::string &tensor, const Layout &layout, const Scale &scale) {
   auto content = builder.getDictionaryAttr({named("kind", "norm_gain"), named("tensor", tensor), named("scale", scale),
                                             builder.getNamedAttr("rows", layoutAttr(layout))});

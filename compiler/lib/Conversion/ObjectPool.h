@@ -54,6 +54,8 @@ public:
   std::string laneMasks();
   /// fp32 factors c[n] of N3, a row per vector of the layout; without a hint they take turns.
   std::string channelScales(const std::string &tensor, const Layout &rows, const Scale &input, const Factor &factor, std::int64_t hint = -1);
+  /// fp32 biases b'[n] of N3, a row per vector of the layout.
+  std::string channelBiases(const std::string &tensor, const Layout &rows, const Factor &factor);
   /// fp32 gains γ / scale.
   std::string normGain(const std::string &tensor, const Layout &layout, const Scale &scale);
   /// Rows of one fp32 each in every lane: the score's two factors of N7, 1 / result, and 256 times the lower factor (N11).

@@ -50,7 +50,7 @@ private:
   /// A linear whose sums wait in accumulators; its consumer emits them.
   struct Sums {
     Layout rows;
-    std::string scales;
+    std::string scales, biases; ///< objects; no biases: empty
     /// [vector][token]: (plane, accumulator row of the high digit; low follows) of each partial sum.
     std::vector<std::vector<std::vector<std::pair<std::int64_t, std::int64_t>>>> parts;
   };

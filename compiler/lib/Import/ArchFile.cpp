@@ -121,8 +121,8 @@ private:
   }
 
   bool checkAcross(const YAML::Node &root) {
-    if (shape.architecture != "llama")
-      return fail(root["architecture"], "architecture " + quote(shape.architecture) + " is not supported; \"llama\" is");
+    if (!isArchitecture(shape.architecture))
+      return fail(root["architecture"], "architecture " + quote(shape.architecture) + " is not supported; " + kArchitectures);
     if (shape.heads % shape.kvHeads)
       return fail(root["kv_heads"], "key \"kv_heads\" is " + std::to_string(shape.kvHeads) + ", which does not divide the " +
                                         std::to_string(shape.heads) + " heads");

@@ -3,6 +3,7 @@
 
 #include "lpu/compiler/Import/ImportModel.h"
 
+#include "ModelTensors.h"
 #include "lpu/compiler/Dialect/LLM/LLM.h"
 #include "lpu/compiler/Support/OneLineErrors.h"
 
@@ -40,15 +41,19 @@ private:
   mlir::FlatSymbolRefAttr symbol(const std::string &name) {
     return mlir::FlatSymbolRefAttr::get(builder.getContext(), name);
   }
-  mlir::FlatSymbolRefAttr symbol(int64_t index, const char *name) {
+  mlir::FlatSymbolRefAttr symbol(int64_t index, const std::string &name) {
     return symbol("blk." + std::to_string(index) + "." + name);
   }
 
   Value norm(Value x, mlir::FlatSymbolRefAttr weight) {
     return llm::RmsNormOp::create(builder, loc, x.getType(), x, weight, builder.getF32FloatAttr(shape.eps));
   }
-  Value linear(Value x, mlir::FlatSymbolRefAttr weight, int64_t width) {
-    return llm::LinearOp::create(builder, loc, activation(width), x, weight, builder.getF64FloatAttr(1.0));
+  Value linear(Value x, mlir::FlatSymbolRefAttr weight, int64_t width, mlir::FlatSymbolRefAttr bias = {}) {
+    return llm::LinearOp::create(builder, loc, activation(width), x, weight, builder.getF64FloatAttr(1.0), bias);
+  }
+  /// A projection of the attention's input: "attn_q", with its bias if the architecture has one.
+  Value project(Value x, int64_t index, const std::string &name, int64_t width) {
+    return linear(x, symbol(index, name), width, shape.hasBias() ? symbol(index, name + ".bias") : mlir::FlatSymbolRefAttr());
   }
   Value rope(Value x, uint32_t heads) {
     return llm::RopeOp::create(builder, loc, x.getType(), x, position, builder.getI64IntegerAttr(heads),
@@ -68,7 +73,7 @@ private:
 
 void GraphBuilder::declareWeight(const std::string &symbol, const std::string &tensor) {
   auto [rows, cols] = store.dimensions(tensor);
-  bool vector = symbol.find("norm") != std::string::npos || symbol == "rope_freqs";
+  bool vector = symbol.find("norm") != std::string::npos || symbol.ends_with(".bias") || symbol == "rope_freqs";
   llvm::SmallVector<int64_t> sizes = vector ? llvm::SmallVector<int64_t>{cols} : llvm::SmallVector<int64_t>{rows, cols};
   llm::WeightOp::create(builder, loc, builder.getStringAttr(symbol), builder.getStringAttr(tensor),
                         mlir::TypeAttr::get(mlir::RankedTensorType::get(sizes, builder.getF32Type())));
@@ -79,10 +84,9 @@ void GraphBuilder::declareWeights() {
   if (shape.ropeFreqs)
     declareWeight("rope_freqs", "rope_freqs.weight");
   for (uint32_t i = 0; i < shape.layers; ++i)
-    for (const char *name :
-         {"attn_norm", "attn_q", "attn_k", "attn_v", "attn_output", "ffn_norm", "ffn_gate", "ffn_up", "ffn_down"}) {
-      std::string full = "blk." + std::to_string(i) + "." + name;
-      declareWeight(full, full + ".weight");
+    for (const TensorShape &tensor : layerTensors(shape)) {
+      std::string full = "blk." + std::to_string(i) + "." + tensor.name;
+      declareWeight(full.ends_with(".weight") ? full.substr(0, full.size() - 7) : full, full);
     }
   declareWeight("output_norm", "output_norm.weight");
   declareWeight("output", shape.outputName());
@@ -97,9 +101,9 @@ void GraphBuilder::declareCaches() {
 Value GraphBuilder::attention(int64_t i, Value x) {
   int64_t width = int64_t{shape.heads} * shape.headDim, kvWidth = int64_t{shape.kvHeads} * shape.headDim;
   Value n = norm(x, symbol(i, "attn_norm"));
-  Value q = rope(linear(n, symbol(i, "attn_q"), width), shape.heads);
-  Value k = rope(linear(n, symbol(i, "attn_k"), kvWidth), shape.kvHeads);
-  Value v = linear(n, symbol(i, "attn_v"), kvWidth);
+  Value q = rope(project(n, i, "attn_q", width), shape.heads);
+  Value k = rope(project(n, i, "attn_k", kvWidth), shape.kvHeads);
+  Value v = project(n, i, "attn_v", kvWidth);
   Value a = llm::AttentionOp::create(builder, loc, activation(width), q, k, v, position,
                                      symbol("cache." + std::to_string(i)));
   return linear(a, symbol(i, "attn_output"), shape.hidden);

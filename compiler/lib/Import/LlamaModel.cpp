@@ -1,11 +1,12 @@
-// Architecture `llama` in GGUF terms: the keys it needs, the tensors it consists
-// of and how their shapes follow from the keys. Anything the compiler would have
-// to ignore (biases, experts, YaRN) is an error, never silently dropped.
+// Architectures in GGUF terms: the keys they need, the tensors they consist of and
+// how their shapes follow from the keys. Anything the compiler would have to
+// ignore (other biases, experts, YaRN) is an error, never silently dropped.
 
 #include "LlamaModel.h"
 
 #include "ModelTensors.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace lpu::compiler {
@@ -15,6 +16,9 @@ namespace {
 class KeyReader {
 public:
   explicit KeyReader(const GgufFile &gguf) : file(gguf) {}
+
+  /// keys.of("block_count"): keys of a model begin with its architecture.
+  std::string of(const std::string &key) const { return architecture + "." + key; }
 
   std::uint32_t required(const std::string &key, std::uint64_t max) {
     auto value = optional(key, max);
@@ -49,6 +53,7 @@ public:
   }
 
   const GgufFile &file;
+  std::string architecture;
   std::optional<Error> error;
 };
 
@@ -56,26 +61,27 @@ void checkArchitecture(KeyReader &keys) {
   auto architecture = keys.take(keys.file.stringValue("general.architecture"));
   if (!architecture)
     keys.fail("key \"general.architecture\" is missing; export the file again");
-  else if (*architecture != "llama")
-    keys.fail("architecture " + quote(*architecture) + " is not supported (\"llama\" is); use a Llama model");
+  else if (!isArchitecture(*architecture))
+    keys.fail("architecture " + quote(*architecture) + " is not supported (" + kArchitectures + "); use another model");
+  else
+    keys.architecture = *architecture;
 }
 
 /// Linear scaling divides positions by a factor. A factor without a type means linear; type "none" disregards it.
 double readRopeScale(KeyReader &keys) {
   // Beyond these no model was trained, and rope's divisors, which are fp32, would overflow.
   constexpr double kLeast = 1.0 / 1024, kMost = 1024 * 1024;
-  auto type = keys.take(keys.file.stringValue("llama.rope.scaling.type"));
+  auto type = keys.take(keys.file.stringValue(keys.of("rope.scaling.type")));
   if (type && *type == "none")
     return 1;
   if (type && *type != "linear")
-    keys.fail("key \"llama.rope.scaling.type\" is " + quote(*type) +
+    keys.fail("key " + quote(keys.of("rope.scaling.type")) + " is " + quote(*type) +
               "; only \"none\" and \"linear\" are supported, use a model with one of these");
-  auto factor = keys.positive("llama.rope.scaling.factor");
+  auto factor = keys.positive(keys.of("rope.scaling.factor"));
   if (!factor)
-    factor = keys.positive("llama.rope.scale_linear"); // the key's name before scaling had types
+    factor = keys.positive(keys.of("rope.scale_linear")); // the key's name before scaling had types
   if (type && !factor)
-    keys.fail("key \"llama.rope.scaling.factor\" is missing, which \"llama.rope.scaling.type\" \"linear\" needs; "
-              "export the file again");
+    keys.fail("key " + quote(keys.of("rope.scaling.factor")) + " is missing, which linear rope scaling needs; export the file again");
   if (factor && (*factor < kLeast || *factor > kMost))
     keys.fail("the factor of linear rope scaling is " + std::to_string(*factor) +
               ", out of range (1/1024 to 1048576); export the file again");
@@ -83,27 +89,27 @@ double readRopeScale(KeyReader &keys) {
 }
 
 void checkRope(KeyReader &keys, const ModelShape &shape) {
-  auto dims = keys.optional("llama.rope.dimension_count", kMaxWidth);
+  auto dims = keys.optional(keys.of("rope.dimension_count"), kMaxWidth);
   if (dims && *dims != shape.headDim)
-    keys.fail("key \"llama.rope.dimension_count\" is " + std::to_string(*dims) + ", expected the head's width " +
+    keys.fail("key " + quote(keys.of("rope.dimension_count")) + " is " + std::to_string(*dims) + ", expected the head's width " +
               std::to_string(shape.headDim) + "; partial rope is not supported");
 }
 
 void checkHeads(KeyReader &keys, ModelShape &shape) {
-  auto keyLength = keys.optional("llama.attention.key_length", kMaxWidth);
-  auto valueLength = keys.optional("llama.attention.value_length", kMaxWidth);
+  auto keyLength = keys.optional(keys.of("attention.key_length"), kMaxWidth);
+  auto valueLength = keys.optional(keys.of("attention.value_length"), kMaxWidth);
   if (keys.error)
     return;
   if (!keyLength && shape.hidden % shape.heads)
-    return keys.fail("key \"llama.embedding_length\" is " + std::to_string(shape.hidden) + ", not divisible by " +
+    return keys.fail("key " + quote(keys.of("embedding_length")) + " is " + std::to_string(shape.hidden) + ", not divisible by " +
                      std::to_string(shape.heads) +
-                     " heads, and there is no \"llama.attention.key_length\"; export the file again");
+                     " heads, and there is no " + quote(keys.of("attention.key_length")) + "; export the file again");
   shape.headDim = keyLength.value_or(shape.hidden / shape.heads);
   if (valueLength && *valueLength != shape.headDim)
-    keys.fail("key \"llama.attention.value_length\" is " + std::to_string(*valueLength) + ", expected the key length " +
+    keys.fail("key " + quote(keys.of("attention.value_length")) + " is " + std::to_string(*valueLength) + ", expected the key length " +
               std::to_string(shape.headDim) + "; other shapes are not supported");
   if (shape.heads % shape.kvHeads)
-    keys.fail("key \"llama.attention.head_count_kv\" is " + std::to_string(shape.kvHeads) +
+    keys.fail("key " + quote(keys.of("attention.head_count_kv")) + " is " + std::to_string(shape.kvHeads) +
               ", which does not divide the " + std::to_string(shape.heads) + " heads; export the file again");
   if (shape.headDim % 2)
     keys.fail("heads are " + std::to_string(shape.headDim) + " wide, rope needs an even width; export the file again");
@@ -126,6 +132,7 @@ Status expectTensor(const GgufFile &file, const std::string &name, std::uint64_t
 
 /// The table must hold nothing beyond the `known` tensors already found: name one that is not among them.
 Status expectNoOthers(const GgufFile &file, const ModelShape &shape) {
+  std::vector<TensorShape> ofLayer = layerTensors(shape);
   for (const GgufTensor &tensor : file.tensors()) {
     std::string name(tensor.name);
     bool known = name == "token_embd.weight" || name == "output_norm.weight" || name == "output.weight" ||
@@ -135,13 +142,13 @@ Status expectNoOthers(const GgufFile &file, const ModelShape &shape) {
       bool inRange = dot != std::string::npos && dot < 10 &&
                      std::to_string(std::atoi(name.c_str() + 4)) == name.substr(4, dot - 4) &&
                      std::atoi(name.c_str() + 4) < static_cast<int>(shape.layers);
-      for (const TensorShape &expected : layerTensors(shape))
+      for (const TensorShape &expected : ofLayer)
         known |= inRange && name.substr(dot + 1) == expected.name;
     }
     if (!known)
-      return Error{file.path(), "tensor " + quote(name) + " is not part of the supported llama architecture of " +
-                                    std::to_string(shape.layers) +
-                                    " layers (no biases, no experts); use another model"};
+      return Error{file.path(), "tensor " + quote(name) + " is not part of the supported " + shape.architecture + " architecture of " +
+                                    std::to_string(shape.layers) + " layers (no " +
+                                    (shape.hasBias() ? "other " : "") + "biases, no experts); use another model"};
   }
   return Ok{};
 }
@@ -154,22 +161,26 @@ Result<ModelShape> readShape(const GgufFile &file) {
   if (keys.error)
     return *keys.error;
   ModelShape shape;
-  shape.architecture = "llama";
-  shape.name = std::string(keys.take(file.stringValue("general.name")).value_or("llama"));
-  shape.layers = keys.required("llama.block_count", kMaxLayers);
-  shape.hidden = keys.required("llama.embedding_length", kMaxWidth);
-  shape.ffn = keys.required("llama.feed_forward_length", kMaxWidth);
-  shape.heads = keys.required("llama.attention.head_count", kMaxWidth);
-  shape.kvHeads = keys.optional("llama.attention.head_count_kv", kMaxWidth).value_or(shape.heads);
-  shape.context = keys.required("llama.context_length", kMaxContext);
-  auto eps = keys.positive("llama.attention.layer_norm_rms_epsilon");
+  shape.architecture = keys.architecture;
+  shape.ropeHalves = shape.architecture == "qwen2"; // llama files come with their rows permuted
+  shape.name = std::string(keys.take(file.stringValue("general.name")).value_or(shape.architecture));
+  shape.layers = keys.required(keys.of("block_count"), kMaxLayers);
+  shape.hidden = keys.required(keys.of("embedding_length"), kMaxWidth);
+  shape.ffn = keys.required(keys.of("feed_forward_length"), kMaxWidth);
+  shape.heads = keys.required(keys.of("attention.head_count"), kMaxWidth);
+  shape.kvHeads = keys.optional(keys.of("attention.head_count_kv"), kMaxWidth).value_or(shape.heads);
+  shape.context = keys.required(keys.of("context_length"), kMaxContext);
+  // Up to the window's length, attention over a window is attention over everything.
+  if (auto window = keys.optional(keys.of("attention.sliding_window"), UINT32_MAX))
+    shape.context = std::min(shape.context, *window);
+  auto eps = keys.positive(keys.of("attention.layer_norm_rms_epsilon"));
   if (!eps)
-    keys.fail("key \"llama.attention.layer_norm_rms_epsilon\" is missing; export the file again");
+    keys.fail("key " + quote(keys.of("attention.layer_norm_rms_epsilon")) + " is missing; export the file again");
   shape.eps = static_cast<float>(eps.value_or(0));
-  shape.ropeBase = keys.positive("llama.rope.freq_base").value_or(10000.0);
-  auto experts = keys.take(file.unsignedValue("llama.expert_count", UINT32_MAX));
+  shape.ropeBase = keys.positive(keys.of("rope.freq_base")).value_or(10000.0);
+  auto experts = keys.take(file.unsignedValue(keys.of("expert_count"), UINT32_MAX));
   if (experts.value_or(0) > 0)
-    keys.fail("key \"llama.expert_count\" is " + std::to_string(*experts) +
+    keys.fail("key " + quote(keys.of("expert_count")) + " is " + std::to_string(*experts) +
               "; mixtures of experts are not supported, use a dense model");
   checkHeads(keys, shape);
   checkRope(keys, shape);
@@ -181,9 +192,9 @@ Result<ModelShape> readShape(const GgufFile &file) {
     keys.fail("tensor \"token_embd.weight\" has " + std::to_string(embedding->rows) + " rows, at most " +
               std::to_string(kMaxVocabulary) + " tokens are supported; use another model");
   shape.vocabulary = embedding ? static_cast<std::uint32_t>(embedding->rows) : 0;
-  auto vocabulary = keys.optional("llama.vocab_size", UINT32_MAX);
+  auto vocabulary = keys.optional(keys.of("vocab_size"), UINT32_MAX);
   if (vocabulary && *vocabulary != shape.vocabulary)
-    keys.fail("key \"llama.vocab_size\" is " + std::to_string(*vocabulary) + ", but \"token_embd.weight\" has " +
+    keys.fail("key " + quote(keys.of("vocab_size")) + " is " + std::to_string(*vocabulary) + ", but \"token_embd.weight\" has " +
               std::to_string(shape.vocabulary) + " rows; export the file again");
   shape.tied = !file.findTensor("output.weight");
   shape.ropeFreqs = file.findTensor("rope_freqs.weight") || shape.ropeScale != 1;

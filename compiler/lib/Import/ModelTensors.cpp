@@ -6,9 +6,13 @@ namespace lpu::compiler {
 
 std::vector<TensorShape> layerTensors(const ModelShape &s) {
   std::uint32_t q = s.heads * s.headDim, kv = s.kvHeads * s.headDim;
-  return {{"attn_norm.weight", 1, s.hidden},    {"attn_q.weight", q, s.hidden},      {"attn_k.weight", kv, s.hidden},
-          {"attn_v.weight", kv, s.hidden},      {"attn_output.weight", s.hidden, q}, {"ffn_norm.weight", 1, s.hidden},
-          {"ffn_gate.weight", s.ffn, s.hidden}, {"ffn_up.weight", s.ffn, s.hidden},  {"ffn_down.weight", s.hidden, s.ffn}};
+  std::vector<TensorShape> tensors = {
+      {"attn_norm.weight", 1, s.hidden},    {"attn_q.weight", q, s.hidden},      {"attn_k.weight", kv, s.hidden},
+      {"attn_v.weight", kv, s.hidden},      {"attn_output.weight", s.hidden, q}, {"ffn_norm.weight", 1, s.hidden},
+      {"ffn_gate.weight", s.ffn, s.hidden}, {"ffn_up.weight", s.ffn, s.hidden},  {"ffn_down.weight", s.hidden, s.ffn}};
+  if (s.hasBias())
+    tensors.insert(tensors.end(), {{"attn_q.bias", 1, q}, {"attn_k.bias", 1, kv}, {"attn_v.bias", 1, kv}});
+  return tensors;
 }
 
 std::vector<TensorShape> modelTensors(const ModelShape &shape) {

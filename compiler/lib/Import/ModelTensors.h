@@ -9,6 +9,11 @@ namespace lpu::compiler {
 inline constexpr std::uint64_t kMaxWidth = 131072, kMaxLayers = 4096, kMaxContext = std::uint64_t{1} << 24,
                                kMaxVocabulary = std::uint64_t{1} << 20;
 
+/// "llama", or "qwen2", which adds biases to queries, keys and values.
+inline bool isArchitecture(std::string_view name) { return name == "llama" || name == "qwen2"; }
+/// How errors list them.
+inline const std::string kArchitectures = "\"llama\" and \"qwen2\" are";
+
 /// A tensor by name; vectors have one row.
 struct TensorShape {
   std::string name;

@@ -3,7 +3,7 @@
 // A value is a function of (seed, tensor, row, column), so rows can be made in any
 // order and nothing is stored. Matrices are uniform with variance 1/cols, which
 // keeps activations of random models in the range of trained ones; norm gains are
-// uniform in [0.9, 1.1). Only integer operations and one rounding of a product lead
+// uniform in [0.9, 1.1), biases in [-0.1, 0.1). Only integer operations and one rounding of a product lead
 // to a value.
 
 #include "ArchFile.h"
@@ -76,6 +76,8 @@ public:
     std::uint64_t key = mix(mix(seed ^ hashName(name)) + row);
     if (name.find("norm") != std::string_view::npos)
       fillRow(key, 1.0f, 0.1f, out);
+    else if (name.ends_with(".bias"))
+      fillRow(key, 0.0f, 0.1f, out);
     else
       fillRow(key, 0.0f, static_cast<float>(std::sqrt(3.0 / static_cast<double>(out.size()))), out);
     return Ok{};

@@ -83,6 +83,21 @@ Status WeightStore::expectValues(std::string_view name) const {
   return Ok{};
 }
 
+Status WeightStore::readRow(std::string_view name, std::uint32_t row, std::span<float> out) const {
+  bool isPaired = modelShape.ropeHalves && (name.find("attn_q.") != std::string_view::npos || name.find("attn_k.") != std::string_view::npos);
+  if (!isPaired)
+    return source->readRow(name, row, out);
+  std::uint32_t dim = modelShape.headDim;
+  auto sourceOf = [&](std::uint32_t n) { return n / dim * dim + n % dim / 2 + n % 2 * (dim / 2); };
+  if (!name.ends_with(".bias"))
+    return source->readRow(name, sourceOf(row), out);
+  std::vector<float> values(out.size());
+  Status ok = source->readRow(name, row, values);
+  for (std::uint32_t n = 0; ok && n < values.size(); ++n)
+    out[n] = values[sourceOf(n)];
+  return ok;
+}
+
 Result<std::vector<float>> WeightStore::loadRopeFreqs() const {
   std::vector<float> divisors(modelShape.headDim / 2, 1.0f);
   if (source->dimensions(kRopeFreqs).first)
@@ -107,7 +122,7 @@ Result<std::vector<float>> WeightStore::load(std::string_view name) const {
   auto [rows, cols] = dimensions(name);
   std::vector<float> values(std::size_t{rows} * cols);
   for (std::uint32_t row = 0; row < rows; ++row)
-    if (Status ok = source->readRow(name, row, std::span(values).subspan(std::size_t{row} * cols, cols)); !ok)
+    if (Status ok = readRow(name, row, std::span(values).subspan(std::size_t{row} * cols, cols)); !ok)
       return ok.error();
   return values;
 }
@@ -119,7 +134,7 @@ Status WeightStore::loadRow(std::string_view name, std::uint32_t row, std::span<
   if (row >= rows || out.size() != cols)
     return Error{path(), "tensor " + quote(name) + " has no row " + std::to_string(row) + " of " +
                              std::to_string(out.size()) + " values"};
-  return source->readRow(name, row, out);
+  return readRow(name, row, out);
 }
 
 Result<std::shared_ptr<const QuantizedMatrix>> WeightStore::quantized(std::string_view name) {
@@ -133,7 +148,7 @@ Result<std::shared_ptr<const QuantizedMatrix>> WeightStore::quantized(std::strin
       QuantizedMatrix{rows, cols, std::vector<std::int8_t>(std::size_t{rows} * cols), std::vector<float>(rows)});
   std::vector<float> row(cols);
   for (std::uint32_t n = 0; n < rows; ++n) {
-    if (Status ok = source->readRow(name, n, row); !ok)
+    if (Status ok = readRow(name, n, row); !ok)
       return ok.error();
     matrix->scales[n] = quantizeRow(row, std::span(matrix->values).subspan(std::size_t{n} * cols, cols));
   }

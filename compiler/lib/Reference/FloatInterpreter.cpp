@@ -126,8 +126,11 @@ Floats FloatInterpreter::State::run(llm::LinearOp op) {
   const Floats &x = values[op.getInput()];
   Row weights = tensor(op, op.getWeightAttr());
   Floats y(static_cast<std::size_t>(llm::width(op.getResult())));
-  for (std::size_t n = 0; n < y.size(); ++n)
-    y[n] = static_cast<float>(dot(weights.subspan(n * x.size(), x.size()), x) * op.getFactor().convertToDouble());
+  Row bias = op.getBiasAttr() ? Row(tensor(op, op.getBiasAttr())) : Row();
+  for (std::size_t n = 0; n < y.size(); ++n) {
+    double sum = dot(weights.subspan(n * x.size(), x.size()), x) + (bias.empty() ? 0.0f : bias[n]);
+    y[n] = static_cast<float>(sum * op.getFactor().convertToDouble());
+  }
   return y;
 }
 

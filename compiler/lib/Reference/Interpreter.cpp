@@ -45,6 +45,7 @@ struct Interpreter::State {
   llvm::DenseMap<mlir::Operation *, Cache> caches;
   /// Gains of a norm, scales of a linear, frequency divisors of a rope.
   llvm::DenseMap<mlir::Operation *, Floats> constants;
+  llvm::DenseMap<mlir::Operation *, Floats> biases; ///< of the linears that have one
   llvm::DenseMap<mlir::Operation *, std::shared_ptr<const QuantizedMatrix>> matrices;
 
   // Of the step under way.
@@ -71,6 +72,12 @@ LogicalResult Interpreter::State::prepareOp(llm::LinearOp op) {
   for (float weightScale : (*matrix)->scales)
     scales.push_back(linearScale(*llm::activationScale(op.getInput()), weightScale, op.getFactor().convertToDouble()));
   matrices[op] = *matrix;
+  if (!op.getBiasAttr())
+    return success();
+  auto bias = store->load(llm::lookupWeight(op, op.getBiasAttr()).getSource());
+  if (!bias)
+    return report(module.getContext(), bias.error());
+  biases[op] = linearBias(*bias, op.getFactor().convertToDouble());
   return success();
 }
 
@@ -137,7 +144,7 @@ Status Interpreter::State::run(llm::RmsNormOp op) {
 }
 
 Status Interpreter::State::run(llm::LinearOp op) {
-  floats[op.getResult()] = linear(*matrices[op], digits[op.getInput()], constants[op]);
+  floats[op.getResult()] = linear(*matrices[op], digits[op.getInput()], constants[op], biases[op]);
   return Ok{};
 }
 

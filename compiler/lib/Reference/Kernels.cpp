@@ -46,7 +46,8 @@ std::int32_t toDigits32(float value) { return isa::floatToInt(value, -isa::kDigi
 
 } // namespace
 
-Floats linear(const QuantizedMatrix &weights, std::span<const std::int16_t> input, std::span<const float> scales) {
+Floats linear(const QuantizedMatrix &weights, std::span<const std::int16_t> input, std::span<const float> scales,
+              std::span<const float> bias) {
   std::vector<std::int8_t> hi(input.size()), lo(input.size());
   for (std::size_t k = 0; k < input.size(); ++k) {
     std::uint32_t digits = (static_cast<std::uint32_t>(input[k]) + isa::kDigit16Bias) ^ isa::kDigit16Bias;
@@ -57,6 +58,8 @@ Floats linear(const QuantizedMatrix &weights, std::span<const std::int16_t> inpu
   for (std::uint32_t n = 0; n < weights.rows; ++n) {
     float high = static_cast<float>(dot(weights.row(n), hi)), low = static_cast<float>(dot(weights.row(n), lo));
     out[n] = (high * 256.0f + low) * scales[n];
+    if (!bias.empty())
+      out[n] = out[n] + bias[n];
   }
   return out;
 }

@@ -10,6 +10,14 @@ float linearScale(double inputScale, float weightScale, double factor) {
   return static_cast<float>(inputScale * static_cast<double>(weightScale) * factor);
 }
 
+std::vector<float> linearBias(std::span<const float> bias, double factor) {
+  std::vector<float> out;
+  out.reserve(bias.size());
+  for (float b : bias)
+    out.push_back(static_cast<float>(static_cast<double>(b) * factor));
+  return out;
+}
+
 RmsNormConstants rmsNormConstants(std::uint32_t width) {
   double coarse = std::ldexp(1.0, -4) / width, fine = std::ldexp(1.0, -34) / width;
   return {static_cast<float>(65536.0 * coarse), static_cast<float>(coarse), static_cast<float>(65536.0 * fine),

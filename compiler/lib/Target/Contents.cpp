@@ -57,6 +57,13 @@ Result<double> Contents::scaleOf(DictionaryAttr content, StringRef key) const {
   return value.getValueAsDouble();
 }
 
+Result<double> Contents::factorOf(DictionaryAttr content) const {
+  if (content.get("factor"))
+    return number(content, "factor");
+  auto over = scaleOf(content, "factor_over");
+  return over ? Result<double>(1.0 / *over) : over;
+}
+
 void Contents::put(std::span<std::uint8_t> image, std::int64_t planes, std::int64_t row, std::int64_t lane, std::uint32_t value) const {
   for (std::int64_t b = 0; b < planes; ++b)
     image[static_cast<std::size_t>((row * planes + b) * machine.rowBytes() + lane)] = static_cast<std::uint8_t>(value >> (8 * b));
@@ -77,6 +84,8 @@ Status Contents::fill(timed::RegionOp region, std::span<std::uint8_t> image) {
     return laneMasks(image), Ok{};
   if (kind == "channel_scales")
     return channelScales(content, image);
+  if (kind == "channel_biases")
+    return channelBiases(content, image);
   if (kind == "attention_factors")
     return attentionFactors(content, image);
   if (kind == "vocabulary_base")
@@ -138,14 +147,29 @@ Status Contents::channelScales(DictionaryAttr content, std::span<std::uint8_t> i
   if (!weights)
     return weights.error();
   Layout rows = layoutOf(content, "rows");
-  auto inputScale = scaleOf(content, "input_scale"), over = content.get("factor_over") ? scaleOf(content, "factor_over") : 1.0;
-  if (!inputScale || !over)
-    return inputScale ? over.error() : inputScale.error();
-  double factor = content.get("factor") ? number(content, "factor") : 1.0 / *over;
+  auto inputScale = scaleOf(content, "input_scale"), factor = factorOf(content);
+  if (!inputScale || !factor)
+    return inputScale ? factor.error() : inputScale.error();
   for (std::int64_t v = 0; v < rows.vectors(); ++v)
     for (std::int64_t lane = 0; lane < rows.lanesUsed(v); ++lane)
       if (std::int64_t n = rows.source(v, lane, chip.shard); n >= 0)
-        put(image, 4, v, lane, std::bit_cast<std::uint32_t>(linearScale(*inputScale, (*weights)->scales[static_cast<std::size_t>(n)], factor)));
+        put(image, 4, v, lane, std::bit_cast<std::uint32_t>(linearScale(*inputScale, (*weights)->scales[static_cast<std::size_t>(n)], *factor)));
+  return Ok{};
+}
+
+Status Contents::channelBiases(DictionaryAttr content, std::span<std::uint8_t> image) {
+  auto loaded = store.load(tensorOf(content));
+  if (!loaded)
+    return loaded.error();
+  auto factor = factorOf(content);
+  if (!factor)
+    return factor.error();
+  Layout rows = layoutOf(content, "rows");
+  std::vector<float> biases = linearBias(*loaded, *factor);
+  for (std::int64_t v = 0; v < rows.vectors(); ++v)
+    for (std::int64_t lane = 0; lane < rows.lanesUsed(v); ++lane)
+      if (std::int64_t n = rows.source(v, lane, chip.shard); n >= 0)
+        put(image, 4, v, lane, std::bit_cast<std::uint32_t>(biases[static_cast<std::size_t>(n)]));
   return Ok{};
 }
 

@@ -24,6 +24,7 @@ private:
   void laneIndex(std::int64_t slotWidth, std::span<std::uint8_t> image);
   void laneMasks(std::span<std::uint8_t> image);
   Status channelScales(mlir::DictionaryAttr content, std::span<std::uint8_t> image);
+  Status channelBiases(mlir::DictionaryAttr content, std::span<std::uint8_t> image);
   Status normGain(mlir::DictionaryAttr content, std::span<std::uint8_t> image);
   Status rope(mlir::DictionaryAttr content, std::int64_t rows, std::span<std::uint8_t> image);
   Status attentionFactors(mlir::DictionaryAttr content, std::span<std::uint8_t> image);
@@ -31,6 +32,8 @@ private:
   /// Tensor names and scales of the class, as they are on this chip.
   std::string tensorOf(mlir::DictionaryAttr content, llvm::StringRef key = "tensor") const;
   Result<double> scaleOf(mlir::DictionaryAttr content, llvm::StringRef key) const;
+  /// The factor of a linear's results, a number or the reciprocal of a named scale.
+  Result<double> factorOf(mlir::DictionaryAttr content) const;
   void broadcast(std::span<std::uint8_t> image, std::int64_t row, std::uint32_t value) const;
   Layout layoutOf(mlir::DictionaryAttr content, llvm::StringRef key) const;
   /// Byte b of `value` into lane `lane` of vector `row` of a region with `planes` slices.

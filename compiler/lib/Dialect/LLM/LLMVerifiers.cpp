@@ -138,6 +138,13 @@ LogicalResult LinearOp::verifySymbolUses(mlir::SymbolTableCollection &tables) {
   if (!quantized && !real)
     return emitOpError("C3: needs an int8 weight with an int16 input or f32 with f32, found ")
            << weight.getTensorType() << " and " << getInput().getType();
+  if (!getBiasAttr())
+    return success();
+  auto bias = lookup<WeightOp>(tables, *this, getBiasAttr());
+  if (!bias || bias.getTensorType().getRank() != 1 || !bias.getTensorType().getElementType().isF32() ||
+      bias.getCols() != width(getResult()))
+    return emitOpError("C6: ") << getBiasAttr() << " is not an f32 llm.weight of rank 1 with " << width(getResult())
+                               << " elements";
   return success();
 }
 

@@ -216,17 +216,18 @@ void ClassBuilder::declareWeight(WeightOp weight, mlir::Operation &user) {
     copy.setColumnCutAttr(cut(stage.shards, columns));
     rows = pieceOf(rows, stage.groups), columns = pieceOf(columns, stage.shards);
   } else if (mlir::isa<LinearOp>(user)) {
-    std::int64_t whole = rows;
-    rows = ownWidth(user);
+    bool isBias = weight.getTensorType().getRank() == 1;
+    std::int64_t &outputs = isBias ? columns : rows, whole = outputs;
+    outputs = ownWidth(user);
     mlir::OpOperand *use = attentionUse(user.getResult(0));
     bool byCache = use && use->get() != mlir::cast<AttentionOp>(use->getOwner()).getQuery();
     bool logits = mlir::isa<mlir::func::ReturnOp>(*user.getResult(0).getUsers().begin());
-    if (!byCache)
-      copy.setRowCutAttr(cut(logits ? stage.shards * stage.groups : stage.shards, whole));
+    CutAttr pieces = byCache ? CutAttr() : cut(logits ? stage.shards * stage.groups : stage.shards, whole);
+    isBias ? copy.setColumnCutAttr(pieces) : copy.setRowCutAttr(pieces);
   }
   mlir::RankedTensorType type = weight.getTensorType();
-  if (type.getRank() == 2)
-    copy.setType(mlir::RankedTensorType::get({rows, columns}, type.getElementType()));
+  llvm::SmallVector<std::int64_t> shape = type.getRank() == 2 ? llvm::SmallVector<std::int64_t>{rows, columns} : llvm::SmallVector<std::int64_t>{columns};
+  copy.setType(mlir::RankedTensorType::get(shape, type.getElementType()));
 }
 
 void ClassBuilder::declareCache(KVCacheOp cache) {

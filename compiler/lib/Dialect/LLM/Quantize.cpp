@@ -125,6 +125,13 @@ mlir::FailureOr<std::vector<double>> Quantizer::outputBounds(mlir::Operation *us
   if (mlir::failed(gamma))
     return failure();
   WeightOp weight = lookupWeight(linear, linear.getWeightAttr());
+  std::vector<float> bias(static_cast<std::size_t>(weight.getRows()), 0.0f);
+  if (linear.getBiasAttr()) {
+    auto loaded = load(linear, linear.getBiasAttr());
+    if (mlir::failed(loaded))
+      return failure();
+    bias = std::move(*loaded);
+  }
   if (!store.hasWeights())
     return std::vector<double>(static_cast<std::size_t>(weight.getRows()), std::sqrt(static_cast<double>(weight.getCols())));
   auto matrix = store.quantized(weight.getSource());
@@ -136,7 +143,7 @@ mlir::FailureOr<std::vector<double>> Quantizer::outputBounds(mlir::Operation *us
     auto row = (*matrix)->row(n);
     for (std::size_t k = 0; k < row.size(); ++k)
       squares += std::pow(static_cast<double>(row[k]) * (*gamma)[k], 2);
-    bounds.push_back(std::sqrt(static_cast<double>(row.size()) * squares) * (*matrix)->scales[n]);
+    bounds.push_back(std::sqrt(static_cast<double>(row.size()) * squares) * (*matrix)->scales[n] + std::fabs(static_cast<double>(bias[n])));
   }
   return bounds;
 }

@@ -27,6 +27,10 @@ struct ModelShape {
   double ropeScale = 1;   ///< linear rope scaling: positions are divided by it
   bool ropeFreqs = false; ///< WeightStore::kRopeFreqs divides the frequencies
 
+  bool ropeHalves = false; ///< the source pairs rows i and i + headDim/2 of a head; rows leave the store as pairs (2i, 2i+1)
+
+  /// Queries, keys and values have biases.
+  bool hasBias() const { return architecture == "qwen2"; }
   std::string outputName() const { return tied ? "token_embd.weight" : "output.weight"; }
 };
 
@@ -87,6 +91,8 @@ public:
 private:
   WeightStore() = default;
   Result<std::vector<float>> loadRopeFreqs() const;
+  /// A row in the order the compiler uses, see ModelShape::ropeHalves.
+  Status readRow(std::string_view name, std::uint32_t row, std::span<float> out) const;
   /// Error when the tensor is absent or the model has no weights.
   Status expectValues(std::string_view name) const;
 

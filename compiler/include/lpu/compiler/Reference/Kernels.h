@@ -22,8 +22,9 @@ LaneSum laneSum(std::span<const std::int32_t> values);
 /// d16: fp32 to int16, nearest even, clipped to ±32639.
 std::int16_t toDigits(float value);
 
-/// N3: y[n] = (fp32(H)·256 + fp32(L))·c[n].
-Floats linear(const QuantizedMatrix &weights, std::span<const std::int16_t> input, std::span<const float> scales);
+/// N3: y[n] = (fp32(H)·256 + fp32(L))·c[n], plus bias[n] unless `bias` is empty.
+Floats linear(const QuantizedMatrix &weights, std::span<const std::int16_t> input, std::span<const float> scales,
+              std::span<const float> bias = {});
 
 /// N5.
 Digits rmsNorm(std::span<const float> input, std::span<const float> gains, float eps);

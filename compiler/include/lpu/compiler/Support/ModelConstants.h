@@ -11,6 +11,8 @@ namespace lpu::compiler {
 
 /// N3: c[n] = fp32(inputScale · weightScale · factor).
 float linearScale(double inputScale, float weightScale, double factor);
+/// N3: b'[n] = fp32(bias[n] · factor).
+std::vector<float> linearBias(std::span<const float> bias, double factor);
 
 /// N5: fixed point of the squares and the factors that turn digit sums into the mean.
 struct RmsNormConstants {

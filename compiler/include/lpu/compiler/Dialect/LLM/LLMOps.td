@@ -199,10 +199,10 @@ def LLM_RmsNormOp : LLM_ComputeOp<"rms_norm", [Pure]> {
 }
 
 def LLM_LinearOp : LLM_ComputeOp<"linear", [Pure]> {
-  let summary = "x · Wᵀ · factor";
+  let summary = "(x · Wᵀ + bias) · factor";
   let description = [{
-    Output n is the dot product of the input with row n of the weight, times `factor` (N3). The factor lets a
-    consumer with a static output scale have its reciprocal applied here for nothing (N6, N8).
+    Output n is the dot product of the input with row n of the weight, plus `bias[n]` when given, times `factor`
+    (N3). The factor lets a consumer with a static output scale have its reciprocal applied here for nothing (N6, N8).
 
     ```mlir
     %q = llm.linear %n, @blk.0.attn_q : (tensor<?x64xf32>) -> tensor<?x64xf32>
@@ -214,8 +214,10 @@ def LLM_LinearOp : LLM_ComputeOp<"linear", [Pure]> {
     - C3: either the weight is int8 and the input int16, or both are f32.
     - C4: the result is f32.
     - C5: `factor` is positive and finite.
+    - C6: `bias` names an `llm.weight` of rank 1, f32, as wide as the result.
   }];
-  let arguments = (ins LLM_Activation:$input, FlatSymbolRefAttr:$weight, DefaultValuedAttr<F64Attr, "1.0">:$factor);
+  let arguments = (ins LLM_Activation:$input, FlatSymbolRefAttr:$weight, DefaultValuedAttr<F64Attr, "1.0">:$factor,
+                   OptionalAttr<FlatSymbolRefAttr>:$bias);
   let results = (outs LLM_Activation:$result);
   let assemblyFormat = "$input `,` $weight attr-dict `:` functional-type(operands, results)";
 }
