@@ -128,14 +128,15 @@ Bytes GgufBuilder::bytes() const {
 
 GgufBuilder TinyLlama::build() const {
   GgufBuilder file;
-  file.string("general.architecture", "llama").string("general.name", "tiny").u32("llama.context_length", context);
-  file.u32("llama.embedding_length", hidden).u32("llama.block_count", layers).u32("llama.feed_forward_length", ffn);
-  file.u32("llama.attention.head_count", heads)
-      .u32("llama.attention.head_count_kv", kvHeads)
-      .u32("llama.attention.key_length", headDim);
-  file.f32("llama.attention.layer_norm_rms_epsilon", 1e-5f)
-      .f32("llama.rope.freq_base", 10000.0f)
-      .u32("llama.rope.dimension_count", headDim);
+  auto key = [&](const std::string &name) { return architecture + "." + name; };
+  file.string("general.architecture", architecture).string("general.name", "tiny").u32(key("context_length"), context);
+  file.u32(key("embedding_length"), hidden).u32(key("block_count"), layers).u32(key("feed_forward_length"), ffn);
+  file.u32(key("attention.head_count"), heads)
+      .u32(key("attention.head_count_kv"), kvHeads)
+      .u32(key("attention.key_length"), headDim);
+  file.f32(key("attention.layer_norm_rms_epsilon"), 1e-5f)
+      .f32(key("rope.freq_base"), 10000.0f)
+      .u32(key("rope.dimension_count"), headDim);
   if (tokenizer) {
     std::vector<std::string> tokens;
     for (std::uint32_t i = 0; i < vocabulary; ++i)
@@ -170,6 +171,9 @@ GgufBuilder TinyLlama::build() const {
     matrix(block + "attn_k.weight", kvHeads * headDim, hidden);
     matrix(block + "attn_v.weight", kvHeads * headDim, hidden);
     matrix(block + "attn_output.weight", hidden, heads * headDim);
+    if (architecture == "qwen2")
+      for (auto [which, heads] : {std::pair{"q", heads}, {"k", kvHeads}, {"v", kvHeads}})
+        vector(block + "attn_" + which + ".bias", heads * headDim);
     vector(block + "ffn_norm.weight", hidden);
     matrix(block + "ffn_gate.weight", ffn, hidden);
     matrix(block + "ffn_up.weight", ffn, hidden);

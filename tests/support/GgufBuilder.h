@@ -69,6 +69,7 @@ struct TinyLlama {
   std::uint32_t layers = 2, hidden = 32, heads = 4, kvHeads = 2, headDim = 8, ffn = 24, vocabulary = 20, context = 128;
   bool tied = false, ropeFreqs = false, tokenizer = true;
   std::uint32_t seed = 1;
+  std::string architecture = "llama";
   GgufBuilder build() const;
 };
 

@@ -4,6 +4,16 @@
 
 namespace lpu::compiler {
 
+std::optional<std::string> headProblem(const ModelShape &shape) {
+  if (shape.heads % shape.kvHeads)
+    return std::to_string(shape.kvHeads) + " KV heads do not divide " + std::to_string(shape.heads) + " heads";
+  if (shape.headDim % 2)
+    return "heads are " + std::to_string(shape.headDim) + " wide, rope needs an even width";
+  if (std::uint64_t{shape.heads} * shape.headDim > kMaxWidth)
+    return std::to_string(shape.heads) + " heads of " + std::to_string(shape.headDim) + " pass the largest width " + std::to_string(kMaxWidth);
+  return std::nullopt;
+}
+
 std::vector<TensorShape> layerTensors(const ModelShape &s) {
   std::uint32_t q = s.heads * s.headDim, kv = s.kvHeads * s.headDim;
   std::vector<TensorShape> tensors = {

@@ -3,6 +3,8 @@
 
 #include "lpu/compiler/Import/WeightStore.h"
 
+#include <optional>
+
 namespace lpu::compiler {
 
 // Sums of int8 x int8 products over one row must fit int32: 2^31 / 127^2 = 133,144 (docs/spec/numerics.md N3).
@@ -13,6 +15,9 @@ inline constexpr std::uint64_t kMaxWidth = 131072, kMaxLayers = 4096, kMaxContex
 inline bool isArchitecture(std::string_view name) { return name == "llama" || name == "qwen2"; }
 /// How errors list them.
 inline const std::string kArchitectures = "\"llama\" and \"qwen2\" are";
+
+/// What keeps heads from being computed, without a remedy; nothing when all is well.
+std::optional<std::string> headProblem(const ModelShape &shape);
 
 /// A tensor by name; vectors have one row.
 struct TensorShape {

@@ -1,5 +1,5 @@
-// Where the tensors of a WeightStore come from: a GGUF file, or a shape with a
-// generator. Internal to the importer.
+// Where the tensors of a WeightStore come from: a GGUF file, a Hugging
+// Face folder, or a shape with a generator. Internal to the importer.
 #pragma once
 
 #include "lpu/compiler/Import/WeightStore.h"
@@ -30,6 +30,8 @@ struct OpenedModel {
 
 /// A GGUF file of a supported architecture.
 Result<OpenedModel> openGguf(const std::string &path);
+/// A Hugging Face folder.
+Result<OpenedModel> openHuggingFace(const std::string &folder);
 /// A shape (ArchFile.h) with weights "none" or "random:SEED".
 Result<OpenedModel> openArch(const std::string &path, std::string_view weights);
 

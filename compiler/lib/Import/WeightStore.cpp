@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <filesystem>
+#include <numbers>
 
 namespace lpu::compiler {
 
@@ -37,6 +39,16 @@ QuantizedMatrix quantizeRows(std::span<const float> weights, std::uint32_t rows,
   return out;
 }
 
+double Llama3Rope::divisor(double frequency) const {
+  double turns = originalContext * frequency / (2 * std::numbers::pi); // in the context of training
+  if (turns >= highFactor)
+    return 1;
+  if (turns <= lowFactor)
+    return factor;
+  double smooth = (turns - lowFactor) / (highFactor - lowFactor);
+  return 1 / ((1 - smooth) / factor + smooth);
+}
+
 namespace {
 constexpr std::string_view kShapePrefix = "shape:", kWeightsMark = "?weights=";
 }
@@ -47,10 +59,12 @@ std::string WeightStore::shapeName(const std::string &path, const std::string &w
 
 Result<std::shared_ptr<WeightStore>> WeightStore::open(const std::string &name) {
   auto mark = name.rfind(kWeightsMark);
+  std::error_code failed;
   bool isShape = name.starts_with(kShapePrefix) && mark != std::string::npos;
   auto model = isShape ? openArch(name.substr(kShapePrefix.size(), mark - kShapePrefix.size()),
                                   std::string_view(name).substr(mark + kWeightsMark.size()))
-                       : openGguf(name);
+               : std::filesystem::is_directory(name, failed) ? openHuggingFace(name)
+                                                             : openGguf(name);
   if (!model)
     return model.error();
   std::shared_ptr<WeightStore> store(new WeightStore());
@@ -104,7 +118,10 @@ Result<std::vector<float>> WeightStore::loadRopeFreqs() const {
     if (Status ok = source->readRow(kRopeFreqs, 0, divisors); !ok)
       return ok.error();
   for (std::size_t i = 0; i < divisors.size(); ++i) {
-    divisors[i] = static_cast<float>(divisors[i] * modelShape.ropeScale);
+    double scale = modelShape.ropeScale;
+    if (modelShape.llama3)
+      scale *= modelShape.llama3->divisor(std::pow(modelShape.ropeBase, -2.0 * static_cast<double>(i) / modelShape.headDim));
+    divisors[i] = static_cast<float>(divisors[i] * scale);
     if (!std::isnormal(divisors[i]) || divisors[i] < 0)
       return Error{path(),
                    "tensor " + quote(kRopeFreqs) + ": value [0, " + std::to_string(i) + "] is " +

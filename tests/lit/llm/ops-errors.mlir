@@ -151,6 +151,16 @@ func.func @f(%x: tensor<?x4xf32>) {
 
 // -----
 
+llm.weight @w "w" : tensor<6x4xf32>
+llm.weight @b "b" : tensor<4xf32>
+func.func @f(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{'llm.linear' op C6: @b is not an f32 llm.weight of rank 1 with 6 elements}}
+  %0 = llm.linear %x, @w {bias = @b} : (tensor<?x4xf32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
 func.func @f(%x: tensor<?x8xf32>, %p: tensor<?xi32>) {
   // expected-error @+1 {{'llm.rope' op C1: 3 heads of even width 2 do not make up the input's width 8}}
   %0 = llm.rope %x, %p {heads = 3 : i64, head_dim = 2 : i64, base = 1.0e+04 : f64} : (tensor<?x8xf32>, tensor<?xi32>) -> tensor<?x8xf32>

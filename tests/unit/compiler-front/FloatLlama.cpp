@@ -38,6 +38,13 @@ struct Model {
     }
     return y;
   }
+  /// A projection of queries, keys or values: "blk.0.attn_q", with its bias if there is one.
+  Vector project(const std::string &name, const Vector &x) const {
+    Vector y = times(name + ".weight", x), bias = store.has(name + ".bias") ? load(name + ".bias") : Vector(y.size());
+    for (std::size_t n = 0; n < y.size(); ++n)
+      y[n] += bias[n];
+    return y;
+  }
   Vector norm(const std::string &name, const Vector &x) const {
     Vector gamma = load(name), y = x;
     double mean = 0;
@@ -101,9 +108,10 @@ std::vector<Vector> floatLlama(compiler::WeightStore &store, const std::vector<i
     for (std::size_t i = 0; i < m.s.layers; ++i) {
       auto name = [&](const char *part) { return "blk." + std::to_string(i) + "." + part + ".weight"; };
       Vector h = m.norm(name("attn_norm"), x);
-      keys[i].push_back(m.rope(m.times(name("attn_k"), h), t));
-      values[i].push_back(m.times(name("attn_v"), h));
-      addTo(x, m.times(name("attn_output"), m.attend(m.rope(m.times(name("attn_q"), h), t), keys[i], values[i])));
+      std::string attention = "blk." + std::to_string(i) + ".attn_";
+      keys[i].push_back(m.rope(m.project(attention + "k", h), t));
+      values[i].push_back(m.project(attention + "v", h));
+      addTo(x, m.times(name("attn_output"), m.attend(m.rope(m.project(attention + "q", h), t), keys[i], values[i])));
       h = m.norm(name("ffn_norm"), x);
       Vector gate = m.times(name("ffn_gate"), h), up = m.times(name("ffn_up"), h);
       for (std::size_t j = 0; j < gate.size(); ++j)

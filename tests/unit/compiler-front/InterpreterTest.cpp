@@ -50,6 +50,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(test::TinyLlama{}, test::TinyLlama{.kvHeads = 4, .seed = 2},
                     test::TinyLlama{.kvHeads = 1, .tied = true, .seed = 3},
                     test::TinyLlama{.layers = 1, .headDim = 16, .ropeFreqs = true, .seed = 4},
+                    test::TinyLlama{.tied = true, .seed = 6, .architecture = "qwen2"},
                     test::TinyLlama{
                         .layers = 1, .hidden = 40, .heads = 3, .kvHeads = 3, .headDim = 6, .ffn = 50, .seed = 5}));
 

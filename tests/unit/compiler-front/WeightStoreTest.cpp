@@ -67,6 +67,25 @@ TEST(WeightStore, LoadsEveryType) {
   }
 }
 
+TEST(WeightStore, PairsTheHalvesOfHeadsOfQwen2) {
+  test::TinyLlama model{.architecture = "qwen2"};
+  test::GgufBuilder file = model.build();
+  std::vector<float> rows(32 * 32), bias(16);
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    rows[i] = static_cast<float>(i / 32); // every value is its row
+  for (std::size_t i = 0; i < bias.size(); ++i)
+    bias[i] = static_cast<float>(i);
+  file.tensorF32("blk.0.attn_q.weight", {32, 32}, rows).tensorF32("blk.0.attn_k.bias", {16}, bias);
+  auto store = openOrFail(file);
+  ASSERT_TRUE(store);
+  // Heads of 8: pair i is rows i and i + 4.
+  std::vector<float> order{0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15};
+  auto q = *store->load("blk.0.attn_q.weight");
+  for (std::size_t n = 0; n < order.size(); ++n)
+    EXPECT_EQ(q[n * 32], order[n]);
+  EXPECT_EQ(*store->load("blk.0.attn_k.bias"), order);
+}
+
 TEST(WeightStore, MissingTensorAndRow) {
   auto store = openOrFail(withOutput(0, GgufBuilder::Bytes(256)));
   ASSERT_TRUE(store);

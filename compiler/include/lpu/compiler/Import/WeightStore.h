@@ -9,12 +9,20 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 namespace lpu::compiler {
+
+/// Llama 3's rope scaling: slow frequencies are divided by `factor`, fast ones kept, those between blended.
+struct Llama3Rope {
+  double factor, lowFactor, highFactor, originalContext;
+  /// Divisor of a frequency in radians per position.
+  double divisor(double frequency) const;
+};
 
 /// Hyperparameters of a Llama model. Sizes in elements.
 struct ModelShape {
@@ -25,6 +33,7 @@ struct ModelShape {
   double ropeBase = 10000;
   bool tied = false;      ///< no output.weight: token_embd.weight serves for both
   double ropeScale = 1;   ///< linear rope scaling: positions are divided by it
+  std::optional<Llama3Rope> llama3;
   bool ropeFreqs = false; ///< WeightStore::kRopeFreqs divides the frequencies
 
   bool ropeHalves = false; ///< the source pairs rows i and i + headDim/2 of a head; rows leave the store as pairs (2i, 2i+1)
@@ -53,7 +62,7 @@ class WeightSource;
 
 class WeightStore {
 public:
-  /// Opens a model by its name: the path of a GGUF file, or what shapeName() made. Checked are hyperparameters,
+  /// Opens a model by its name: a GGUF file, a Hugging Face folder, or what shapeName() made. Checked are hyperparameters,
   /// presence and shape of every tensor, and tokenizer; values when they are loaded.
   static Result<std::shared_ptr<WeightStore>> open(const std::string &name);
   ~WeightStore();
@@ -71,8 +80,8 @@ public:
   const ModelShape &shape() const { return modelShape; }
   const isa::Tokenizer &tokenizer() const { return modelTokenizer; }
 
-  /// Divisors of the rope frequencies, head_dim/2 of them: the file's tensor of this name (ones without) times
-  /// ropeScale. Exists for a model with shape().ropeFreqs.
+  /// Divisors of the rope frequencies, head_dim/2 of them: the file's tensor of this name (ones without) times those
+  /// of the shape's scaling. Exists for a model with shape().ropeFreqs.
   static constexpr std::string_view kRopeFreqs = "rope_freqs.weight";
 
   bool has(std::string_view name) const { return dimensions(name).first != 0; }

@@ -1,0 +1,206 @@
+// config.json to a shape. What would change the model's values and cannot be done
+// is an error; keys that only matter to training or to other programs are skipped.
+
+#include "HuggingFace.h"
+#include "ModelTensors.h"
+#include "lpu/compiler/Import/GgufFile.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+namespace lpu::compiler {
+namespace {
+
+using Json = nlohmann::json;
+
+/// Reads one key after another and keeps the first error. A key that is null counts as absent.
+class ConfigReader {
+public:
+  explicit ConfigReader(const std::string &path) : file(path) {}
+
+  const Json *find(const Json &at, const char *key) const {
+    auto it = at.find(key);
+    return it == at.end() || it->is_null() ? nullptr : &*it;
+  }
+  std::optional<std::uint32_t> whole(const Json &at, const char *key, std::uint64_t max) {
+    const Json *value = find(at, key);
+    if (!value)
+      return std::nullopt;
+    if (!value->is_number_unsigned() || value->get<std::uint64_t>() == 0 || value->get<std::uint64_t>() > max)
+      fail(key, "a whole number from 1 to " + std::to_string(max));
+    return error ? std::nullopt : std::optional(value->get<std::uint32_t>());
+  }
+  std::uint32_t required(const Json &at, const char *key, std::uint64_t max) {
+    auto value = whole(at, key, max);
+    if (!value)
+      fail(key, "a whole number from 1 to " + std::to_string(max));
+    return value.value_or(0);
+  }
+  std::optional<double> positive(const Json &at, const char *key) {
+    const Json *value = find(at, key);
+    if (!value)
+      return std::nullopt;
+    if (!value->is_number() || !(value->get<double>() > 0) || !std::isfinite(value->get<double>()))
+      return fail(key, "a positive number"), std::nullopt;
+    return value->get<double>();
+  }
+  std::string text(const Json &at, const char *key, const std::string &usual = "") {
+    const Json *value = find(at, key);
+    if (value && !value->is_string())
+      fail(key, "a text");
+    return value && value->is_string() ? value->get<std::string>() : usual;
+  }
+  bool flag(const Json &at, const char *key, bool usual = false) {
+    const Json *value = find(at, key);
+    if (value && !value->is_boolean())
+      fail(key, "true or false");
+    return value && value->is_boolean() ? value->get<bool>() : usual;
+  }
+  void fail(const std::string &key, const std::string &expected) {
+    fail("key " + quote(key) + " must be " + expected + "; fetch or export the model again");
+  }
+  void fail(const std::string &message) {
+    if (!error)
+      error = Error{file, message};
+  }
+
+  const std::string &file;
+  std::optional<Error> error;
+};
+
+void readArchitecture(ConfigReader &reader, const Json &config, ModelShape &shape) {
+  std::string type = reader.text(config, "model_type");
+  shape.architecture = type == "mistral" ? "llama" : type;
+  shape.name = reader.text(config, "_name_or_path", type);
+  shape.ropeHalves = true; // Hugging Face keeps the halves of a head apart
+  if (!isArchitecture(shape.architecture))
+    reader.fail("model_type " + quote(type) + " is not supported (\"llama\", \"mistral\" and \"qwen2\" are); use another model");
+  if (std::string act = reader.text(config, "hidden_act", "silu"); act != "silu")
+    reader.fail("hidden_act " + quote(act) + " is not supported (\"silu\" is); use another model");
+  for (const char *key : {"attention_bias", "mlp_bias"})
+    if (shape.architecture == "llama" && reader.flag(config, key))
+      reader.fail("key " + quote(key) + " is true; models of type " + quote(type) + " with biases are not supported, use another model");
+}
+
+void readSizes(ConfigReader &reader, const Json &config, ModelShape &shape) {
+  shape.layers = reader.required(config, "num_hidden_layers", kMaxLayers);
+  shape.hidden = reader.required(config, "hidden_size", kMaxWidth);
+  shape.ffn = reader.required(config, "intermediate_size", kMaxWidth);
+  shape.heads = reader.required(config, "num_attention_heads", kMaxWidth);
+  shape.kvHeads = reader.whole(config, "num_key_value_heads", kMaxWidth).value_or(shape.heads);
+  shape.vocabulary = reader.required(config, "vocab_size", kMaxVocabulary);
+  shape.context = reader.required(config, "max_position_embeddings", kMaxContext);
+  shape.tied = reader.flag(config, "tie_word_embeddings");
+  auto eps = reader.positive(config, "rms_norm_eps");
+  if (!eps)
+    reader.fail("rms_norm_eps", "a positive number");
+  shape.eps = static_cast<float>(eps.value_or(0));
+  auto headDim = reader.whole(config, "head_dim", kMaxWidth);
+  if (reader.error)
+    return;
+  if (!headDim && shape.hidden % shape.heads)
+    reader.fail("hidden_size " + std::to_string(shape.hidden) + " is not divisible by " + std::to_string(shape.heads) +
+                " heads, and there is no head_dim; fetch or export the model again");
+  shape.headDim = headDim.value_or(shape.hidden / shape.heads);
+  if (auto problem = headProblem(shape))
+    reader.fail(*problem + "; use another model");
+  // Up to the window's length, attention over a window is attention over everything.
+  bool windowed = shape.architecture == "llama" || reader.flag(config, "use_sliding_window");
+  if (auto window = reader.whole(config, "sliding_window", UINT32_MAX); window && windowed)
+    shape.context = std::min(shape.context, *window);
+}
+
+void readRope(ConfigReader &reader, const Json &config, ModelShape &shape) {
+  const Json *scaling = reader.find(config, "rope_scaling"), *parameters = reader.find(config, "rope_parameters");
+  if (!scaling)
+    scaling = parameters; // its newer name
+  shape.ropeBase = reader.positive(config, "rope_theta").value_or(10000.0);
+  if (!scaling)
+    return;
+  if (!scaling->is_object())
+    return reader.fail("rope_scaling", "a map of keys");
+  shape.ropeBase = reader.positive(*scaling, "rope_theta").value_or(shape.ropeBase);
+  std::string type = reader.text(*scaling, "rope_type", reader.text(*scaling, "type", "default"));
+  if (type == "default")
+    return;
+  auto factor = reader.positive(*scaling, "factor");
+  if (type != "linear" && type != "llama3")
+    return reader.fail("rope_scaling of type " + quote(type) + " is not supported (\"linear\" and \"llama3\" are); use another model");
+  if (!factor || *factor < 1.0 / 1024 || *factor > 1024 * 1024)
+    return reader.fail("factor", "a number from 1/1024 to 1048576");
+  shape.ropeFreqs = true;
+  if (type == "linear") {
+    shape.ropeScale = *factor;
+    return;
+  }
+  auto low = reader.positive(*scaling, "low_freq_factor"), high = reader.positive(*scaling, "high_freq_factor");
+  auto original = reader.whole(*scaling, "original_max_position_embeddings", kMaxContext);
+  if (!low || !high || !original || *low >= *high)
+    return reader.fail("rope_scaling of type \"llama3\" needs low_freq_factor below high_freq_factor, and "
+                       "original_max_position_embeddings; fetch or export the model again");
+  shape.llama3 = Llama3Rope{*factor, *low, *high, static_cast<double>(*original)};
+}
+
+void readGroups(ConfigReader &reader, const Json &config, HfConfig &out) {
+  const Json *groups = reader.find(config, "quantization_config");
+  if (!groups)
+    return;
+  if (!groups->is_object())
+    return reader.fail("quantization_config", "a map of keys");
+  std::string method = reader.text(*groups, "quant_method"), version = reader.text(*groups, "version", "gemm");
+  std::ranges::transform(version, version.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (method == "gptq")
+    out.format = reader.text(*groups, "checkpoint_format", "gptq") == "gptq_v2" ? GroupFormat::GptqV2 : GroupFormat::Gptq;
+  else if (method == "awq" && version == "gemm")
+    out.format = GroupFormat::Awq;
+  else
+    return reader.fail("quantization_config of method " + quote(method) + (method == "awq" ? ", version " + quote(version) + "," : "") +
+                       " is not supported (\"gptq\", and \"awq\" of version \"gemm\" are); use another checkpoint");
+  if (auto bits = reader.required(*groups, "bits", 64); bits != 4)
+    reader.fail("quantization_config has " + std::to_string(bits) + " bits, only 4 are supported; use another checkpoint");
+  const Json *size = reader.find(*groups, "group_size");
+  if (size && size->is_number_integer() && size->get<std::int64_t>() == -1)
+    return;
+  out.groupSize = reader.required(*groups, "group_size", kMaxWidth);
+}
+
+/// A token id, or the first of a list of them.
+std::int64_t tokenId(ConfigReader &reader, const Json &config, const char *key, std::uint32_t vocabulary) {
+  const Json *value = reader.find(config, key);
+  if (value && value->is_array() && !value->empty())
+    value = &value->front();
+  if (!value)
+    return -1;
+  if (!value->is_number_unsigned() || value->get<std::uint64_t>() >= vocabulary)
+    return reader.fail(key, "a token id below " + std::to_string(vocabulary)), -1;
+  return value->get<std::int64_t>();
+}
+
+} // namespace
+
+Result<HfConfig> parseHfConfig(std::string_view text, const std::string &path) {
+  Json config;
+  try {
+    config = Json::parse(text);
+  } catch (const Json::parse_error &e) {
+    return Error{path, "is not valid JSON at byte " + std::to_string(e.byte) + "; fetch or export the model again"};
+  }
+  if (!config.is_object())
+    return Error{path, "must be a map of keys; fetch or export the model again"};
+  ConfigReader reader(path);
+  HfConfig out;
+  readArchitecture(reader, config, out.shape);
+  readSizes(reader, config, out.shape);
+  readRope(reader, config, out.shape);
+  readGroups(reader, config, out);
+  out.bos = tokenId(reader, config, "bos_token_id", out.shape.vocabulary);
+  out.eos = tokenId(reader, config, "eos_token_id", out.shape.vocabulary);
+  if (reader.error)
+    return *reader.error;
+  return out;
+}
+
+} // namespace lpu::compiler

@@ -1,0 +1,29 @@
+// Hugging Face folders: config.json, *.safetensors and tokenizer.json. Internal to the importer.
+#pragma once
+
+#include "SafetensorsFile.h"
+#include "WeightSource.h"
+
+namespace lpu::compiler {
+
+/// How 4-bit group-quantized checkpoints hold their matrices.
+enum class GroupFormat : std::uint8_t { None, Gptq, GptqV2, Awq };
+
+struct HfConfig {
+  ModelShape shape;
+  GroupFormat format = GroupFormat::None;
+  std::uint32_t groupSize = 0;      ///< inputs that share a scale; 0: all of a row
+  std::int64_t bos = -1, eos = -1;  ///< token ids, -1 when absent
+};
+
+/// `text` of a config.json at `path`, which errors name.
+Result<HfConfig> parseHfConfig(std::string_view text, const std::string &path);
+/// `text` of a tokenizer.json, as the tables a program carries, padded to the shape's vocabulary.
+Result<isa::Tokenizer> parseHfTokenizer(std::string_view text, const std::string &path, const HfConfig &config);
+
+/// Hugging Face's name of a tensor: "model.layers.0.self_attn.q_proj.weight" for "blk.0.attn_q.weight".
+std::string hfName(std::string_view name);
+/// The tensors of a folder, all of them checked against the shape.
+Result<std::unique_ptr<const WeightSource>> openHfTensors(const std::string &folder, const HfConfig &config);
+
+} // namespace lpu::compiler
