@@ -39,7 +39,7 @@ struct Options {
 int parse(int argc, char **argv, Options &options) {
   CLI::App app("Runs the reference interpreter of the llm dialect on a GGUF model: feeds tokens, writes logits.",
                "lpu-interpret");
-  auto *model = app.add_option("model", options.model, "GGUF model file");
+  auto *model = app.add_option("model", options.model, "GGUF file or Hugging Face folder");
   auto *shape = app.add_option("--arch", options.arch, "instead of a model: its shape as YAML")->excludes(model);
   app.add_option("--weights", options.weights, "weights for --arch: random:SEED")->needs(shape)->capture_default_str();
   auto *input = app.add_option_group("input", "what to feed");

@@ -36,7 +36,7 @@ int main(int argc, char **argv) {
                "  lpucc --arch=models/arch/llama-3-8b.yaml -o m.lpx   a shape, without weights, to time it\n"
                "  lpucc dumps/stream.mlir -o model.lpx                go on from a dumped stage\n",
                "lpucc");
-  auto *model = app.add_option("model", options.input, "GGUF model, or an .mlir file dumped at any stage");
+  auto *model = app.add_option("model", options.input, "GGUF file, Hugging Face folder, or an .mlir file dumped at any stage");
   auto *shape = app.add_option("--arch", arch, "instead of a model: its shape as YAML (see models/arch)")->excludes(model);
   app.add_option("--weights", weights, "weights for --arch: none (to time programs) or random:SEED (to run them as well)")->needs(shape)->capture_default_str();
   app.add_option("-o,--output", options.output, "file to write")->required();

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Good files for the fuzzers to start from: seeds.py FOLDER BIN."""
+import json
 import pathlib
 import shutil
 import subprocess
@@ -8,7 +9,9 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import gguf
+import huggingface
 from gguf import Model
+from huggingface import Folder
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SMALL = dict(hidden=32, heads=2, kv_heads=1, ffn=32, context=32)
@@ -16,12 +19,19 @@ SMALL = dict(hidden=32, heads=2, kv_heads=1, ffn=32, context=32)
 
 def main():
     out, tools = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-    for name in ("gguf", "lpx", "assembly", "machine"):
+    for name in ("gguf", "safetensors", "huggingface", "arch", "lpx", "assembly", "machine"):
         (out / name).mkdir(parents=True, exist_ok=True)
     for i, model in enumerate([Model(vocabulary=32, kind="q8_0", **SMALL), Model(vocabulary=32, kind="q4_0", version=2, **SMALL),
                                Model(vocabulary=32, kind="f16", tied=True, **SMALL),
                                Model(vocabulary=280, tokenizer="llama", **SMALL), Model(vocabulary=280, tokenizer="gpt2", **SMALL)]):
         gguf.write(out / "gguf" / f"{i}.gguf", model)
+    for i, folder in enumerate([Folder(Model(vocabulary=32, **SMALL), kind="F16"), Folder(Model(vocabulary=32, **SMALL), kind="BF16", form="gptq")]):
+        (out / "safetensors" / f"{i}").write_bytes(huggingface.safetensors(folder.tensors()[0]))
+        for tokenizer in (huggingface.byte_level_tokenizer(300), huggingface.sentencepiece_tokenizer(300)):
+            text = json.dumps(folder.configuration()) + "\0" + json.dumps(tokenizer)
+            (out / "huggingface" / f"{i}-{tokenizer['post_processor']['type']}").write_text(text)
+    for yaml in (ROOT / "models" / "arch").glob("*.yaml"):
+        shutil.copy(yaml, out / "arch")
     for source in (ROOT / "tests" / "lit" / "isa" / "Inputs").glob("*.s"):
         shutil.copy(source, out / "assembly")
     for yaml in (ROOT / "isa" / "arch").glob("*.yaml"):

@@ -223,7 +223,10 @@ void ClassBuilder::declareWeight(WeightOp weight, mlir::Operation &user) {
     bool byCache = use && use->get() != mlir::cast<AttentionOp>(use->getOwner()).getQuery();
     bool logits = mlir::isa<mlir::func::ReturnOp>(*user.getResult(0).getUsers().begin());
     CutAttr pieces = byCache ? CutAttr() : cut(logits ? stage.shards * stage.groups : stage.shards, whole);
-    isBias ? copy.setColumnCutAttr(pieces) : copy.setRowCutAttr(pieces);
+    if (isBias)
+      copy.setColumnCutAttr(pieces);
+    else
+      copy.setRowCutAttr(pieces);
   }
   mlir::RankedTensorType type = weight.getTensorType();
   llvm::SmallVector<std::int64_t> shape = type.getRank() == 2 ? llvm::SmallVector<std::int64_t>{rows, columns} : llvm::SmallVector<std::int64_t>{columns};
