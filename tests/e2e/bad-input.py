@@ -19,6 +19,7 @@ from tools import Case, compiled_tiny, run, succeed
 
 import gguf
 from gguf import ARRAY, F32, I32, STRING, U32, U64, Model
+from huggingface import Folder
 
 CRASHERS = tools.ROOT / "tests" / "crashers"
 
@@ -493,12 +494,29 @@ class BadInput(Case):
             (self.dir / "bad.s").write_text(text, errors="surrogateescape")
             self.refuse("lpu-as", self.dir / "bad.s", "--machine=tsp1", "-o", self.dir / "o.lpx", names=("bad.s",))
 
+    def folder_of(self, path):
+        """A Hugging Face folder with a crasher in it: its weights, or its configuration and tokenizer."""
+        folder = Folder(Model(vocabulary=32, hidden=32, heads=2, kv_heads=1, ffn=32, context=32))
+        out = self.dir / f"folder-{path.name}"
+        folder.write(out)
+        data = path.read_bytes()
+        if path.parent.name == "safetensors":
+            (out / "model.safetensors").write_bytes(data)
+        elif path.parent.name == "huggingface":
+            config, _, tokenizer = data.partition(b"\0")
+            (out / "config.json").write_bytes(config)
+            (out / "tokenizer.json").write_bytes(tokenizer)
+        return out
+
     def test_crashers(self):
         """Files that once broke a reader: refused, or accepted, but never a crash."""
         for path in sorted(CRASHERS.glob("*/*")):
             commands = {"gguf": [("lpu-interpret", path, "--tokens=1"), ("lpucc", path, "-o", self.dir / "o")],
                         "lpx": [("lpu-objdump", "--check", path), ("lpu-run", path, "--tokens=1", "-n", 0)],
                         "assembly": [("lpu-as", path, "--machine=small", "-o", self.dir / "o")],
+                        "arch": [("lpucc", f"--arch={path}", "-o", self.dir / "o")],
+                        "safetensors": [("lpu-interpret", self.folder_of(path), "--tokens=1")],
+                        "huggingface": [("lpu-interpret", self.folder_of(path), "--tokens=1")],
                         "machine": [("lpu-as", os.devnull, f"--machine={path}", "-o", self.dir / "o")]}
             for tool, *args in commands[path.parent.name]:
                 with self.subTest(file=path.name, tool=tool):
