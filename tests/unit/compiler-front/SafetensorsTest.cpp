@@ -52,9 +52,9 @@ struct BadTable {
 };
 void PrintTo(const BadTable &bad, std::ostream *out) { *out << bad.name; }
 
-class Malformed : public testing::TestWithParam<BadTable> {};
+class MalformedFolder : public testing::TestWithParam<BadTable> {};
 
-TEST_P(Malformed, IsRefusedInOneLine) {
+TEST_P(MalformedFolder, IsRefusedInOneLine) {
   auto file = open(GetParam().table, GetParam().dataBytes);
   ASSERT_FALSE(file);
   EXPECT_NE(file.error().str().find(GetParam().message), std::string::npos) << file.error().str();
@@ -64,7 +64,7 @@ TEST_P(Malformed, IsRefusedInOneLine) {
 std::string tensor(const std::string &fields) { return R"({"t":{)" + fields + "}}"; }
 
 INSTANTIATE_TEST_SUITE_P(
-    Safetensors, Malformed,
+    Safetensors, MalformedFolder,
     testing::Values(
         BadTable{"Empty", "", 0, "not valid JSON"}, BadTable{"Cut", R"({"t":{"dtype")", 0, "not valid JSON at byte"},
         BadTable{"List", "[]", 0, "is no object"}, BadTable{"Number", "{\"t\":1}", 0, "wrong kind"},
