@@ -13,10 +13,10 @@ using namespace lpu::compiler;
 
 static void addChipFlags(CLI::App &app, DriverOptions &options) {
   CLI::Range countRange(std::int64_t{1}, std::int64_t{65535});
-  app.add_option("--chips", options.partition.chips, "at most so many chips (default: as many as it takes)")->check(countRange);
+  app.add_option("--chips", options.partition.chips, "so many chips; with --fit or --fastest: at most so many (default: as many as it takes)")->check(countRange);
   app.add_option("--tp", options.partition.tp, "chips that share each layer (default: chosen)")->check(countRange);
   app.add_option("--pp", options.partition.pp, "groups of chips that hold consecutive layers (default: chosen)")->check(countRange);
-  CLI::Option *fewest = app.add_flag("--fit")->description("choose the fewest chips (default)");
+  CLI::Option *fewest = app.add_flag("--fit", options.partition.fit, "choose the fewest chips (default without --chips)");
   app.add_flag("--fastest", options.partition.fastest, "choose the lowest latency of a token within --chips")->excludes(fewest)->needs("--chips");
   app.add_option("--topology", options.topology, "cabling of the chips: node, rail, dragonfly or a YAML file (default: node, rail for more than 8 chips)");
   app.add_option("--prompt-tokens", options.promptTokens, "length of the prompt for which the report gives the time to the first token")
@@ -30,6 +30,7 @@ int main(int argc, char **argv) {
   CLI::App app("Compiles a quantized Llama model (GGUF) for a Groq-style LPU: a statically scheduled program whose length in cycles is known exactly.\n\n"
                "  lpucc model.gguf -o model.lpx                       compile for one tsp1 chip\n"
                "  lpucc model.gguf -o model.lpx --max-context=128     smaller KV cache, fewer programs\n"
+               "  lpucc model.gguf -o model.lpx --chips=8             eight chips, arranged for the lowest latency\n"
                "  lpucc model.gguf -o model.lpx --tp=2 --pp=4         two chips share each layer, four groups of them\n"
                "  lpucc model.gguf -o model.lpx --fastest --chips=16  the partition with the lowest latency on at most 16 chips\n"
                "  lpucc model.gguf -o m.mlir --compile-to=stream      stop at an intermediate stage\n"

@@ -44,10 +44,10 @@ public:
     return found;
   }
 
-  void sort(std::vector<Partition> &partitions, bool fastest) const {
+  void sort(std::vector<Partition> &partitions, const PartitionRequest &request) const {
     auto key = [&](const Partition &partition) {
       auto chips = static_cast<double>(partition.chips()), cycles = estimateTokenCycles(model, partition, machine);
-      return fastest ? std::pair(cycles, chips) : std::pair(chips, cycles);
+      return request.fastest ? std::pair(cycles, chips) : std::pair(request.usesAll() ? -chips : chips, cycles);
     };
     std::stable_sort(partitions.begin(), partitions.end(), [&](const Partition &a, const Partition &b) { return key(a) < key(b); });
   }
@@ -84,7 +84,7 @@ std::string tooFew(const PartitionRequest &request, const std::optional<Partitio
 std::optional<Partition> smallestPartition(const ModelSize &model, const isa::Machine &machine, std::int64_t usable) {
   Choice choice(model, machine, usable);
   std::vector<Partition> all = choice.all({});
-  choice.sort(all, false);
+  choice.sort(all, {});
   return all.empty() ? std::nullopt : std::optional(all.front());
 }
 
@@ -98,7 +98,7 @@ Result<std::vector<Partition>> partitionsToTry(const ModelSize &model, const Par
                                  std::max<std::int64_t>(1, request.tp), std::max<std::int64_t>(1, request.pp), shape)};
   Choice choice(model, machine, usable);
   std::vector<Partition> found = choice.all(request);
-  choice.sort(found, request.fastest);
+  choice.sort(found, request);
   if (found.empty())
     return Error{"", tooFew(request, smallestPartition(model, machine, usable), machine)};
   return found;

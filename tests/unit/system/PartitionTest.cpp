@@ -50,6 +50,16 @@ TEST(Partition, WeightsAreCountedInWholeRows) {
   EXPECT_EQ(one.head.weights, 42752ll * 13 * 320 + 134 * 4 * 320);
 }
 
+TEST(Partition, ChipsAloneAreAllUsed) {
+  for (std::int64_t chips : {2, 3, 4}) {
+    PartitionRequest request;
+    request.chips = chips;
+    EXPECT_EQ(tries(tiny(), request).front().chips(), chips);
+    request.fit = true;
+    EXPECT_EQ(tries(tiny(), request).front().chips(), 1);
+  }
+}
+
 TEST(Partition, ShardsArePadded) {
   // Eight shards of 512 are two vectors each, so a gathered vector has 16 columns instead of 13.
   MemoryEstimate eight = estimateMemory(llama3of8B(), {8, 32, 1, 1, {}}, isa::Machine());

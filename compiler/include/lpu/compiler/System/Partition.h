@@ -53,7 +53,10 @@ double estimateTokenCycles(const ModelSize &model, const Partition &partition, c
 /// What a user asked for; 0: not said.
 struct PartitionRequest {
   std::int64_t chips = 0, tp = 0, pp = 0;
-  bool fastest = false; ///< the lowest token latency within `chips`; otherwise the fewest chips
+  bool fastest = false; ///< the lowest token latency within `chips`
+  bool fit = false;     ///< the fewest chips, at most `chips`; the default when `chips` is 0
+  /// `chips` alone: as many of them as a partition can use, arranged for the lowest token latency.
+  bool usesAll() const { return chips > 0 && !fastest && !fit; }
   bool isEmpty() const { return chips == 0 && tp == 0 && pp == 0 && !fastest; }
 };
 
