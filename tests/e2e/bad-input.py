@@ -291,18 +291,18 @@ class BadInput(Case):
         with open(path, "wb") as f:  # a hole instead of 600 MB of zeros
             f.write(head + b"\0" * (-len(head) % 32))
             f.truncate(f.tell() + int(offset))
-        line = self.refuse("lpucc", path, "-o", self.dir / "o.lpx", names=("large.gguf", "tsp1"))
+        line = self.refuse("lpucc", path, "-o", self.dir / "o.lpx", "--chips=1", names=("large.gguf", "tsp1"))
         self.assertRegex(line, r"\d{7,}")
 
     def test_context_too_large_for_the_chip(self):
         path = self.dir / "m.gguf"
         gguf.write(path, Model(hidden=256, heads=8, kv_heads=8, ffn=64, context=4096, kind="f16"))
-        line = self.refuse("lpucc", path, "-o", self.dir / "o.lpx", "--target=small")
+        line = self.refuse("lpucc", path, "-o", self.dir / "o.lpx", "--target=small", "--chips=1")
         fits = int(re.search(r"--max-context=(\d+)", line)[1])
         succeed("lpucc", path, "-o", self.dir / "o.lpx", "--target=small", f"--max-context={fits}")
         (self.dir / "o.lpx").unlink()
         # The search stops a few per cent below the largest.
-        self.refuse("lpucc", path, "-o", self.dir / "o.lpx", "--target=small", f"--max-context={fits * 11 // 10}")
+        self.refuse("lpucc", path, "-o", self.dir / "o.lpx", "--target=small", "--chips=1", f"--max-context={fits * 11 // 10}")
 
     def test_context_beyond_the_models(self):
         (self.dir / "m.gguf").write_bytes(self.encoded())

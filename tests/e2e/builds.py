@@ -10,7 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import tools
 from tools import ROOT, SKIPPED, TINY, Case, load_json, succeed
 
-HOST = ("engine", "host_seconds")
+HOST = ("engine", "host_seconds", "host")
 other = ROOT / "build" / "asan" / "bin"
 
 
