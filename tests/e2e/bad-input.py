@@ -296,7 +296,7 @@ class BadInput(Case):
 
     def test_context_too_large_for_the_chip(self):
         path = self.dir / "m.gguf"
-        gguf.write(path, Model(hidden=256, heads=8, kv_heads=8, ffn=64, context=4096, kind="f16"))
+        gguf.write(path, Model(hidden=256, heads=8, kv_heads=8, ffn=64, context=2048, kind="f16"))
         line = self.refuse("lpucc", path, "-o", self.dir / "o.lpx", "--target=small", "--chips=1")
         fits = int(re.search(r"--max-context=(\d+)", line)[1])
         succeed("lpucc", path, "-o", self.dir / "o.lpx", "--target=small", f"--max-context={fits}")
