@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARED_MODELS = ROOT.parent / "shared" / "models"
 TINY = ROOT / "models" / "tiny" / "model.gguf"
 SKIPPED = 77
-TIMEOUT = 240  # seconds for one process; a hang is a failure, not a stuck test run
+TIMEOUT = 600  # seconds for one process; a hang is a failure, not a stuck test run
 
 try:
     import numpy as np
