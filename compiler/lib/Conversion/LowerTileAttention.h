@@ -7,12 +7,13 @@
 
 namespace lpu::compiler {
 
-/// How queries, keys, values and the result of attention in tiles are laid out. Keys and queries are split in halves, so
-/// that the two elements of a rope pair share a lane; values and the result are not.
+/// How queries, keys, values and the result of attention in tiles are laid out. Keys and queries are split in halves,
+/// so that the two elements of a rope pair share a lane; values and the result are not.
 struct TileLayouts {
   /// On a chip that holds `heads` query heads of the cache (all that it declares).
   TileLayouts(std::int64_t lanes, llm::KVCacheOp cache, std::int64_t heads);
-  TileLayouts(std::int64_t lanes, llm::KVCacheOp cache) : TileLayouts(lanes, cache, static_cast<std::int64_t>(cache.getHeads())) {}
+  TileLayouts(std::int64_t lanes, llm::KVCacheOp cache)
+      : TileLayouts(lanes, cache, static_cast<std::int64_t>(cache.getHeads())) {}
   Layout query, key, value, result;
 };
 
@@ -20,12 +21,17 @@ class TileAttention {
 public:
   TileAttention(ProgramLowering &lowering, llm::AttentionOp op);
 
-  /// Once per program, into the phase under way: factors of rope, causal masks, and where this step's positions lie in the caches.
+  /// Once per program, into the phase under way: factors of rope, causal masks, and where this step's positions lie in
+  /// the caches.
   void writeStepTables(llm::RopeOp rope);
   /// Appends to the cache in the phase under way, then opens the phase of the attention.
   mlir::LogicalResult lower();
 
 private:
+  /// Lanes of a superlane, slices of a tile, rows of a row group.
+  static constexpr std::int64_t kSquare = 16;
+  static std::int64_t ceilDiv(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
   /// Blocks of positions of one vector of KV heads (or pair of halves) over sides: with several vectors each has its
   /// side, a single one takes the sides in turns.
   struct Blocks {
@@ -59,7 +65,8 @@ private:
   std::int64_t ropePacking() const;
   void writeRope(llm::RopeOp rope, bool sine);
   void writePlaces(std::int64_t token);
-  std::pair<mlir::Value, mlir::Value> ropeHalves(FlowWriter &w, mlir::Value source, std::int64_t token, std::int64_t pair);
+  std::pair<mlir::Value, mlir::Value> ropeHalves(FlowWriter &w, mlir::Value source, std::int64_t token,
+                                                 std::int64_t pair);
   void appendKeys(std::int64_t token);
   void storeQueriesAndValues(std::int64_t token);
   void appendValues(std::int64_t token);
@@ -67,7 +74,8 @@ private:
   void score();
   void loadQueries(std::int64_t pair, std::int64_t row);
   void multiplyKeys(std::int64_t pair, std::int64_t block, std::int64_t row, std::int64_t acc);
-  void joinScores(std::int64_t token, std::int64_t plane, std::int64_t acc, std::int64_t products, std::int64_t head, std::int64_t block);
+  void joinScores(std::int64_t token, std::int64_t plane, std::int64_t acc, std::int64_t products, std::int64_t head,
+                  std::int64_t block);
   void reduceMaxima(std::int64_t token);
   void mix();
   void weigh(std::int64_t block, std::int64_t side, std::int64_t head, std::int64_t row);
@@ -78,13 +86,18 @@ private:
   void divide(std::int64_t vector, const std::vector<Mixed> &sums);
 
   FlowWriter flow(std::int64_t repeat = 1) { return p.flow(repeat); }
-  void loadTile(const std::string &object, std::int64_t row, std::int64_t rows, std::int64_t group, std::int64_t plane, bool transposed, bool twin);
+  void loadTile(const std::string &object, std::int64_t row, std::int64_t rows, std::int64_t group, std::int64_t plane,
+                bool transposed, bool twin);
   /// `count` activation rows of the half that holds no digits of a linear, taken in turns.
   std::int64_t activationRows(std::int64_t count);
   std::int64_t heads() const { return kvHeads * group; }
   /// Row of a head's score of a block.
-  std::int64_t scoreRow(std::int64_t token, std::int64_t block, std::int64_t head) const { return (token * blocks + block) * heads() + head; }
-  std::string table(const char *name, std::int64_t planes, std::int64_t rows, std::int64_t hint) { return p.pool.scratch(name, planes, rows, hint); }
+  std::int64_t scoreRow(std::int64_t token, std::int64_t block, std::int64_t head) const {
+    return (token * blocks + block) * heads() + head;
+  }
+  std::string table(const char *name, std::int64_t planes, std::int64_t rows, std::int64_t hint) {
+    return p.pool.scratch(name, planes, rows, hint);
+  }
   std::string scores();
   std::string maxima();
 
@@ -94,10 +107,10 @@ private:
   std::int64_t layer, kvHeads, group, headDim, capacity;
   TileLayouts layouts;
   Blocks keyBlocks, valueBlocks;
-  std::int64_t blocks;     ///< of positions in this program's context
-  std::int64_t batches;    ///< groups of heads, one a lane of a superlane, whose maxima are reduced together
-  std::int64_t burst;      ///< copies of a burst whose emits may follow one another a VXM operation apart
-  std::int64_t out = 0;   ///< first activation row of the result's digits
+  std::int64_t blocks;  ///< of positions in this program's context
+  std::int64_t batches; ///< groups of heads, one a lane of a superlane, whose maxima are reduced together
+  std::int64_t burst;   ///< copies of a burst whose emits may follow one another a VXM operation apart
+  std::int64_t out = 0; ///< first activation row of the result's digits
   std::int64_t nextRow = 0, nextQueue = 0;
   Chunk chunk = {0, 1};
 };

@@ -1,0 +1,125 @@
+// What a step of attention in tiles depends on its positions for: factors of rope,
+// causal masks, and where the positions lie in the caches. Written once a step.
+
+#include "LowerTileAttention.h"
+
+using namespace mlir;
+
+namespace lpu::compiler {
+
+namespace {
+
+/// So many positions can be divided by with products that stay exact.
+constexpr std::int64_t kOddDivisor = 11;
+
+/// position / divisor, rounded down. The product with the rounded-up reciprocal is exact for odd parts of the divisor
+/// up to kOddDivisor, and for all a vector's lanes can have (at most 31, and four twos), because its excess stays
+/// small.
+Value quotient(FlowWriter &w, Value position, std::int64_t divisor) {
+  std::int32_t shift = 0;
+  for (; divisor % 2 == 0; divisor /= 2)
+    ++shift;
+  Value shifted = w.alu("sra", {position, Operand::i32(shift)});
+  if (divisor == 1)
+    return shifted;
+  auto reciprocal = static_cast<std::int32_t>(((1 << 17) + divisor - 1) / divisor);
+  return w.alu("sra", {w.alu("muli", {shifted, Operand::i32(reciprocal)}), Operand::i32(17)});
+}
+
+} // namespace
+
+std::int64_t TileAttention::ropePacking() const {
+  // A rotation takes slots to slots only if they fill the vector.
+  std::int64_t slots = machine.lanes() / (headDim / 2), odd = slots;
+  while (odd % 2 == 0)
+    odd /= 2;
+  return slots * headDim / 2 == machine.lanes() && odd <= kOddDivisor ? slots : 1;
+}
+
+/// Gathers the slot that holds the position; rotations by slots bring it into the others, where the rest is zero.
+void TileAttention::writeRope(llm::RopeOp rope, bool sine) {
+  std::string freqs = rope.getFreqs() ? p.tensorOf(*rope.getFreqs()) : "";
+  std::int64_t packed = ropePacking();
+  std::string values = p.pool.ropeTable(sine, rope.getBase().convertToDouble(), headDim, capacity, freqs, packed);
+  std::string gathered = table(sine ? "step.sin.packed" : "step.cos.packed", 4, p.tokens, sine ? 5 : 3),
+              rows = table(sine ? "step.sin" : "step.cos", 4, p.tokens, sine ? 5 : 3);
+  auto i32 = [](std::int64_t v) { return Operand::i32(static_cast<std::int32_t>(v)); };
+  for (std::int64_t t = 0; t < p.tokens; ++t) {
+    if (packed == 1) {
+      FlowWriter w = flow();
+      w.write(w.alu("move", {w.gather(w.mapTo(w.read("position", t), values), values)}), rows, t);
+      continue;
+    }
+    {
+      FlowWriter w = flow();
+      Value first = w.alu("muli", {w.read("step.rope", t), i32(packed)});
+      Value here = w.alu("cmpeqi", {w.read(laneIndex(), 2), w.alu("subi", {w.read("position", t), first})});
+      Value map = w.alu("select", {here, w.mapTo(w.read("step.rope", t), values), i32(0xFFFF)}, 2);
+      w.write(w.alu("move", {w.gather(map, values)}), gathered, t);
+    }
+    FlowWriter w = flow(packed);
+    Value turned =
+        w.lanes("permute.rotate", w.repeatHeld(w.read(gathered, t, 0, true)), sine, 0, headDim / 2 / kSquare);
+    w.write(w.last("move", w.accumulate("or", turned, 0u)), rows, t);
+  }
+}
+
+void TileAttention::writeStepTables(llm::RopeOp rope) {
+  std::string position = p.pool.input("position", p.tokens), lanes = laneIndex(),
+              block = table("step.block", 4, p.tokens, 1);
+  std::string masks = table("step.mask", 4, p.tokens * blocks, 1);
+  for (std::int64_t t = 0; t < p.tokens; ++t) {
+    {
+      FlowWriter w = flow();
+      w.write(quotient(w, w.read(position, t), machine.lanes()), block, t);
+    }
+    {
+      FlowWriter w = flow();
+      w.write(quotient(w, w.read(position, t), ropePacking()), table("step.rope", 4, p.tokens, 0), t);
+    }
+    for (std::int64_t b = 0; b < blocks; ++b) { // negative up to the own position
+      FlowWriter w = flow();
+      Value before =
+          w.alu("addi", {w.read(lanes, 0), Operand::i32(static_cast<std::int32_t>(b * machine.lanes() - 1))});
+      w.write(w.alu("subi", {before, w.read(position, t)}), masks, t * blocks + b);
+    }
+    writePlaces(t);
+  }
+  // Its latency hides behind the norm, the last phase so far.
+  p.builder.setInsertionPointToEnd(&cast<stream::PhaseOp>(p.program.getBody().front().back()).getBody().front());
+  writeRope(rope, false);
+  writeRope(rope, true);
+}
+
+/// Rows of this step's position in every part of the caches, in the lanes whose words a scatter takes; no row
+/// elsewhere.
+void TileAttention::writePlaces(std::int64_t t) {
+  std::string block = table("step.block", 4, p.tokens, 1), lanes = laneIndex();
+  auto i32 = [](std::int64_t v) { return Operand::i32(static_cast<std::int32_t>(v)); };
+  auto place = [&](FlowWriter &w, Value here, Value row, std::int64_t part, std::int64_t parts, char which) {
+    if (parts > 1)
+      here = w.alu("and", {here, w.alu("cmpeqi", {w.alu("and", {w.read(block, t), i32(1)}), i32(part)})});
+    w.write(w.alu("select", {here, row, i32(FlowWriter::kNoRow)}), partTable(which, part), t);
+  };
+  for (std::int64_t part = 0; part < keyBlocks.parts(); ++part) {
+    FlowWriter w = flow();
+    Value here = w.alu("cmpeqi", {w.read(lanes, 1), w.alu("and", {w.read("position", t), i32(15)})});
+    Value row = w.alu("sra", {w.read("position", t), i32(4)});
+    if (keyBlocks.parts() > 1) { // every other block is elsewhere
+      Value others = w.alu("sra", {w.alu("addi", {w.read(block, t), i32(1)}), i32(1)});
+      row = w.alu("subi", {row, w.alu("muli", {others, i32(machine.superlanes)})});
+    }
+    place(w, here, row, part, keyBlocks.parts(), 'k');
+  }
+  for (std::int64_t part = 0; part < valueBlocks.parts(); ++part) {
+    FlowWriter w = flow();
+    Value first = w.alu("muli", {w.read(block, t), i32(machine.lanes())});
+    Value here = w.alu("cmpeqi", {w.read(lanes, 0), w.alu("subi", {w.read("position", t), first})});
+    Value index = w.read(block, t);
+    if (valueBlocks.parts() > 1)
+      index = w.alu("sra", {index, i32(1)});
+    place(w, here, w.alu("muli", {index, i32(layouts.value.perVector() / kSquare)}), part, valueBlocks.parts(), 'v');
+  }
+}
+
+} // namespace lpu::compiler
