@@ -58,7 +58,7 @@ Cycle C2cUnit::send(const Dispatch &d) {
     return kNoEffect;
   }
   VectorValue value;
-  if (!sample(d, d.op->link, value))
+  if (!sample(d, 0, d.op->link, value))
     return kNoEffect;
   lastSend = d.time;
   Cycle arrival = d.time + chip.machine.latency.C2cSend;

@@ -20,7 +20,7 @@ constexpr std::uint16_t kNoAccess = 0xFFFF;
 MemSlice::MemSlice(ChipContext &chip, Memory &memory, int queue) : Unit(chip, queue), memory(memory) {
   isa::QueueId id = isa::queueAt(chip.machine, queue);
   for (int b = 0; b < 2; ++b)
-    banks[b] = memory.bank(id.side, id.index, b), bankIndices[b] = memory.bankIndex(id.side, id.index, b);
+    banks[b] = memory.bank(id.side, id.index, b);
 }
 
 Cycle MemSlice::execute(const Dispatch &d) {
@@ -36,9 +36,10 @@ Cycle MemSlice::execute(const Dispatch &d) {
     break;
   }
   const MemOp &op = d.op->mem;
-  if (d.count > 1)
-    return op.read ? readBurst(d, op) : writeBurst(d, op);
-  return executeHalves(d, op);
+  Cycle effect = kNoEffect;
+  for (std::int32_t k = 0; k < d.count; ++k)
+    effect = executeHalves(d.single(k), op);
+  return effect;
 }
 
 Cycle MemSlice::executeHalves(const Dispatch &d, const MemOp &op) {
@@ -53,75 +54,6 @@ Cycle MemSlice::executeHalves(const Dispatch &d, const MemOp &op) {
   if (op.write && writeHalf(d, op))
     effect = std::max(effect, d.time + l.MemWrite);
   return effect;
-}
-
-Cycle MemSlice::readBurst(const Dispatch &d, const MemOp &op) {
-  const Cycle latency = chip.machine.latency.MemRead;
-  const int begin = op.readRow + d.copy * op.readStep, end = begin + (d.count - 1) * op.readStep;
-  if (!chip.functional && memory.areConstant(bankIndices[op.readBank], std::min(begin, end), std::max(begin, end))) {
-    driveRun(d, op.readTo, latency);
-    return d.last() + latency;
-  }
-  for (std::int32_t done = 0; done < d.count;) {
-    Dispatch rest = d.single(done);
-    rest.count = d.count - done;
-    rest.interval = d.interval;
-    std::int32_t read = chip.functional ? readConstants(rest, op, d.time) : 0;
-    if (read == 0 && (read = readRows(rest, op, d.time)) == 0)
-      break; // a hazard
-    done += read;
-  }
-  return d.last() + latency;
-}
-
-/// The copies at the start of a burst whose rows are of one constant region, all at once; returns how many.
-std::int32_t MemSlice::readConstants(const Dispatch &d, const MemOp &op, Cycle start) {
-  const int row = op.readRow + d.copy * op.readStep, step = op.readStep;
-  const ConstantRows *rows = memory.constantRegion(bankIndices[op.readBank], row);
-  if (!rows)
-    return 0;
-  const int left = step > 0 ? (rows->end - 1 - row) / step : step < 0 ? (row - rows->first) / -step : d.count;
-  Dispatch part = d;
-  part.count = std::min(d.count, left + 1);
-  ValueRun &run = driveRun(part, op.readTo, chip.machine.latency.MemRead, start);
-  run.bytes = rows->bytes + (row - rows->first) * rows->stride;
-  run.stride = step * rows->stride;
-  return part.count;
-}
-
-/// The copies at the start of a burst whose rows are looked at one by one; returns how many.
-std::int32_t MemSlice::readRows(const Dispatch &d, const MemOp &op, Cycle start) {
-  Dispatch part = d;
-  part.count = 0;
-  burstRows.clear();
-  for (; part.count < d.count; ++part.count) {
-    const Dispatch one = d.single(part.count);
-    const int index = op.readRow + one.copy * op.readStep;
-    if (part.count > 0 && chip.functional && memory.areConstant(bankIndices[op.readBank], index, index))
-      break;
-    const MemRow *row = readable(one, op.readBank, index, memory.allWritten());
-    if (!row)
-      break;
-    if (chip.functional)
-      burstRows.push_back(valueOf(*row));
-  }
-  if (part.count > 0)
-    driveRun(part, op.readTo, chip.machine.latency.MemRead, start).values.swap(burstRows);
-  return part.count;
-}
-
-Cycle MemSlice::writeBurst(const Dispatch &d, const MemOp &op) {
-  std::int32_t offset = 0;
-  const ValueRun *run = runAt(d, op.writeFrom, offset);
-  for (std::int32_t k = 0; k < d.count; ++k) {
-    const Dispatch one = d.single(k);
-    if (!run) {
-      writeHalf(one, op);
-    } else if (MemRow *row = writable(one, op.writeBank, op.writeRow + one.copy * op.writeStep)) {
-      write(*row, chip.functional ? run->value(offset + k) : VectorValue(), one.time);
-    }
-  }
-  return d.last() + chip.machine.latency.MemWrite;
 }
 
 void MemSlice::write(MemRow &row, const VectorValue &value, Cycle at) {
@@ -190,7 +122,7 @@ bool MemSlice::readHalf(const Dispatch &d, const MemOp &op) {
 bool MemSlice::writeHalf(const Dispatch &d, const MemOp &op) {
   MemRow *row = writable(d, op.writeBank, op.writeRow + d.copy * op.writeStep);
   VectorValue value;
-  if (!row || !sample(d, op.writeFrom, value))
+  if (!row || !sample(d, 0, op.writeFrom, value))
     return false;
   write(*row, value, d.time);
   return true;
@@ -203,7 +135,7 @@ std::uint16_t MemSlice::mapWord(const VectorValue *map, const MappedOp &op, int 
 
 bool MemSlice::gather(const Dispatch &d, const MappedOp &op) {
   VectorValue map[2];
-  if (!sampleGroup(d, op.map, 2, map))
+  if (!sampleGroup(d, 0, op.map, 2, map))
     return false;
   VectorValue result;
   if (chip.functional) {
@@ -227,7 +159,7 @@ bool MemSlice::gather(const Dispatch &d, const MappedOp &op) {
 
 bool MemSlice::scatter(const Dispatch &d, const MappedOp &op) {
   VectorValue map[2], data;
-  if (!sampleGroup(d, op.map, 2, map) || !sampleGroup(d, op.data, 1, &data))
+  if (!sampleGroup(d, 0, op.map, 2, map) || !sample(d, 2, op.data, data))
     return false;
   if (!chip.functional) {
     unknownWrites[op.bank] = true;

@@ -12,10 +12,6 @@ public:
   Cycle execute(const Dispatch &d) override;
 
 private:
-  Cycle readBurst(const Dispatch &d, const MemOp &op);
-  std::int32_t readConstants(const Dispatch &d, const MemOp &op, Cycle start);
-  std::int32_t readRows(const Dispatch &d, const MemOp &op, Cycle start);
-  Cycle writeBurst(const Dispatch &d, const MemOp &op);
   void write(MemRow &row, const VectorValue &value, Cycle at);
   Cycle executeHalves(const Dispatch &d, const MemOp &op);
   bool readHalf(const Dispatch &d, const MemOp &op);
@@ -32,8 +28,6 @@ private:
 
   Memory &memory;
   MemRow *banks[2];
-  int bankIndices[2];
-  std::vector<VectorValue> burstRows; ///< of the burst being read
   /// Timing mode: a scatter wrote rows that only its data names, so written-ness is unknown.
   bool unknownWrites[2] = {false, false};
 };

@@ -14,11 +14,12 @@ using isa::Region;
 Memory::Memory(const isa::Machine &machine)
     : machine(machine), full(machine.superlanes >= 32 ? ~0u : (1u << machine.superlanes) - 1),
       rows(static_cast<std::size_t>(2) * machine.memSlicesPerSide * machine.memBanks * machine.memRowsPerBank),
-      constants(static_cast<std::size_t>(2) * machine.memSlicesPerSide * machine.memBanks),
-      zeroRow(machine.rowBytes()), pool(machine.rowBytes()) {}
+      constants(static_cast<std::size_t>(2) * machine.memSlicesPerSide * machine.memBanks), zeroRow(machine.rowBytes()),
+      pool(machine.rowBytes()) {}
 
 Status Memory::load(const isa::ChipClass &chip, std::optional<std::span<const std::uint8_t>> image) {
   rows.clear();
+  imageStart = image ? image->data() : nullptr;
   for (const Region &region : chip.regions) {
     Status status = loadRegion(region, image);
     if (!status)
@@ -41,7 +42,7 @@ bool Memory::loadLike(Memory &equal) {
 void Memory::noteConstants(const Region &region, const std::uint8_t *bytes) {
   const int rowBytes = bytes ? machine.rowBytes() : 0;
   for (int i = 0; i < region.slices; ++i)
-    constants[bankIndex(region.side, region.slice0 + i, region.bank)].regions.push_back(
+    constants[bankIndex(region.side, region.slice0 + i, region.bank)].push_back(
         {region.row0, region.row0 + region.rows, bytes + i * rowBytes, std::ptrdiff_t{region.slices} * rowBytes});
 }
 
@@ -56,20 +57,15 @@ bool Memory::holds(const ConstantRows &region, const MemRow *bankRows) {
 
 void Memory::sortConstants() {
   for (std::size_t index = 0; index < constants.size(); ++index) {
-    BankConstants &bank = constants[index];
+    std::vector<ConstantRows> &regions = constants[index];
     const MemRow *bankRows = &rows[index * machine.memRowsPerBank];
-    std::erase_if(bank.regions, [&](const ConstantRows &region) { return !holds(region, bankRows); });
-    std::sort(bank.regions.begin(), bank.regions.end(), [](const auto &a, const auto &b) { return a.first < b.first; });
-    for (const ConstantRows &region : bank.regions)
-      if (!bank.merged.empty() && bank.merged.back().end == region.first)
-        bank.merged.back().end = region.end;
-      else
-        bank.merged.push_back({region.first, region.end, nullptr, 0});
+    std::erase_if(regions, [&](const ConstantRows &region) { return !holds(region, bankRows); });
+    std::sort(regions.begin(), regions.end(), [](const auto &a, const auto &b) { return a.first < b.first; });
   }
 }
 
 const ConstantRows *Memory::constantRegion(int bank, int row) const {
-  const std::vector<ConstantRows> &regions = constants[bank].regions;
+  const std::vector<ConstantRows> &regions = constants[bank];
   auto after = std::upper_bound(regions.begin(), regions.end(), row,
                                 [](int r, const ConstantRows &rows) { return r < rows.first; });
   return after != regions.begin() && row < std::prev(after)->end ? &*std::prev(after) : nullptr;

@@ -49,21 +49,16 @@ public:
   const MemRow *bank(isa::Side side, int slice, int b) const {
     return const_cast<Memory *>(this)->bank(side, slice, b);
   }
-  /// Are rows first..last constants, so that nothing about reading them can be wrong?
-  bool areConstant(int bank, int first, int last) const {
-    for (const ConstantRows &rows : constants[bank].merged)
-      if (first >= rows.first && last < rows.end)
-        return true;
-    return false;
-  }
   /// The constant region that holds this row; null: none.
   const ConstantRows *constantRegion(int bank, int row) const;
-  /// Index of a bank for the two above.
+  /// Index of a bank for that.
   int bankIndex(isa::Side side, int slice, int bank) const {
     return (static_cast<int>(side) * machine.memSlicesPerSide + slice) * machine.memBanks + bank;
   }
   /// Writable bytes of a row; zeros where never written.
   std::uint8_t *storage(MemRow &row);
+  /// What constants are read from; null: they are zeros.
+  const std::uint8_t *imageBytes() const { return imageStart; }
   std::uint32_t allWritten() const { return full; }
   const std::uint8_t *zeros() const { return zeroRow.data(); }
 
@@ -80,11 +75,9 @@ private:
 
   const isa::Machine &machine;
   std::uint32_t full;
-  RowTable rows; ///< in (side, slice, bank, row) order
-  struct BankConstants {
-    std::vector<ConstantRows> regions, merged; ///< sorted; `merged`: neighbours joined, without their bytes
-  };
-  std::vector<BankConstants> constants;
+  RowTable rows;                                    ///< in (side, slice, bank, row) order
+  std::vector<std::vector<ConstantRows>> constants; ///< per bank, sorted
+  const std::uint8_t *imageStart = nullptr;
   std::vector<std::uint8_t> zeroRow;
   std::vector<isa::Region> zeroRegions;
   VectorPool pool;

@@ -34,8 +34,10 @@ MxmPlane::MxmPlane(ChipContext &chip, int weightQueue)
   rowPointers.resize(chip.machine.lanes() + kAhead * kGroup);
   for (Operand &operand : operands)
     operand.lanes.resize(chip.machine.lanes());
-  buffer.rows.resize(chip.machine.lanes());
-  installed.rows.resize(chip.machine.lanes());
+  for (Tile *tile : {&buffer, &installed}) {
+    tile->rows.resize(chip.machine.lanes());
+    tile->values.resize(chip.machine.lanes());
+  }
 }
 
 void MxmPlane::reset() {
@@ -64,46 +66,37 @@ void MxmPlane::checkArrivals(Cycle now) {
 
 std::string MxmPlane::installTooEarly(Cycle install, Cycle load) const {
   Cycle zero = chip.faults.zero(), latency = chip.machine.latency.MxmLoadWeights;
-  return fmt::format("install at t={} is for plays from {} on, but the lw of t={} completes at {} + {} = {}", install - zero,
-                     install - zero + 1, load - zero, load - zero, latency, load - zero + latency);
+  return fmt::format("install at t={} is for plays from {} on, but the lw of t={} completes at {} + {} = {}",
+                     install - zero, install - zero + 1, load - zero, load - zero, latency, load - zero + latency);
 }
 
-bool MxmPlane::WeightUnit::executeBurst(const Dispatch &d) {
+/// Takes the rows of one lw into a tile; false after reporting.
+bool MxmPlane::WeightUnit::takeRows(const Dispatch &d, int group, Tile &tile) const {
   const WeightsOp &op = d.op->weights;
-  const int superlanes = chip.machine.superlanes;
-  const ValueRun *runs[kGroup];
-  std::int32_t offsets[kGroup];
-  if (op.rowGroup >= superlanes || (plane.lastInstall >= d.time && plane.lastInstall <= d.last()))
-    return false;
-  for (int i = 0; i < kGroup; ++i)
-    if (!(runs[i] = runAt(d, {plane.outbound(), static_cast<std::uint8_t>(op.stream + i)}, offsets[i])))
+  const int first = group * kGroup;
+  for (int i = 0; i < kGroup; ++i) {
+    if (d.sources && (!chip.functional || d.sources[i].kind == Source::Kind::Image)) {
+      if (chip.functional)
+        tile.rows[first + i] = reinterpret_cast<const std::int8_t *>(chip.registers.imageRow(d.sources[i], d.part));
+      continue;
+    }
+    VectorValue &row = tile.values[first + i];
+    if (!sample(d, i, {plane.outbound(), static_cast<std::uint8_t>(op.stream + i)}, row))
       return false;
-  std::uint32_t groups = 0;
-  for (std::int32_t k = 0; k < d.count; ++k) {
-    const std::uint32_t bit = 1u << groupOf(op, d.copy + k, superlanes);
-    if ((plane.buffer.groups | groups) & bit)
-      return false;
-    groups |= bit;
+    if (chip.functional)
+      tile.rows[first + i] = reinterpret_cast<const std::int8_t *>(row.data());
   }
-  for (std::int32_t k = 0; k < d.count && chip.functional; ++k) {
-    VectorValue *rows = &plane.buffer.rows[groupOf(op, d.copy + k, superlanes) * kGroup];
-    for (int i = 0; i < kGroup; ++i)
-      rows[i] = runs[i]->value(offsets[i] + k);
-  }
-  plane.buffer.groups |= groups;
-  plane.lastLoad = d.last();
   return true;
 }
 
 Cycle MxmPlane::WeightUnit::execute(const Dispatch &d) {
-  if (d.count > 1) {
-    if (executeBurst(d))
-      return d.last() + chip.machine.latency.MxmLoadWeights;
-    Cycle effect = kNoEffect;
-    for (std::int32_t k = 0; k < d.count; ++k)
-      effect = execute(d.single(k));
-    return effect;
-  }
+  Cycle effect = kNoEffect;
+  for (std::int32_t k = 0; k < d.count; ++k)
+    effect = executeOne(d.single(k));
+  return effect;
+}
+
+Cycle MxmPlane::WeightUnit::executeOne(const Dispatch &d) {
   const WeightsOp &op = d.op->weights;
   const int superlanes = chip.machine.superlanes;
   if (op.rowGroup >= superlanes) {
@@ -124,7 +117,7 @@ Cycle MxmPlane::WeightUnit::execute(const Dispatch &d) {
   if (installing && plane.tooEarly(d.time, d.time))
     chip.faults.report("early-install", d.time, queue + 1, plane.lastInstallWord.op,
                        plane.installTooEarly(d.time, d.time));
-  if (!sampleGroup(d, {plane.outbound(), op.stream}, kGroup, &tile.rows[group * kGroup]))
+  if (!takeRows(d, group, tile))
     return kNoEffect;
   if (tile.groups == 0)
     plane.firstLoad = d.time;
@@ -178,7 +171,7 @@ bool MxmPlane::ActivationUnit::load(const Dispatch &d, const ActivateOp &op) {
   if (!rowInRange(d, index))
     return false;
   VectorValue value;
-  if (!sample(d, {plane.outbound(), op.loadStream}, value))
+  if (!sample(d, 0, {plane.outbound(), op.loadStream}, value))
     return false;
   if (chip.functional)
     value.data(); // a row once, not at each play
@@ -255,10 +248,10 @@ void MxmPlane::computeSums() {
 void MxmPlane::collectRows() {
   auto next = rowPointers.begin();
   for (int row = 0; row < chip.machine.lanes(); ++row)
-    *next++ = installed.groups >> (row / kGroup) & 1 ? installed.row(row) : zeros.data();
+    *next++ = installed.groups >> (row / kGroup) & 1 ? installed.rows[row] : zeros.data();
   // By the time of an install the next tile is in the buffer.
   for (int row = 0; row < kAhead * kGroup; ++row)
-    *next++ = buffer.groups >> (row / kGroup) & 1 ? buffer.row(row) : zeros.data();
+    *next++ = buffer.groups >> (row / kGroup) & 1 ? buffer.rows[row] : zeros.data();
 }
 
 void MxmPlane::multiply(Pass &a, Pass *b) {
@@ -293,37 +286,31 @@ void MxmPlane::multiply(Pass &a, Pass *b) {
 }
 
 Cycle MxmPlane::ResultUnit::execute(const Dispatch &d) {
-  const AccumulateOp &op = d.op->accumulate;
-  Dispatch legal = d;
-  emitted.clear();
+  Cycle effect = kNoEffect;
   for (std::int32_t k = 0; k < d.count; ++k)
-    if (!update(d.single(k), op)) {
-      legal.count = k;
-      break;
-    }
-  if (op.emit && legal.count > 0)
-    emit(legal, op);
-  return d.last() + chip.machine.latency.MxmEmit;
+    effect = executeOne(d.single(k));
+  return effect;
 }
 
-/// Takes the sum and keeps in `emitted` what the word emits; false after reporting.
-bool MxmPlane::ResultUnit::update(const Dispatch &d, const AccumulateOp &op) {
+Cycle MxmPlane::ResultUnit::executeOne(const Dispatch &d) {
+  const AccumulateOp &op = d.op->accumulate;
   int index = op.row + d.copy * op.step;
   if (index < 0 || index >= chip.machine.mxmAccumulatorRows) {
     fault("address-range", d,
           fmt::format("accumulator row {}; rows are 0..{}", index, chip.machine.mxmAccumulatorRows - 1));
-    return false;
+    return kNoEffect;
   }
   AccumulatorRow &row = plane.accumulators[index];
   if (op.mode != isa::AccMode::None && !take(d, op, row, index))
-    return false;
+    return kNoEffect;
   if (op.emit && !row.written) {
     fault("empty-operand", d, fmt::format("emits accumulator row {}, never written in this step", index));
-    return false;
+    return kNoEffect;
   }
-  if (op.emit && chip.functional)
-    emitted.push_back(row.sum);
-  return true;
+  const Cycle latency = chip.machine.latency.MxmEmit;
+  if (op.emit && !driveWords(d, {plane.inbound(), op.stream}, 4, latency, row.sum))
+    return kNoEffect;
+  return d.time + latency;
 }
 
 bool MxmPlane::ResultUnit::take(const Dispatch &d, const AccumulateOp &op, AccumulatorRow &row, int index) {
@@ -370,17 +357,6 @@ bool MxmPlane::ResultUnit::take(const Dispatch &d, const AccumulateOp &op, Accum
     return false;
   }
   return true;
-}
-
-void MxmPlane::ResultUnit::emit(const Dispatch &d, const AccumulateOp &op) {
-  const Cycle latency = chip.machine.latency.MxmEmit;
-  for (int b = 0; b < 4; ++b) {
-    const StreamRef ref{plane.inbound(), static_cast<std::uint8_t>(op.stream + b)};
-    if (d.count > 1)
-      driveRun(d, ref, latency).setPlanes(emitted, b);
-    else if (!drive(d, ref, latency, chip.functional ? VectorValue::planeOf(emitted[0], b) : VectorValue()))
-      return;
-  }
 }
 
 } // namespace lpu::sim

@@ -31,8 +31,8 @@ public:
 private:
   struct Tile {
     std::uint32_t groups = 0; ///< bit g: rows 16g..16g+15 were loaded
-    const std::int8_t *row(int index) const { return reinterpret_cast<const std::int8_t *>(rows[index].data()); }
-    std::vector<VectorValue> rows;
+    std::vector<const std::int8_t *> rows;
+    std::vector<VectorValue> values; ///< keep rows alive that are not of the image
   };
   struct ActivationRow {
     bool loaded = false;
@@ -61,8 +61,8 @@ private:
     Cycle execute(const Dispatch &d) override;
 
   private:
-    /// A burst whose 16 streams carry one run each: false, with nothing done, if there is anything else to it.
-    bool executeBurst(const Dispatch &d);
+    Cycle executeOne(const Dispatch &d);
+    bool takeRows(const Dispatch &d, int group, Tile &tile) const;
     MxmPlane &plane;
   };
 
@@ -87,10 +87,8 @@ private:
 
   private:
     bool take(const Dispatch &d, const AccumulateOp &op, AccumulatorRow &row, int index);
-    bool update(const Dispatch &d, const AccumulateOp &op);
-    void emit(const Dispatch &d, const AccumulateOp &op);
+    Cycle executeOne(const Dispatch &d);
     MxmPlane &plane;
-    std::vector<VectorValue> emitted;
   };
 
   void select(const std::int8_t *in, std::uint32_t mask, Operand &out) const;
@@ -121,7 +119,7 @@ private:
   std::deque<Pass> passes; ///< in order of arrival
   Operand operands[2];
   std::vector<const std::int8_t *> rowPointers; ///< of the tile being multiplied, and of what comes after it
-  std::vector<std::int8_t> zeros; ///< a superlane
+  std::vector<std::int8_t> zeros;               ///< a superlane
 };
 
 } // namespace lpu::sim

@@ -93,6 +93,8 @@ struct Op {
   Op() : repeat{} {}
 };
 
+struct Source;
+
 /// What a queue hands to its unit: one word in one cycle, or (event engine only)
 /// a burst of copies of it, `interval` cycles apart, the first one at `time`.
 struct Dispatch {
@@ -101,10 +103,23 @@ struct Dispatch {
   std::int32_t copy = 0;  ///< reissue number of REPEAT; step fields count this often
   std::int32_t count = 1;
   Cycle interval = 1;
+  /// In a wired program where its samples come from, one entry each; null: from the streams.
+  const Source *sources = nullptr;
+  std::int32_t part = 0;    ///< number of this copy within the burst that `sources` and `result` are of
+  std::uint32_t result = 0; ///< wired: register of what the burst's first copy drives
 
   /// Copy `k` of the burst as a dispatch of its own.
-  Dispatch single(std::int32_t k) const { return {op, time + k * interval, copy + k}; }
+  Dispatch single(std::int32_t k) const {
+    return {op, time + k * interval, copy + k, 1, interval, sources, part + k, result};
+  }
   Cycle last() const { return time + (count - 1) * interval; }
+};
+
+/// A dispatch and the cycle to execute it in, both counted from the release.
+struct Issue {
+  Dispatch dispatch;
+  Cycle at = 0;
+  int queue = 0;
 };
 
 /// Decodes one word of `queue` and appends it to `ops`, whose earlier entries

@@ -11,8 +11,6 @@
 
 namespace lpu::sim {
 
-class SlotStreamFile;
-
 /// Who drove a value: for diagnostics, and to blame the later of two.
 struct Producer {
   int queue = -1;
@@ -33,8 +31,6 @@ public:
   virtual int nearest(StreamRef ref, int position, Cycle now, int reach) const = 0;
   /// Empties all streams (a new step).
   virtual void reset() = 0;
-  /// The file that takes bursts as a whole; null: this one does not.
-  virtual SlotStreamFile *slots() { return nullptr; }
 };
 
 } // namespace lpu::sim

@@ -11,37 +11,37 @@ namespace {
 constexpr int kSquare = 16; ///< streams, and lanes of a superlane, of a transpose
 } // namespace
 
-const std::int16_t *SxmUnit::map(const Dispatch &d, const SxmOp &op, int entries, int limit) const {
-  const auto &maps = chip.chipClass.sxmMaps;
-  if (op.map >= maps.size()) {
-    fault("address-range", d, fmt::format("map {}; the program has {}", op.map, maps.size()));
-    return nullptr;
-  }
-  const std::vector<std::int16_t> &table = maps[op.map];
-  if (static_cast<int>(table.size()) < entries) {
-    fault("address-range", d, fmt::format("map {} has {} entries, {} are needed", op.map, table.size(), entries));
-    return nullptr;
-  }
+std::string SxmUnit::mapProblem(const isa::Machine &machine, const isa::ChipClass &chip, const Op &op) {
+  const int lanes = machine.lanes(), width = machine.lanesPerSuperlane;
+  int entries = 0;
+  if (op.opcode == Opcode::Permute || op.opcode == Opcode::SelectLanes)
+    entries = lanes;
+  else if (op.opcode == Opcode::Distribute)
+    entries = width;
+  else
+    return {};
+  const auto &maps = chip.sxmMaps;
+  const int number = op.sxm.map;
+  if (number >= static_cast<int>(maps.size()))
+    return fmt::format("map {}; the program has {}", number, maps.size());
+  const std::vector<std::int16_t> &table = maps[number];
+  if (static_cast<int>(table.size()) < entries)
+    return fmt::format("map {} has {} entries, {} are needed", number, table.size(), entries);
   for (int i = 0; i < entries; ++i)
-    if (table[i] >= limit) {
-      fault("address-range", d,
-            fmt::format("entry {} of map {} is lane {}; lanes are 0..{}", i, op.map, table[i], limit - 1));
-      return nullptr;
-    }
-  return table.data();
+    if (table[i] >= entries)
+      return fmt::format("entry {} of map {} is lane {}; lanes are 0..{}", i, number, table[i], entries - 1);
+  return {};
 }
 
-bool SxmUnit::checkMap(const Dispatch &d, const SxmOp &op) const {
-  const int lanes = chip.machine.lanes(), width = chip.machine.lanesPerSuperlane;
-  switch (d.op->opcode) {
-  case Opcode::Permute:
-  case Opcode::SelectLanes:
-    return map(d, op, lanes, lanes) != nullptr;
-  case Opcode::Distribute:
-    return map(d, op, width, width) != nullptr;
-  default:
+/// A wired program's maps have been checked.
+bool SxmUnit::checkMap(const Dispatch &d) const {
+  if (d.sources)
     return true;
-  }
+  std::string problem = mapProblem(chip.machine, chip.chipClass, *d.op);
+  if (problem.empty())
+    return true;
+  fault("address-range", d, std::move(problem));
+  return false;
 }
 
 void SxmUnit::move(const Dispatch &d, const SxmOp &op, const VectorValue *sources, std::uint8_t *out) const {
@@ -83,9 +83,9 @@ Cycle SxmUnit::execute(const Dispatch &d) {
   if (opcode == Opcode::Transpose)
     return transpose(d, op);
   VectorValue sources[2], result;
-  if (!checkMap(d, op) || !sampleGroup(d, op.source, 1, &sources[0]))
+  if (!checkMap(d) || !sample(d, 0, op.source, sources[0]))
     return kNoEffect;
-  if (opcode == Opcode::SelectLanes && !sampleGroup(d, op.second, 1, &sources[1]))
+  if (opcode == Opcode::SelectLanes && !sample(d, 1, op.second, sources[1]))
     return kNoEffect;
   if (chip.functional) {
     result = VectorValue::allocate(chip.rows);
@@ -97,7 +97,7 @@ Cycle SxmUnit::execute(const Dispatch &d) {
 
 Cycle SxmUnit::transpose(const Dispatch &d, const SxmOp &op) {
   VectorValue sources[kSquare], results[kSquare];
-  if (!sampleGroup(d, op.source, kSquare, sources))
+  if (!sampleGroup(d, 0, op.source, kSquare, sources))
     return kNoEffect;
   for (int j = 0; j < kSquare && chip.functional; ++j) {
     results[j] = VectorValue::allocate(chip.rows);
@@ -108,7 +108,7 @@ Cycle SxmUnit::transpose(const Dispatch &d, const SxmOp &op) {
   }
   Cycle latency = chip.machine.latency.SxmTranspose;
   for (int j = 0; j < kSquare; ++j)
-    if (!drive(d, {op.result.dir, static_cast<std::uint8_t>(op.result.stream + j)}, latency, std::move(results[j])))
+    if (!drive(d, {op.result.dir, static_cast<std::uint8_t>(op.result.stream + j)}, latency, std::move(results[j]), j))
       return kNoEffect;
   return d.time + latency;
 }

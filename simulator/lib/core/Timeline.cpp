@@ -3,7 +3,6 @@
 // installs of their plane, and everything at the lag streams allow for.
 #include "Timeline.h"
 
-#include "SlotStreamFile.h"
 #include "Vxm.h"
 
 #include <algorithm>
@@ -14,24 +13,25 @@ namespace {
 constexpr Cycle kAnyLength = 128; ///< of a burst that is executed ahead of time; bounds what streams hold
 } // namespace
 
-Timeline::Timeline(const isa::Machine &machine, const std::vector<DecodedQueue> &queues)
-    : covered(isa::queueCount(machine)), idleWords(covered.size()) {
+std::unique_ptr<Timeline> Timeline::of(const isa::Machine &machine, const std::vector<DecodedQueue> &queues,
+                                       Wiring &&wiring) {
+  std::unique_ptr<Timeline> timeline(new Timeline(std::move(wiring)));
   // With a shorter barrier the notifying queue may be released before it parks.
-  if (machine.latency.Barrier < 2)
-    return;
-  std::vector<std::vector<Burst>> bursts(covered.size());
+  return machine.latency.Barrier >= 2 && timeline->layOut(machine, queues) ? std::move(timeline) : nullptr;
+}
+
+bool Timeline::layOut(const isa::Machine &machine, const std::vector<DecodedQueue> &queues) {
+  std::vector<std::vector<Burst>> bursts(isa::queueCount(machine));
   for (const DecodedQueue &queue : queues)
-    covered[queue.number] = walk(queue, bursts[queue.number]);
-  // Loads of weights can be told from installs only where both are known.
-  for (int q = 0; q + 1 < static_cast<int>(covered.size()); ++q)
-    if (isa::queueAt(machine, q).unit == isa::UnitKind::MxmW && !covered[q + 1] && !bursts[q].empty())
-      covered[q] = false, bursts[q].clear();
+    if (!walk(queue, bursts[queue.number]))
+      return false;
   std::vector<Issue> unsorted;
   for (int q = 0; q < static_cast<int>(bursts.size()); ++q) {
     const bool weights = isa::queueAt(machine, q).unit == isa::UnitKind::MxmW;
     place(machine, q, bursts[q], weights ? installs(bursts[q + 1]) : std::vector<Cycle>(), unsorted);
   }
-  sortByCycle(unsorted);
+  sortByCycle(wiring.splitReads(unsorted));
+  return wiring.wire(list);
 }
 
 // What samples streams is executed last, when all it can find has been driven, but
@@ -39,7 +39,7 @@ Timeline::Timeline(const isa::Machine &machine, const std::vector<DecodedQueue> 
 // first: that others see its values announced ahead of time changes nothing.
 Timeline::Rule Timeline::ruleOf(const isa::Machine &machine, const Op &op) {
   const isa::Latencies &l = machine.latency;
-  const Cycle lag = SlotStreamFile::kMaxLag, simple = std::min(Alu::longestBurst(machine), lag);
+  const Cycle lag = kMaxLag, simple = std::min(Alu::longestBurst(machine), lag);
   // Sums are played so far ahead of being taken that both can move.
   const Cycle play = std::min(l.MxmPlay / 3, lag);
   switch (op.opcode) {
@@ -84,7 +84,7 @@ bool Timeline::walk(const DecodedQueue &queue, std::vector<Burst> &out) {
       last = next;
       next += op.gap;
       if (op.kind == OpKind::Nop)
-        ++idleWords[queue.number];
+        ++wiring.idle[queue.number].words;
       else
         out.push_back({{&op, last, 0}});
       continue;
@@ -96,7 +96,7 @@ bool Timeline::walk(const DecodedQueue &queue, std::vector<Burst> &out) {
     std::size_t word = out.size() - std::count_if(window, &op, [](const Op &o) { return o.kind != OpKind::Nop; });
     for (const Op *w = window; w != &op; ++w) {
       if (w->kind == OpKind::Nop) {
-        idleWords[queue.number] += repeat.count;
+        wiring.idle[queue.number].words += repeat.count;
         continue;
       }
       Burst &burst = out[word++];
@@ -127,7 +127,7 @@ void Timeline::place(const isa::Machine &machine, int queue, const std::vector<B
   }
 }
 
-void Timeline::sortByCycle(std::vector<Issue> &unsorted) {
+void Timeline::sortByCycle(const std::vector<Issue> &unsorted) {
   Cycle end = 0;
   for (const Issue &issue : unsorted)
     end = std::max(end, issue.at + 1);

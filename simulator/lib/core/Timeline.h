@@ -4,28 +4,27 @@
 // has one list in order of execution instead of a calendar entry per word.
 #pragma once
 
-#include "Icu.h"
+#include "Wiring.h"
+
+#include <memory>
 
 namespace lpu::sim {
 
 class Timeline {
 public:
-  /// A dispatch and the cycle to execute it in, both counted from the release.
-  struct Issue {
-    Dispatch dispatch;
-    Cycle at = 0;
-    int queue = 0;
-  };
+  /// Cycles by which a burst may be executed after its first sample.
+  static constexpr Cycle kMaxLag = 32;
 
-  Timeline(const isa::Machine &machine, const std::vector<DecodedQueue> &queues);
+  /// `wiring`: of the same program, with nothing wired yet. Null for a program that fetches text, holds a word that is
+  /// legal nowhere, or cannot be wired: then it is left to queues and streams to find out what happens.
+  static std::unique_ptr<Timeline> of(const isa::Machine &machine, const std::vector<DecodedQueue> &queues,
+                                      Wiring &&wiring);
 
-  /// Does the list hold what this queue dispatches after the release? (Not if it fetches text,
-  /// or holds a word that is legal nowhere.)
-  bool covers(int queue) const { return covered[queue]; }
   /// By cycle of execution, then queue.
   const std::vector<Issue> &issues() const { return list; }
-  /// Dispatches of a covered queue that are not in the list: NOPs.
-  std::uint64_t idle(int queue) const { return idleWords[queue]; }
+  /// Dispatches of a queue that are not in the list: NOPs, and what `Wiring` leaves out.
+  const Wiring::Idle &idle(int queue) const { return wiring.idle[queue]; }
+  const Wiring &wires() const { return wiring; }
 
 private:
   struct Burst {
@@ -42,11 +41,13 @@ private:
   static std::vector<Cycle> installs(const std::vector<Burst> &activations);
   static void place(const isa::Machine &machine, int queue, const std::vector<Burst> &bursts,
                     const std::vector<Cycle> &cuts, std::vector<Issue> &out);
-  void sortByCycle(std::vector<Issue> &unsorted);
+  void sortByCycle(const std::vector<Issue> &unsorted);
 
-  std::vector<bool> covered;
+  explicit Timeline(Wiring &&unwired) : wiring(std::move(unwired)) {}
+  bool layOut(const isa::Machine &machine, const std::vector<DecodedQueue> &queues);
+
+  Wiring wiring;
   std::vector<Issue> list;
-  std::vector<std::uint64_t> idleWords; ///< per queue
 };
 
 } // namespace lpu::sim

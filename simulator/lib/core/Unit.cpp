@@ -22,7 +22,7 @@ void Unit::fault(std::string_view category, const Dispatch &d, std::string detai
   chip.faults.report(category, d.time, queue, d.op, std::move(detail));
 }
 
-bool Unit::sample(const Dispatch &d, StreamRef ref, VectorValue &value) const {
+bool Unit::sampleStream(const Dispatch &d, StreamRef ref, VectorValue &value) const {
   if (streams->sample(ref, position, d.time, chip.functional ? &value : nullptr))
     return true;
   Cycle now = relative(d.time);
@@ -36,13 +36,6 @@ bool Unit::sample(const Dispatch &d, StreamRef ref, VectorValue &value) const {
                           offset < 0 ? -offset : offset, offset < 0 ? "earlier" : "later");
   fault("empty-stream", d, std::move(detail));
   return false;
-}
-
-bool Unit::sampleGroup(const Dispatch &d, StreamRef ref, int count, VectorValue *out) const {
-  for (int i = 0; i < count; ++i)
-    if (!sample(d, {ref.dir, static_cast<std::uint8_t>(ref.stream + i)}, out[i]))
-      return false;
-  return true;
 }
 
 void Unit::reportCollision(const Dispatch &d, StreamRef ref, Cycle latency, const Producer &other) const {
@@ -59,20 +52,24 @@ void Unit::reportCollision(const Dispatch &d, StreamRef ref, Cycle latency, cons
                                  relative(early.issued)));
 }
 
-bool Unit::drive(const Dispatch &d, StreamRef ref, Cycle latency, VectorValue value) const {
+bool Unit::driveStream(const Dispatch &d, StreamRef ref, Cycle latency, VectorValue value) const {
   const Producer *other = streams->drive(ref, position, d.time + latency, std::move(value), {queue, d.time, d.op});
   if (other)
     reportCollision(d, ref, latency, *other);
   return !other;
 }
 
-ValueRun &Unit::driveRun(const Dispatch &d, StreamRef ref, Cycle latency, Cycle start) const {
-  collisions.clear();
-  ValueRun &run = slots->driveRun(ref, position, d.time + latency, d.count, d.interval, {queue, d.time, d.op},
-                                  start == kNoEffect ? d.time : start, collisions);
-  for (const SlotStreamFile::Collision &c : collisions)
-    reportCollision(d.single(c.copy), ref, latency, c.with);
-  return run;
+bool Unit::driveWords(const Dispatch &d, StreamRef ref, int bytes, Cycle latency, const VectorValue &words) const {
+  if (d.sources) {
+    if (chip.functional && d.result != Registers::kNobody)
+      chip.registers.words[d.result + d.part] = words;
+    return true;
+  }
+  for (int b = 0; b < bytes; ++b)
+    if (!driveStream(d, {ref.dir, static_cast<std::uint8_t>(ref.stream + b)}, latency,
+                     chip.functional ? VectorValue::planeOf(words, b) : VectorValue()))
+      return false;
+  return true;
 }
 
 } // namespace lpu::sim

@@ -15,10 +15,9 @@ namespace lpu::sim {
 using isa::OperandKind;
 
 Alu::Alu(ChipContext &chip, const AluArray &alus, int queue)
-    : Unit(chip, queue), alus(alus),
-      results(std::bit_ceil(
-          static_cast<std::size_t>(std::max(chip.machine.latency.VxmSimple, chip.machine.latency.VxmSpecial) +
-                                   longestBurst(chip.machine) + 1))) {}
+    : Unit(chip, queue), alus(alus), results(std::bit_ceil(static_cast<std::size_t>(
+                                         std::max(chip.machine.latency.VxmSimple, chip.machine.latency.VxmSpecial) +
+                                         longestBurst(chip.machine) + 1))) {}
 
 void Alu::reset() {
   for (Result &r : results)
@@ -50,9 +49,9 @@ const VectorValue *Alu::aluOperand(const Dispatch &d, int alu) const {
   return a ? a : b;
 }
 
-bool Alu::streamOperand(const Dispatch &d, const VxmOperand &o, VectorValue &value) {
+bool Alu::streamOperand(const Dispatch &d, const VxmOperand &o, int index, VectorValue &value) {
   VectorValue parts[4];
-  if (!sampleGroup(d, {o.dir, o.index}, o.bytes, parts))
+  if (!sampleGroup(d, index, {o.dir, o.index}, o.bytes, parts))
     return false;
   if (!chip.functional)
     return true;
@@ -80,10 +79,10 @@ const VectorValue &Alu::immediate(std::uint32_t bits) {
   return immediateValue;
 }
 
-bool Alu::operand(const Dispatch &d, const VxmOp &op, const VxmOperand &o, VectorValue &value) {
+bool Alu::operand(const Dispatch &d, const VxmOp &op, const VxmOperand &o, int index, VectorValue &value) {
   switch (o.kind) {
   case OperandKind::Stream:
-    return streamOperand(d, o, value);
+    return streamOperand(d, o, index, value);
   case OperandKind::Alu: {
     const VectorValue *result = aluOperand(d, o.index);
     if (result)
@@ -105,14 +104,6 @@ bool Alu::operand(const Dispatch &d, const VxmOp &op, const VxmOperand &o, Vecto
   }
 }
 
-bool Alu::driveResult(const Dispatch &d, const VxmOp &op, const VectorValue &value) {
-  for (int b = 0; b < op.outBytes; ++b)
-    if (!drive(d, {op.result.dir, static_cast<std::uint8_t>(op.result.stream + b)}, op.latency,
-               chip.functional ? VectorValue::planeOf(value, b) : VectorValue()))
-      return false;
-  return true;
-}
-
 VectorValue Alu::compute(const Dispatch &d, const VxmOp &op, const VectorValue *operands) {
   if (!chip.functional)
     return {};
@@ -131,68 +122,26 @@ void Alu::keepResult(const Dispatch &d, const VxmOp &op, VectorValue value) {
 }
 
 Cycle Alu::execute(const Dispatch &d) {
-  if (d.count > 1)
-    return executeBurst(d);
+  Cycle effect = kNoEffect;
+  for (std::int32_t k = 0; k < d.count; ++k)
+    effect = executeOne(d.single(k));
+  return effect;
+}
+
+Cycle Alu::executeOne(const Dispatch &d) {
   const VxmOp &op = d.op->vxm;
   VectorValue operands[3];
-  for (int i = 0; i < op.operandCount; ++i)
-    if (!operand(d, op, op.operands[i], operands[i]))
+  for (int i = 0, index = 0; i < op.operandCount; ++i) {
+    if (!operand(d, op, op.operands[i], index, operands[i]))
       return kNoEffect;
+    if (op.operands[i].kind == OperandKind::Stream)
+      index += op.operands[i].bytes;
+  }
   VectorValue value = compute(d, op, operands);
-  if (op.out && !driveResult(d, op, value))
+  if (op.out && !driveWords(d, op.result, op.outBytes, op.latency, value))
     return kNoEffect;
   keepResult(d, op, std::move(value));
   return d.time + op.latency;
-}
-
-bool Alu::findRuns(const Dispatch &d, const VxmOp &op, Runs *runs) const {
-  for (int i = 0; i < op.operandCount; ++i) {
-    const VxmOperand &o = op.operands[i];
-    for (int b = 0; o.kind == OperandKind::Stream && b < o.bytes; ++b)
-      if (!(runs[i].run[b] =
-                runAt(d, {o.dir, static_cast<std::uint8_t>(o.index + b)}, runs[i].offset[b])))
-        return false;
-  }
-  return true;
-}
-
-Cycle Alu::executeBurst(const Dispatch &d) {
-  const VxmOp &op = d.op->vxm;
-  Runs runs[3];
-  if (!findRuns(d, op, runs)) {
-    for (std::int32_t k = 0; k < d.count; ++k)
-      execute(d.single(k));
-    return d.last() + op.latency;
-  }
-  Dispatch legal = d;
-  burst.clear();
-  for (std::int32_t k = 0; k < d.count; ++k) {
-    const Dispatch one = d.single(k);
-    VectorValue operands[3];
-    bool found = true;
-    for (int i = 0; i < op.operandCount && found; ++i) {
-      const VxmOperand &o = op.operands[i];
-      if (o.kind != OperandKind::Stream) {
-        found = operand(one, op, o, operands[i]);
-      } else if (chip.functional) {
-        VectorValue parts[4];
-        for (int b = 0; b < o.bytes; ++b)
-          parts[b] = runs[i].run[b]->value(runs[i].offset[b] + k);
-        operands[i] = joined(parts, o.bytes);
-      }
-    }
-    if (!found) {
-      legal.count = k;
-      break;
-    }
-    VectorValue value = compute(one, op, operands);
-    if (chip.functional && op.out)
-      burst.push_back(value);
-    keepResult(one, op, std::move(value));
-  }
-  for (int b = 0; legal.count > 0 && op.out && b < op.outBytes; ++b)
-    driveRun(legal, {op.result.dir, static_cast<std::uint8_t>(op.result.stream + b)}, op.latency).setPlanes(burst, b);
-  return d.last() + op.latency;
 }
 
 } // namespace lpu::sim

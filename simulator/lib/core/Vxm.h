@@ -25,6 +25,8 @@ public:
   void reset();
 
 private:
+  Cycle executeOne(const Dispatch &d);
+
   struct Result {
     Cycle issued = INT64_MIN;
     Cycle latency = 0;
@@ -34,28 +36,19 @@ private:
   const VectorValue *resultOf(Cycle issued, Cycle latency) const;
   const VectorValue *aluOperand(const Dispatch &d, int alu) const;
   /// Fills `value`; false after reporting.
-  bool operand(const Dispatch &d, const VxmOp &op, const VxmOperand &o, VectorValue &value);
-  bool streamOperand(const Dispatch &d, const VxmOperand &o, VectorValue &value);
+  bool operand(const Dispatch &d, const VxmOp &op, const VxmOperand &o, int index, VectorValue &value);
+  /// `index`: of its lowest byte among what the word samples.
+  bool streamOperand(const Dispatch &d, const VxmOperand &o, int index, VectorValue &value);
   const VectorValue &immediate(std::uint32_t bits);
   VectorValue compute(const Dispatch &d, const VxmOp &op, const VectorValue *operands);
-  bool driveResult(const Dispatch &d, const VxmOp &op, const VectorValue &value);
   void keepResult(const Dispatch &d, const VxmOp &op, VectorValue value);
 
-  /// The runs a burst finds on the streams of an operand.
-  struct Runs {
-    const ValueRun *run[4];
-    std::int32_t offset[4];
-  };
-  Cycle executeBurst(const Dispatch &d);
-  /// Runs of all stream operands; false: not all samples find one.
-  bool findRuns(const Dispatch &d, const VxmOp &op, Runs *runs) const;
   VectorValue joined(const VectorValue *parts, int bytes);
 
   const AluArray &alus;
   std::vector<Result> results; ///< ring by dispatch cycle
   VectorValue accumulator;
   bool accumulatorWritten = false;
-  std::vector<VectorValue> burst; ///< results of the burst being executed
   VectorValue immediateValue; ///< last immediate, broadcast: loops repeat it
   std::uint32_t immediateBits = 0;
 };

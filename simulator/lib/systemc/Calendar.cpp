@@ -3,8 +3,6 @@
 // timestamps only.
 #include "Calendar.h"
 
-#include "../core/SlotStreamFile.h"
-
 #include <algorithm>
 #include <bit>
 #include <cassert>
@@ -76,7 +74,7 @@ void Calendar::serve() {
     settled = true;
     return notify(begin);
   }
-  if (faults.blocks(begin - SlotStreamFile::kMaxLag)) // nothing can come before the hazard any more
+  if (faults.blocks(begin - Timeline::kMaxLag)) // nothing can come before the hazard any more
     return;
   serving = true;
   Cycle now = nextDue(begin);
@@ -100,7 +98,7 @@ void Calendar::runCycle(Cycle now) {
     wakeEntries(now);
   if (!settled || !timeline)
     return;
-  const std::vector<Timeline::Issue> &issues = timeline->issues();
+  const std::vector<Issue> &issues = timeline->issues();
   for (; next < issues.size() && zero + issues[next].at == now; ++next) {
     if (next + kAhead < issues.size())
       __builtin_prefetch(issues[next + kAhead].dispatch.op);

@@ -44,8 +44,8 @@ public:
   void schedule(int entry, isa::Cycle now, isa::Cycle at);
   /// The barrier will release at `at`, where the timeline starts.
   void releaseAt(isa::Cycle at) { zero = at; }
-  bool covers(int queue) const { return timeline && timeline->covers(queue); }
-  std::uint64_t idle(int queue) const { return timeline->idle(queue); }
+  /// What dispatches after the release; null: what queues hand out.
+  const Timeline *steps() const { return timeline; }
 
   /// Cycles that are run in one go; at most this much ahead of SystemC's time.
   isa::Cycle quantum() const { return quantumCycles; }
@@ -74,9 +74,9 @@ private:
   std::vector<Wakeable *> entries;
   std::vector<Issuing *> ports;
   const Timeline *timeline = nullptr;
-  std::size_t next = 0;       ///< of the timeline
-  isa::Cycle zero = kNever;   ///< the release
-  bool settled = false;       ///< queues have seen the release
+  std::size_t next = 0;     ///< of the timeline
+  isa::Cycle zero = kNever; ///< the release
+  bool settled = false;     ///< queues have seen the release
   bool serving = false;
   isa::Cycle planned = kNever;
   sc_core::sc_event tick;

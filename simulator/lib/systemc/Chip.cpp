@@ -104,6 +104,11 @@ void Chip::begin(const std::vector<const DecodedQueue *> &code, const Timeline *
   barrierModule->begin(start);
   if (calendar)
     calendar->begin(timeline);
+  if (timeline) {
+    const Wiring &wires = timeline->wires();
+    context.registers.grow(wires.rowRegisters, context.rows, wires.wordRegisters, context.words);
+    context.registers.image = sram.imageBytes();
+  }
   for (std::size_t q = 0; q < icus.size(); ++q)
     icus[q]->begin(code[q], at);
 }

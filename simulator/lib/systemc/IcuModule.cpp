@@ -37,12 +37,15 @@ void IcuModule::onRelease() {
   if (!icu.parked() || isReleased)
     return;
   isReleased = true;
-  if (calendar && calendar->covers(queue)) {
+  const isa::Cycle now = cycleNow();
+  if (const Timeline *timeline = calendar ? calendar->steps() : nullptr) {
     icu.leave();
-    monitor.instructions += calendar->idle(queue);
+    const Wiring::Idle &idle = timeline->idle(queue);
+    monitor.instructions += idle.words;
+    if (idle.effect != Unit::kNoEffect)
+      monitor.effect(now + idle.effect);
     return;
   }
-  const isa::Cycle now = cycleNow();
   icu.release(now);
   if (icu.due() == Icu::kNever)
     return;

@@ -78,7 +78,7 @@ bool QueueModule::fetch(const Dispatch &d) {
     return false;
   }
   VectorValue rows[2];
-  if (!unit.sampleGroup(d, d.op->link, 2, rows))
+  if (!unit.sampleGroup(d, 0, d.op->link, 2, rows))
     return false;
   std::vector<std::uint8_t> bytes;
   for (const VectorValue &row : rows)

@@ -79,7 +79,8 @@ std::vector<std::size_t> System::chipsWithMemory() const {
   return chips;
 }
 
-const System::DecodedStep &System::decoded(std::size_t chipClass, std::size_t index) {
+/// `memory`: of a chip of this class.
+const System::DecodedStep &System::decoded(std::size_t chipClass, std::size_t index, const Memory &memory) {
   std::unique_ptr<DecodedStep> &step = code[chipClass][index];
   if (!step) {
     step = std::make_unique<DecodedStep>();
@@ -91,7 +92,9 @@ const System::DecodedStep &System::decoded(std::size_t chipClass, std::size_t in
       step->byNumber[step->queues.back().number] = &step->queues.back();
     }
     if (!clock && program.residentCode)
-      step->timeline = std::make_unique<Timeline>(program.machine, step->queues);
+      step->timeline = Timeline::of(
+          program.machine, step->queues,
+          Wiring(program.machine, program.classes[chipClass], memory, common.functional, trace != nullptr));
   }
   return *step;
 }
@@ -105,7 +108,7 @@ void System::begin(std::size_t step) {
     const isa::Chip &chip = program.chips[s->number];
     s->start = chip.start[step];
     s->monitor.begin(program.classes[chip.chipClass].programs[step], zero, s->number, s->start);
-    const DecodedStep &text = decoded(chip.chipClass, step);
+    const DecodedStep &text = decoded(chip.chipClass, step, s->chip.memory());
     s->chip.begin(text.byNumber, text.timeline.get(), first, s->start);
   }
   for (const Cable &cable : cables) {

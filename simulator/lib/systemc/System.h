@@ -54,11 +54,11 @@ private:
   struct DecodedStep {
     std::vector<DecodedQueue> queues;
     std::vector<const DecodedQueue *> byNumber;
-    std::unique_ptr<Timeline> timeline; ///< event engine
+    std::unique_ptr<Timeline> timeline; ///< event engine, if there is one
   };
 
   void connect();
-  const DecodedStep &decoded(std::size_t chipClass, std::size_t step);
+  const DecodedStep &decoded(std::size_t chipClass, std::size_t step, const Memory &memory);
   void begin(std::size_t step);
   void runToEnd();
   /// Clocked engine, whose clock never starves: pauses SystemC when the step has ended.
