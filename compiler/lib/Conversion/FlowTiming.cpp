@@ -41,7 +41,7 @@ bool isInit(stream::AluOp alu, unsigned operand) { return alu.getInit() && *alu.
 FlowTiming::FlowTiming(const isa::Machine &machine, const ObjectMap &objects, stream::FlowOp flow)
     : machine(machine), objects(objects), flow(flow) {}
 
-bool FlowTiming::isSource(Value value) const { return mlir::isa<stream::ReadOp, stream::EmitOp>(value.getDefiningOp()); }
+bool FlowTiming::isSource(Value value) const { return mlir::isa<stream::ReadOp, stream::EmitOp, stream::PassOp>(value.getDefiningOp()); }
 
 Cycle FlowTiming::latency(Operation *op) const {
   return llvm::TypeSwitch<Operation *, Cycle>(op)

@@ -59,8 +59,14 @@ void FlowWriter::load(Value value, ArrayRef<std::int64_t> planes, ArrayRef<std::
 }
 
 void FlowWriter::pass(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add, std::optional<std::int64_t> mask) {
-  stream::PassOp::create(builder, loc, builder.getI64IntegerAttr(plane), builder.getI64IntegerAttr(row), builder.getI64IntegerAttr(acc),
+  stream::PassOp::create(builder, loc, Type(), builder.getI64IntegerAttr(plane), builder.getI64IntegerAttr(row), builder.getI64IntegerAttr(acc),
                          builder.getBoolAttr(add), mask ? builder.getI64IntegerAttr(*mask) : IntegerAttr());
+}
+
+Value FlowWriter::passAndEmit(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add, std::optional<std::int64_t> mask) {
+  return stream::PassOp::create(builder, loc, vec(4), builder.getI64IntegerAttr(plane), builder.getI64IntegerAttr(row),
+                                builder.getI64IntegerAttr(acc), builder.getBoolAttr(add), mask ? builder.getI64IntegerAttr(*mask) : IntegerAttr())
+      .getResult();
 }
 
 Value FlowWriter::emit(std::int64_t plane, std::int64_t acc) {

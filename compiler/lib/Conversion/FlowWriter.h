@@ -44,6 +44,8 @@ public:
             std::int64_t step = 0);
   void fetch(const std::string &object, std::int64_t objectRow, std::int64_t byte, llvm::ArrayRef<std::int64_t> planes, std::int64_t row);
   void pass(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add, std::optional<std::int64_t> mask = {});
+  /// A pass whose accumulator row leaves for VXM as soon as it has taken the sum.
+  mlir::Value passAndEmit(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add, std::optional<std::int64_t> mask = {});
   mlir::Value emit(std::int64_t plane, std::int64_t acc);
   mlir::Value sweep(mlir::Value value, std::int64_t byte, std::int64_t plane, std::int64_t row, std::int64_t acc, std::int64_t delay);
 

@@ -49,18 +49,21 @@ TileAttention::TileAttention(ProgramLowering &lowering, llm::AttentionOp attenti
   layer = cache.getLayer(), kvHeads = cache.getKvHeads(), group = cache.getHeads() / kvHeads,
   headDim = cache.getHeadDim();
   capacity = cache.getCapacity();
-  keyBlocks = {layouts.key.vectors() / 2}, valueBlocks = {layouts.value.vectors()};
+  for (std::int64_t pair = 0; pair < pairs(); ++pair)
+    for (std::int64_t first = 0; first < layouts.key.slotsUsed(2 * pair); first += slotsTogether())
+      merged.push_back({pair, first, std::min(slotsTogether(), layouts.key.slotsUsed(2 * pair) - first)});
+  keyBlocks = {static_cast<std::int64_t>(merged.size())}, valueBlocks = {layouts.value.vectors()};
   blocks = ceilDiv(p.context, machine.lanes());
   batches = ceilDiv(heads(), kSquare);
-  burst = machine.latency.VxmSimple;
+  burst = 2 * machine.latency.VxmSimple;
 }
 
 //===-- objects ---------------------------------------------------------------------===//
 
-std::string TileAttention::keyTiles(std::int64_t pair, std::int64_t half, std::int64_t digit, std::int64_t part) {
+std::string TileAttention::keyTiles(std::int64_t vector, std::int64_t digit, std::int64_t part) {
   std::int64_t count = ceilDiv(ceilDiv(capacity, machine.lanes()), keyBlocks.parts());
-  return p.pool.cacheTiles(fmt::format("kv.{}.k.{}.{}.{}.{}", layer, pair, half, digit, part),
-                           count * machine.superlanes, 2 * keyBlocks.side(part, pair) + half);
+  return p.pool.cacheTiles(fmt::format("kv.{}.k.{}.{}.{}", layer, vector, digit, part), count * machine.superlanes,
+                           2 * keyBlocks.side(part, vector) + 1 - digit);
 }
 
 std::string TileAttention::valueTiles(std::int64_t vector, std::int64_t digit, std::int64_t part) {
@@ -73,15 +76,40 @@ std::string TileAttention::partTable(char which, std::int64_t part) {
   return p.pool.scratch(fmt::format("step.{}.{}", which, part), 4, p.tokens, which == 'k' ? 1 + 2 * part : 2 * part);
 }
 
-std::string TileAttention::scores() { return table("scores", 4, chunk.count * blocks * heads(), 4); }
-std::string TileAttention::maxima() { return table("score.max", 4, chunk.count * heads(), 3); }
+std::string TileAttention::scores(std::int64_t block) {
+  std::int64_t parity = block % 2, rows = (blocks + 1 - parity) / 2 * chunk.count * heads();
+  return table(parity ? "scores.odd" : "scores.even", 4, rows, parity ? 3 : 4);
+}
 
-std::int64_t TileAttention::activationRows(std::int64_t count) {
-  std::int64_t rows = machine.mxmActivationRows / 2;
-  if (nextRow + count > rows)
-    nextRow = 0;
-  nextRow += count;
-  return p.otherHalf() + nextRow - count;
+std::string TileAttention::maxima(std::int64_t parity) {
+  if (blocks <= 2)
+    return scores(parity);
+  return table(parity ? "score.max.odd" : "score.max.even", 4, chunk.count * heads(), parity ? 5 : 0);
+}
+
+std::int64_t TileAttention::activationRows(std::int64_t side, std::int64_t count) {
+  std::int64_t rows = machine.mxmActivationRows / 2, &next = nextRow[side];
+  if (next + count > rows)
+    next = 0;
+  next += count;
+  return p.otherHalf() + next - count;
+}
+
+std::vector<TileAttention::Items> TileAttention::bursts(std::int64_t most, std::int64_t lane) const {
+  std::vector<Items> result;
+  std::int64_t outer = step(group, chunk.count), inner = step(chunk.count, group), count = 0;
+  for (std::int64_t i = 0; i < outer; ++i)
+    for (std::int64_t first = 0; first < inner; first += count) {
+      std::int64_t end = chunk.tokensInside ? inner : (lane + first) / kSquare * kSquare + kSquare - lane;
+      count = std::min({most, inner - first, end - first});
+      result.push_back({step(first, i), step(i, first), count});
+    }
+  return result;
+}
+
+void TileAttention::forTokens(llvm::function_ref<void(std::int64_t, std::int64_t)> f) const {
+  for (std::int64_t first = 0; first < p.tokens; first += kLongBurst)
+    f(first, std::min(kLongBurst, p.tokens - first));
 }
 
 void TileAttention::loadTile(const std::string &object, std::int64_t row, std::int64_t rows, std::int64_t first,
@@ -107,29 +135,42 @@ LogicalResult TileAttention::lower() {
     return op->emitOpError("in tiles needs a transpose queue and four permute, distribute and select queues a side, "
                            "which machine '")
            << machine.name << "' has not";
-  for (std::int64_t t = 0; t < p.tokens; ++t)
-    appendKeys(t), storeQueriesAndValues(t);
+  for (std::int64_t t = 0; t < p.tokens; ++t) {
+    storeHalves(t, op.getKey(), "k", layouts.key);
+    storeHalves(t, op.getQuery(), "q", layouts.query);
+    storeValues(t);
+  }
+  // One token's keys are there early, and nobody waits for them; those of many have their place where streams are free.
+  if (p.tokens == 1)
+    appendKeys();
 
   p.beginPhase(fmt::format("layer {}: attention", layer));
-  for (std::int64_t t = 0; t < p.tokens; ++t)
-    appendValues(t);
+  if (p.tokens > 1)
+    appendKeys();
+  if (p.tokens == 1)
+    appendValues(0);
+  else
+    forTokens([&](std::int64_t first, std::int64_t count) { appendWords(first, count); });
   out = p.nextHalf();
   p.noteDigits(op.getResult(), layouts.result, out, "a");
-  std::int64_t rows = machine.mxmActivationRows / 2, products = 3 * layouts.key.slots * group;
-  std::int64_t most = std::min(
-      {rows / (4 * group), machine.mxmAccumulatorRows / products, machine.memRowsPerBank / 2 / (blocks * heads())});
-  if (most < 1)
+  std::int64_t rows = machine.mxmActivationRows / 2, scoreRows = ceilDiv(blocks, 2) * heads();
+  std::int64_t most = std::min({rows / (2 * group), machine.mxmAccumulatorRows / (3 * group),
+                                std::max<std::int64_t>(machine.memRowsPerBank / 8, scoreRows) / scoreRows});
+  if (most < 1 || scoreRows > machine.memRowsPerBank)
     return op->emitOpError() << heads() << " heads over " << p.context << " positions do not fit what machine '"
                              << machine.name << "' holds at once";
-  for (chunk.first = 0; chunk.first < p.tokens; chunk.first += chunk.count) {
-    chunk.count = std::min(most, p.tokens - chunk.first);
+  for (std::int64_t chunks = ceilDiv(p.tokens, most); chunk.first < p.tokens; chunk.first += chunk.count, --chunks) {
+    chunk.count = ceilDiv(p.tokens - chunk.first, chunks);
+    chunk.tokensInside = chunk.count >= group;
     score();
     for (std::int64_t t = 0; t < chunk.count; ++t)
-      reduceMaxima(t);
+      for (std::int64_t batch = 0; batch < batches; ++batch)
+        reduceMaxima(t, batch);
     mix();
   }
-  for (std::int64_t t = 0; layouts.result.packed && t < p.tokens; ++t)
-    packResult(t);
+  if (layouts.result.packed)
+    for (std::int64_t t = 0; t < p.tokens; ++t)
+      packResult(t, 1);
   return success();
 }
 

@@ -3,6 +3,7 @@
 
 #include "ProgramLowering.h"
 
+#include <array>
 #include <vector>
 
 namespace lpu::compiler {
@@ -24,30 +25,40 @@ public:
   /// Once per program, into the phase under way: factors of rope, causal masks, and where this step's positions lie in
   /// the caches.
   void writeStepTables(llm::RopeOp rope);
-  /// Appends to the cache in the phase under way, then opens the phase of the attention.
+  /// Stores queries, keys and values in the phase under way, then opens the phase of the attention.
   mlir::LogicalResult lower();
 
 private:
   /// Lanes of a superlane, slices of a tile, rows of a row group.
   static constexpr std::int64_t kSquare = 16;
+  /// Copies of a burst whose flow does nothing twice in one place for at least so many cycles.
+  static constexpr std::int64_t kLongBurst = 16;
   static std::int64_t ceilDiv(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-  /// Blocks of positions of one vector of KV heads (or pair of halves) over sides: with several vectors each has its
-  /// side, a single one takes the sides in turns.
+  /// Blocks of positions of one vector of KV heads over sides: with several vectors each has its side, a single one
+  /// takes the sides in turns.
   struct Blocks {
     std::int64_t vectors;
     std::int64_t parts() const { return vectors == 1 ? 2 : 1; }
     std::int64_t part(std::int64_t block) const { return block % parts(); }
     std::int64_t side(std::int64_t block, std::int64_t vector) const { return vectors == 1 ? block % 2 : vector % 2; }
     std::int64_t index(std::int64_t block) const { return block / parts(); }
-    /// MXM plane that multiplies a block.
-    std::int64_t plane(std::int64_t block, std::int64_t vector) const {
-      return 2 * side(block, vector) + (vectors == 1 ? block / 2 : vector / 2 + block) % 2;
-    }
   };
-  /// Tokens [first, first + count) of the step: as many as activation rows and accumulators hold at once.
+  /// Heads that share a vector of keys, or of queries, with both halves of each: slots `first` and up of a pair of
+  /// vectors of halves.
+  struct Merged {
+    std::int64_t pair, first, slots;
+  };
+  /// Tokens [first, first + count) of the step: as many as activation rows and accumulators hold at once. Rows of a
+  /// chunk's items (a token's query heads of a KV head) are ordered by head, then token, or by token, then head.
   struct Chunk {
-    std::int64_t first, count;
+    std::int64_t first = 0, count = 1;
+    bool tokensInside = false;
+  };
+  /// Items in successive rows: `count` tokens from `token` on, or, when tokens are not inside, heads of one token from
+  /// `member` on.
+  struct Items {
+    std::int64_t token, member, count;
   };
   /// Sums of one vector of results on one side: first accumulator row on both planes of, in this order, weights' high
   /// (odd plane: low) digits times values' high digits, times their low digits, and alone.
@@ -56,7 +67,7 @@ private:
     bool started = false, summed = false;
   };
 
-  std::string keyTiles(std::int64_t pair, std::int64_t half, std::int64_t digit, std::int64_t part);
+  std::string keyTiles(std::int64_t vector, std::int64_t digit, std::int64_t part);
   std::string valueTiles(std::int64_t vector, std::int64_t digit, std::int64_t part);
   std::string laneIndex() { return p.pool.laneIndex(headDim / 2); }
   std::string partTable(char which, std::int64_t part);
@@ -64,55 +75,85 @@ private:
   /// Positions that share a row of the rope tables.
   std::int64_t ropePacking() const;
   void writeRope(llm::RopeOp rope, bool sine);
-  void writePlaces(std::int64_t token);
+  void writePlaces(std::int64_t first, std::int64_t count);
+
+  /// Calls f(first, count) for bursts of at most kLongBurst of the step's tokens.
+  void forTokens(llvm::function_ref<void(std::int64_t, std::int64_t)> f) const;
+  std::int64_t pairs() const { return layouts.key.vectors() / 2; }
+  /// Slots of a pair's first merged vector.
+  std::int64_t slotsTogether() const { return ceilDiv(layouts.key.slotsPerVector(), 2); }
   std::pair<mlir::Value, mlir::Value> ropeHalves(FlowWriter &w, mlir::Value source, std::int64_t token,
                                                  std::int64_t pair);
-  void appendKeys(std::int64_t token);
-  void storeQueriesAndValues(std::int64_t token);
+  void storeHalves(std::int64_t token, mlir::Value source, const std::string &name, const Layout &layout);
+  void storeValues(std::int64_t token);
+  std::vector<mlir::Value> mergeHalves(FlowWriter &w, const std::string &name, std::int64_t row, std::int64_t step,
+                                       std::int64_t pair);
+  void appendKeys();
   void appendValues(std::int64_t token);
+  void appendWords(std::int64_t first, std::int64_t count);
 
   void score();
-  void loadQueries(std::int64_t pair, std::int64_t row);
-  void multiplyKeys(std::int64_t pair, std::int64_t block, std::int64_t row, std::int64_t acc);
-  void joinScores(std::int64_t token, std::int64_t plane, std::int64_t acc, std::int64_t products, std::int64_t head,
+  std::array<std::int64_t, 2> queryRows(std::size_t vector);
+  void loadQueries(std::int64_t pair, llvm::ArrayRef<std::array<std::int64_t, 2>> rows);
+  void multiplyKeys(std::size_t vector, std::int64_t block, std::int64_t row);
+  void joinScores(const Items &items, std::int64_t side, std::int64_t row, std::int64_t mask, std::int64_t head,
                   std::int64_t block);
-  void reduceMaxima(std::int64_t token);
+  std::int64_t superlanesOf(std::int64_t slot) const;
+  void reduceMaxima(std::int64_t token, std::int64_t batch);
   void mix();
   void weigh(std::int64_t block, std::int64_t side, std::int64_t head, std::int64_t row);
   void mixSlot(std::int64_t vector, std::int64_t slot, std::int64_t first, std::int64_t end, std::vector<Mixed> &sums);
   void multiplyValues(std::int64_t vector, std::int64_t slot, std::int64_t block, std::int64_t row, const Mixed &mixed);
   void sumWeights(std::int64_t row, const Mixed &mixed);
-  void packResult(std::int64_t token);
   void divide(std::int64_t vector, const std::vector<Mixed> &sums);
+  void divide(const Items &items, std::int64_t vector, const std::vector<Mixed> &sums);
+  void packResult(std::int64_t first, std::int64_t count);
 
   FlowWriter flow(std::int64_t repeat = 1) { return p.flow(repeat); }
   void loadTile(const std::string &object, std::int64_t row, std::int64_t rows, std::int64_t group, std::int64_t plane,
                 bool transposed, bool twin);
-  /// `count` activation rows of the half that holds no digits of a linear, taken in turns.
-  std::int64_t activationRows(std::int64_t count);
+  /// `count` activation rows of a side, of those that hold no digits of a linear, taken in turns.
+  std::int64_t activationRows(std::int64_t side, std::int64_t count);
   std::int64_t heads() const { return kvHeads * group; }
-  /// Row of a head's score of a block.
+  std::int64_t items() const { return chunk.count * group; }
+  std::int64_t itemRow(const Items &items) const {
+    return chunk.tokensInside ? items.member * chunk.count + items.token : items.token * group + items.member;
+  }
+  /// The chunk's items of a KV head in bursts of at most `most`; if over heads, the first of which stands in lane
+  /// `lane`, each within 16 lanes.
+  std::vector<Items> bursts(std::int64_t most, std::int64_t lane = 0) const;
+  /// How much further the next item of a burst is where tokens and heads are so far apart.
+  std::int64_t step(std::int64_t perToken, std::int64_t perHead) const {
+    return chunk.tokensInside ? perToken : perHead;
+  }
+  /// Row of a head's score of a block, in scores(block).
   std::int64_t scoreRow(std::int64_t token, std::int64_t block, std::int64_t head) const {
-    return (token * blocks + block) * heads() + head;
+    return chunk.tokensInside ? (block / 2 * heads() + head) * chunk.count + token
+                              : (block / 2 * chunk.count + token) * heads() + head;
   }
   std::string table(const char *name, std::int64_t planes, std::int64_t rows, std::int64_t hint) {
     return p.pool.scratch(name, planes, rows, hint);
   }
-  std::string scores();
-  std::string maxima();
+  /// Even and odd blocks of positions keep their scores apart.
+  std::string scores(std::int64_t block);
+  /// Of the even or the odd blocks; with one of each these are the scores themselves.
+  std::string maxima(std::int64_t parity);
+  std::string largest() { return table("score.largest", 4, chunk.count * batches, 2); }
 
   ProgramLowering &p;
   llm::AttentionOp op;
   const isa::Machine &machine;
   std::int64_t layer, kvHeads, group, headDim, capacity;
   TileLayouts layouts;
+  std::vector<Merged> merged;
   Blocks keyBlocks, valueBlocks;
   std::int64_t blocks;  ///< of positions in this program's context
   std::int64_t batches; ///< groups of heads, one a lane of a superlane, whose maxima are reduced together
-  std::int64_t burst;   ///< copies of a burst whose emits may follow one another a VXM operation apart
+  std::int64_t burst;   ///< copies of a burst whose sums leave a plane two VXM operations apart
   std::int64_t out = 0; ///< first activation row of the result's digits
-  std::int64_t nextRow = 0, nextQueue = 0;
-  Chunk chunk = {0, 1};
+  std::array<std::int64_t, 2> nextRow = {};
+  std::int64_t nextQueue = 0;
+  Chunk chunk;
 };
 
 } // namespace lpu::compiler

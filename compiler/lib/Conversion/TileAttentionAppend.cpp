@@ -1,8 +1,14 @@
 // Rope, and this step's keys and values into the caches of attention in tiles.
+//
+// Rope works on the two halves of a head in two vectors. A tile of keys and the queries played through it have both
+// halves in one vector, in different lanes: the first half of the slots exchanges superlanes with the second half, so
+// that a vector of keys is multiplied with all its heads' elements in one pass instead of two.
 
 #include "LowerTileAttention.h"
 
 #include "lpu/isa/Numerics.h"
+
+#include <algorithm>
 
 using namespace mlir;
 
@@ -20,42 +26,63 @@ std::pair<Value, Value> TileAttention::ropeHalves(FlowWriter &w, Value source, s
   return {even, w.alu("addf", {w.alu("mulf", {second, cos}), w.alu("mulf", {first, sin})})};
 }
 
-void TileAttention::appendKeys(std::int64_t token) {
-  for (std::int64_t pair = 0; pair < keyBlocks.vectors; ++pair) {
-    FlowWriter w = flow();
-    auto [even, odd] = ropeHalves(w, op.getKey(), token, pair);
-    for (std::int64_t half = 0; half < 2; ++half) {
-      Value biased = w.alu("addi", {w.alu("cvt.f32.d16", {half ? odd : even}), Operand::i32(isa::kDigit16Bias)});
-      for (std::int64_t part = 0; part < keyBlocks.parts(); ++part) {
-        Value digits = w.alu("xor", {biased, Operand::i32(isa::kDigit16Bias)}, 2);
-        // The tiles may share slices, so their scatters follow one another.
-        for (std::int64_t i = 0; i < 2 * half; ++i)
-          digits = w.alu("move", {digits}, 2);
-        for (std::int64_t digit : {1, 0}) {
-          std::string tiles = keyTiles(pair, half, digit, part);
-          w.scatterTile(digits, digit, w.mapToOrNone(w.read(partTable('k', part), token), tiles), tiles);
-          if (digit)
-            digits = w.alu("move", {digits}, 2);
-        }
-      }
-    }
-  }
-}
-
-void TileAttention::storeQueriesAndValues(std::int64_t token) {
-  std::int64_t pairs = layouts.query.vectors() / 2, vectors = layouts.value.vectors();
-  std::string first = table("q.0", 2, p.tokens * pairs, 1), second = table("q.1", 2, p.tokens * pairs, 0);
+/// The halves of a token's queries or keys, quantized, into `name`.0 and `name`.1.
+void TileAttention::storeHalves(std::int64_t token, Value source, const std::string &name, const Layout &layout) {
+  std::int64_t pairs = layout.vectors() / 2;
+  std::string first = p.pool.scratch(name + ".0", 2, p.tokens * pairs, 1),
+              second = p.pool.scratch(name + ".1", 2, p.tokens * pairs, 0);
   for (std::int64_t pair = 0; pair < pairs; ++pair) {
     FlowWriter w = flow();
-    auto [even, odd] = ropeHalves(w, op.getQuery(), token, pair);
+    auto [even, odd] = ropeHalves(w, source, token, pair);
     w.write(w.alu("cvt.f32.d16", {even}, 2), first, token * pairs + pair);
     w.write(w.alu("cvt.f32.d16", {odd}, 2), second, token * pairs + pair);
   }
+}
+
+void TileAttention::storeValues(std::int64_t token) {
+  std::int64_t vectors = valueBlocks.vectors;
   for (std::int64_t v = 0; v < vectors; ++v) {
     FlowWriter w = flow();
     Value value = w.alu("cvt.f32.d16", {p.linearValue(w, p.sums[{op.getValue().getDefiningOp(), false}], token, v)});
-    w.write(w.digits16(value), table("v.new", 2, p.tokens * vectors, 2), token * vectors + v);
+    w.write(w.digits16(value), table("v.new", 2, p.tokens * vectors, 4), token * vectors + v);
   }
+}
+
+/// The halves in row `row` of `name`.0 and .1 as the merged vectors of `pair`, in units of int16 plus the bias of
+/// digits.
+std::vector<Value> TileAttention::mergeHalves(FlowWriter &w, const std::string &name, std::int64_t row,
+                                              std::int64_t step, std::int64_t pair) {
+  std::int64_t turn = nextQueue++, slots = slotsTogether(), lanes = slots * headDim / 2;
+  Value first = w.read(name + ".0", row, step), second = w.alu("move", {w.read(name + ".1", row, step)}, 2);
+  Value exchanged = w.lanes("permute.exchange", second, turn % 2, lanes / kSquare, 0, turn / 2 % 2 * 2);
+  Value isFirst = w.alu("subi", {w.read(laneIndex(), 0), Operand::i32(static_cast<std::int32_t>(lanes))});
+  std::vector<Value> vectors;
+  for (std::int64_t slot = 0; slot < layouts.key.slotsUsed(2 * pair); slot += slots) {
+    Value vector = w.alu("select", {isFirst, slot ? exchanged : first, slot ? first : exchanged});
+    vectors.push_back(w.alu("addi", {vector, Operand::i32(isa::kDigit16Bias)}));
+  }
+  return vectors;
+}
+
+void TileAttention::appendKeys() {
+  static constexpr const char *names[] = {"k.merged.0", "k.merged.1"};
+  for (std::int64_t pair = 0; pair < pairs(); ++pair)
+    forTokens([&](std::int64_t first, std::int64_t count) {
+      FlowWriter w = flow(count);
+      for (auto [i, biased] : llvm::enumerate(mergeHalves(w, "k", first * pairs() + pair, pairs(), pair))) {
+        std::string rows = table(names[i], 2, pairs() * p.tokens, i ? 2 : 4);
+        w.write(w.alu("xor", {biased, Operand::i32(isa::kDigit16Bias)}, 2), rows, pair * p.tokens + first, 1);
+      }
+    });
+  for (auto [vector, m] : llvm::enumerate(merged))
+    for (std::int64_t part = 0; part < keyBlocks.parts(); ++part)
+      for (std::int64_t digit : {1, 0}) // apart, because their tiles may share slices
+        forTokens([&](std::int64_t first, std::int64_t count) {
+          std::string tiles = keyTiles(static_cast<std::int64_t>(vector), digit, part);
+          FlowWriter w = flow(count);
+          Value digits = w.alu("move", {w.read(names[m.first > 0], m.pair * p.tokens + first, 1)}, 2);
+          w.scatterTile(digits, digit, w.mapToOrNone(w.read(partTable('k', part), first, 1), tiles), tiles);
+        });
 }
 
 /// One digit of a vector of values: superlane word i, brought into all superlanes, is written where the position's is.
@@ -71,6 +98,23 @@ void TileAttention::appendValues(std::int64_t token) {
         Value row = w.accumulate("addi", Operand::i32(1), w.read(partTable('v', part), token, 0, true));
         w.scatterTile(word, 0, w.mapToOrNone(row, tiles, -1), tiles);
       }
+}
+
+/// The same of several tokens, word by word.
+void TileAttention::appendWords(std::int64_t first, std::int64_t count) {
+  for (std::int64_t v = 0; v < valueBlocks.vectors; ++v)
+    for (std::int64_t word = 0; word < layouts.value.lanesUsed(v) / kSquare; ++word)
+      for (std::int64_t part = 0; part < valueBlocks.parts(); ++part)
+        for (std::int64_t digit = 0; digit < 2; ++digit) {
+          std::string tiles = valueTiles(v, digit, part);
+          FlowWriter w = flow(count);
+          Value source = w.read("v.new", first * valueBlocks.vectors + v, valueBlocks.vectors);
+          Value value = digit ? w.alu("sra", {source, Operand::i32(8)}, 1) : w.alu("move", {source}, 1);
+          std::int64_t queue = nextQueue++ % machine.sxmPermuteQueues;
+          Value everywhere =
+              w.alu("move", {w.lanes("permute.broadcast", value, valueBlocks.side(part, v), word, 0, queue)}, 1);
+          w.scatterTile(everywhere, 0, w.mapToOrNone(w.read(partTable('v', part), first, 1), tiles, word), tiles);
+        }
 }
 
 } // namespace lpu::compiler

@@ -68,54 +68,58 @@ void TileAttention::writeStepTables(llm::RopeOp rope) {
   std::string position = p.pool.input("position", p.tokens), lanes = laneIndex(),
               block = table("step.block", 4, p.tokens, 1);
   std::string masks = table("step.mask", 4, p.tokens * blocks, 1);
-  for (std::int64_t t = 0; t < p.tokens; ++t) {
+  forTokens([&](std::int64_t first, std::int64_t count) {
     {
-      FlowWriter w = flow();
-      w.write(quotient(w, w.read(position, t), machine.lanes()), block, t);
+      FlowWriter w = flow(count);
+      w.write(quotient(w, w.read(position, first, 1), machine.lanes()), block, first, 1);
     }
     {
-      FlowWriter w = flow();
-      w.write(quotient(w, w.read(position, t), ropePacking()), table("step.rope", 4, p.tokens, 0), t);
+      FlowWriter w = flow(count);
+      w.write(quotient(w, w.read(position, first, 1), ropePacking()), table("step.rope", 4, p.tokens, 0), first, 1);
     }
     for (std::int64_t b = 0; b < blocks; ++b) { // negative up to the own position
-      FlowWriter w = flow();
+      FlowWriter w = flow(count);
       Value before =
           w.alu("addi", {w.read(lanes, 0), Operand::i32(static_cast<std::int32_t>(b * machine.lanes() - 1))});
-      w.write(w.alu("subi", {before, w.read(position, t)}), masks, t * blocks + b);
+      w.write(w.alu("subi", {before, w.read(position, first, 1)}), masks, b * p.tokens + first, 1);
     }
-    writePlaces(t);
-  }
+    // Positions are read twice in these flows, an operation apart.
+    for (std::int64_t at = first, step = machine.latency.VxmSimple; at < first + count; at += step)
+      writePlaces(at, std::min(step, first + count - at));
+  });
   // Its latency hides behind the norm, the last phase so far.
   p.builder.setInsertionPointToEnd(&cast<stream::PhaseOp>(p.program.getBody().front().back()).getBody().front());
   writeRope(rope, false);
   writeRope(rope, true);
 }
 
-/// Rows of this step's position in every part of the caches, in the lanes whose words a scatter takes; no row
+/// Rows of this step's positions in every part of the caches, in the lanes whose words a scatter takes; no row
 /// elsewhere.
-void TileAttention::writePlaces(std::int64_t t) {
-  std::string block = table("step.block", 4, p.tokens, 1), lanes = laneIndex();
+void TileAttention::writePlaces(std::int64_t first, std::int64_t count) {
+  std::string blockRows = table("step.block", 4, p.tokens, 1), lanes = laneIndex();
   auto i32 = [](std::int64_t v) { return Operand::i32(static_cast<std::int32_t>(v)); };
+  auto position = [&](FlowWriter &w) { return w.read("position", first, 1); };
+  auto block = [&](FlowWriter &w) { return w.read(blockRows, first, 1); };
   auto place = [&](FlowWriter &w, Value here, Value row, std::int64_t part, std::int64_t parts, char which) {
     if (parts > 1)
-      here = w.alu("and", {here, w.alu("cmpeqi", {w.alu("and", {w.read(block, t), i32(1)}), i32(part)})});
-    w.write(w.alu("select", {here, row, i32(FlowWriter::kNoRow)}), partTable(which, part), t);
+      here = w.alu("and", {here, w.alu("cmpeqi", {w.alu("and", {block(w), i32(1)}), i32(part)})});
+    w.write(w.alu("select", {here, row, i32(FlowWriter::kNoRow)}), partTable(which, part), first, 1);
   };
   for (std::int64_t part = 0; part < keyBlocks.parts(); ++part) {
-    FlowWriter w = flow();
-    Value here = w.alu("cmpeqi", {w.read(lanes, 1), w.alu("and", {w.read("position", t), i32(15)})});
-    Value row = w.alu("sra", {w.read("position", t), i32(4)});
+    FlowWriter w = flow(count);
+    Value here = w.alu("cmpeqi", {w.read(lanes, 1), w.alu("and", {position(w), i32(15)})});
+    Value row = w.alu("sra", {position(w), i32(4)});
     if (keyBlocks.parts() > 1) { // every other block is elsewhere
-      Value others = w.alu("sra", {w.alu("addi", {w.read(block, t), i32(1)}), i32(1)});
+      Value others = w.alu("sra", {w.alu("addi", {block(w), i32(1)}), i32(1)});
       row = w.alu("subi", {row, w.alu("muli", {others, i32(machine.superlanes)})});
     }
     place(w, here, row, part, keyBlocks.parts(), 'k');
   }
   for (std::int64_t part = 0; part < valueBlocks.parts(); ++part) {
-    FlowWriter w = flow();
-    Value first = w.alu("muli", {w.read(block, t), i32(machine.lanes())});
-    Value here = w.alu("cmpeqi", {w.read(lanes, 0), w.alu("subi", {w.read("position", t), first})});
-    Value index = w.read(block, t);
+    FlowWriter w = flow(count);
+    Value start = w.alu("muli", {block(w), i32(machine.lanes())});
+    Value here = w.alu("cmpeqi", {w.read(lanes, 0), w.alu("subi", {position(w), start})});
+    Value index = block(w);
     if (valueBlocks.parts() > 1)
       index = w.alu("sra", {index, i32(1)});
     place(w, here, w.alu("muli", {index, i32(layouts.value.perVector() / kSquare)}), part, valueBlocks.parts(), 'v');

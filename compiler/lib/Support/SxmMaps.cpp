@@ -1,5 +1,6 @@
 // The table: a superlane into all, superlanes rotated, a lane into all of its
-// superlane, lanes rotated within superlanes.
+// superlane, lanes rotated within superlanes, blocks of superlanes exchanged, last
+// superlanes spread over blocks.
 
 #include "lpu/compiler/Support/SxmMaps.h"
 
@@ -11,6 +12,10 @@ std::int64_t sxmMap(const isa::Machine &machine, std::string_view kind, std::int
     return n % superlanes;
   if (kind == "permute.rotate")
     return superlanes + n % superlanes;
+  if (kind == "permute.exchange")
+    return 2 * superlanes + 2 * width + (n - 1) % (superlanes / 2);
+  if (kind == "permute.spread")
+    return 2 * superlanes + 2 * width + superlanes / 2 + (n - 1) % superlanes;
   return 2 * superlanes + (kind == "distribute.rotate" ? width : 0) + n % width;
 }
 
@@ -30,6 +35,10 @@ std::vector<std::vector<std::int16_t>> sxmMaps(const isa::Machine &machine) {
     add([&](int, int) { return n; });
   for (int n = 0; n < width; ++n)
     add([&](int, int i) { return (i + n) % width; });
+  for (int n = 1; n <= superlanes / 2; ++n)
+    add([&](int k, int i) { return (k < n ? k + n : k < 2 * n ? k - n : k) * width + i; });
+  for (int n = 1; n <= superlanes; ++n)
+    add([&](int k, int i) { return (superlanes - 1 - k / n) * width + i; });
   return maps;
 }
 

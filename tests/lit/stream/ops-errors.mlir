@@ -538,6 +538,17 @@ stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
 stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
   stream.phase "a" {
     stream.flow repeat(1) {
+      // expected-error @+1 {{'stream.pass' op C2: the sum has 4 bytes, not 2}}
+      %s = stream.pass plane(0) row(0) acc(0) add(false) : !stream.vec<2>
+    }
+  }
+}
+
+// -----
+
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "a" {
+    stream.flow repeat(1) {
       // expected-error @+1 {{'stream.emit' op C1: plane 4, expected 0 to 3}}
       %x = stream.emit plane(4) acc(0) : !stream.vec<4>
     }
@@ -917,7 +928,7 @@ stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
     stream.flow repeat(1) {
       %x = stream.read @x[0] : !stream.vec<4>
       %y = stream.alu "move"(%x) slots([0]) : (!stream.vec<4>) -> !stream.vec<2>
-      // expected-error @+1 {{'stream.lanes' op C1: 'permute.shift', expected rotate or permute or distribute with .broadcast or .rotate}}
+      // expected-error @+1 {{'stream.lanes' op C1: 'permute.shift', expected rotate, or permute or distribute with .broadcast or .rotate, or permute.exchange or permute.spread}}
       %z = stream.lanes "permute.shift" %y side(0) amount(0) queue(0) : !stream.vec<2>
     }
   }

@@ -25,13 +25,25 @@ TEST_F(SxmMapsTest, BroadcastsAndRotations) {
   EXPECT_EQ(source("distribute.rotate", 9, 47), 8);  // (15 + 9) mod 16
 }
 
+TEST_F(SxmMapsTest, BlocksOfSuperlanesAreExchangedAndSpread) {
+  EXPECT_EQ(source("permute.exchange", 1, 5), 21); // superlanes 0 and 1
+  EXPECT_EQ(source("permute.exchange", 1, 21), 5);
+  EXPECT_EQ(source("permute.exchange", 1, 37), 37);
+  EXPECT_EQ(source("permute.exchange", 2, 5), 37); // 0 and 1 with 2 and 3
+  EXPECT_EQ(source("permute.exchange", 2, 53), 21);
+  EXPECT_EQ(source("permute.spread", 1, 5), 53); // superlane 0 takes 3, 1 takes 2
+  EXPECT_EQ(source("permute.spread", 1, 21), 37);
+  EXPECT_EQ(source("permute.spread", 2, 21), 53); // 0 and 1 take 3
+  EXPECT_EQ(source("permute.spread", 2, 37), 37);
+}
+
 TEST_F(SxmMapsTest, AmountsWrapAround) {
   EXPECT_EQ(sxmMap(machine, "permute.rotate", 5), sxmMap(machine, "permute.rotate", 1));
   EXPECT_EQ(sxmMap(machine, "distribute.broadcast", 17), sxmMap(machine, "distribute.broadcast", 1));
 }
 
 TEST_F(SxmMapsTest, TheFieldHoldsEveryNumber) {
-  EXPECT_EQ(maps.size(), 2 * 4 + 2 * 16u);
+  EXPECT_EQ(maps.size(), 2 * 4 + 2 * 16 + 2 + 4u);
   EXPECT_LE(sxmMaps(*isa::loadMachine("tsp1")).size(), 256u);
   for (const auto &map : maps)
     EXPECT_EQ(map.size(), 64u);

@@ -219,7 +219,11 @@ LogicalResult WriteOp::verify() { return checkFromVxm(*this, "C4", getValue()); 
 
 LogicalResult InstallOp::verify() { return checkPlane(*this, static_cast<int64_t>(getPlane())); }
 
-LogicalResult PassOp::verify() { return checkPlane(*this, static_cast<int64_t>(getPlane())); }
+LogicalResult PassOp::verify() {
+  if (getResult() && getResult().getType().getWidth() != 4)
+    return emitOpError("C2: the sum has 4 bytes, not ") << getResult().getType().getWidth();
+  return checkPlane(*this, static_cast<int64_t>(getPlane()));
+}
 
 LogicalResult ScatterTileOp::verify() {
   if (auto byte = static_cast<int64_t>(getByte()); byte < 0 || byte >= static_cast<int64_t>(getValue().getType().getWidth()))
@@ -228,9 +232,10 @@ LogicalResult ScatterTileOp::verify() {
 }
 
 LogicalResult LanesOp::verify() {
-  static const llvm::StringSet<> kinds = {"permute.broadcast", "permute.rotate", "distribute.broadcast", "distribute.rotate", "rotate"};
+  static const llvm::StringSet<> kinds = {"permute.broadcast",    "permute.rotate",    "permute.exchange", "permute.spread",
+                                          "distribute.broadcast", "distribute.rotate", "rotate"};
   if (!kinds.contains(getKind()))
-    return emitOpError("C1: '") << getKind() << "', expected rotate or permute or distribute with .broadcast or .rotate";
+    return emitOpError("C1: '") << getKind() << "', expected rotate, or permute or distribute with .broadcast or .rotate, or permute.exchange or permute.spread";
   if (getSide() > 1)
     return emitOpError("C2: side ") << static_cast<int64_t>(getSide()) << ", expected 0 (east) or 1";
   if (static_cast<int64_t>(getAmount()) < 0 || static_cast<int64_t>(getQueue()) < 0)

@@ -38,9 +38,10 @@ struct Layout {
   static Layout heads(std::int64_t lanes, std::int64_t heads, std::int64_t headDim, std::int64_t group = 1, bool swap = false) {
     return {lanes, heads * headDim, headDim, group, swap, 1, heads * headDim};
   }
-  /// `queries` query heads for each of `kvHeads` KV heads, slots dealt evenly over as few vectors as hold them.
+  /// `queries` query heads for each of `kvHeads` KV heads, slots dealt evenly over as few vectors as hold them; of halves, as
+  /// many as fit when the two halves are brought together.
   static Layout queryTiles(std::int64_t lanes, std::int64_t kvHeads, std::int64_t queries, std::int64_t headDim, bool halves) {
-    std::int64_t most = lanes / (halves ? headDim / 2 : headDim), vectors = (kvHeads + most - 1) / most, all = kvHeads * queries * headDim;
+    std::int64_t most = halves ? lanes / headDim * 2 : lanes / headDim, vectors = (kvHeads + most - 1) / most, all = kvHeads * queries * headDim;
     return {lanes, all, headDim, 1, false, 1, all, false, queries, 1, halves, (kvHeads + vectors - 1) / vectors};
   }
   /// Their keys or values; `group` query heads share one in the source, `queries` of them here.

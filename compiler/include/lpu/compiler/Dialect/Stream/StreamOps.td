@@ -346,6 +346,8 @@ def LanesOp : Stream_Op<"lanes", [HasParent<"FlowOp">, AllTypesMatch<["value", "
   let description = [{
     `kind` names the instruction and the pattern, with n = `amount` + j·`step` in copy j of a burst:
     `permute.broadcast` puts superlane n into all superlanes, `permute.rotate` superlane k + n (modulo their number) into superlane k;
+    `permute.exchange` exchanges the first n superlanes with the next n; `permute.spread` puts the last superlane into the first n, the one before
+    it into the next n, and so on;
     `distribute.broadcast` puts lane n of each superlane into all of its lanes, `distribute.rotate` lane i + n (modulo 16) into lane i;
     `rotate` puts lane i − n (modulo 16) into lane i. Byte b takes queue `queue` + b of the instruction's queues on the side.
     ```mlir
@@ -362,7 +364,7 @@ def LanesOp : Stream_Op<"lanes", [HasParent<"FlowOp">, AllTypesMatch<["value", "
       }
     }
     ```
-    (C1) kind is one of the five; (C2) side is 0 or 1; (C3) the value comes from VXM; (C4) amount and queue are not negative.
+    (C1) kind is one of the seven; (C2) side is 0 or 1; (C3) the value comes from VXM; (C4) amount and queue are not negative.
   }];
   let arguments = (ins StrAttr:$kind, Stream_VecType:$value, I64Attr:$side, I64Attr:$amount, DefaultValuedAttr<I64Attr, "0">:$step, I64Attr:$queue);
   let results = (outs Stream_VecType:$result);
@@ -425,6 +427,7 @@ def PassOp : Stream_Op<"pass", [HasParent<"FlowOp">]> {
   let summary = "play an activation row through the plane's tile and take the sum into an accumulator row";
   let description = [{
     Only the superlanes whose bit is set in `mask` take part, all unless it is given. In copy j of a burst both rows are j further.
+    With a result the accumulator row leaves for VXM in the cycle in which it takes the sum, so that no other word has to emit it.
     ```mlir
     stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
       stream.phase "layer 0: norm" {
@@ -434,14 +437,21 @@ def PassOp : Stream_Op<"pass", [HasParent<"FlowOp">]> {
         stream.flow repeat(4) {
           stream.pass plane(0) row(4) acc(10) add(true) mask(255)
         }
+        stream.flow repeat(1) {
+          %s = stream.pass plane(0) row(4) acc(10) add(true) : !stream.vec<4>
+          %y = stream.alu "cvt.i32.f32"(%s) slots([0]) : (!stream.vec<4>) -> !stream.vec<4>
+        }
       }
     }
     ```
-    (C1) plane is 0..3.
+    (C1) plane is 0..3; (C2) a result has 4 bytes.
   }];
   let arguments = (ins I64Attr:$plane, I64Attr:$row, I64Attr:$acc, BoolAttr:$add, OptionalAttr<I64Attr>:$mask);
+  let results = (outs Optional<Stream_VecType>:$result);
   let hasVerifier = 1;
-  let assemblyFormat = "`plane` `(` $plane `)` `row` `(` $row `)` `acc` `(` $acc `)` `add` `(` $add `)` (`mask` `(` $mask^ `)`)? attr-dict";
+  let assemblyFormat = [{
+    `plane` `(` $plane `)` `row` `(` $row `)` `acc` `(` $acc `)` `add` `(` $add `)` (`mask` `(` $mask^ `)`)? attr-dict (`:` type($result)^)?
+  }];
 }
 
 def EmitOp : Stream_Op<"emit", [HasParent<"FlowOp">]> {
