@@ -14,9 +14,9 @@ namespace {
 /// Option values as written; an option not given stays empty (nullopt).
 struct Texts {
   std::string program;
-  std::optional<std::string> prompt, promptFile, tokens, promptTokens, count, temperature, topK, topP, seed, engine, mode, report,
-      logits, trace, perplexity;
-  bool ignoreEos = false, allChips = false;
+  std::optional<std::string> prompt, promptFile, tokens, promptTokens, count, temperature, topK, topP, seed, engine,
+      mode, report, logits, trace, perplexity, threads;
+  bool ignoreEos = false, allChips = false, progress = false;
 };
 
 void declare(CLI::App &app, Texts &t) {
@@ -41,6 +41,8 @@ void declare(CLI::App &app, Texts &t) {
   text("--mode", t.mode, "functional|timing", "timing: same steps, no values, no tokens (default: functional)");
   app.add_flag("--all-chips", t.allChips,
                "timing: simulate every chip, also where one could stand for several that behave alike");
+  text("--threads", t.threads, "N", "host threads that run the chips of a system (default: 1); results are the same");
+  app.add_flag("--progress", t.progress, "show progress even if stderr is no terminal");
   text("--report", t.report, "FILE.json", "write the report");
   text("--logits", t.logits, "FILE.npy", "write the logits of every position fed, float32");
   text("--trace", t.trace, "FILE.json", "write a Perfetto trace");
@@ -117,6 +119,9 @@ Status checkCombination(const Texts &t, const RunOptions &o) {
     return usage("nothing to run; give --prompt, --prompt-file, --tokens or --perplexity");
   if (sources == 1 && !o.perplexity.empty())
     return usage("--perplexity generates nothing and takes no prompt; give one or the other");
+  if (o.engine == sim::Engine::Clocked && o.threads > 1)
+    return usage(
+        "--engine=clocked moves all chips in step and has one thread; leave out --threads, or take --engine=event");
   if (o.mode == sim::Mode::Functional && t.promptTokens)
     return usage("--prompt-tokens names no ids to compute with; give --tokens, or --mode=timing");
   if (o.mode == sim::Mode::Timing && !o.perplexity.empty())
@@ -133,6 +138,7 @@ Result<RunOptions> convert(const Texts &t) {
   o.promptFile = t.promptFile;
   o.ignoreEos = t.ignoreEos;
   o.allChips = t.allChips;
+  o.progress = t.progress;
   std::uint64_t count = 0, promptTokens = 0;
   auto any = [](auto) { return true; };
   std::initializer_list<Status> results = {
@@ -145,6 +151,8 @@ Result<RunOptions> convert(const Texts &t) {
       readNumber(t.topP, "--top-p", "a number above 0 and up to 1", o.sampling.topP,
                  [](float v) { return v > 0 && v <= 1; }),
       readNumber(t.seed, "--seed", "a whole number from 0 to 2^64 - 1", o.sampling.seed, any),
+      readNumber(t.threads, "--threads", "a whole number from 1 to 1024", o.threads,
+                 [](int v) { return v >= 1 && v <= kMaxThreads; }),
       readChoice(t.engine, "--engine", "event or clocked",
                  {std::pair{"event", sim::Engine::Event}, {"clocked", sim::Engine::Clocked}}, o.engine),
       readChoice(t.mode, "--mode", "functional or timing",

@@ -1,4 +1,4 @@
-// The one line that moves while a run is under way, on terminals only.
+// What is shown while a run is under way: on terminals, and where it is asked for.
 #pragma once
 
 #include "lpu/rt/Run.h"
@@ -11,9 +11,9 @@ namespace lpu::rt {
 
 class Progress {
 public:
-  /// Shown until text starts to stream to the same terminal.
-  Progress(const Terminal &terminal, std::size_t totalSteps, double clockGHz)
-      : terminal(terminal), total(totalSteps), clockGHz(clockGHz) {}
+  /// Shown until text starts to stream to the same terminal. `asked`: also if stderr is no terminal.
+  Progress(const Terminal &terminal, bool asked, std::size_t totalSteps, double clockGHz)
+      : terminal(terminal), asked(asked), total(totalSteps), clockGHz(clockGHz) {}
   ~Progress() { clear(); }
   void stepDone(const StepRecord &record);
   /// Generated text follows on stdout.
@@ -21,12 +21,14 @@ public:
   void clear();
 
 private:
+  using Clock = std::chrono::steady_clock;
   Terminal terminal;
+  const bool asked;
   std::size_t total, done = 0;
   const double clockGHz;
   isa::Cycle cycles = 0;    ///< of the steps done
   std::uint64_t tokens = 0; ///< fed by them
-  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+  Clock::time_point start = Clock::now(), lastLine;
   bool shown = false, quiet = false;
 };
 

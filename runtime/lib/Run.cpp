@@ -58,12 +58,13 @@ public:
     std::optional<PendingFile> trace;
     if (!options.trace.empty())
       trace.emplace(options.trace);
-    auto simulator = create(program, {options.engine, options.mode, trace ? trace->temporary() : "", options.allChips});
+    auto simulator = create(
+        program, {options.engine, options.mode, trace ? trace->temporary() : "", options.allChips, options.threads});
     if (!simulator)
       return fail(terminal, inProgram(simulator.error()));
 
     report.host.loadSeconds = secondsSince(start);
-    Progress progress(terminal, plannedSteps, program.machine.clockGHz);
+    Progress progress(terminal, options.progress, plannedSteps, program.machine.clockGHz);
     Session session(program, **simulator, options.mode, [&](const StepRecord &r) { progress.stepDone(r); });
     Status status = perplexityRun() ? scoreText(session) : generateText(session, progress);
     progress.clear();
@@ -207,6 +208,7 @@ private:
       report.memorySha256 = hex(simulator.memorySha256());
     report.hostSeconds = secondsSince(start);
     report.host.peakRssBytes = peakRssBytes();
+    report.host.threads = static_cast<unsigned>(options.threads);
   }
 
   Status writeFiles(std::optional<PendingFile> &trace) {

@@ -22,9 +22,7 @@ void addLatency(Json &to, const Latency &latency) {
   to["tokens_per_second"] = number(latency.tokensPerSecond);
 }
 
-const char *kindName(isa::StepKind kind) {
-  return kind == isa::StepKind::Prefill ? "prefill" : "decode";
-}
+const char *kindName(isa::StepKind kind) { return kind == isa::StepKind::Prefill ? "prefill" : "decode"; }
 
 Json stepJson(const StepRecord &record, const isa::Program &program) {
   const isa::SystemStep &step = program.steps[record.step.program];
@@ -49,6 +47,10 @@ Json hostJson(const HostUse &host) {
 
 std::string cell(const std::optional<double> &value, int digits) {
   return value ? fmt::format("{:.{}f}", *value, digits) : "-";
+}
+
+std::string counted(unsigned count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
 } // namespace
@@ -94,8 +96,11 @@ std::string reportTable(const RunReport &report, const isa::Program &program) {
                      report.tokens.size(), report.steps.size() - decodes, decodes);
   if (program.chips.size() > 1)
     out += fmt::format("  {} chips of {} classes\n", program.chips.size(), program.classes.size());
-  out += fmt::format("  {} cycles predicted, {} simulated at {} GHz ({} engine, {:.2f} s of host time)\n", predicted,
-                     simulated, program.machine.clockGHz, report.engine, report.hostSeconds);
+  out += fmt::format("  {} cycles predicted, {} simulated at {} GHz ({} engine)\n", predicted, simulated,
+                     program.machine.clockGHz, report.engine);
+  out += fmt::format("  host: {:.2f} s, of which {:.2f} to load and {:.2f} to run; {} MB, {}, {}\n", report.hostSeconds,
+                     report.host.loadSeconds, report.host.runSeconds, report.host.peakRssBytes / 1000000,
+                     counted(report.host.threads, "thread"), counted(report.host.ranks, "rank"));
   if (report.perplexity)
     out += fmt::format("  perplexity {:.4f}\n", *report.perplexity);
   return out;

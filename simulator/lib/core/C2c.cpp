@@ -25,7 +25,7 @@ const LinkFifo::Entry *LinkFifo::latestBefore(Cycle now) const {
 }
 
 void C2cUnit::reset() {
-  lastSend = INT64_MIN;
+  lastSend = missed = INT64_MIN;
   if (in)
     in->reset();
 }
@@ -69,10 +69,9 @@ Cycle C2cUnit::send(const Dispatch &d) {
 Cycle C2cUnit::receive(const Dispatch &d) {
   const LinkFifo::Entry *entry = in->front(d.time);
   if (!entry) {
-    std::string detail = fmt::format("nothing has arrived by t={}", relative(d.time));
-    if (in->nextArrival() != std::numeric_limits<Cycle>::max())
-      detail += fmt::format("; the next vector arrives at t={}", relative(in->nextArrival()));
-    fault("link-empty", d, std::move(detail));
+    if (missed == INT64_MIN)
+      missed = d.time;
+    fault("link-empty", d, fmt::format("nothing has arrived by t={}", relative(d.time)));
     return kNoEffect;
   }
   VectorValue value = entry->value;
@@ -81,16 +80,38 @@ Cycle C2cUnit::receive(const Dispatch &d) {
   return drive(d, d.op->link, latency, std::move(value)) ? d.time + latency : kNoEffect;
 }
 
+void C2cUnit::explainEmpty() const {
+  // What was sent by then is under way: whoever sends has run until the hazard, too.
+  if (missed != INT64_MIN && !in->empty() && in->oldest().sender.issued <= missed)
+    chip.faults.amend(missed, queue, fmt::format("; the next vector arrives at t={}", relative(in->oldest().arrival)));
+}
+
+Cycle C2cUnit::accept(LinkFifo::Entry entry, Cycle now) {
+  const Cycle arrival = entry.arrival;
+  in->push(std::move(entry));
+  const int waiting = static_cast<int>(in->size());
+  if (waiting <= chip.machine.c2cFifoVectors)
+    return kNoEffect; // and pops only make room
+  if (arrival >= now)
+    return arrival + 1;
+  // Ahead of the arrival already, so with no receive after it: all that was popped was popped before.
+  reportOverflow(in->newest(), waiting);
+  return kNoEffect;
+}
+
 void C2cUnit::checkArrivals(Cycle now) const {
   if (!in || in->waitingBefore(now) <= chip.machine.c2cFifoVectors)
     return;
   const LinkFifo::Entry *latest = in->latestBefore(now);
   if (latest && latest->arrival == now - 1)
-    chip.faults.report(
-        "link-overflow", now - 1, latest->chip, latest->sender.queue, latest->sender.op,
-        fmt::format("the vector sent at t={} arrives at t={} and is number {} waiting; the link holds {}",
-                    relative(latest->sender.issued), relative(now - 1), in->waitingBefore(now),
-                    chip.machine.c2cFifoVectors));
+    reportOverflow(*latest, in->waitingBefore(now));
+}
+
+void C2cUnit::reportOverflow(const LinkFifo::Entry &latest, int waiting) const {
+  chip.faults.report("link-overflow", latest.arrival, latest.chip, latest.sender.queue, latest.sender.op,
+                     fmt::format("the vector sent at t={} arrives at t={} and is number {} waiting; the link holds {}",
+                                 relative(latest.sender.issued), relative(latest.arrival), waiting,
+                                 chip.machine.c2cFifoVectors));
 }
 
 void C2cUnit::checkLost() const {

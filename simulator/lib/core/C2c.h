@@ -5,7 +5,7 @@
 #include "Unit.h"
 
 #include <deque>
-#include <limits>
+#include <optional>
 
 namespace lpu::sim {
 
@@ -22,13 +22,13 @@ public:
   bool empty() const { return entries.empty(); }
   /// The oldest, waiting or under way; valid if there is one.
   const Entry &oldest() const { return entries.front(); }
+  const Entry &newest() const { return entries.back(); }
   void push(Entry entry) { entries.push_back(std::move(entry)); }
   /// The oldest vector that has arrived by `now`; null: none.
   const Entry *front(Cycle now) const {
     return !entries.empty() && entries.front().arrival <= now ? &entries.front() : nullptr;
   }
-  /// When the next vector under way arrives; the largest cycle if none is.
-  Cycle nextArrival() const { return entries.empty() ? std::numeric_limits<Cycle>::max() : entries.front().arrival; }
+  std::size_t size() const { return entries.size(); }
   void pop(Cycle now) {
     entries.pop_front();
     lastPop = now;
@@ -64,8 +64,14 @@ public:
   }
   Cycle execute(const Dispatch &d) override;
   void reset();
+  /// Event engine: a vector is on its way in; everything before `now` has been executed. Returns when checkArrivals is
+  /// to be called for it; kNoEffect: never.
+  Cycle accept(LinkFifo::Entry entry, Cycle now);
   /// To be called in the cycle after an arrival in `in`: reports link-overflow.
   void checkArrivals(Cycle now) const;
+  /// After a step that ended with a hazard: completes what is said about a vector that had not arrived. Not before all
+  /// chips have got there, so that it does not depend on who ran ahead.
+  void explainEmpty() const;
   /// At the end of a step: reports a vector that nobody has received (lost-vector).
   void checkLost() const;
 
@@ -73,10 +79,12 @@ private:
   bool connected(const Dispatch &d) const;
   Cycle send(const Dispatch &d);
   Cycle receive(const Dispatch &d);
+  void reportOverflow(const LinkFifo::Entry &latest, int waiting) const;
 
   LinkOut *out = nullptr;
   LinkFifo *in = nullptr;
   Cycle lastSend = INT64_MIN;
+  Cycle missed = INT64_MIN; ///< the first receive of the step that found nothing
 };
 
 } // namespace lpu::sim

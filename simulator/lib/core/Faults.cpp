@@ -3,9 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <tuple>
-
 namespace lpu::sim {
 
 std::string Violation::str() const {
@@ -14,18 +11,23 @@ std::string Violation::str() const {
 }
 
 void FaultLog::report(std::string_view category, Cycle at, int chip, int queue, const Op *op, std::string detail) {
-  if (found && std::tuple(at, chip, queue) >= std::tuple(firstAt, firstChip, firstQueue))
+  if (found && std::tuple(at, chip, queue) >= place())
     return;
   firstAt = at;
   firstChip = chip;
   firstQueue = queue;
-  system.at = std::min(system.at, at);
+  system.note(at);
   found = Violation{std::string(category),
                     at - origin,
                     chip,
                     isa::queueName(isa::queueAt(machine, queue)),
                     op ? describe(*op) : "(no word)",
                     std::move(detail)};
+}
+
+void FaultLog::amend(Cycle at, int queue, const std::string &more) {
+  if (found && place() == std::tuple(at, number, queue))
+    found->detail += more;
 }
 
 } // namespace lpu::sim

@@ -1,4 +1,5 @@
-// Events are appended as slices close. After each step the closing brackets are
+// Events are gathered chip by chip as slices close, and appended at the end of each
+// step, so that the file does not depend on who ran first. Then the closing brackets are
 // written and the file position moves back in front of them, so that what is on
 // disk is valid JSON whenever the run ends.
 #include "Trace.h"
@@ -58,15 +59,18 @@ void Trace::event(const std::string &json) {
   std::fwrite(json.data(), 1, json.size(), file);
 }
 
-void Trace::slice(int chip, int track, isa::Cycle from, isa::Cycle length, const std::string &name) {
-  event(fmt::format("{{\"ph\":\"X\",\"pid\":{},\"tid\":{},\"ts\":{},\"dur\":{},\"name\":{}}}", chip, track, base + from,
-                    length, quoted(name)));
+std::string Trace::slice(int chip, int track, isa::Cycle from, isa::Cycle length, const std::string &name) const {
+  return fmt::format("{{\"ph\":\"X\",\"pid\":{},\"tid\":{},\"ts\":{},\"dur\":{},\"name\":{}}}", chip, track,
+                     base + from, length, quoted(name));
 }
 
 void Trace::endStep(const std::string &name, isa::Cycle cycles) {
-  for (auto &chip : chips)
+  for (auto &chip : chips) {
     chip->endStep();
-  slice(chips.empty() ? 0 : chips.front()->number(), kStepTrack, 0, cycles, name);
+    if (const std::string events = chip->takeEvents(); !events.empty())
+      event(events);
+  }
+  event(slice(chips.empty() ? 0 : chips.front()->number(), kStepTrack, 0, cycles, name));
   base += cycles;
   writeTail();
 }
@@ -78,10 +82,12 @@ ChipTrace::ChipTrace(Trace &trace, const isa::Machine &machine, int chip)
 }
 
 void ChipTrace::nameTracks(const isa::Machine &machine) {
-  trace.event(fmt::format("{{\"ph\":\"M\",\"pid\":{},\"name\":\"process_name\",\"args\":{{\"name\":\"chip {}\"}}}}", chip, chip));
+  trace.event(fmt::format("{{\"ph\":\"M\",\"pid\":{},\"name\":\"process_name\",\"args\":{{\"name\":\"chip {}\"}}}}",
+                          chip, chip));
   const auto track = [&](int id, const std::string &name) {
-    trace.event(fmt::format("{{\"ph\":\"M\",\"pid\":{},\"tid\":{},\"name\":\"thread_name\",\"args\":{{\"name\":\"{}\"}}}}", chip,
-                            id, name));
+    trace.event(
+        fmt::format("{{\"ph\":\"M\",\"pid\":{},\"tid\":{},\"name\":\"thread_name\",\"args\":{{\"name\":\"{}\"}}}}",
+                    chip, id, name));
   };
   track(kStepTrack, "steps");
   for (int q = 0; q < static_cast<int>(slices.size()); ++q)
@@ -98,8 +104,10 @@ void ChipTrace::flush(int queue) {
   if (open.label == kNoLabel)
     return;
   const bool named = static_cast<std::size_t>(open.label) < step->labels.size();
-  trace.slice(chip, queue + 1, open.first - zero, open.last + 1 - open.first,
-              named ? step->labels[open.label] : fmt::format("label {}", open.label));
+  if (!events.empty())
+    events += ",\n";
+  events += trace.slice(chip, queue + 1, open.first - zero, open.last + 1 - open.first,
+                        named ? step->labels[open.label] : fmt::format("label {}", open.label));
   open = Open();
 }
 

@@ -8,13 +8,14 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace lpu::sim {
 
 class Trace;
 
-/// The tracks of one chip.
+/// The tracks of one chip. What it gathers in a step is its own until the step's end: chips may run in several threads.
 class ChipTrace {
 public:
   ChipTrace(Trace &trace, const isa::Machine &machine, int chip);
@@ -32,6 +33,8 @@ public:
     open = {label, at, at};
   }
   void endStep();
+  /// The events of the step, ready to be written; forgotten afterwards.
+  std::string takeEvents() { return std::exchange(events, {}); }
 
 private:
   /// Dispatches of one label further apart than this are separate slices.
@@ -47,6 +50,7 @@ private:
   Trace &trace;
   const int chip;
   std::vector<Open> slices; ///< per queue
+  std::string events;       ///< of this step so far
   const isa::StepProgram *step = nullptr;
   isa::Cycle zero = 0;
 };
@@ -66,7 +70,7 @@ private:
   friend class ChipTrace;
   Trace(std::FILE *file, const isa::Machine &machine);
   void event(const std::string &json);
-  void slice(int chip, int track, isa::Cycle from, isa::Cycle length, const std::string &name);
+  std::string slice(int chip, int track, isa::Cycle from, isa::Cycle length, const std::string &name) const;
   void writeTail();
 
   std::FILE *file;

@@ -17,7 +17,7 @@ constexpr std::size_t kAhead = 8; ///< issues by which words are fetched from me
 } // namespace
 
 Calendar::Calendar(sc_core::sc_module_name name, const isa::Machine &machine, const FaultLog &faults, int capacity)
-    : sc_module(name), faults(faults), quantumCycles(std::min(machine.latency.Barrier, machine.latency.C2cSend)),
+    : sc_module(name), faults(faults), quantum(machine.latency.Barrier),
       words((static_cast<std::size_t>(capacity) + 63) / 64), due(kRing * words), busy(kRing / 64) {
   SC_HAS_PROCESS(Calendar);
   SC_METHOD(serve);
@@ -55,7 +55,7 @@ void Calendar::schedule(int entry, Cycle now, Cycle at) {
     far.emplace_back(at, entry);
     std::push_heap(far.begin(), far.end(), std::greater<>());
   }
-  if (!serving) // else serve() plans when it has finished
+  if (!serving && !settled) // else who runs it looks what is due when it has finished
     notify(at);
 }
 
@@ -70,21 +70,29 @@ void Calendar::notify(Cycle at) {
 void Calendar::serve() {
   const Cycle begin = cycleNow();
   planned = kNever;
-  if (begin == zero && !settled) { // let the queues see the release first
-    settled = true;
-    return notify(begin);
-  }
   if (faults.blocks(begin - Timeline::kMaxLag)) // nothing can come before the hazard any more
     return;
+  if (begin == zero) {
+    settled = true;
+    return settledCall();
+  }
   serving = true;
   Cycle now = nextDue(begin);
-  for (; now < begin + quantumCycles && (settled || now < zero); now = nextDue(now + 1))
+  for (; now < begin + quantum && now < zero; now = nextDue(now + 1))
     runCycle(now);
   serving = false;
-  if (zero != kNever && !settled)
-    now = std::min(now, zero);
+  now = std::min(now, zero);
   if (now != kNever)
     notify(now);
+}
+
+Cycle Calendar::play(Cycle now, Cycle limit) {
+  serving = true;
+  now = nextDue(now);
+  for (; now < limit && !faults.blocks(now - Timeline::kMaxLag); now = nextDue(now + 1))
+    runCycle(now);
+  serving = false;
+  return faults.blocks(now - Timeline::kMaxLag) ? kNever : now;
 }
 
 void Calendar::runCycle(Cycle now) {

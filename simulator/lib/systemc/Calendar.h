@@ -1,15 +1,17 @@
 // When which unit of a chip has something to do (event engine): the step's
 // timeline of dispatches, and a calendar for what is known only as it happens
-// (words before the release, fetched text, sums that arrive). One SystemC process
-// serves both. It wakes once per quantum and runs the chip's cycles of that
-// quantum in order: nothing that happens within it can reach another chip, or
-// come back through the barrier, before it is over.
+// (words before the release, fetched text, sums that arrive). Until the release
+// its SystemC process serves it, a quantum at a time: nothing that happens within
+// one can come back through the barrier before it is over. From the release on the
+// system's conductor runs the chip (play), perhaps in another thread, where
+// SystemC is out of reach.
 #pragma once
 
 #include "../core/Faults.h"
 #include "../core/Timeline.h"
 #include "Time.h"
 
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -40,6 +42,11 @@ public:
   void addQueue(Issuing &port) { ports.push_back(&port); }
   /// A new step: nothing is due. `timeline` outlives it.
   void begin(const Timeline *timeline);
+  /// Is called, in SystemC's thread, once per step when the queues have seen the release.
+  void onSettled(std::function<void()> call) { settledCall = std::move(call); }
+  /// Runs what is due from cycle `now` until before `limit`, after the release. Returns the next cycle in which
+  /// something is due; kNever: nothing, or a hazard is in the way.
+  isa::Cycle play(isa::Cycle now, isa::Cycle limit);
   /// Wakes `entry` at cycle `at` ≥ `now`; of several calls for one cycle one counts.
   void schedule(int entry, isa::Cycle now, isa::Cycle at);
   /// The barrier will release at `at`, where the timeline starts.
@@ -47,12 +54,10 @@ public:
   /// What dispatches after the release; null: what queues hand out.
   const Timeline *steps() const { return timeline; }
 
-  /// Cycles that are run in one go; at most this much ahead of SystemC's time.
-  isa::Cycle quantum() const { return quantumCycles; }
+  static constexpr isa::Cycle kNever = INT64_MAX;
 
 private:
   static constexpr isa::Cycle kRing = 256; ///< cycles ahead that have a slot of their own
-  static constexpr isa::Cycle kNever = INT64_MAX;
   using Far = std::pair<isa::Cycle, int>;
 
   void serve();
@@ -66,7 +71,7 @@ private:
   std::uint64_t *slot(isa::Cycle at) { return &due[static_cast<std::size_t>(at & (kRing - 1)) * words]; }
 
   const FaultLog &faults;
-  const isa::Cycle quantumCycles;
+  const isa::Cycle quantum;        ///< cycles that are run in one go before the release
   const std::size_t words;         ///< 64 entries each
   std::vector<std::uint64_t> due;  ///< kRing slots of `words`: one bit per entry
   std::vector<std::uint64_t> busy; ///< one bit per slot that holds something
@@ -79,6 +84,7 @@ private:
   bool settled = false;     ///< queues have seen the release
   bool serving = false;
   isa::Cycle planned = kNever;
+  std::function<void()> settledCall;
   sc_core::sc_event tick;
 };
 

@@ -13,11 +13,12 @@ std::string moduleName(const char *prefix, int number) { return prefix + std::to
 
 } // namespace
 
-Chip::Chip(sc_core::sc_module_name name, Common &common, const isa::ChipClass &chipClass, const std::vector<bool> &wired,
-           StepMonitor &monitor)
-    : sc_module(name), machine(common.program.machine), sram(machine),
-      context{machine, chipClass, monitor.faults, common.rows, common.words, common.functional}, monitor(monitor),
-      modules{context, monitor, nullptr} {
+Chip::Chip(sc_core::sc_module_name name, Common &common, const isa::ChipClass &chipClass,
+           const std::vector<bool> &wired, StepMonitor &monitor)
+    : sc_module(name), machine(common.program.machine), rows(machine.lanes()),
+      words(static_cast<std::size_t>(machine.lanes()) * 4, &rows),
+      sram(machine), context{machine, chipClass, monitor.faults, rows, words, common.functional},
+      monitor(monitor), modules{context, monitor, nullptr} {
   if (common.clock) {
     clockedStreams = std::make_unique<ClockedStreams>("streams", machine);
     clockedStreams->clock(*common.clock);
@@ -87,7 +88,7 @@ void Chip::buildLinks(const std::vector<bool> &wired) {
   links.resize(wired.size());
   for (std::size_t i = 0; i < wired.size(); ++i)
     if (wired[i]) {
-      links[i] = std::make_unique<Link>(moduleName("link", static_cast<int>(i)).c_str(), calendar ? calendar->quantum() : 0);
+      links[i] = std::make_unique<Link>(moduleName("link", static_cast<int>(i)).c_str());
       c2cs[i]->link(*links[i]);
     }
 }
@@ -111,6 +112,15 @@ void Chip::begin(const std::vector<const DecodedQueue *> &code, const Timeline *
   }
   for (std::size_t q = 0; q < icus.size(); ++q)
     icus[q]->begin(code[q], at);
+}
+
+void Chip::take(int number, Channel &channel, Cycle now) {
+  channel.take(rows, [&](LinkFifo::Entry entry) { c2cs[number]->accept(std::move(entry), now); });
+}
+
+void Chip::explainHazard() const {
+  for (const auto &c2c : c2cs)
+    c2c->unit().explainEmpty();
 }
 
 void Chip::reportUnfinished() const {

@@ -1,5 +1,7 @@
 // One chip: streams, barrier, queues, units and the chip's ends of its links,
-// built and bound from the machine description.
+// built and bound from the machine description. In the event engine it runs, from
+// its release on, when and as far as it is told (play), in any thread: everything
+// it works with is its own.
 #pragma once
 
 #include "Barrier.h"
@@ -7,6 +9,8 @@
 #include "Link.h"
 #include "Streams.h"
 #include "Units.h"
+
+#include "../core/Channel.h"
 
 #include <memory>
 #include <vector>
@@ -20,7 +24,6 @@ public:
     const isa::Program &program;
     sc_core::sc_clock *clock; ///< clocked engine; null: event engine
     bool functional;
-    VectorPool rows, words; ///< values travel from chip to chip
   };
   /// `monitor` outlives the chip. `links`: which of its links lead somewhere.
   Chip(sc_core::sc_module_name name, Common &common, const isa::ChipClass &chipClass, const std::vector<bool> &links,
@@ -37,12 +40,23 @@ public:
   void begin(const std::vector<const DecodedQueue *> &code, const Timeline *timeline, isa::Cycle at, isa::Cycle start);
   /// The barrier has released this step.
   bool released() const { return barrierModule->done(); }
+  /// It will, at releaseCycle().
+  bool releasePending() const { return barrierModule->pending(); }
+  Cycle releaseCycle() const { return barrierModule->releaseCycle(); }
+  /// Event engine, below. `call` is called in SystemC's thread when a step's release has come.
+  void onReady(std::function<void()> call) { calendar->onSettled(std::move(call)); }
+  /// Takes what has come on `channel` for link `number`; everything before `now` has been run.
+  void take(int number, Channel &channel, Cycle now);
+  /// Calendar::play
+  Cycle play(Cycle now, Cycle limit) { return calendar->play(now, limit); }
   /// Nothing is left to happen at absolute cycle `now`, going by what has dispatched so far.
   bool finished(Cycle now) const;
   /// Absolute cycle at which the running step ends, by what has dispatched so far (T1.5).
   Cycle endOfStep() const { return monitor.lastEffect + machine.superlanes - 1; }
-  /// After a step: reports queues that never end, and vectors that nobody received.
+  /// After a step without hazard: reports queues that never end, and vectors that nobody received.
   void reportUnfinished() const;
+  /// After a step with one: completes its description.
+  void explainHazard() const;
   /// Clocked engine: fires in every cycle.
   const sc_core::sc_event &settled() const { return clockedStreams->settled(); }
 
@@ -53,6 +67,7 @@ private:
   StreamIf &streams();
 
   const isa::Machine &machine;
+  VectorPool rows, words;
   Memory sram;
   ChipContext context;
   StepMonitor &monitor;

@@ -47,7 +47,7 @@ class LinkIf : public virtual sc_core::sc_interface {
 public:
   virtual LinkOut &outgoing() = 0;
   virtual LinkFifo &incoming() = 0;
-  /// Fires for each vector that arrives, as long before the cycle after its arrival as the link was told.
+  /// Clocked engine: fires for each vector, in the cycle after its arrival.
   virtual const sc_core::sc_event &arrived() const = 0;
 };
 

@@ -12,11 +12,10 @@ namespace lpu::sim {
 
 class Link final : public sc_core::sc_module, public LinkIf, public LinkOut {
 public:
-  /// `early`: how many cycles before the cycle after an arrival arrived() fires.
-  Link(sc_core::sc_module_name name, isa::Cycle early) : sc_module(name), early(early) {}
+  explicit Link(sc_core::sc_module_name name) : sc_module(name), way(*this) {}
 
-  /// What is sent here arrives at `end`.
-  void addTarget(Link &end) { targets.push_back({&end, 0, 0}); }
+  /// What is sent here goes to `end`.
+  void addTarget(LinkOut &end) { targets.push_back({&end, 0, 0}); }
   /// For the coming step: target `index` gets it from chip `chip`, `delay` cycles later than this one sends.
   void setTarget(std::size_t index, int chip, isa::Cycle delay) {
     targets[index].chip = chip;
@@ -29,31 +28,39 @@ public:
       copy.arrival += target.delay;
       copy.sender.issued += target.delay;
       copy.chip = target.chip;
-      target.end->deliver(std::move(copy));
+      target.end->send(std::move(copy));
     }
   }
   LinkOut &outgoing() override { return *this; }
   LinkFifo &incoming() override { return fifo; }
   const sc_core::sc_event &arrived() const override { return arrivals.default_event(); }
-  /// The latest arrival here so far, absolute.
+
+  /// Clocked engine: the target that leads here.
+  LinkOut &wayIn() { return way; }
+  /// The latest arrival that came that way so far, absolute.
   isa::Cycle lastArrival() const { return latest; }
 
 private:
   struct Target {
-    Link *end;
+    LinkOut *end;
     int chip;
     isa::Cycle delay;
+  };
+  struct Way final : LinkOut {
+    explicit Way(Link &link) : link(link) {}
+    void send(LinkFifo::Entry entry) override { link.deliver(std::move(entry)); }
+    Link &link;
   };
   /// A newer vector must not hide an older arrival: sc_event_queue keeps every notification.
   void deliver(LinkFifo::Entry entry) {
     latest = entry.arrival;
-    arrivals.notify(cycles(entry.arrival + 1 - early - cycleNow()));
+    arrivals.notify(cycles(entry.arrival + 1 - cycleNow()));
     fifo.push(std::move(entry));
   }
 
-  const isa::Cycle early;
   std::vector<Target> targets;
   LinkFifo fifo;
+  Way way;
   isa::Cycle latest = 0;
   sc_core::sc_event_queue arrivals;
 };

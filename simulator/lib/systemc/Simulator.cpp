@@ -38,7 +38,8 @@ Status checkStep(const isa::Machine &m, const std::string &name, const isa::Step
   for (const isa::QueueCode &code : step.queues) {
     int number = isa::queueNumber(m, code.queue);
     if (number < 0 || number >= isa::queueCount(m) || isa::queueAt(m, number) != code.queue)
-      return Error{name, fmt::format("the machine has no queue {}; compile for this machine", isa::queueName(code.queue))};
+      return Error{name,
+                   fmt::format("the machine has no queue {}; compile for this machine", isa::queueName(code.queue))};
     if (seen[number])
       return Error{name, fmt::format("queue {} has code twice; compile again", isa::queueName(code.queue))};
     seen[number] = true;
@@ -61,9 +62,10 @@ Status checkWires(const Program &program) {
   };
   for (const isa::Wire &w : program.wires)
     if (!plug(w.chipA, w.linkA) || ((w.chipA != w.chipB || w.linkA != w.linkB) && !plug(w.chipB, w.linkB)))
-      return Error{"", fmt::format("wire from chip {}, link {} to chip {}, link {}: no such link, or one wired twice; chips "
-                                   "are 0..{}, links 0..{}",
-                                   w.chipA, w.linkA, w.chipB, w.linkB, program.chips.size() - 1, links - 1)};
+      return Error{
+          "", fmt::format("wire from chip {}, link {} to chip {}, link {}: no such link, or one wired twice; chips "
+                          "are 0..{}, links 0..{}",
+                          w.chipA, w.linkA, w.chipB, w.linkB, program.chips.size() - 1, links - 1)};
   return Ok();
 }
 
@@ -98,7 +100,8 @@ std::vector<std::size_t> outputOrder(const Program &program) {
   std::vector<std::size_t> order(program.chips.size());
   for (std::size_t i = 0; i < order.size(); ++i)
     order[i] = i;
-  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return std::pair(program.chips[i].stage, program.chips[i].shard); });
+  std::ranges::stable_sort(order, {},
+                           [&](std::size_t i) { return std::pair(program.chips[i].stage, program.chips[i].shard); });
   return order;
 }
 
@@ -110,7 +113,7 @@ const std::uint8_t *bytesOf(const Memory &memory, isa::Side side, int slice, int
 class SystemCSimulator final : public Simulator {
 public:
   SystemCSimulator(const Program &program, System &system) : program(program), system(system) {}
-  ~SystemCSimulator() override { system.closeTrace(); }
+  ~SystemCSimulator() override { system.close(); }
 
   Status load() { return system.load(); }
   void elaborate() { sc_core::sc_start(sc_core::SC_ZERO_TIME); }

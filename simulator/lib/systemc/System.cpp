@@ -7,14 +7,23 @@
 
 namespace lpu::sim {
 
+namespace {
+
+/// Cycles by which chips may be ahead of SystemC's time.
+constexpr Cycle kWindow = 1 << 16;
+
+/// Cycles a chip that waits for others waits to be able to run; half of what a vector is under way.
+Cycle patienceOf(const isa::Machine &machine) { return (machine.latency.C2cSend + 1) / 2; }
+
+} // namespace
+
 System::System(sc_core::sc_module_name name, const isa::Program &program, const Options &options,
                std::unique_ptr<Trace> traceFile)
     : sc_module(name), program(program),
       clock(options.engine == Engine::Clocked ? std::make_unique<sc_core::sc_clock>("clock", cycles(1)) : nullptr),
-      trace(std::move(traceFile)),
-      common{program, clock.get(), options.mode == Mode::Functional, VectorPool(program.machine.lanes()),
-             VectorPool(static_cast<std::size_t>(program.machine.lanes()) * 4, &common.rows)},
-      standIn(program.chips.size()), peers(peersOf(program)), code(program.classes.size()) {
+      trace(std::move(traceFile)), common{program, clock.get(), options.mode == Mode::Functional},
+      standIn(program.chips.size()), peers(peersOf(program)), code(program.classes.size()),
+      traffic(program.classes.size(), std::vector<std::vector<LinkTraffic>>(program.steps.size())) {
   const bool all = options.allChips || common.functional;
   for (ChipGroup &group : groupChips(program, all)) {
     for (std::uint16_t chip : group.chips)
@@ -23,19 +32,28 @@ System::System(sc_core::sc_module_name name, const isa::Program &program, const 
     std::vector<bool> links;
     for (const Peer &peer : peers[first])
       links.push_back(peer.chip >= 0);
-    simulated.push_back(std::make_unique<Simulated>(
-        ("chip" + std::to_string(first)).c_str(), common, program.classes[program.chips[first].chipClass], links, hazard,
-        trace ? trace->addChip(program.machine, first) : nullptr, std::move(group)));
+    simulated.push_back(
+        std::make_unique<Simulated>(("chip" + std::to_string(first)).c_str(), common, classOf(first), links, hazard,
+                                    trace ? trace->addChip(program.machine, first) : nullptr, std::move(group)));
   }
-  connect();
   for (auto &steps : code)
     steps.resize(program.steps.size());
-  if (!clock)
-    return;
   SC_HAS_PROCESS(System);
-  SC_METHOD(watch);
-  sensitive << simulated.front()->chip.settled();
+  if (clock) {
+    SC_METHOD(watch);
+    sensitive << simulated.front()->chip.settled();
+  } else {
+    const int threads = std::min(options.threads, static_cast<int>(simulated.size()));
+    conductor = std::make_unique<Conductor>(threads, patienceOf(program.machine), hazard);
+    for (auto &s : simulated) {
+      conductor->add(*s);
+      s->chip.onReady([this] { turn.notify(sc_core::SC_ZERO_TIME); });
+    }
+    SC_METHOD(conduct);
+    sensitive << turn;
+  }
   dont_initialize();
+  connect();
 }
 
 /// Each link of a simulated chip hears what stands for the chip at its other end.
@@ -48,9 +66,23 @@ void System::connect() {
       if (peer.chip < 0)
         continue;
       const std::size_t from = standIn[peer.chip];
-      simulated[from]->chip.link(peer.link)->addTarget(*simulated[to]->chip.link(link));
       cables.push_back({from, peer.link, targets[from][peer.link]++, to, link});
+      if (clock)
+        simulated[from]->chip.link(peer.link)->addTarget(simulated[to]->chip.link(link)->wayIn());
+      else
+        addChannel(cables.back());
     }
+}
+
+void System::addChannel(Cable &cable) {
+  Simulated &from = *simulated[cable.from], &to = *simulated[cable.to];
+  cable.output = from.outputs++;
+  cable.input = to.inputs.size();
+  Channel &channel =
+      *to.inputs.emplace_back(cable.toLink, std::make_unique<Channel>(program.machine.rowBytes())).second;
+  from.chip.link(cable.fromLink)->addTarget(channel);
+  conductor->addOutput(static_cast<int>(cable.from), channel);
+  conductor->addInput(static_cast<int>(cable.to), channel);
 }
 
 Status System::load() {
@@ -70,6 +102,12 @@ Status System::load() {
       return status;
   }
   return Ok();
+}
+
+void System::close() {
+  if (conductor)
+    conductor->stop();
+  trace.reset();
 }
 
 std::vector<std::size_t> System::chipsWithMemory() const {
@@ -99,24 +137,71 @@ const System::DecodedStep &System::decoded(std::size_t chipClass, std::size_t in
   return *step;
 }
 
+const std::vector<LinkTraffic> &System::trafficOf(std::size_t chip, std::size_t step) {
+  std::vector<LinkTraffic> &links = traffic[program.chips[chip].chipClass][step];
+  if (links.empty())
+    links = sim::trafficOf(program, classOf(chip).programs[step]);
+  return links;
+}
+
 void System::begin(std::size_t step) {
   const Cycle first = cycleNow() + 1;
   zero = first + program.machine.latency.Barrier;
-  hazard = {};
+  hazard.clear();
   for (auto &s : simulated) {
     s->number = representative(program, s->group, step);
+    s->entered = false;
     const isa::Chip &chip = program.chips[s->number];
     s->start = chip.start[step];
     s->monitor.begin(program.classes[chip.chipClass].programs[step], zero, s->number, s->start);
     const DecodedStep &text = decoded(chip.chipClass, step, s->chip.memory());
     s->chip.begin(text.byNumber, text.timeline.get(), first, s->start);
   }
-  for (const Cable &cable : cables) {
-    const int peer = peers[simulated[cable.to]->number][cable.toLink].chip;
-    simulated[cable.from]->chip.link(cable.fromLink)->setTarget(
-        cable.target, peer, program.chips[peer].start[step] - simulated[cable.from]->start);
-  }
+  if (conductor)
+    conductor->begin();
+  for (const Cable &cable : cables)
+    beginCable(cable, step);
   inStep = true;
+}
+
+void System::beginCable(const Cable &cable, std::size_t step) {
+  Simulated &from = *simulated[cable.from], &to = *simulated[cable.to];
+  const int peer = peers[to.number][cable.toLink].chip;
+  const Cycle delay = program.chips[peer].start[step] - from.start;
+  from.chip.link(cable.fromLink)->setTarget(cable.target, peer, delay);
+  if (!conductor)
+    return;
+  const LinkTraffic &sent = trafficOf(from.number, step)[cable.fromLink];
+  const LinkTraffic &received = trafficOf(to.number, step)[cable.toLink];
+  to.inputs[cable.input].second->begin(sent, zero + from.start, program.machine.latency.C2cSend + delay);
+  conductor->announce(static_cast<int>(cable.from), cable.output, sent);
+  conductor->expect(static_cast<int>(cable.to), cable.input, received, zero + to.start);
+}
+
+/// A chip whose release is to come sends nothing before it, so the others can run that long and as much longer as
+/// nobody misses what it sends then. Until a step's releases are over SystemC's time goes from one to the next.
+void System::conduct() {
+  const Cycle now = cycleNow();
+  if (nextTurn == now) { // a release of this cycle may not be complete yet
+    nextTurn = Player::kNever;
+    return turn.notify(sc_core::SC_ZERO_TIME);
+  }
+  Cycle horizon = now + kWindow;
+  for (std::size_t i = 0; i < simulated.size(); ++i) {
+    Simulated &s = *simulated[i];
+    if (s.entered)
+      continue;
+    if (s.chip.releasePending()) {
+      horizon =
+          std::min(horizon, s.chip.releaseCycle() + program.machine.latency.C2cSend - patienceOf(program.machine));
+      continue;
+    }
+    s.entered = true; // or it never will be, without a notify in its first cycle (T1.4)
+    s.chip.released() ? conductor->enter(static_cast<int>(i), now) : conductor->leave(static_cast<int>(i));
+  }
+  nextTurn = conductor->run(horizon);
+  if (nextTurn != Player::kNever)
+    turn.notify(cycles(nextTurn - now));
 }
 
 bool System::finished(Cycle now) const {
@@ -134,13 +219,23 @@ void System::watch() {
 
 void System::runToEnd() {
   sc_core::sc_start(); // until no event is left (event engine) or watch pauses (clocked engine)
-  if (clock || hazard.any())
+  if (clock)
+    return;
+  for (auto &s : simulated)
+    s->take(Player::kNever);
+  if (hazard.any())
     return;
   Cycle end = cycleNow();
   for (const auto &s : simulated)
     end = std::max(end, s->chip.endOfStep());
   if (end > cycleNow())
     sc_core::sc_start(cycles(end - cycleNow()), sc_core::SC_RUN_TO_TIME);
+}
+
+void System::reportUnfinished() {
+  const bool late = !hazard.any();
+  for (const auto &s : simulated)
+    late ? s->chip.reportUnfinished() : s->chip.explainHazard();
 }
 
 StepResult System::run(std::size_t step) {
@@ -151,9 +246,7 @@ StepResult System::run(std::size_t step) {
   }
   begin(step);
   runToEnd();
-  if (!hazard.any())
-    for (const auto &s : simulated)
-      s->chip.reportUnfinished();
+  reportUnfinished();
   collect(step, result);
   dead = result.violation;
   if (trace)
@@ -163,16 +256,22 @@ StepResult System::run(std::size_t step) {
 
 /// What a chip did counts for every chip it stands for; each ends as much later as it starts later.
 void System::collect(std::size_t step, StepResult &result) const {
+  std::tuple<Cycle, int, int> first;
+  for (const auto &s : simulated)
+    if (const FaultLog &own = s->monitor.faults; own.any() && (!result.violation || own.place() < first)) {
+      first = own.place();
+      result.violation = own.first();
+    }
   result.chipCycles.resize(program.chips.size());
+  if (result.violation) { // how far each chip has got then depends on the host
+    result.cycles = result.violation->cycle;
+    return;
+  }
   for (const auto &s : simulated) {
     result.instructions += s->monitor.instructions * s->group.chips.size();
-    const std::optional<Violation> &own = s->monitor.faults.first();
-    const auto rank = [](const Violation &v) { return std::pair(v.cycle, v.chip); };
-    if (own && (!result.violation || rank(*own) < rank(*result.violation)))
-      result.violation = own;
     if (!s->chip.released())
       continue;
-    const Cycle length = (hazard.any() ? cycleNow() : s->chip.endOfStep()) - zero - s->start;
+    const Cycle length = s->chip.endOfStep() - zero - s->start;
     for (std::uint16_t chip : s->group.chips)
       result.cycles = std::max(result.cycles, result.chipCycles[chip] = program.chips[chip].start[step] + length);
   }

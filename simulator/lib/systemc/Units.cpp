@@ -62,21 +62,19 @@ void C2cModule::end_of_elaboration() {
   if (link.size() == 0)
     return;
   core.connect(&link->outgoing(), &link->incoming());
-  if (calendar)
+  if (calendar) {
     overflow.entry = calendar->add(overflow);
+    return;
+  }
   SC_HAS_PROCESS(C2cModule);
   SC_METHOD(checkArrivals);
   sensitive << link->arrived();
   dont_initialize();
 }
 
-// The event engine's units are up to a quantum ahead of SystemC's time: then the
-// check is for them to make when they get there.
-void C2cModule::checkArrivals() {
-  if (calendar)
-    calendar->schedule(overflow.entry, cycleNow(), cycleNow() + calendar->quantum());
-  else
-    core.checkArrivals(cycleNow());
+void C2cModule::accept(LinkFifo::Entry entry, Cycle now) {
+  if (const Cycle check = core.accept(std::move(entry), now); check != Unit::kNoEffect)
+    calendar->schedule(overflow.entry, now, check);
 }
 
 } // namespace lpu::sim

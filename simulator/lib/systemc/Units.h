@@ -55,15 +55,17 @@ public:
 
   C2cModule(sc_core::sc_module_name name, ModuleContext &context, int queue)
       : CoreHolder(context.chip, queue),
-        QueueModule(name, core, context.chip.machine, context.calendar, context.monitor),
-        calendar(context.calendar), overflow(core) {}
+        QueueModule(name, core, context.chip.machine, context.calendar, context.monitor), calendar(context.calendar),
+        overflow(core) {}
   C2cUnit &unit() { return core; }
+  /// Event engine: a vector is on its way in; the chip has run everything before `now`.
+  void accept(LinkFifo::Entry entry, Cycle now);
 
 protected:
   void end_of_elaboration() override;
 
 private:
-  void checkArrivals();
+  void checkArrivals() { core.checkArrivals(cycleNow()); }
   struct Overflow final : Wakeable {
     explicit Overflow(C2cUnit &unit) : unit(unit) {}
     void wake(isa::Cycle now) override { unit.checkArrivals(now); }

@@ -54,6 +54,16 @@ TEST(CommandLine, TimingOfShapes) {
   EXPECT_TRUE(parsed.options->allChips);
 }
 
+TEST(CommandLine, Threads) {
+  EXPECT_EQ(parse({"a.lpx", "--tokens=1"}).options->threads, 1);
+  EXPECT_EQ(parse({"a.lpx", "--tokens=1", "--threads=3"}).options->threads, 3);
+  for (const char *bad : {"--threads=0", "--threads=-1", "--threads=two", "--threads=1025"}) {
+    auto parsed = parse({"a.lpx", "--tokens=1", bad});
+    EXPECT_EQ(parsed.exitCode, 2);
+    EXPECT_NE(parsed.error.find("expected a whole number from 1 to 1024"), std::string::npos) << parsed.error;
+  }
+}
+
 TEST(CommandLine, PromptsThatLookLikeOptions) {
   auto parsed = parse({"a.lpx", "--prompt", "--tokens"});
   ASSERT_TRUE(parsed.options) << parsed.error;

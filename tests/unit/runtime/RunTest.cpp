@@ -66,11 +66,12 @@ TEST_F(RunTest, ReportHasExactlyItsKeys) {
     useKeys.push_back(key);
   EXPECT_EQ(useKeys, (std::vector<std::string>{"load_seconds", "run_seconds", "peak_rss_bytes", "threads", "ranks"}));
   EXPECT_GT(r["host"]["peak_rss_bytes"], 1 << 20);
-  EXPECT_LE(r["host"]["load_seconds"].get<double>() + r["host"]["run_seconds"].get<double>(), r["host_seconds"].get<double>());
+  EXPECT_LE(r["host"]["load_seconds"].get<double>() + r["host"]["run_seconds"].get<double>(),
+            r["host_seconds"].get<double>());
   EXPECT_EQ(r["chips"], 1);
-  EXPECT_EQ(keys,
-            (std::vector<std::string>{"prompt_tokens", "tokens", "text", "steps", "ttft_us", "tpot_us",
-                                      "tokens_per_second", "with_host", "memory_sha256", "chips", "engine", "host_seconds", "host"}));
+  EXPECT_EQ(keys, (std::vector<std::string>{"prompt_tokens", "tokens", "text", "steps", "ttft_us", "tpot_us",
+                                            "tokens_per_second", "with_host", "memory_sha256", "chips", "engine",
+                                            "host_seconds", "host"}));
   EXPECT_EQ(stepKeys, (std::vector<std::string>{"kind", "program", "position", "tokens", "predicted_cycles",
                                                 "simulated_cycles"}));
   EXPECT_EQ(hostKeys, (std::vector<std::string>{"ttft_us", "tpot_us", "tokens_per_second"}));
@@ -289,6 +290,13 @@ TEST_F(RunTest, ProgressOnTerminalsOnly) {
   EXPECT_EQ(run().err.find("step 5 of 5"), std::string::npos);
 }
 
+TEST_F(RunTest, ProgressInLinesWhereAskedFor) {
+  options.progress = true;
+  const std::string err = run().err;
+  EXPECT_TRUE(err.starts_with("step 1 of 5, position 0, ")) << err;
+  EXPECT_EQ(err.find('\r'), std::string::npos);
+}
+
 TEST(Loader, MissingFileIsOneLine) {
   RunOptions options;
   options.program = "/nonexistent/model.lpx";
@@ -303,7 +311,8 @@ isa::Program twoChips() {
   isa::Program p = fakeProgram();
   p.classes.push_back(p.classes[0]);
   p.classes[1].name = "head";
-  p.chips = {{1, 0, std::vector<isa::Cycle>(p.steps.size(), 30), 1, 0, 0}, {0, 0, std::vector<isa::Cycle>(p.steps.size()), 0, 0, 0}};
+  p.chips = {{1, 0, std::vector<isa::Cycle>(p.steps.size(), 30), 1, 0, 0},
+             {0, 0, std::vector<isa::Cycle>(p.steps.size()), 0, 0, 0}};
   for (isa::ChipClass &c : p.classes)
     for (isa::StepProgram &s : c.programs)
       s.outputs[0].elements = p.model.vocabulary / 2 + 3;
@@ -355,7 +364,8 @@ TEST_F(RunTest, ShardsOfTheVocabularyAreCutAndClassesTimed) {
   program = twoChips();
   options.count = 2;
   std::ostringstream out, err;
-  const SimulatorFactory create = [](const isa::Program &p, const sim::Options &) -> Result<std::unique_ptr<sim::Simulator>> {
+  const SimulatorFactory create = [](const isa::Program &p,
+                                     const sim::Options &) -> Result<std::unique_ptr<sim::Simulator>> {
     return std::unique_ptr<sim::Simulator>(new TwoChips(p));
   };
   ASSERT_EQ(runProgram(program, options, create, {out, err}), 0) << err.str();

@@ -16,16 +16,19 @@ struct RunOptions {
   std::optional<std::string> prompt, promptFile;
   std::optional<std::vector<TokenId>> tokens;
   std::optional<std::uint64_t> promptTokens; ///< timing mode: how many, whatever they are
-  std::optional<std::uint64_t> count; ///< -n; none: as many as fit, at most kDefaultCount
+  std::optional<std::uint64_t> count;        ///< -n; none: as many as fit, at most kDefaultCount
   SamplerOptions sampling;
   bool ignoreEos = false;
   sim::Engine engine = sim::Engine::Event;
   sim::Mode mode = sim::Mode::Functional;
   bool allChips = false; ///< also where one chip could stand for several
+  int threads = 1;
+  bool progress = false;                         ///< also where stderr is no terminal
   std::string report, logits, trace, perplexity; ///< paths; empty: not asked for
 };
 
 inline constexpr std::uint64_t kDefaultCount = 64;
+inline constexpr int kMaxThreads = 1024;
 
 /// Options to run with, or text to print and the code to exit with.
 struct ParsedCommandLine {

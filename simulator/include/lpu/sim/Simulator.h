@@ -25,12 +25,14 @@ struct Options {
   /// Timing mode: simulate every chip, also where one could stand for several that
   /// behave alike. What is measured is the same. Functional mode always does.
   bool allChips = false;
+  /// Event engine: host threads that run chips of a system at the same time. What is measured is the same.
+  int threads = 1;
 };
 
 /// A hazard of docs/spec/timing.md. The run cannot go on after one.
 struct Violation {
-  std::string category;    ///< as in T9, e.g. "stream-collision"
-  isa::Cycle cycle = 0;    ///< within the step
+  std::string category; ///< as in T9, e.g. "stream-collision"
+  isa::Cycle cycle = 0; ///< within the step
   int chip = 0;
   std::string queue;       ///< queue name
   std::string instruction; ///< disassembled
@@ -40,10 +42,10 @@ struct Violation {
 };
 
 struct StepResult {
-  isa::Cycle cycles = 0;          ///< until the last effect on the last chip, measured from SystemC time (T1.5)
-  std::uint64_t instructions = 0; ///< words dispatched on all chips, reissues included
+  isa::Cycle cycles = 0;              ///< until the last effect on the last chip, measured from SystemC time (T1.5)
+  std::uint64_t instructions = 0;     ///< words dispatched on all chips, reissues included
   std::vector<isa::Cycle> chipCycles; ///< per chip: its last effect, counted from the release; 0: took no part
-  std::optional<Violation> violation;
+  std::optional<Violation> violation; ///< of the rest then only `cycles` counts: when it was
 };
 
 class Simulator {

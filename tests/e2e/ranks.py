@@ -1,0 +1,200 @@
+#!/usr/bin/python3
+"""Chips of one system dealt over threads and over processes: whatever the split, the same bits.
+
+Tokens, logits, cycles, the whole report but for what it says of the host, traces, and seeded faults on links.
+"""
+import pathlib
+import re
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+import tools
+from tools import TINY, Case, ids, load_json, run, succeed
+
+from assembly import Assembly
+
+PROMPT = [1, 413, 438, 261, 387, 300, 301, 302, 303, 304, 305, 306]
+SYSTEMS = {"tp2": ["--tp=2"], "pp4": ["--tp=1", "--pp=4"], "tp2-pp2": ["--tp=2", "--pp=2"], "tp8": ["--tp=8"], "tp2-pp4": ["--tp=2", "--pp=4"]}
+THREADS = [2, 3, 4]
+STEP = "decode_64"
+FAULT = re.compile(r"error: violation .*")
+
+
+class Base(Case):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory(prefix="lpu-ranks-")
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = pathlib.Path(folder.name)
+
+    def program(self, name):
+        path = self.folder / f"{name}.lpx"
+        if not path.exists():
+            succeed("lpucc", TINY, "-o", path, "--max-context=64", *SYSTEMS[name])
+        return path
+
+    def launch(self, split, program, *args):
+        """The finished process of a run split as `split` says: a number of threads, or (ranks, threads)."""
+        return run("lpu-run", program, *args, f"--threads={split}")
+
+    def result(self, split, program, *args, name="run"):
+        """(report without the host, bytes of the logits, text) of a run."""
+        report, logits = self.dir / f"{name}.json", self.dir / f"{name}.npy"
+        timing = "--mode=timing" in args
+        done = self.launch(split, program, *args, f"--report={report}", *([] if timing else [f"--logits={logits}"]))
+        self.assertEqual(done.returncode, 0, done.stderr[-1000:])
+        told = load_json(report)
+        host = told.pop("host")
+        self.assertEqual((host["ranks"], host["threads"]), split if isinstance(split, tuple) else (1, split))
+        del told["host_seconds"]
+        self.assert_steps_as_predicted(told)
+        return told, None if timing else logits.read_bytes(), done.stdout
+
+    def check(self, name, splits, *args):
+        program = self.program(name)
+        expected = self.result(1, program, *args)
+        for split in splits:
+            with self.subTest(system=name, split=split, args=args):
+                self.assertEqual(self.result(split, program, *args), expected)
+
+
+class Split(Base):
+    def test_values(self):
+        for name in SYSTEMS:
+            self.check(name, THREADS, f"--tokens={ids(PROMPT)}", "-n", 4, "--ignore-eos")
+
+    def test_sampling(self):
+        self.check("tp2-pp2", [3], "--prompt", "Once upon a time", "-n", 12, "--temperature=0.9", "--seed=5")
+
+    def test_timing(self):
+        for name in SYSTEMS:
+            args = (f"--tokens={ids(PROMPT)}", "-n", 4, "--mode=timing")
+            self.check(name, [2, 4], *args)
+            self.check(name, [2, 4], *args, "--all-chips")
+            program = self.program(name)
+            self.assertEqual(self.result(1, program, *args), self.result(2, program, *args, "--all-chips"))
+
+    def test_the_clocked_engine_agrees_and_has_one_thread(self):
+        program = self.program("tp2-pp2")
+        args = ("--tokens=1,413", "-n", 1, "--ignore-eos")
+        told, logits, text = self.result(1, program, *args, "--engine=clocked")
+        split, other_logits, other_text = self.result(2, program, *args)
+        del told["engine"], split["engine"]
+        self.assertEqual((told, logits, text), (split, other_logits, other_text))
+        done = run("lpu-run", program, *args, "--engine=clocked", "--threads=2")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--engine=clocked moves all chips in step", done.stderr)
+
+    def test_traces(self):
+        program, traces = self.program("tp2-pp2"), []
+        for threads in (1, 3):
+            traces.append(self.dir / f"{threads}.json")
+            succeed("lpu-run", program, "--tokens=1,413", "-n", 1, "--ignore-eos", f"--threads={threads}", f"--trace={traces[-1]}")
+        load_json(traces[0])
+        self.assert_same_file(*traces)
+
+    def test_more_threads_than_chips(self):
+        self.check("tp2", [64], "--tokens=1", "-n", 1, "--ignore-eos")
+
+    def test_progress_where_it_is_asked_for(self):
+        program = self.program("tp2")
+        self.assertIn("step 1 of 2, position 0", succeed("lpu-run", program, "--tokens=1", "-n", 2, "--ignore-eos", "--progress").stderr)
+        self.assertNotIn("step 1", succeed("lpu-run", program, "--tokens=1", "-n", 2, "--ignore-eos").stderr)
+
+
+class Faults(Base):
+    """Faults on the links of two stages of two chips, as in link-nets.py: whoever runs what, the same line is reported."""
+
+    def setUp(self):
+        super().setUp()
+        source = self.program("tp2-pp2")
+        text = succeed("lpu-objdump", "--asm", source).stdout
+        self.classes = re.findall(r'^\.class "(\S+)"', text, re.M)
+        self.text = text
+
+    def edit(self, number):
+        self.assembly = Assembly(self.text, STEP, self.classes[number])
+        return self.assembly
+
+    def restart(self, chip, by):
+        lines = self.assembly.lines
+        at = [i for i, l in enumerate(lines) if l.startswith(".chip")][chip]
+        lines[at] = re.sub(r"start=(\d+)", lambda m: f"start={int(m[1]) + by}", lines[at])
+
+    splits = THREADS
+
+    def same_fault(self, *categories):
+        source, out = self.dir / "f.s", self.dir / "f.lpx"
+        source.write_text(self.assembly.text())
+        succeed("lpu-as", source, f"--image={self.program('tp2-pp2')}", "-o", out)
+        for args in (["--mode=functional"], ["--mode=timing"], ["--mode=timing", "--all-chips"]):
+            faults = {}
+            for split in [1, *self.splits]:
+                done = self.launch(split, out, "--tokens=1", "-n", 0, *args)
+                self.assertEqual(done.returncode, 3, done.stderr[-500:])
+                found = FAULT.findall(done.stderr)
+                self.assertEqual(len(found), 1, done.stderr[-500:])
+                faults[split] = found[0]
+            self.assertEqual(len(set(faults.values())), 1, faults)
+            self.assertIn(re.search(r"violation (\S+)", faults[1])[1], categories)
+
+    def test_a_chip_that_starts_late(self):
+        self.edit(0)
+        self.restart(1, 1)
+        self.same_fault("link-empty")
+
+    def test_a_stage_that_starts_early(self):
+        self.edit(1)
+        self.restart(2, -1)
+        self.restart(3, -1)
+        self.same_fault("link-empty")
+
+    def test_a_missing_send(self):
+        self.edit(0).drop("c2c.10", r"^  send")
+        self.same_fault("link-empty")
+
+    def test_a_missing_send_inside_a_stage(self):
+        self.edit(1).drop("c2c.0", r"^  send", 3)
+        self.same_fault("link-empty")
+
+    def test_a_missing_receive(self):
+        self.edit(1).drop("c2c.1", r"^  receive")
+        self.same_fault("empty-stream")
+
+    def test_a_receive_too_many(self):
+        self.edit(1).append("c2c.1", "nop 200", "receive stream=w31")
+        self.same_fault("link-empty")
+
+    def test_a_vector_nobody_receives(self):
+        assembly = self.edit(0)
+        end = assembly.queue("c2c.10")[1]
+        send = max(i for i in range(end) if assembly.lines[i].startswith("  send"))
+        assembly.lines[send + 1:send + 1] = ["  repeat count=1 interval=24 window=1"]
+        self.same_fault("empty-stream", "lost-vector")
+
+    def test_an_over_booked_link(self):
+        assembly = self.edit(0)
+        first = assembly.find("c2c.10", r"^  send")
+        assembly.wait(next(i for i in range(first, len(assembly.lines)) if "nop 23" in assembly.lines[i]), -1)
+        self.same_fault("link-busy")
+
+    def test_a_wire_that_is_missing(self):
+        assembly = self.edit(0)
+        assembly.lines = [l for l in assembly.lines if l != ".wire 0 10 2 1"]
+        self.same_fault("link-unconnected")
+
+    def test_a_word_that_is_legal_nowhere(self):
+        """Nobody knows beforehand when such a queue sends and receives."""
+        self.edit(0).append("c2c.10", "nop 20", "sync")
+        self.same_fault("overrun")
+
+    def test_a_chip_that_never_starts(self):
+        assembly = self.edit(0)
+        assembly.lines[next(i for i in range(assembly.begin(), len(assembly.lines)) if assembly.lines[i] == "  notify")] = "  sync"
+        self.same_fault("link-empty", "overrun")
+
+
+if __name__ == "__main__":
+    tools.main()
