@@ -4,6 +4,7 @@
 
 #include "AssemblerText.h"
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <optional>
@@ -160,8 +161,9 @@ private:
   bool field(Field f, std::string_view value) {
     if (text::isDirection(f) && (value == "e" || value == "w"))
       return set(f, value == "w");
-    if (f == Field::AccMode && (value == "none" || value == "overwrite" || value == "add"))
-      return set(f, value == "none" ? 0 : value == "overwrite" ? 1 : 2);
+    static constexpr std::string_view kAccModes[] = {"none", "overwrite", "add", "addf"};
+    if (const auto mode = std::ranges::find(kAccModes, value); f == Field::AccMode && mode != std::end(kAccModes))
+      return set(f, mode - kAccModes);
     if (const auto s = parseStream(value))
       for (const text::StreamPair &pair : text::kStreamPairs)
         if (pair.stream == f && text::hasField(*desc, pair.dir) && !s->bytes)

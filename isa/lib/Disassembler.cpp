@@ -114,8 +114,8 @@ private:
     key(fieldName(f));
     if (text::isDirection(f) && value == 1) {
       out += 'w';
-    } else if (f == Field::AccMode && value <= 2) {
-      out += value == 1 ? "overwrite" : "add";
+    } else if (f == Field::AccMode) {
+      out += value == 1 ? "overwrite" : value == 2 ? "add" : "addf";
     } else if (f == Field::Imm || f == Field::Mask) {
       out += "0x";
       appendNumber(out, value, 16);

@@ -32,7 +32,11 @@ public:
         name(p.steps[stepNumber].name), options(o), expansion(expand(machine, step, o)),
         findings(machine, o, report.findings), streams(machine, findings), memory(machine, chip, step, findings),
         alus(machine, streams, findings), links(machine, streams, findings, report.links),
-        planes(static_cast<std::size_t>(2 * machine.mxmPlanesPerSide), Plane(machine, streams, findings)) {}
+        planes(static_cast<std::size_t>(2 * machine.mxmPlanesPerSide), Plane(machine, streams, findings)) {
+    for (int plane = 0; plane < 2 * machine.mxmPlanesPerSide; ++plane)
+      if (const int index = plane % machine.mxmPlanesPerSide; index % 2 == 1)
+        Plane::pair(planes[static_cast<std::size_t>(plane - 1)], planes[static_cast<std::size_t>(plane)]);
+  }
 
   LegalityReport run() {
     report.findings = expansion.findings;

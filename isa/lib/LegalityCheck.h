@@ -108,6 +108,8 @@ public:
   void loadWeights(const Site &site);
   void activate(const Site &site);
   void accumulate(const Site &site);
+  /// The two planes of a pair sum fp16 values together; the upper one holds the high bytes.
+  static void pair(Plane &lower, Plane &upper) { lower.partner = &upper, upper.partner = &lower, upper.isUpper = true; }
   /// Sums still under way when the step ends are lost.
   void finish();
 
@@ -115,7 +117,9 @@ private:
   struct Sum {
     Cycle arrival;
     Site play;
+    bool isHalf() const { return play.get(Field::Fp16) != 0; }
   };
+  enum class Format : std::uint8_t { Empty, Int32, Fp32 };
   const Machine &machine;
   Streams &streams;
   Findings &findings;
@@ -123,12 +127,20 @@ private:
   std::vector<std::optional<Cycle>> groupsBefore; ///< the same just before the last install
   std::optional<Site> lastInstall;
   std::vector<std::optional<Cycle>> rows; ///< activation row: first cycle it can be played
-  std::vector<bool> accumulators;         ///< written in this step
+  std::vector<Format> accumulators;       ///< what they hold in this step
   std::deque<Sum> sums;
+  Plane *partner = nullptr; ///< null: none on this machine
+  bool isUpper = false;     ///< its halves of fp16 passes end in the partner's accumulators
 
   void install(const Site &site);
   void play(const Site &site);
   void lose(const Sum &sum);
+  void loseBefore(Cycle t);
+  void report(const char *category, const Sum &sum, const std::string &detail);
+  void checkHalf(const Site &site);
+  /// Takes the sum that arrives at site.t; its format, or Empty after reporting that there is none.
+  Format take(const Site &site);
+  bool takesPartner(const Sum &half);
 };
 
 /// The chip's ends of its C2C links (T7): spacing of sends, and what to check with

@@ -4,13 +4,14 @@
 #include "LegalityCheck.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace lpu::isa::legality {
 
 Plane::Plane(const Machine &m, Streams &s, Findings &f)
     : machine(m), streams(s), findings(f), groups(static_cast<std::size_t>(m.superlanes)),
       rows(static_cast<std::size_t>(m.mxmActivationRows)),
-      accumulators(static_cast<std::size_t>(m.mxmAccumulatorRows)) {}
+      accumulators(static_cast<std::size_t>(m.mxmAccumulatorRows), Format::Empty) {}
 
 namespace {
 
@@ -46,6 +47,8 @@ void Plane::loadWeights(const Site &site) {
 }
 
 void Plane::activate(const Site &site) {
+  if (site.get(Field::Fp16) && !site.get(Field::Play))
+    findings.add("illegal-encoding", site, "fp16 without a play stands for nothing");
   if (site.get(Field::Install) && site.get(Field::Play))
     findings.add("install-play", site, "install and play stand in one word");
   if (site.get(Field::Play))
@@ -90,42 +93,89 @@ void Plane::play(const Site &site) {
                    "activation row " + std::to_string(row) +
                        (ready ? " can be played from " + std::to_string(*ready) : " was never loaded"));
   }
+  if (site.get(Field::Fp16))
+    checkHalf(site);
   sums.push_back({site.t + machine.latency.MxmPlay, site});
 }
 
-void Plane::lose(const Sum &sum) {
+void Plane::report(const char *category, const Sum &sum, const std::string &detail) {
   Site arrival = sum.play;
   arrival.t = sum.arrival;
-  findings.add("lost-sum", arrival,
+  findings.add(category, arrival,
                "its sum arrives at " + std::to_string(sum.arrival) + " (" + std::to_string(sum.play.t) + " + " +
-                   std::to_string(machine.latency.MxmPlay) + ") and no acc takes it");
+                   std::to_string(machine.latency.MxmPlay) + ") and " + detail);
+}
+
+void Plane::lose(const Sum &sum) {
+  if (sum.isHalf() && isUpper)
+    report("unpaired-play", sum, "the lower plane of the side has no half of it that is taken");
+  else
+    report("lost-sum", sum, "no acc takes it");
+}
+
+void Plane::loseBefore(Cycle t) {
+  for (; !sums.empty() && sums.front().arrival < t; sums.pop_front())
+    lose(sums.front());
+}
+
+/// T5.6: what can be told from the word alone.
+void Plane::checkHalf(const Site &site) {
+  if (!partner)
+    return findings.add("illegal-encoding", site, "this plane has no other to sum fp16 values with");
+  const int played = std::popcount(static_cast<std::uint64_t>(site.get(Field::Mask)) & ((std::uint64_t{1} << machine.superlanes) - 1));
+  if (played > machine.superlanes / 2)
+    findings.add("illegal-encoding", site,
+                 "a pass of fp16 values takes " + std::to_string(machine.superlanes / 2) + " superlanes at most, the mask has " +
+                     std::to_string(played));
+}
+
+bool Plane::takesPartner(const Sum &half) {
+  if (!partner)
+    return false;
+  partner->loseBefore(half.arrival);
+  std::deque<Sum> &others = partner->sums;
+  if (others.empty() || others.front().arrival != half.arrival || !others.front().isHalf() ||
+      others.front().play.get(Field::Mask) != half.play.get(Field::Mask))
+    return false;
+  others.pop_front();
+  return true;
+}
+
+Plane::Format Plane::take(const Site &site) {
+  if (sums.empty() || sums.front().arrival != site.t || (isUpper && sums.front().isHalf())) {
+    findings.add("no-sum", site,
+                 "no sum arrives in cycle " + std::to_string(site.t) +
+                     (sums.empty() ? "" : "; the next one does at " + std::to_string(sums.front().arrival)));
+    return Format::Empty;
+  }
+  const Sum sum = sums.front();
+  sums.pop_front();
+  if (!sum.isHalf())
+    return Format::Int32;
+  if (!takesPartner(sum))
+    report("unpaired-play", sum, "the upper plane of the side plays no half with the same mask then");
+  return Format::Fp32;
 }
 
 void Plane::accumulate(const Site &site) {
-  while (!sums.empty() && sums.front().arrival < site.t) {
-    lose(sums.front());
-    sums.pop_front();
-  }
+  loseBefore(site.t);
   const std::int64_t row = site.row(Field::Row, Field::RowStep);
   if (!inRange(findings, site, "accumulator row", row, machine.mxmAccumulatorRows))
     return;
-  const auto mode = site.get(Field::AccMode);
+  const auto mode = static_cast<AccMode>(site.get(Field::AccMode));
   const bool emit = site.get(Field::Emit) != 0;
-  if (mode > 2)
-    return findings.add("illegal-encoding", site, "accmode 3 stands for nothing");
-  if (mode != 0) {
-    if (!sums.empty() && sums.front().arrival == site.t)
-      sums.pop_front();
-    else
-      findings.add("no-sum", site,
-                   "no sum arrives in cycle " + std::to_string(site.t) +
-                       (sums.empty() ? "" : "; the next one does at " + std::to_string(sums.front().arrival)));
-  }
-  if (mode != 0 || emit) {
-    const auto r = static_cast<std::size_t>(row);
-    if (mode != static_cast<int>(AccMode::Overwrite) && !accumulators[r])
+  const Format sum = mode != AccMode::None ? take(site) : Format::Empty;
+  if (Format &held = accumulators[static_cast<std::size_t>(row)]; mode != AccMode::None || emit) {
+    const Format adds = mode == AccMode::Add ? Format::Int32 : mode == AccMode::AddF ? Format::Fp32 : Format::Empty;
+    if (mode != AccMode::Overwrite && held == Format::Empty)
       findings.add("empty-operand", site, "accumulator row " + std::to_string(row) + " was not written in this step");
-    accumulators[r] = true;
+    else if (adds != Format::Empty && sum != Format::Empty && (sum != adds || held != adds))
+      findings.add("sum-format", site,
+                   std::string("adds ") + (adds == Format::Fp32 ? "fp32" : "int32") + ", the sum is " +
+                       (sum == Format::Fp32 ? "fp32" : "int32") + " and accumulator row " + std::to_string(row) + " holds " +
+                       (held == Format::Fp32 ? "fp32" : "int32"));
+    if (sum != Format::Empty || held == Format::Empty)
+      held = sum != Format::Empty ? sum : Format::Int32;
   }
   if (emit)
     streams.drive(site, inbound(site), site.get(Field::Stream), 4, site.t + machine.latency.MxmEmit);

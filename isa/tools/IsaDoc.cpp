@@ -77,7 +77,7 @@ std::string isaDocument() {
       "cycles from dispatch to result: the name in the machine description and, in parentheses, its value on `tsp1`.\n"
       "Semantics are in [spec/timing.md](spec/timing.md), arithmetic in [spec/numerics.md](spec/numerics.md).\n\n"
       "In assembly an instruction is `mnemonic field=value …`; fields not given are 0. Directions are `e` and `w`; a\n"
-      "stream with its direction is `rdstream=w3`. `accmode` is `none`, `overwrite` or `add`.\n";
+      "stream with its direction is `rdstream=w3`. `accmode` is `none`, `overwrite`, `add` or `addf`.\n";
   std::string_view unit;
   bool vxmDone = false;
   for (const InstructionInfo &i : instructions()) {

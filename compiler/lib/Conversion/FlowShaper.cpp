@@ -508,22 +508,25 @@ void FlowShaper::pass(stream::PassOp op) {
   bool leaves = static_cast<bool>(op.getResult());
   Cycle arrival = leaves ? timing->ready(op.getResult()) - machine.mxmPosition() - machine.latency.MxmEmit : machine.latency.MxmPlay;
   Cycle begin = arrival - machine.latency.MxmPlay;
-  sched::Issue &play = addIssue({isa::UnitKind::MxmA, side, planeOfSide(plane)}, begin, Opcode::Activate, count);
-  play.half = sched::Half::Play;
-  play.instruction.set(Field::Play, 1).set(Field::PlayRow, op.getRow()).set(Field::PlayStep, count > 1);
-  play.instruction.set(Field::Mask, op.getMask() ? static_cast<std::int64_t>(*op.getMask()) : allSuperlanes(machine));
+  std::int64_t more = count - 1;
+  for (int each = plane; each <= plane + op.getFp16(); ++each) {
+    sched::Issue &play = addIssue({isa::UnitKind::MxmA, side, planeOfSide(each)}, begin, Opcode::Activate, count);
+    play.half = sched::Half::Play;
+    play.instruction.set(Field::Play, 1).set(Field::PlayRow, op.getRow()).set(Field::PlayStep, count > 1).set(Field::Fp16, op.getFp16());
+    play.instruction.set(Field::Mask, op.getMask() ? static_cast<std::int64_t>(*op.getMask()) : allSuperlanes(machine));
+    access(Access::Kind::Array, each, 0, 0, false, begin, begin + more);
+    access(Access::Kind::ActivationRow, each, op.getRow(), op.getRow() + more, false, begin, begin + more);
+  }
+  isa::AccMode add = op.getFp16() ? isa::AccMode::AddF : isa::AccMode::Add;
   sched::Issue &take = addIssue({isa::UnitKind::MxmR, side, planeOfSide(plane)}, arrival, Opcode::Accumulate, count);
   take.instruction.set(Field::Row, op.getAcc()).set(Field::RowStep, count > 1);
-  take.instruction.set(Field::AccMode, static_cast<int>(op.getAdd() ? isa::AccMode::Add : isa::AccMode::Overwrite));
+  take.instruction.set(Field::AccMode, static_cast<int>(op.getAdd() ? add : isa::AccMode::Overwrite));
   if (leaves) {
     int group = addGroup(side, false, 4, machine.mxmPosition(), timing->ready(op.getResult()), count);
     groups[op.getResult()] = group;
     take.instruction.set(Field::Emit, 1);
     take.streamFields.push_back({Field::Stream, group, 0});
   }
-  std::int64_t more = count - 1;
-  access(Access::Kind::Array, plane, 0, 0, false, begin, begin + more);
-  access(Access::Kind::ActivationRow, plane, op.getRow(), op.getRow() + more, false, begin, begin + more);
   access(Access::Kind::AccumulatorRow, plane, op.getAcc(), op.getAcc() + more, true, arrival, arrival + more);
 }
 

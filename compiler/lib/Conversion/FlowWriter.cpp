@@ -58,14 +58,16 @@ void FlowWriter::load(Value value, ArrayRef<std::int64_t> planes, ArrayRef<std::
   stream::LoadOp::create(builder, loc, value, planes, bytes, rows, step);
 }
 
-void FlowWriter::pass(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add, std::optional<std::int64_t> mask) {
+void FlowWriter::pass(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add, std::optional<std::int64_t> mask,
+                      bool fp16) {
   stream::PassOp::create(builder, loc, Type(), builder.getI64IntegerAttr(plane), builder.getI64IntegerAttr(row), builder.getI64IntegerAttr(acc),
-                         builder.getBoolAttr(add), mask ? builder.getI64IntegerAttr(*mask) : IntegerAttr());
+                         builder.getBoolAttr(add), mask ? builder.getI64IntegerAttr(*mask) : IntegerAttr(),
+                         fp16 ? builder.getUnitAttr() : UnitAttr());
 }
 
 Value FlowWriter::passAndEmit(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add, std::optional<std::int64_t> mask) {
   return stream::PassOp::create(builder, loc, vec(4), builder.getI64IntegerAttr(plane), builder.getI64IntegerAttr(row),
-                                builder.getI64IntegerAttr(acc), builder.getBoolAttr(add), mask ? builder.getI64IntegerAttr(*mask) : IntegerAttr())
+                                builder.getI64IntegerAttr(acc), builder.getBoolAttr(add), mask ? builder.getI64IntegerAttr(*mask) : IntegerAttr(), UnitAttr())
       .getResult();
 }
 

@@ -43,7 +43,8 @@ public:
   void load(mlir::Value value, llvm::ArrayRef<std::int64_t> planes, llvm::ArrayRef<std::int64_t> bytes, llvm::ArrayRef<std::int64_t> rows,
             std::int64_t step = 0);
   void fetch(const std::string &object, std::int64_t objectRow, std::int64_t byte, llvm::ArrayRef<std::int64_t> planes, std::int64_t row);
-  void pass(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add, std::optional<std::int64_t> mask = {});
+  void pass(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add, std::optional<std::int64_t> mask = {},
+            bool fp16 = false);
   /// A pass whose accumulator row leaves for VXM as soon as it has taken the sum.
   mlir::Value passAndEmit(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add, std::optional<std::int64_t> mask = {});
   mlir::Value emit(std::int64_t plane, std::int64_t acc);

@@ -6,6 +6,8 @@
 
 #include "lpu/isa/Assembler.h"
 
+#include <bit>
+
 namespace lpu::sim {
 
 namespace {
@@ -112,16 +114,27 @@ struct Decoder {
     op.activate = ActivateOp{get(Field::Load) != 0,
                              get(Field::Play) != 0,
                              get(Field::Install) != 0,
+                             get(Field::Fp16) != 0,
                              static_cast<std::uint8_t>(get(Field::LoadStream)),
                              static_cast<std::int16_t>(get(Field::LoadRow)),
                              static_cast<std::int16_t>(get(Field::LoadStep)),
                              static_cast<std::int16_t>(get(Field::PlayRow)),
                              static_cast<std::int16_t>(get(Field::PlayStep)),
                              static_cast<std::uint32_t>(get(Field::Mask))};
+    if (op.activate.fp16)
+      half();
+  }
+
+  /// T5.6: half of a pass of fp16 values.
+  void half() {
+    const std::uint64_t all = (std::uint64_t{1} << machine.superlanes) - 1;
+    check(op.activate.play, "fp16 without a play stands for nothing");
+    check((queue.index ^ 1) < machine.mxmPlanesPerSide, "this plane has no other to sum fp16 values with");
+    check(std::popcount(op.activate.mask & all) <= machine.superlanes / 2,
+          "a pass of fp16 values takes half of the superlanes at most");
   }
 
   void accumulate() {
-    check(get(Field::AccMode) <= 2, "accumulator mode 3 is not defined");
     op.accumulate =
         AccumulateOp{static_cast<isa::AccMode>(get(Field::AccMode)), get(Field::Emit) != 0,
                      static_cast<std::uint8_t>(get(Field::Stream)), static_cast<std::int16_t>(get(Field::Row)),

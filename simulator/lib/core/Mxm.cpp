@@ -58,8 +58,9 @@ Cycle MxmPlane::nextArrival() const {
 
 void MxmPlane::checkArrivals(Cycle now) {
   while (!passes.empty() && passes.front().arrival < now) {
-    if (!passes.front().taken)
-      activationUnit.reportLost(passes.front());
+    const Pass &pass = passes.front();
+    if (!pass.taken)
+      isUpper && pass.isHalf() ? activationUnit.reportUnpaired(pass) : activationUnit.reportLost(pass);
     passes.pop_front();
   }
 }
@@ -208,6 +209,7 @@ bool MxmPlane::ActivationUnit::install(const Dispatch &d) {
     return false;
   }
   plane.computeSums();
+  plane.keepTile();
   std::swap(plane.installed, plane.buffer);
   plane.buffer.groups = 0;
   plane.hasTile = true;
@@ -237,9 +239,11 @@ void MxmPlane::select(const std::int8_t *in, std::uint32_t mask, Operand &out) c
 
 void MxmPlane::computeSums() {
   for (auto pass = passes.begin(); pass != passes.end();) {
-    if ((pass++)->computed)
+    Pass &a = *pass++;
+    if (a.computed || a.isHalf())
       continue;
-    Pass &a = *std::prev(pass);
+    while (pass != passes.end() && pass->isHalf())
+      ++pass;
     Pass *b = pass != passes.end() ? &*pass++ : nullptr; // played later, so not computed either
     multiply(a, b);
   }
@@ -321,7 +325,7 @@ bool MxmPlane::ResultUnit::take(const Dispatch &d, const AccumulateOp &op, Accum
     if (p.arrival >= d.time)
       break;
   }
-  if (!pass) {
+  if (!pass || (plane.isUpper && pass->isHalf())) {
     Cycle latency = chip.machine.latency.MxmPlay;
     fault("no-sum", d,
           fmt::format("no sum arrives at t={}: nothing was played at {} - {} = {}", relative(d.time), relative(d.time),
@@ -329,19 +333,34 @@ bool MxmPlane::ResultUnit::take(const Dispatch &d, const AccumulateOp &op, Accum
     return false;
   }
   pass->taken = true;
-  if (!pass->computed)
+  const bool half = pass->isHalf(), add = op.mode != isa::AccMode::Overwrite;
+  if (half) {
+    Pass *other = plane.otherHalf(*pass);
+    if (!other)
+      return false;
+    plane.multiplyHalves(*pass, *other);
+  } else if (!pass->computed) {
     plane.computeSums();
-  bool add = op.mode == isa::AccMode::Add;
+  }
   if (add && !row.written) {
     fault("empty-operand", d, fmt::format("adds to accumulator row {}, never written in this step", index));
     return false;
   }
+  if (const bool fp32 = op.mode == isa::AccMode::AddF; add && (half != fp32 || row.fp32 != fp32)) {
+    fault("sum-format", d,
+          fmt::format("adds {}, the sum is {} and accumulator row {} holds {}", fp32 ? "fp32" : "int32", half ? "fp32" : "int32",
+                      index, row.fp32 ? "fp32" : "int32"));
+    return false;
+  }
   row.written = true;
+  row.fp32 = half;
   if (!chip.functional)
     return true;
   // The sum of a pass is taken once and belongs to nobody else: it becomes the row.
   std::uint32_t overflow = 0;
-  if (add) {
+  if (add && half) {
+    plane.addFloats(row, pass->sum);
+  } else if (add) {
     const std::uint32_t *old = row.sum.words();
     std::uint32_t *out = pass->sum.writableWords();
     for (int i = 0, lanes = chip.machine.lanes(); i < lanes; ++i) {

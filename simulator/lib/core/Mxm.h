@@ -15,6 +15,9 @@ public:
   /// `weightQueue` is the number of queue W; A and R follow it.
   MxmPlane(ChipContext &chip, int weightQueue);
 
+  /// `lower` and `upper` sum fp16 values together (T5.6).
+  static void pair(MxmPlane &lower, MxmPlane &upper);
+
   Unit &weights() { return weightUnit; }
   Unit &activations() { return activationUnit; }
   Unit &results() { return resultUnit; }
@@ -40,7 +43,8 @@ private:
   };
   struct AccumulatorRow {
     bool written = false;
-    VectorValue sum; ///< int32 lanes
+    bool fp32 = false;
+    VectorValue sum; ///< int32 or fp32 lanes
   };
   struct Pass {
     Cycle arrival;
@@ -48,6 +52,8 @@ private:
     Dispatch play;
     std::uint32_t mask;
     VectorValue x, sum; ///< sum: int32 lanes
+    std::shared_ptr<const Tile> tile = nullptr; ///< of a half of an fp16 pass, when it is not the installed one any more
+    bool isHalf() const { return play.op->activate.fp16; }
   };
   /// The lanes of a played vector that count; zero outside of them and of [first, end).
   struct Operand {
@@ -71,6 +77,7 @@ private:
     ActivationUnit(ChipContext &chip, MxmPlane &plane, int queue) : Unit(chip, queue), plane(plane) {}
     Cycle execute(const Dispatch &d) override;
     void reportLost(const Pass &pass) const;
+    void reportUnpaired(const Pass &pass) const;
 
   private:
     bool load(const Dispatch &d, const ActivateOp &op);
@@ -96,6 +103,15 @@ private:
   void computeSums();
   void multiply(Pass &a, Pass *b);
   void collectRows();
+  // Passes of fp16 values (MxmFp16.cpp).
+  /// The other plane's half of a pass of this one, which is the lower; null after reporting that there is none.
+  Pass *otherHalf(const Pass &half);
+  /// Computes the sum of two halves into that of the lower one.
+  void multiplyHalves(Pass &low, Pass &high);
+  /// Halves in flight keep the tile that is about to be replaced.
+  void keepTile();
+  void addFloats(const AccumulatorRow &row, VectorValue &sum) const;
+  const Tile &tileOf(const Pass &half) const { return half.tile ? *half.tile : installed; }
   Direction outbound() const { return side == isa::Side::East ? Direction::East : Direction::West; }
   Direction inbound() const { return side == isa::Side::East ? Direction::West : Direction::East; }
   /// An lw is not complete in the first cycle whose plays see the install's tile.
@@ -117,6 +133,8 @@ private:
   std::vector<ActivationRow> activationRows;
   std::vector<AccumulatorRow> accumulators;
   std::deque<Pass> passes; ///< in order of arrival
+  MxmPlane *partner = nullptr; ///< null: no other plane to pair with
+  bool isUpper = false;        ///< of the pair; its halves end in the partner's accumulators
   Operand operands[2];
   std::vector<const std::int8_t *> rowPointers; ///< of the tile being multiplied, and of what comes after it
   std::vector<std::int8_t> zeros;               ///< a superlane

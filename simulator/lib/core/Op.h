@@ -54,7 +54,7 @@ struct WeightsOp {
   std::int16_t step;
 };
 struct ActivateOp {
-  bool load, play, install;
+  bool load, play, install, fp16;
   std::uint8_t loadStream;
   std::int16_t loadRow, loadStep, playRow, playStep;
   std::uint32_t mask;

@@ -69,6 +69,8 @@ QueueModule &Chip::buildUnit(int number) {
     return *alus.back();
   case isa::UnitKind::MxmW:
     planes.push_back(std::make_unique<MxmModule>(moduleName("mxm", number).c_str(), modules, number));
+    if (isa::queueAt(machine, number).index % 2 == 1)
+      planes.back()->pairWith(*planes[planes.size() - 2]);
     return planes.back()->queue(0);
   case isa::UnitKind::MxmA:
     return planes.back()->queue(1);

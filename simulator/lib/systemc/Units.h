@@ -95,6 +95,8 @@ private:
 class MxmModule final : public sc_core::sc_module, public Wakeable {
 public:
   MxmModule(sc_core::sc_module_name name, ModuleContext &context, int weightQueue);
+  /// Sums fp16 values together with the plane below it.
+  void pairWith(MxmModule &lower) { MxmPlane::pair(lower.core, core); }
   /// A new step.
   void reset();
   QueueModule &queue(int port) { return *queues[port]; } ///< 0 W, 1 A, 2 R

@@ -549,6 +549,28 @@ stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
 stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
   stream.phase "a" {
     stream.flow repeat(1) {
+      // expected-error @+1 {{'stream.pass' op C3: a pass of fp16 values names the lower plane of a pair, and a mask}}
+      stream.pass plane(1) row(0) acc(0) add(false) mask(3) fp16
+    }
+  }
+}
+
+// -----
+
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "a" {
+    stream.flow repeat(1) {
+      // expected-error @+1 {{'stream.pass' op C3: a pass of fp16 values names the lower plane of a pair, and a mask}}
+      stream.pass plane(0) row(0) acc(0) add(false) fp16
+    }
+  }
+}
+
+// -----
+
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "a" {
+    stream.flow repeat(1) {
       // expected-error @+1 {{'stream.emit' op C1: plane 4, expected 0 to 3}}
       %x = stream.emit plane(4) acc(0) : !stream.vec<4>
     }

@@ -111,7 +111,56 @@ TEST(LegalityMxm, T5_3_AccumulatorsMustHaveBeenWritten) {
   EXPECT_ONLY(pass(kW, kA, "nop 66; acc row=7 accmode=add"), "empty-operand", 66);
   EXPECT_ONLY(pass(kW, kA, "nop 65; acc row=7 emit=1; acc row=7 accmode=overwrite"), "empty-operand", 65);
   EXPECT_ONLY(pass(kW, kA, "nop 66; acc row=7 accmode=overwrite; acc row=6 emit=1"), "empty-operand", 67);
-  EXPECT_EQ(found(pass(kW, kA, "nop 66; acc row=7 accmode=overwrite; acc row=7 accmode=3")).at("illegal-encoding"), 67);
+}
+
+// Both planes of the side load the same streams; the activation row is that of `pass`.
+LegalityReport halves(const std::string &upper, const std::string &r = "nop 66; acc row=7 accmode=overwrite", const std::string &lowerMask = "3",
+                      const std::string &more = "", const std::string &machine = "") {
+  const std::string a = "nop 20; act load=1 loadstream=16 loadrow=3; act install=1; ";
+  Queues q{{"mxm.e0.w", kW}, {"mxm.e0.a", a + "act play=1 playrow=3 fp16=1 mask=" + lowerMask + more}, {"mxm.e0.r", r},
+           {"mxm.e1.w", kW}, {"mxm.e1.a", a + upper}};
+  for (int i = 0; i <= 16; ++i)
+    q["mem.e" + std::to_string(i)] = "nop " + std::to_string(20 - 5 - (9 - (1 + i / 4))) + "; mem rd=1 rdstream=e" + std::to_string(i);
+  return check(stepText(q, ".region \"z\" kind=zero slices=17 rows=1"));
+}
+
+TEST(LegalityMxm, T5_6_HalvesComeInPairs) {
+  const std::string half = "act play=1 playrow=3 fp16=1 mask=";
+  const LegalityReport clean = halves(half + "3");
+  EXPECT_CLEAN(clean);
+  EXPECT_EQ(clean.length, 67 + 3); // the acc ends a cycle after the sum arrives
+  for (const LegalityReport &report : {halves("nop 1; " + half + "3"), halves("config"), halves(half + "1"), halves("act play=1 playrow=3 mask=3")}) {
+    ASSERT_FALSE(report.findings.empty());
+    EXPECT_EQ(report.findings[0].category, "unpaired-play");
+    EXPECT_EQ(report.findings[0].cycle, 66);
+    EXPECT_EQ(queueName(report.findings[0].queue), "mxm.e0.a");
+  }
+  const LegalityReport alone = halves(half + "3; " + half + "3");
+  EXPECT_ONLY(alone, "unpaired-play", 67);
+  EXPECT_EQ(queueName(alone.findings[0].queue), "mxm.e1.a");
+  const LegalityReport lost = halves(half + "3", "config");
+  ASSERT_FALSE(lost.findings.empty());
+  EXPECT_EQ(lost.findings[0].category, "lost-sum");
+  EXPECT_EQ(queueName(lost.findings[0].queue), "mxm.e0.a");
+}
+
+TEST(LegalityMxm, T5_6_EncodingOfHalves) {
+  EXPECT_EQ(found(halves("act play=1 playrow=3 fp16=1 mask=7", "nop 66; acc row=7 accmode=overwrite", "7")).at("illegal-encoding"), 22);
+  EXPECT_EQ(found(halves("act fp16=1")).at("illegal-encoding"), 22);
+}
+
+TEST(LegalityMxm, T5_7_FormatsDoNotMix) {
+  const std::string half = "act play=1 playrow=3 fp16=1 mask=", twice = half + "3; " + half + "0xc", more = "; " + half + "0xc";
+  const auto sums = [&](const std::string &first, const std::string &second) {
+    return halves(twice, "nop 66; acc row=7 accmode=" + first + "; acc row=7 accmode=" + second, "3", more);
+  };
+  EXPECT_CLEAN(sums("overwrite", "addf"));
+  EXPECT_CLEAN(sums("overwrite", "overwrite"));
+  EXPECT_ONLY(sums("overwrite", "add"), "sum-format", 67);
+  EXPECT_ONLY(sums("addf", "addf"), "empty-operand", 66);
+  const std::string plays = kA + std::string("; act play=1 playrow=3 mask=0xf");
+  EXPECT_CLEAN(pass(kW, plays, "nop 66; acc row=7 accmode=overwrite; acc row=7 accmode=add"));
+  EXPECT_ONLY(pass(kW, plays, "nop 66; acc row=7 accmode=overwrite; acc row=7 accmode=addf"), "sum-format", 67);
 }
 
 TEST(LegalityMxm, T9_RowsInRange) {

@@ -58,12 +58,17 @@ void MxmState::drive(const Dispatch &d) {
       plane.installs.push_back(d.cycle);
     if (i.get(Field::Load))
       noteFirst(plane.activations, i.get(Field::LoadRow), d.cycle);
-    if (i.get(Field::Play))
-      plane.sums.insert(d.cycle + machine.latency.MxmPlay);
+    Cycle arrival = d.cycle + machine.latency.MxmPlay;
+    if (i.get(Field::Play) && i.get(Field::Fp16))
+      plane.halves[arrival] = i.get(Field::Mask);
+    if (i.get(Field::Play) && !(i.get(Field::Fp16) && isUpper(d)))
+      plane.sums.insert(arrival);
   }
   if (i.opcode == Opcode::Accumulate && i.get(Field::AccMode)) {
     plane.takes.insert(d.cycle);
     noteFirst(plane.accumulators, i.get(Field::Row), d.cycle);
+    if (static_cast<isa::AccMode>(i.get(Field::AccMode)) == isa::AccMode::Overwrite)
+      plane.overwrites[i.get(Field::Row)].push_back(d.cycle);
   }
 }
 
@@ -80,7 +85,36 @@ LogicalResult MxmState::sample(const Dispatch &d) const {
     return success();
   if (i.get(Field::Install) && failed(install(d, plane)))
     return failure();
+  if (i.get(Field::Fp16) && failed(half(d)))
+    return failure();
   return i.get(Field::Play) ? play(d, plane) : success();
+}
+
+const MxmState::Plane *MxmState::otherPlane(const Dispatch &d) const {
+  if ((d.queue.index ^ 1) >= machine.mxmPlanesPerSide)
+    return nullptr;
+  Dispatch other = d;
+  other.queue.index ^= 1;
+  return &planeOf(other);
+}
+
+/// One plane's half of a pass of fp16 values (T5.6).
+LogicalResult MxmState::half(const Dispatch &d) const {
+  const isa::Instruction &i = d.instruction;
+  if (!i.get(Field::Play))
+    return d.op.emitOpError("says fp16 in cycle ") << d.cycle << ", but plays nothing";
+  const Plane *other = otherPlane(d);
+  if (!other)
+    return d.op.emitOpError("plays fp16 values in cycle ") << d.cycle << " in a plane that has no other";
+  std::int64_t played = llvm::popcount(static_cast<std::uint64_t>(i.get(Field::Mask)) & ((std::uint64_t{1} << machine.superlanes) - 1));
+  if (played > machine.superlanes / 2)
+    return d.op.emitOpError("plays fp16 values of ") << played << " superlanes in cycle " << d.cycle << "; a pass takes " << machine.superlanes / 2;
+  auto counterpart = other->halves.find(d.cycle + machine.latency.MxmPlay);
+  if (counterpart == other->halves.end())
+    return d.op.emitOpError("plays one half of fp16 values in cycle ") << d.cycle << "; the other plane of the side plays none";
+  if (counterpart->second != i.get(Field::Mask))
+    return d.op.emitOpError("plays one half of fp16 values in cycle ") << d.cycle << " with another mask than the other plane of the side";
+  return success();
 }
 
 LogicalResult MxmState::loadWeights(const Dispatch &d, const Plane &plane) const {
@@ -129,7 +163,7 @@ LogicalResult MxmState::play(const Dispatch &d, const Plane &plane) const {
     return d.op.emitOpError("plays activation row ")
            << row << " in cycle " << d.cycle << ", first loaded in cycle " << loaded->second << " and playable from "
            << loaded->second << " + " << machine.latency.MxmLoad << " = " << ready;
-  if (Cycle arrival = d.cycle + machine.latency.MxmPlay; !plane.takes.count(arrival))
+  if (Cycle arrival = d.cycle + machine.latency.MxmPlay; !(d.instruction.get(Field::Fp16) && isUpper(d)) && !plane.takes.count(arrival))
     return d.op.emitOpError("plays in cycle ") << d.cycle << ", but no acc takes the sum in cycle " << d.cycle << " + "
                                                << machine.latency.MxmPlay << " = " << arrival;
   return success();
@@ -146,12 +180,31 @@ LogicalResult MxmState::accumulate(const Dispatch &d, const Plane &plane) const 
     return success();
   auto written = plane.accumulators.find(row);
   if (written != plane.accumulators.end() && written->second < d.cycle)
-    return success();
-  auto diagnostic = d.op.emitOpError(mode == isa::AccMode::Add ? "adds to" : "emits")
+    return format(d, plane);
+  auto diagnostic = d.op.emitOpError(mode != isa::AccMode::None ? "adds to" : "emits")
                     << " accumulator row " << row << " in cycle " << d.cycle;
   if (written == plane.accumulators.end())
     return diagnostic << ", which no instruction writes";
   return diagnostic << ", first written in cycle " << written->second << " and readable from " << written->second + 1;
+}
+
+/// What is added is of the format of the sum and of the row (T5.7).
+LogicalResult MxmState::format(const Dispatch &d, const Plane &plane) const {
+  auto mode = static_cast<isa::AccMode>(d.instruction.get(Field::AccMode));
+  if (mode == isa::AccMode::None)
+    return success();
+  std::int64_t row = d.instruction.get(Field::Row);
+  bool fp32 = mode == isa::AccMode::AddF;
+  auto name = [](bool isFloat) { return isFloat ? "fp32" : "int32"; };
+  if (bool sum = plane.halves.count(d.cycle); sum != fp32)
+    return d.op.emitOpError("adds ") << name(fp32) << " in cycle " << d.cycle << ", but the sum that arrives is " << name(sum);
+  auto overwrites = plane.overwrites.find(row);
+  if (overwrites == plane.overwrites.end())
+    return success(); // an addition before the first one is in error already
+  auto next = std::lower_bound(overwrites->second.begin(), overwrites->second.end(), d.cycle);
+  if (bool held = next != overwrites->second.begin() && plane.halves.count(*std::prev(next)); held != fp32)
+    return d.op.emitOpError("adds ") << name(fp32) << " in cycle " << d.cycle << " to accumulator row " << row << ", which holds " << name(held);
+  return success();
 }
 
 void AccumulatorState::drive(const Dispatch &d) {

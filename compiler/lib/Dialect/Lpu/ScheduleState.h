@@ -71,6 +71,8 @@ private:
     std::vector<isa::Cycle> installs;
     std::map<std::int64_t, isa::Cycle> activations, accumulators; ///< row → first cycle written
     std::unordered_set<isa::Cycle> sums, takes;                   ///< cycles of arrival, and of acc words that take one
+    std::unordered_map<isa::Cycle, std::int64_t> halves;          ///< fp16: cycle of arrival → mask of the plane's half
+    std::unordered_map<std::int64_t, std::vector<isa::Cycle>> overwrites; ///< accumulator row → in order of time
   };
 
   const Plane &planeOf(const Dispatch &d) const;
@@ -78,6 +80,10 @@ private:
   mlir::LogicalResult install(const Dispatch &d, const Plane &plane) const;
   mlir::LogicalResult play(const Dispatch &d, const Plane &plane) const;
   mlir::LogicalResult accumulate(const Dispatch &d, const Plane &plane) const;
+  bool isUpper(const Dispatch &d) const { return d.queue.index % 2; }
+  const Plane *otherPlane(const Dispatch &d) const;
+  mlir::LogicalResult half(const Dispatch &d) const;
+  mlir::LogicalResult format(const Dispatch &d, const Plane &plane) const;
 
   const isa::Machine &machine;
   std::vector<Plane> planes;

@@ -222,6 +222,8 @@ LogicalResult InstallOp::verify() { return checkPlane(*this, static_cast<int64_t
 LogicalResult PassOp::verify() {
   if (getResult() && getResult().getType().getWidth() != 4)
     return emitOpError("C2: the sum has 4 bytes, not ") << getResult().getType().getWidth();
+  if (getFp16() && (getPlane() % 2 || !getMask()))
+    return emitOpError("C3: a pass of fp16 values names the lower plane of a pair, and a mask");
   return checkPlane(*this, static_cast<int64_t>(getPlane()));
 }
 

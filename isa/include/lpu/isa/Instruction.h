@@ -38,13 +38,13 @@ enum class Field : std::uint8_t {
   AKind, AIndex, ADir, AWidth, BKind, BIndex, BDir, BWidth,
   CKind, CIndex, CDir, CWidth, Out, OutDir, OutStream, OutWidth, AccWrite, Imm,
   RowGroup, RowStep, Load, LoadStream, LoadRow, LoadStep,
-  Play, PlayRow, PlayStep, Mask, Install, Row, AccMode, Emit,
+  Play, PlayRow, PlayStep, Mask, Install, Fp16, Row, AccMode, Emit,
   SrcDir, SrcStream, DstDir, DstStream, Amount, Map, Src2Dir, Src2Stream,
 };
 inline constexpr int kFieldCount = static_cast<int>(Field::Src2Stream) + 1;
 
 enum class OperandKind : std::uint8_t { None = 0, Stream = 1, Alu = 2, Immediate = 3, Accumulator = 4 };
-enum class AccMode : std::uint8_t { None = 0, Overwrite = 1, Add = 2 };
+enum class AccMode : std::uint8_t { None = 0, Overwrite = 1, Add = 2, AddF = 3 };
 /// Width codes of VXM operands and results, and the bytes they stand for.
 constexpr int widthBytes(std::int64_t code) { return 1 << code; }
 constexpr std::int64_t widthCode(int bytes) { return bytes == 1 ? 0 : bytes == 2 ? 1 : 2; }

@@ -29,6 +29,10 @@ inline constexpr std::uint32_t kDigit16Bias = 0x00000080u, kDigit32Bias = 0x0080
 /// Balanced digit `index` (0 lowest) of a 4-digit split of v (wrapping addition of the bias).
 std::int8_t digit32(std::int32_t v, int index);
 
+/// What MXM's fp16 mode sums: for each of `rows` rows of `count` fp16 values the products with `x` and their sum, exact,
+/// rounded once to fp32. The canonical NaN where an infinity or NaN is among the factors; an exact 0 is +0. At most 4,096 values.
+void halfDots(const std::uint16_t *rowValues, int rows, const std::uint16_t *x, int count, float *out);
+
 /// One VXM lane operation on 32-bit patterns (fp32 operations reinterpret them).
 std::uint32_t vxmOp(Opcode opcode, std::uint32_t a, std::uint32_t b, std::uint32_t c);
 /// The same for `lanes` lanes, bit for bit, several times faster. Operands the

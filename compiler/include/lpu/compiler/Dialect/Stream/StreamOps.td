@@ -441,21 +441,26 @@ def PassOp : Stream_Op<"pass", [HasParent<"FlowOp">]> {
           %s = stream.pass plane(0) row(4) acc(10) add(true) : !stream.vec<4>
           %y = stream.alu "cvt.i32.f32"(%s) slots([0]) : (!stream.vec<4>) -> !stream.vec<4>
         }
+        stream.flow repeat(1) {
+          stream.pass plane(0) row(5) acc(11) add(false) mask(1023) fp16
+        }
       }
     }
     ```
-    (C1) plane is 0..3; (C2) a result has 4 bytes.
+    With `fp16` the plane and the one above it sum fp16 values, of which they hold the low and the high bytes (timing.md T5.6); the fp32 sum
+    is in the plane's accumulators.
+    (C1) plane is 0..3; (C2) a result has 4 bytes; (C3) with fp16 the plane is even and there is a mask.
   }];
-  let arguments = (ins I64Attr:$plane, I64Attr:$row, I64Attr:$acc, BoolAttr:$add, OptionalAttr<I64Attr>:$mask);
+  let arguments = (ins I64Attr:$plane, I64Attr:$row, I64Attr:$acc, BoolAttr:$add, OptionalAttr<I64Attr>:$mask, UnitAttr:$fp16);
   let results = (outs Optional<Stream_VecType>:$result);
   let hasVerifier = 1;
   let assemblyFormat = [{
-    `plane` `(` $plane `)` `row` `(` $row `)` `acc` `(` $acc `)` `add` `(` $add `)` (`mask` `(` $mask^ `)`)? attr-dict (`:` type($result)^)?
+    `plane` `(` $plane `)` `row` `(` $row `)` `acc` `(` $acc `)` `add` `(` $add `)` (`mask` `(` $mask^ `)`)? (`fp16` $fp16^)? attr-dict (`:` type($result)^)?
   }];
 }
 
 def EmitOp : Stream_Op<"emit", [HasParent<"FlowOp">]> {
-  let summary = "an accumulator row as int32 towards VXM";
+  let summary = "an accumulator row, int32 or fp32, towards VXM";
   let description = [{
     In copy j of a burst the row is acc + j.
     ```mlir
