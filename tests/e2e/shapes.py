@@ -143,6 +143,16 @@ class Shapes(Case):
     def test_tiles_small_target_one_key_head(self):
         self.check(Model(hidden=96, heads=5, kv_heads=1, head_dim=64, context=512), target="small", context=260, length=250, ratio=TILES_RATIO)
 
+    def test_tiles_in_chunks_of_a_step(self):
+        # Little memory for scores: eight tokens pass in two chunks, the second one's scores between the first one's values.
+        shallow = self.dir / "shallow.yaml"
+        text = (tools.ROOT / "isa/arch/tsp1.yaml").read_text()
+        shallow.write_text(text.replace("rows_per_bank: 4096", "rows_per_bank: 512").replace("name: tsp1", "name: shallow"))
+        self.check(Model(hidden=256, heads=16, kv_heads=4, head_dim=64, ffn=256, context=512), target=shallow, length=350, ratio=TILES_RATIO)
+
+    def test_tiles_in_chunks_over_many_blocks(self):
+        self.check(Model(hidden=256, heads=32, kv_heads=8, head_dim=32, ffn=256, context=4096), context=700, length=680, ratio=TILES_RATIO)
+
     def test_tiles_and_sweeps_agree(self):
         # The same weights, made for a context on either side of where tiles begin.
         logits = []

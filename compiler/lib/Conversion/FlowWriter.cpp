@@ -161,8 +161,11 @@ Value FlowWriter::mapTo(Value index, const std::string &object, std::int64_t off
 }
 
 Value FlowWriter::mapToOrNone(Value index, const std::string &object, std::int64_t offset) {
-  Value row = buildAlu("addi", {index, Operand::i32(static_cast<std::int32_t>(offset))}, 4, std::nullopt, std::nullopt, false, object);
-  return alu("mini", {row, Operand::i32(0xFFFF)}, 2);
+  return mapOrNone(rowIn(index, object, offset));
+}
+
+Value FlowWriter::rowIn(Value index, const std::string &object, std::int64_t offset) {
+  return buildAlu("addi", {index, Operand::i32(static_cast<std::int32_t>(offset))}, 4, std::nullopt, std::nullopt, false, object);
 }
 
 Value FlowWriter::last(StringRef opcode, Value accumulating, Value other, std::int64_t stagger) {

@@ -69,7 +69,11 @@ public:
   mlir::Value selectInto(mlir::Value mask, mlir::Value value, std::uint32_t initial);
   /// a + first row of `object`, as a 16-bit map.
   mlir::Value mapTo(mlir::Value index, const std::string &object, std::int64_t offset = 0);
-  /// The same, with 0xFFFF (no access) wherever the index is kNoRow or more.
+  /// The same as a number, for maps that count on from it.
+  mlir::Value rowIn(mlir::Value index, const std::string &object, std::int64_t offset = 0);
+  /// A number as a map, with 0xFFFF (no access) wherever it is kNoRow or more.
+  mlir::Value mapOrNone(mlir::Value row) { return alu("mini", {row, Operand::i32(0xFFFF)}, 2); }
+  /// a + first row of `object` as a map, with 0xFFFF (no access) wherever the index is kNoRow or more.
   mlir::Value mapToOrNone(mlir::Value index, const std::string &object, std::int64_t offset = 0);
   static constexpr std::int32_t kNoRow = 0x20000;
   mlir::Value last(llvm::StringRef opcode, mlir::Value accumulating, mlir::Value other = {}, std::int64_t stagger = 0);

@@ -76,23 +76,34 @@ std::string TileAttention::partTable(char which, std::int64_t part) {
   return p.pool.scratch(fmt::format("step.{}.{}", which, part), 4, p.tokens, which == 'k' ? 1 + 2 * part : 2 * part);
 }
 
-std::string TileAttention::scores(std::int64_t block) {
-  std::int64_t parity = block % 2, rows = (blocks + 1 - parity) / 2 * chunk.count * heads();
-  return table(parity ? "scores.odd" : "scores.even", 4, rows, parity ? 3 : 4);
+std::string TileAttention::scores(std::int64_t block, std::int64_t head) {
+  std::int64_t parity = block % 2, half = folds() ? head % kSquare / (kSquare / 2) : 0;
+  std::int64_t rows = (blocks + 1 - parity) / 2 * chunk.room * heads() / (folds() ? 2 : 1);
+  static constexpr std::int64_t hints[2][2] = {{4, 5}, {3, 2}};
+  return p.pool.scratch(fmt::format("scores.{}.{}", parity, half), 4, rows, hints[parity][half]);
 }
 
-std::string TileAttention::maxima(std::int64_t parity) {
+std::string TileAttention::maxima(std::int64_t parity, std::int64_t head) {
   if (blocks <= 2)
-    return scores(parity);
-  return table(parity ? "score.max.odd" : "score.max.even", 4, chunk.count * heads(), parity ? 5 : 0);
+    return scores(parity, head);
+  std::int64_t half = folds() ? head % kSquare / (kSquare / 2) : 0;
+  static constexpr std::int64_t hints[2][2] = {{5, 4}, {2, 3}};
+  return p.pool.scratch(fmt::format("score.max.{}.{}", parity, half), 4, chunk.room * heads() / (folds() ? 2 : 1),
+                        hints[parity][half]);
 }
 
-std::int64_t TileAttention::activationRows(std::int64_t side, std::int64_t count) {
-  std::int64_t rows = machine.mxmActivationRows / 2, &next = nextRow[side];
+std::string TileAttention::unpacked(std::int64_t first) {
+  std::int64_t kept = layouts.result.vectors(), all = layouts.value.vectors() * group;
+  return table(first ? "a.apart" : "a", 2, p.tokens * (first ? all - kept : kept), first ? 2 : 0);
+}
+
+std::int64_t TileAttention::activationRows(std::int64_t side, std::int64_t count, bool weights) {
+  bool apart = p.written.count(op.getResult()); // no digits of the result in activation rows
+  std::int64_t rows = machine.mxmActivationRows / 2, &next = nextRow[apart && weights][side];
   if (next + count > rows)
     next = 0;
   next += count;
-  return p.otherHalf() + next - count;
+  return (apart ? weights * rows : p.otherHalf()) + next - count;
 }
 
 std::vector<TileAttention::Items> TileAttention::bursts(std::int64_t most, std::int64_t lane) const {
@@ -107,24 +118,43 @@ std::vector<TileAttention::Items> TileAttention::bursts(std::int64_t most, std::
   return result;
 }
 
-void TileAttention::forTokens(llvm::function_ref<void(std::int64_t, std::int64_t)> f) const {
-  for (std::int64_t first = 0; first < p.tokens; first += kLongBurst)
-    f(first, std::min(kLongBurst, p.tokens - first));
+void TileAttention::forTokens(std::int64_t from, std::int64_t tokens,
+                              llvm::function_ref<void(std::int64_t, std::int64_t)> f) const {
+  for (std::int64_t first = from, end = from + tokens; first < end; first += kLongBurst)
+    f(first, std::min(kLongBurst, end - first));
 }
 
-void TileAttention::loadTile(const std::string &object, std::int64_t row, std::int64_t rows, std::int64_t first,
+void TileAttention::loadRows(const std::string &object, std::int64_t row, std::int64_t rows, std::int64_t first,
                              std::int64_t plane, bool transposed, bool twin) {
   OpBuilder &b = p.builder;
   auto flag = [&](bool set) { return set ? b.getUnitAttr() : UnitAttr(); };
   stream::LoadTileOp::create(b, p.loc, FlatSymbolRefAttr::get(b.getContext(), object), b.getI64IntegerAttr(plane),
                              b.getI64IntegerAttr(row), b.getI64IntegerAttr(rows), b.getI64IntegerAttr(first),
                              flag(transposed), flag(twin));
-  stream::InstallOp::create(b, p.loc, b.getI64IntegerAttr(plane));
-  if (twin)
-    stream::InstallOp::create(b, p.loc, b.getI64IntegerAttr(plane ^ 1));
+}
+
+void TileAttention::install(std::int64_t plane, bool twin) {
+  for (std::int64_t other = 0; other <= twin; ++other)
+    stream::InstallOp::create(p.builder, p.loc, p.builder.getI64IntegerAttr(plane ^ other));
 }
 
 //===-- the operation ---------------------------------------------------------------------------------===//
+
+FailureOr<std::vector<TileAttention::Chunk>> TileAttention::chooseChunks() {
+  std::int64_t rows = machine.mxmActivationRows / 2, scoreRows = ceilDiv(blocks, 2) * heads();
+  std::int64_t memory = std::max<std::int64_t>(machine.memRowsPerBank / 8, scoreRows) / scoreRows;
+  std::int64_t most = std::min({rows / (2 * group), machine.mxmAccumulatorRows / (3 * group), memory});
+  if (most < 1 || scoreRows > machine.memRowsPerBank)
+    return op->emitOpError() << heads() << " heads over " << p.context << " positions do not fit what machine '"
+                             << machine.name << "' holds at once";
+  std::int64_t count = ceilDiv(p.tokens, most), room = ceilDiv(p.tokens, count);
+  std::vector<Chunk> chunks;
+  for (std::int64_t first = 0; first < p.tokens; first += chunks.back().count, --count)
+    chunks.push_back({first, ceilDiv(p.tokens - first, count), room, false});
+  for (Chunk &each : chunks)
+    each.tokensInside = chunks.back().count >= group;
+  return chunks;
+}
 
 LogicalResult TileAttention::lower() {
   if (capacity > kMostPositions)
@@ -142,35 +172,36 @@ LogicalResult TileAttention::lower() {
   }
   // One token's keys are there early, and nobody waits for them; those of many have their place where streams are free.
   if (p.tokens == 1)
-    appendKeys();
+    for (std::int64_t pair = 0; pair < pairs(); ++pair)
+      appendKeys(pair);
 
   p.beginPhase(fmt::format("layer {}: attention", layer));
-  if (p.tokens > 1)
-    appendKeys();
-  if (p.tokens == 1)
-    appendValues(0);
-  else
-    forTokens([&](std::int64_t first, std::int64_t count) { appendWords(first, count); });
   out = p.nextHalf();
   p.noteDigits(op.getResult(), layouts.result, out, "a");
-  std::int64_t rows = machine.mxmActivationRows / 2, scoreRows = ceilDiv(blocks, 2) * heads();
-  std::int64_t most = std::min({rows / (2 * group), machine.mxmAccumulatorRows / (3 * group),
-                                std::max<std::int64_t>(machine.memRowsPerBank / 8, scoreRows) / scoreRows});
-  if (most < 1 || scoreRows > machine.memRowsPerBank)
-    return op->emitOpError() << heads() << " heads over " << p.context << " positions do not fit what machine '"
-                             << machine.name << "' holds at once";
-  for (std::int64_t chunks = ceilDiv(p.tokens, most); chunk.first < p.tokens; chunk.first += chunk.count, --chunks) {
-    chunk.count = ceilDiv(p.tokens - chunk.first, chunks);
-    chunk.tokensInside = chunk.count >= group;
-    score();
-    for (std::int64_t t = 0; t < chunk.count; ++t)
-      for (std::int64_t batch = 0; batch < batches; ++batch)
-        reduceMaxima(t, batch);
-    mix();
+  FailureOr<std::vector<Chunk>> chunks = chooseChunks();
+  if (failed(chunks))
+    return failure();
+  // Tiles pass a plane in this order. While it multiplies values, VXM is idle, and while it multiplies keys, VXM is
+  // not: so scores of the next chunk come between the values of this one, as soon as those of the same heads are not
+  // wanted any more.
+  // The next chunk's keys and values are appended just before, in the shadow of this one.
+  chunk = chunks->front();
+  for (std::int64_t v = 0; v < valueBlocks.vectors; ++v)
+    appendValues(v);
+  scoreUpTo(heads());
+  for (std::size_t k = 0; k < chunks->size(); ++k) {
+    for (std::int64_t v = 0; v < valueBlocks.vectors; ++v) {
+      chunk = (*chunks)[k];
+      mix(v);
+      if (k + 1 == chunks->size())
+        continue;
+      chunk = (*chunks)[k + 1];
+      appendValues(v);
+      scoreUpTo((v * layouts.value.slotsPerVector() + layouts.value.slotsUsed(v)) * group);
+    }
+    for (std::int64_t t = 0; layouts.result.packed && t < (*chunks)[k].count; ++t)
+      packResult((*chunks)[k].first + t, 1);
   }
-  if (layouts.result.packed)
-    for (std::int64_t t = 0; t < p.tokens; ++t)
-      packResult(t, 1);
   return success();
 }
 

@@ -50,9 +50,10 @@ private:
     std::int64_t pair, first, slots;
   };
   /// Tokens [first, first + count) of the step: as many as activation rows and accumulators hold at once. Rows of a
-  /// chunk's items (a token's query heads of a KV head) are ordered by head, then token, or by token, then head.
+  /// chunk's items (a token's query heads of a KV head) are ordered by head, then token, or by token, then head; those
+  /// in memory leave room for the largest chunk, so that an item of the next chunk only replaces that of the same head.
   struct Chunk {
-    std::int64_t first = 0, count = 1;
+    std::int64_t first = 0, count = 1, room = 1;
     bool tokensInside = false;
   };
   /// Items in successive rows: `count` tokens from `token` on, or, when tokens are not inside, heads of one token from
@@ -77,8 +78,8 @@ private:
   void writeRope(llm::RopeOp rope, bool sine);
   void writePlaces(std::int64_t first, std::int64_t count);
 
-  /// Calls f(first, count) for bursts of at most kLongBurst of the step's tokens.
-  void forTokens(llvm::function_ref<void(std::int64_t, std::int64_t)> f) const;
+  /// Calls f(first, count) for bursts of at most kLongBurst of `tokens` tokens from `from` on.
+  void forTokens(std::int64_t from, std::int64_t tokens, llvm::function_ref<void(std::int64_t, std::int64_t)> f) const;
   std::int64_t pairs() const { return layouts.key.vectors() / 2; }
   /// Slots of a pair's first merged vector.
   std::int64_t slotsTogether() const { return ceilDiv(layouts.key.slotsPerVector(), 2); }
@@ -88,32 +89,51 @@ private:
   void storeValues(std::int64_t token);
   std::vector<mlir::Value> mergeHalves(FlowWriter &w, const std::string &name, std::int64_t row, std::int64_t step,
                                        std::int64_t pair);
-  void appendKeys();
-  void appendValues(std::int64_t token);
-  void appendWords(std::int64_t first, std::int64_t count);
+  void appendKeys(std::int64_t pair);
+  void appendValues(std::int64_t vector);
 
-  void score();
+  mlir::FailureOr<std::vector<Chunk>> chooseChunks();
+  /// Scores and maxima of the chunk's next pairs of vectors whose heads come before `head`.
+  void scoreUpTo(std::int64_t head);
+  void score(std::int64_t pair);
   std::array<std::int64_t, 2> queryRows(std::size_t vector);
   void loadQueries(std::int64_t pair, llvm::ArrayRef<std::array<std::int64_t, 2>> rows);
   void multiplyKeys(std::size_t vector, std::int64_t block, std::int64_t row);
   void joinScores(const Items &items, std::int64_t side, std::int64_t row, std::int64_t mask, std::int64_t head,
                   std::int64_t block);
   std::int64_t superlanesOf(std::int64_t slot) const;
-  void reduceMaxima(std::int64_t token, std::int64_t batch);
-  void mix();
+  void reduceMaxima(std::int64_t batch);
+  void packMaxima(std::int64_t token, std::int64_t batch);
+  void foldMaxima(std::int64_t batch);
+  void writeLaneGroups();
+  std::string laneGroups() { return table("step.lanes", 4, 2 + kSquare / 4, 1); }
+  std::string packed() { return table("score.packed", 4, chunk.room * batches, 0); }
+  void mix(std::int64_t vector);
   void weigh(std::int64_t block, std::int64_t side, std::int64_t head, std::int64_t row);
   void mixSlot(std::int64_t vector, std::int64_t slot, std::int64_t first, std::int64_t end, std::vector<Mixed> &sums);
+  /// Whether value tiles have rows of ones behind those of all slots, so that the passes of values sum the weights,
+  /// too.
+  bool sumsInTile() const {
+    return chunk.tokensInside &&
+           layouts.value.perVector() / kSquare + layouts.value.slotsPerVector() <= machine.superlanes;
+  }
   void multiplyValues(std::int64_t vector, std::int64_t slot, std::int64_t block, std::int64_t row, const Mixed &mixed);
   void sumWeights(std::int64_t row, const Mixed &mixed);
   void divide(std::int64_t vector, const std::vector<Mixed> &sums);
   void divide(const Items &items, std::int64_t vector, const std::vector<Mixed> &sums);
-  void packResult(std::int64_t first, std::int64_t count);
+  void divideSpread(const Items &items, std::int64_t vector);
+  void passOn(FlowWriter &w, mlir::Value result, const Items &items, std::int64_t vector);
+  void packResult(std::int64_t token, std::int64_t count);
+  /// Quantized vectors of the result before packing, from `first` on: those that stay or those that are taken apart.
+  std::string unpacked(std::int64_t first);
 
   FlowWriter flow(std::int64_t repeat = 1) { return p.flow(repeat); }
-  void loadTile(const std::string &object, std::int64_t row, std::int64_t rows, std::int64_t group, std::int64_t plane,
+  void loadRows(const std::string &object, std::int64_t row, std::int64_t rows, std::int64_t group, std::int64_t plane,
                 bool transposed, bool twin);
-  /// `count` activation rows of a side, of those that hold no digits of a linear, taken in turns.
-  std::int64_t activationRows(std::int64_t side, std::int64_t count);
+  void install(std::int64_t plane, bool twin);
+  /// `count` activation rows of a side, taken in turns: of those that hold no digits of a linear, or, when the result's
+  /// digits wait in memory, of half of all for queries and the other half for weights.
+  std::int64_t activationRows(std::int64_t side, std::int64_t count, bool weights);
   std::int64_t heads() const { return kvHeads * group; }
   std::int64_t items() const { return chunk.count * group; }
   std::int64_t itemRow(const Items &items) const {
@@ -128,17 +148,21 @@ private:
   }
   /// Row of a head's score of a block, in scores(block).
   std::int64_t scoreRow(std::int64_t token, std::int64_t block, std::int64_t head) const {
-    return chunk.tokensInside ? (block / 2 * heads() + head) * chunk.count + token
-                              : (block / 2 * chunk.count + token) * heads() + head;
+    if (!chunk.tokensInside)
+      return (block / 2 * chunk.room + token) * heads() + head;
+    std::int64_t number = folds() ? head / kSquare * (kSquare / 2) + head % (kSquare / 2) : head;
+    return (block / 2 * (folds() ? heads() / 2 : heads()) + number) * chunk.room + token;
   }
   std::string table(const char *name, std::int64_t planes, std::int64_t rows, std::int64_t hint) {
     return p.pool.scratch(name, planes, rows, hint);
   }
-  /// Even and odd blocks of positions keep their scores apart.
-  std::string scores(std::int64_t block);
+  /// Whether the maxima of 16 heads are folded into one vector for all tokens of a chunk together.
+  bool folds() const { return chunk.tokensInside && heads() % kSquare == 0; }
+  /// Even and odd blocks of positions keep their scores apart, as do heads that are folded.
+  std::string scores(std::int64_t block, std::int64_t head);
   /// Of the even or the odd blocks; with one of each these are the scores themselves.
-  std::string maxima(std::int64_t parity);
-  std::string largest() { return table("score.largest", 4, chunk.count * batches, 2); }
+  std::string maxima(std::int64_t parity, std::int64_t head);
+  std::string largest() { return table("score.largest", 4, chunk.room * batches, 2); }
 
   ProgramLowering &p;
   llm::AttentionOp op;
@@ -151,9 +175,10 @@ private:
   std::int64_t batches; ///< groups of heads, one a lane of a superlane, whose maxima are reduced together
   std::int64_t burst;   ///< copies of a burst whose sums leave a plane two VXM operations apart
   std::int64_t out = 0; ///< first activation row of the result's digits
-  std::array<std::int64_t, 2> nextRow = {};
+  std::array<std::array<std::int64_t, 2>, 2> nextRow = {}; ///< [weights][side]
   std::int64_t nextQueue = 0;
   Chunk chunk;
+  std::int64_t nextPair = 0, nextBatch = 0; ///< of scoreUpTo
 };
 
 } // namespace lpu::compiler

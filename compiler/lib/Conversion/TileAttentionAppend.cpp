@@ -64,30 +64,31 @@ std::vector<Value> TileAttention::mergeHalves(FlowWriter &w, const std::string &
   return vectors;
 }
 
-void TileAttention::appendKeys() {
+/// The chunk's keys of a pair of vectors of halves.
+void TileAttention::appendKeys(std::int64_t pair) {
   static constexpr const char *names[] = {"k.merged.0", "k.merged.1"};
-  for (std::int64_t pair = 0; pair < pairs(); ++pair)
-    forTokens([&](std::int64_t first, std::int64_t count) {
-      FlowWriter w = flow(count);
-      for (auto [i, biased] : llvm::enumerate(mergeHalves(w, "k", first * pairs() + pair, pairs(), pair))) {
-        std::string rows = table(names[i], 2, pairs() * p.tokens, i ? 2 : 4);
-        w.write(w.alu("xor", {biased, Operand::i32(isa::kDigit16Bias)}, 2), rows, pair * p.tokens + first, 1);
-      }
-    });
+  forTokens(chunk.first, chunk.count, [&](std::int64_t first, std::int64_t count) {
+    FlowWriter w = flow(count);
+    for (auto [i, biased] : llvm::enumerate(mergeHalves(w, "k", first * pairs() + pair, pairs(), pair))) {
+      std::string rows = table(names[i], 2, pairs() * p.tokens, i ? 2 : 4);
+      w.write(w.alu("xor", {biased, Operand::i32(isa::kDigit16Bias)}, 2), rows, pair * p.tokens + first, 1);
+    }
+  });
   for (auto [vector, m] : llvm::enumerate(merged))
-    for (std::int64_t part = 0; part < keyBlocks.parts(); ++part)
+    for (std::int64_t part = 0; m.pair == pair && part < keyBlocks.parts(); ++part)
       for (std::int64_t digit : {1, 0}) // apart, because their tiles may share slices
-        forTokens([&](std::int64_t first, std::int64_t count) {
+        forTokens(chunk.first, chunk.count, [&](std::int64_t first, std::int64_t count) {
           std::string tiles = keyTiles(static_cast<std::int64_t>(vector), digit, part);
           FlowWriter w = flow(count);
-          Value digits = w.alu("move", {w.read(names[m.first > 0], m.pair * p.tokens + first, 1)}, 2);
+          Value digits = w.alu("move", {w.read(names[m.first > 0], pair * p.tokens + first, 1)}, 2);
           w.scatterTile(digits, digit, w.mapToOrNone(w.read(partTable('k', part), first, 1), tiles), tiles);
         });
 }
 
-/// One digit of a vector of values: superlane word i, brought into all superlanes, is written where the position's is.
-void TileAttention::appendValues(std::int64_t token) {
-  for (std::int64_t v = 0; v < valueBlocks.vectors; ++v)
+/// The chunk's values, a digit of a vector at a time: superlane word i, brought into all superlanes, is written where
+/// the position's is.
+void TileAttention::appendValues(std::int64_t v) {
+  for (std::int64_t token = chunk.first; token < chunk.first + chunk.count; ++token)
     for (std::int64_t digit = 0; digit < 2; ++digit)
       for (std::int64_t part = 0; part < valueBlocks.parts(); ++part) {
         std::string tiles = valueTiles(v, digit, part);
@@ -95,26 +96,9 @@ void TileAttention::appendValues(std::int64_t token) {
         Value value = w.repeatHeld(w.read("v.new", token * valueBlocks.vectors + v, 0, true), digit ? 8 : 0, 1);
         std::int64_t queue = nextQueue++ % machine.sxmPermuteQueues;
         Value word = w.alu("move", {w.lanes("permute.broadcast", value, valueBlocks.side(part, v), 0, 1, queue)}, 1);
-        Value row = w.accumulate("addi", Operand::i32(1), w.read(partTable('v', part), token, 0, true));
-        w.scatterTile(word, 0, w.mapToOrNone(row, tiles, -1), tiles);
+        Value start = w.rowIn(w.read(partTable('v', part), token, 0, true), tiles, -1);
+        w.scatterTile(word, 0, w.mapOrNone(w.accumulate("addi", Operand::i32(1), start)), tiles);
       }
-}
-
-/// The same of several tokens, word by word.
-void TileAttention::appendWords(std::int64_t first, std::int64_t count) {
-  for (std::int64_t v = 0; v < valueBlocks.vectors; ++v)
-    for (std::int64_t word = 0; word < layouts.value.lanesUsed(v) / kSquare; ++word)
-      for (std::int64_t part = 0; part < valueBlocks.parts(); ++part)
-        for (std::int64_t digit = 0; digit < 2; ++digit) {
-          std::string tiles = valueTiles(v, digit, part);
-          FlowWriter w = flow(count);
-          Value source = w.read("v.new", first * valueBlocks.vectors + v, valueBlocks.vectors);
-          Value value = digit ? w.alu("sra", {source, Operand::i32(8)}, 1) : w.alu("move", {source}, 1);
-          std::int64_t queue = nextQueue++ % machine.sxmPermuteQueues;
-          Value everywhere =
-              w.alu("move", {w.lanes("permute.broadcast", value, valueBlocks.side(part, v), word, 0, queue)}, 1);
-          w.scatterTile(everywhere, 0, w.mapToOrNone(w.read(partTable('v', part), first, 1), tiles, word), tiles);
-        }
 }
 
 } // namespace lpu::compiler

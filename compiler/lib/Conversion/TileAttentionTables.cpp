@@ -68,7 +68,7 @@ void TileAttention::writeStepTables(llm::RopeOp rope) {
   std::string position = p.pool.input("position", p.tokens), lanes = laneIndex(),
               block = table("step.block", 4, p.tokens, 1);
   std::string masks = table("step.mask", 4, p.tokens * blocks, 1);
-  forTokens([&](std::int64_t first, std::int64_t count) {
+  forTokens(0, p.tokens, [&](std::int64_t first, std::int64_t count) {
     {
       FlowWriter w = flow(count);
       w.write(quotient(w, w.read(position, first, 1), machine.lanes()), block, first, 1);
@@ -87,10 +87,25 @@ void TileAttention::writeStepTables(llm::RopeOp rope) {
     for (std::int64_t at = first, step = machine.latency.VxmSimple; at < first + count; at += step)
       writePlaces(at, std::min(step, first + count - at));
   });
+  writeLaneGroups();
   // Its latency hides behind the norm, the last phase so far.
   p.builder.setInsertionPointToEnd(&cast<stream::PhaseOp>(p.program.getBody().front().back()).getBody().front());
   writeRope(rope, false);
   writeRope(rope, true);
+}
+
+/// Negative in the lower eight lanes of every superlane, in the lower four of each eight, and in every fourth from 0, 1
+/// … on.
+void TileAttention::writeLaneGroups() {
+  auto i32 = [](std::int64_t v) { return Operand::i32(static_cast<std::int32_t>(v)); };
+  auto write = [&](std::int64_t row, llvm::function_ref<Value(FlowWriter &, Value)> mask) {
+    FlowWriter w = flow();
+    w.write(mask(w, w.read(laneIndex(), 1)), laneGroups(), row);
+  };
+  write(0, [&](FlowWriter &w, Value lane) { return w.alu("subi", {lane, i32(8)}); });
+  write(1, [&](FlowWriter &w, Value lane) { return w.alu("subi", {w.alu("and", {lane, i32(4)}), i32(1)}); });
+  for (std::int64_t n = 0; n < kSquare / 4; ++n)
+    write(2 + n, [&](FlowWriter &w, Value lane) { return w.alu("cmpeqi", {w.alu("and", {lane, i32(3)}), i32(n)}); });
 }
 
 /// Rows of this step's positions in every part of the caches, in the lanes whose words a scatter takes; no row
