@@ -3,6 +3,7 @@
 // Takes lpucc's options so that both can be called alike; those that only concern
 // output of the compiler have no effect here.
 
+#include "CalibrationText.h"
 #include "PrecisionFlags.h"
 #include "lpu/compiler/Dialect/LLM/Passes.h"
 #include "lpu/compiler/Import/ImportModel.h"
@@ -33,6 +34,7 @@ struct Options {
   std::vector<std::int32_t> tokens;
   bool isFloat = false;
   PrecisionOptions precision;
+  CalibrationFlags calibration;
 };
 
 /// Returns the exit code to leave with, or -1 to go on.
@@ -48,10 +50,11 @@ int parse(int argc, char **argv, Options &options) {
   input->add_option("--tokens-file", options.tokensFile, "file with a sequence of token ids a line, separated by spaces or commas; each starts with empty caches");
   app.add_flag("--float", options.isFloat, "compute with the file's own weights in fp32, nothing quantized");
   addPrecisionFlags(app, options.precision);
+  addCalibrationFlags(app, options.calibration);
   app.add_option("--logits", options.logits, "write float32 [tokens, vocabulary] to this .npy file");
   app.add_option("--max-context", options.maxContext, "positions the KV caches hold (0: the model's context)");
   app.add_option("--target", options.target, "machine preset or YAML file; checked, results do not depend on it");
-  for (const char *name : {"-o", "--compile-to", "--dump-dir", "--report"})
+  for (const char *name : {"-o", "--compile-to", "--dump-dir", "--report", "--chips", "--tp", "--pp"})
     app.add_option(name, options.unused, "as in lpucc; without effect here")
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   try {
@@ -72,13 +75,16 @@ int parse(int argc, char **argv, Options &options) {
 }
 
 /// Import and, unless it is to stay float, the llm phase of the pipeline; null after an emitted error.
-mlir::OwningOpRef<mlir::ModuleOp> compile(mlir::MLIRContext &context, const Options &options) {
+mlir::OwningOpRef<mlir::ModuleOp> compile(mlir::MLIRContext &context, const Options &options, const CalibrationOptions &calibration) {
   mlir::OwningOpRef<mlir::ModuleOp> module = importModel(context, options.model);
   if (!module)
     return nullptr;
+  if (!options.isFloat && !calibration.sequences.empty())
+    if (mlir::failed(calibrate(*module, calibration, options.precision)))
+      return nullptr;
   mlir::PassManager passes(&context);
   if (!options.isFloat)
-    passes.addPass(llm::createQuantize({options.precision.weights, options.precision.activations, options.precision.kv}));
+    passes.addPass(llm::createQuantize({options.precision.weights, options.precision.activations, options.precision.kv, options.precision.config}));
   passes.addPass(llm::createPlanSteps({.maxContext = options.maxContext}));
   if (!options.isFloat)
     passes.addPass(llm::createVerifyQuantized());
@@ -146,9 +152,12 @@ int interpret(mlir::FailureOr<std::unique_ptr<AnyInterpreter>> interpreter, cons
 int run(const Options &options) {
   if (auto machine = isa::loadMachine(options.target); !machine)
     return fail(machine.error().str());
+  auto calibration = readCalibration(options.calibration, options.model);
+  if (!calibration)
+    return fail(calibration.error().str());
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   OneLineErrors errors(&context);
-  mlir::OwningOpRef<mlir::ModuleOp> module = compile(context, options);
+  mlir::OwningOpRef<mlir::ModuleOp> module = compile(context, options, *calibration);
   if (!module)
     return fail(errors.str());
   return options.isFloat ? interpret(FloatInterpreter::create(*module), options, errors)

@@ -1,5 +1,6 @@
 // lpucc: command line of the compiler driver.
 
+#include "CalibrationText.h"
 #include "PrecisionFlags.h"
 #include "lpu/compiler/Import/WeightStore.h"
 #include "lpu/compiler/Pipelines/Driver.h"
@@ -44,6 +45,8 @@ int main(int argc, char **argv) {
   app.add_option("--target", options.pipeline.target, "machine: a preset (tsp1, small) or a YAML file")->capture_default_str();
   app.add_option("--max-context", options.pipeline.maxContext, "positions the KV cache holds (default: the model's context)")->check(CLI::PositiveNumber);
   addPrecisionFlags(app, options.pipeline.precision);
+  CalibrationFlags calibration;
+  addCalibrationFlags(app, calibration);
   addChipFlags(app, options);
   app.add_option("--compile-to", options.compileTo, "stop at this stage and write it as text: llm, stream, lpu; lpx is the program")
       ->check(CLI::IsMember({"llm", "stream", "lpu", "lpx"}))
@@ -65,6 +68,12 @@ int main(int argc, char **argv) {
   options.inputName = arch.empty() ? options.input : arch;
   if (!arch.empty())
     options.input = WeightStore::shapeName(arch, weights);
+  auto sequences = readCalibration(calibration, options.input);
+  if (!sequences) {
+    std::fprintf(stderr, "%s\n", sequences.error().str().c_str());
+    return 1;
+  }
+  options.calibration = std::move(*sequences);
   bool terminal = isatty(STDERR_FILENO);
   if (terminal)
     options.progress = [](const std::string &phase) { std::fprintf(stderr, "lpucc: %s\n", phase.c_str()); };

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""Write a checkpoint of train.py as a GGUF version 3 file: matrices Q8_0, norms F32, vocabulary inside.
+"""Write a checkpoint of train.py as a GGUF version 3 file: matrices Q8_0 or Q4_0, norms F32, vocabulary inside.
 
     export_gguf.py WORK/best.pt model.gguf
+    export_gguf.py WORK/best.pt model-int4.gguf --type=q4_0
 """
 import argparse
 import pathlib
@@ -15,8 +16,8 @@ from tokenizer import BOS, EOS, UNKNOWN, Tokenizer
 
 ALIGNMENT = 32
 U32, I32, F32, BOOL, STRING, ARRAY = 4, 5, 6, 7, 8, 9  # kinds of metadata values
-TENSOR_F32, TENSOR_Q8_0 = 0, 8
-BLOCK = 32  # values that share a Q8_0 scale
+TENSOR_F32, TENSOR_Q4_0, TENSOR_Q8_0 = 0, 2, 8
+BLOCK = 32  # values that share a scale
 
 
 def string(text):
@@ -37,14 +38,14 @@ def array(key, kind, values):
     return string(key) + head + b"".join(map(SCALAR[kind], values))
 
 
-def metadata(config, tokenizer):
+def metadata(config, tokenizer, matrices):
     return [
         scalar("general.architecture", STRING, "llama"),
         scalar("general.name", STRING, "tiny-stories-0.9M"),
         scalar("general.license", STRING, "Apache-2.0 WITH LLVM-exception"),
         scalar("general.alignment", U32, ALIGNMENT),
         scalar("general.quantization_version", U32, 2),
-        scalar("general.file_type", U32, 7),  # "mostly Q8_0"
+        scalar("general.file_type", U32, {"q8_0": 7, "q4_0": 2}[matrices]),  # what most tensors are
         scalar("llama.vocab_size", U32, config.vocabulary),
         scalar("llama.context_length", U32, config.context),
         scalar("llama.embedding_length", U32, config.width),
@@ -78,23 +79,37 @@ def quantize_q8_0(values):
     return np.concatenate([scale[:, None].view(np.uint8), quants.view(np.uint8)], axis=1).tobytes()
 
 
-def encode_tensor(values):
+def quantize_q4_0(values):
+    """Blocks of an f16 scale and 16 bytes of two values each. The value of largest magnitude becomes -8."""
+    blocks = values.reshape(-1, BLOCK)
+    peak = blocks[np.arange(len(blocks)), np.abs(blocks).argmax(1)]
+    scale = (peak / np.float32(-8)).astype(np.float16)
+    divisor = np.where(scale == 0, np.float32(1), scale.astype(np.float32))
+    quants = np.clip(np.floor(blocks / divisor[:, None] + np.float32(8.5)), 0, 15).astype(np.uint8)
+    return np.concatenate([scale[:, None].view(np.uint8), quants[:, :16] | quants[:, 16:] << 4], axis=1).tobytes()
+
+
+ENCODERS = {"q8_0": (TENSOR_Q8_0, quantize_q8_0), "q4_0": (TENSOR_Q4_0, quantize_q4_0)}
+
+
+def encode_tensor(values, matrices):
     if values.ndim == 1:
         return TENSOR_F32, values.astype("<f4").tobytes()
     if values.shape[-1] % BLOCK:
         raise ValueError(f"row length {values.shape[-1]} is not a multiple of {BLOCK}")
-    return TENSOR_Q8_0, quantize_q8_0(values)
+    kind, quantize = ENCODERS[matrices]
+    return kind, quantize(values)
 
 
 def padded(raw):
     return raw + bytes(-len(raw) % ALIGNMENT)
 
 
-def gguf(keys, tensors):
+def gguf(keys, tensors, matrices):
     """The whole file. GGUF lists a shape with its fastest-running dimension first."""
     table, body = b"", b""
     for name, values in tensors.items():
-        kind, raw = encode_tensor(values)
+        kind, raw = encode_tensor(values, matrices)
         table += string(name) + struct.pack("<I", values.ndim)
         table += struct.pack(f"<{values.ndim}Q", *values.shape[::-1]) + struct.pack("<IQ", kind, len(body))
         body += padded(raw)
@@ -106,11 +121,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=pathlib.Path)
     parser.add_argument("output", type=pathlib.Path)
+    parser.add_argument("--type", choices=sorted(ENCODERS), default="q8_0", help="of the matrices")
     options = parser.parse_args()
     checkpoint = torch.load(options.checkpoint, map_location="cpu")
     tensors = {name: weight.numpy().astype(np.float32) for name, weight in checkpoint["weights"].items()}
-    keys = metadata(Config(**checkpoint["config"]), Tokenizer(checkpoint["pieces"]))
-    options.output.write_bytes(gguf(keys, tensors))
+    keys = metadata(Config(**checkpoint["config"]), Tokenizer(checkpoint["pieces"]), options.type)
+    options.output.write_bytes(gguf(keys, tensors, options.type))
     print(f"{options.output}: {options.output.stat().st_size} bytes, from {checkpoint['facts']}")
 
 

@@ -31,7 +31,7 @@ GREEDY_TOKENS = 64
 GAP_TOLERANCE = 2e-3  # what another matrix library's order of additions may move a gap by
 
 SCALARS = {4: "<I", 5: "<i", 6: "<f", 7: "<?"}
-STRING, ARRAY, TENSOR_F32, TENSOR_Q8_0 = 8, 9, 0, 8
+STRING, ARRAY, TENSOR_F32, TENSOR_Q4_0, TENSOR_Q8_0 = 8, 9, 0, 2, 8
 
 
 class Gguf:
@@ -74,6 +74,10 @@ class Gguf:
         count = math.prod(shape)
         if kind == TENSOR_F32:
             return np.frombuffer(self.raw, "<f4", count, at).reshape(shape)
+        if kind == TENSOR_Q4_0:
+            blocks = np.frombuffer(self.raw, [("scale", "<f2"), ("quants", "u1", 16)], count // 32, at)
+            quants = np.concatenate([blocks["quants"] & 15, blocks["quants"] >> 4], axis=1).astype(np.int8) - 8
+            return (blocks["scale"].astype(np.float32)[:, None] * quants).astype(np.float32).reshape(shape)
         if kind != TENSOR_Q8_0:
             raise ValueError(f"tensor kind {kind} is none that the exporter writes")
         blocks = np.frombuffer(self.raw, [("scale", "<f2"), ("quants", "i1", 32)], count // 32, at)

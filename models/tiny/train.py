@@ -17,6 +17,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read once, when PyTorch lo
 import numpy as np
 import torch
 
+import reference
+from fake_quantization import ROUNDERS, fake_quantize, plain_weights
 from model import Config, Model
 from tokenizer import BOS, EOS, Tokenizer
 
@@ -102,7 +104,7 @@ def make_optimizer(model, options):
 def save(path, model, tokenizer, facts):
     """Renamed into place: a reader never sees half a checkpoint."""
     partial = path.with_suffix(".partial")
-    torch.save({"weights": model.state_dict(), "config": vars(model.config), "pieces": tokenizer.pieces,
+    torch.save({"weights": plain_weights(model), "config": vars(model.config), "pieces": tokenizer.pieces,
                 "facts": facts}, partial)
     partial.replace(path)
 
@@ -144,18 +146,31 @@ def begin(stories, options):
     if not options.start:
         config = Config()
         return Model(config, options.dropout), Tokenizer.train(" " + "\n ".join(stories), config.vocabulary)
+    if options.start.suffix == ".gguf":
+        return begin_from_gguf(options)
     checkpoint = torch.load(options.start)
     model = Model(Config(**checkpoint["config"]), options.dropout)
     model.load_state_dict(checkpoint["weights"])
     return model, Tokenizer(checkpoint["pieces"])
 
 
+def begin_from_gguf(options):
+    """The exported model: checkpoints are large and not kept, the file is."""
+    file = reference.Gguf(options.start)
+    pieces = file.keys["tokenizer.ggml.tokens"][reference.FIRST_PIECE:]
+    model = Model(Config(), options.dropout)
+    model.load_state_dict({name: torch.from_numpy(np.array(values, np.float32)) for name, values in file.tensors.items()})
+    return model, Tokenizer(pieces)
+
+
 def parse_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--text", required=True, help=f"stories, separated by {STORY_END}")
     parser.add_argument("--valid", required=True, help="stories of another file, measured only")
-    parser.add_argument("--work", required=True, type=pathlib.Path, help="folder for checkpoints")
-    parser.add_argument("--start", type=pathlib.Path, help="checkpoint to go on from; the schedule begins anew")
+    parser.add_argument("--work", type=pathlib.Path, help="folder for checkpoints")
+    parser.add_argument("--measure", action="store_true", help="print the losses of --start, rounded if --quantize is given, and stop")
+    parser.add_argument("--start", type=pathlib.Path, help="checkpoint or exported .gguf to go on from; the schedule begins anew")
+    parser.add_argument("--quantize", choices=sorted(ROUNDERS), help="train with weights rounded as they will be stored")
     parser.add_argument("--steps", type=int, default=7000)
     parser.add_argument("--batch", type=int, default=8, help="windows a step")
     parser.add_argument("--lr", type=float, default=5e-3)
@@ -164,24 +179,33 @@ def parse_options():
     parser.add_argument("--dropout", type=float, default=0.05)
     parser.add_argument("--every", type=int, default=250, help="steps between checkpoints")
     parser.add_argument("--seed", type=int, default=1)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.measure != (options.work is None) or (options.measure and not options.start):
+        parser.error("give --work to train, or --start and --measure")
+    return options
 
 
 def main():
     options = parse_options()
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
-    options.work.mkdir(parents=True, exist_ok=True)
     stories = read_stories(options.text)
     held_out = stories[::HOLD_OUT_EVERY]
     del stories[::HOLD_OUT_EVERY]
     model, tokenizer = begin(stories, options)
+    if options.quantize:
+        fake_quantize(model, options.quantize)
     row, starts = encode_stories(tokenizer, stories)
     held_out, _ = encode_stories(tokenizer, held_out)
     other, _ = encode_stories(tokenizer, read_stories(options.valid))
     parameters = sum(p.numel() for p in model.parameters())
     print(json.dumps({"parameters": parameters, "stories": len(stories), "tokens": len(row),
                       "held_out_tokens": len(held_out), "valid_tokens": len(other)}), flush=True)
+    if options.measure:
+        losses = {name: round(measure(model, text, model.config.context), 4) for name, text in (("held_out_loss", held_out), ("valid_loss", other))}
+        print(json.dumps(losses))
+        return
+    options.work.mkdir(parents=True, exist_ok=True)
     sampler = Sampler(row, starts, model.config.context, options.batch, options.seed)
     train(model, tokenizer, sampler, held_out, other, options)
 

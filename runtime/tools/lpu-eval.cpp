@@ -36,7 +36,7 @@ CommandLine parse(int argc, char **argv) {
       ->capture_default_str();
   app.add_option("--report", out.options.report, "write the table as JSON");
   app.add_option("--max-tokens", out.options.maxTokens, "use only the first so many tokens of the text (default: all)");
-  for (const char *name : {"--target", "--max-context", "--quant-config", "--calibration"})
+  for (const char *name : {"--target", "--max-context", "--chips", "--tp", "--pp", "--calibration", "--calibration-method", "--rounding", "--quant-config"})
     app.add_option_function<std::string>(
         name, [&out, name](const std::string &value) { out.options.compilerFlags.push_back(std::string(name) + "=" + value); }, "as in lpucc");
   try {

@@ -515,6 +515,7 @@ class BadInput(Case):
                         "lpx": [("lpu-objdump", "--check", path), ("lpu-run", path, "--tokens=1", "-n", 0)],
                         "assembly": [("lpu-as", path, "--machine=small", "-o", self.dir / "o")],
                         "arch": [("lpucc", f"--arch={path}", "-o", self.dir / "o")],
+                        "quant-config": [("lpu-interpret", tools.TINY, "--tokens=1", f"--quant-config={path}")],
                         "safetensors": [("lpu-interpret", self.folder_of(path), "--tokens=1")],
                         "huggingface": [("lpu-interpret", self.folder_of(path), "--tokens=1")],
                         "machine": [("lpu-as", os.devnull, f"--machine={path}", "-o", self.dir / "o")]}

@@ -19,7 +19,7 @@ SMALL = dict(hidden=32, heads=2, kv_heads=1, ffn=32, context=32)
 
 def main():
     out, tools = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-    for name in ("gguf", "safetensors", "huggingface", "arch", "lpx", "assembly", "machine"):
+    for name in ("gguf", "safetensors", "huggingface", "arch", "quant-config", "lpx", "assembly", "machine"):
         (out / name).mkdir(parents=True, exist_ok=True)
     for i, model in enumerate([Model(vocabulary=32, kind="q8_0", **SMALL), Model(vocabulary=32, kind="q4_0", version=2, **SMALL),
                                Model(vocabulary=32, kind="f16", tied=True, **SMALL),
@@ -32,6 +32,8 @@ def main():
             (out / "huggingface" / f"{i}-{tokenizer['post_processor']['type']}").write_text(text)
     for yaml in (ROOT / "models" / "arch").glob("*.yaml"):
         shutil.copy(yaml, out / "arch")
+    (out / "quant-config" / "0").write_text("weights: keep\nactivations: a8\nkv: int16\nrules:\n- {tensors: 'blk.*.ffn_*', weights: int4-group}\n"
+                                            "- layers: 0-7\n  activations: a16\n")
     for source in (ROOT / "tests" / "lit" / "isa" / "Inputs").glob("*.s"):
         shutil.copy(source, out / "assembly")
     for yaml in (ROOT / "isa" / "arch").glob("*.yaml"):

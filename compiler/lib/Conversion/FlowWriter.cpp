@@ -177,8 +177,8 @@ Value FlowWriter::digits16(Value value) {
   return alu("xor", {alu("addi", {value, Operand::i32(isa::kDigit16Bias)}), Operand::i32(isa::kDigit16Bias)}, 2);
 }
 
-void FlowWriter::loadDigits16(Value scaled, std::int64_t row, std::int64_t step) {
-  loadDigits(alu("cvt.f32.d16", {scaled}), row, step);
+void FlowWriter::loadDigits16(Value scaled, std::int64_t row, std::int64_t step, int bits) {
+  loadDigits(alu(bits == 8 ? "cvt.f32.i8" : "cvt.f32.d16", {scaled}), row, step);
 }
 
 void FlowWriter::loadDigits(Value quantized, std::int64_t row, std::int64_t step) {
@@ -191,8 +191,8 @@ void FlowWriter::loadDigits(Value quantized, std::int64_t row, std::int64_t step
   }
 }
 
-void FlowWriter::storeDigits16(Value scaled, const std::string &east, const std::string &west, std::int64_t row, std::int64_t step) {
-  Value biased = alu("addi", {alu("cvt.f32.d16", {scaled}), Operand::i32(isa::kDigit16Bias)});
+void FlowWriter::storeDigits16(Value scaled, const std::string &east, const std::string &west, std::int64_t row, std::int64_t step, int bits) {
+  Value biased = alu("addi", {alu(bits == 8 ? "cvt.f32.i8" : "cvt.f32.d16", {scaled}), Operand::i32(isa::kDigit16Bias)});
   for (const std::string &object : {east, west})
     write(alu("xor", {biased, Operand::i32(isa::kDigit16Bias)}, 2), object, row, step);
 }

@@ -80,11 +80,12 @@ public:
 
   /// Quantizes an fp32 value that is already in int16 units to two balanced digits and loads them into
   /// activation rows `row` (low digit) and `row + 1` (high digit) of all four planes, `step` rows further in each copy of a burst.
-  void loadDigits16(mlir::Value scaled, std::int64_t row, std::int64_t step = 0);
+  /// With 8 `bits` the value is clipped to the low digit, the high one is zero.
+  void loadDigits16(mlir::Value scaled, std::int64_t row, std::int64_t step = 0, int bits = 16);
   /// The same for an int16 value.
   void loadDigits(mlir::Value quantized, std::int64_t row, std::int64_t step = 0);
   /// Quantizes as loadDigits16 does, but leaves the digits in row `row` of two objects of 2 planes, one on each side.
-  void storeDigits16(mlir::Value scaled, const std::string &east, const std::string &west, std::int64_t row, std::int64_t step = 0);
+  void storeDigits16(mlir::Value scaled, const std::string &east, const std::string &west, std::int64_t row, std::int64_t step = 0, int bits = 16);
   /// Balanced digits (N2) of an int16 value.
   mlir::Value digits16(mlir::Value value);
   /// Splits an int32 value into four balanced digits and loads them into the planes of `side`: the even plane

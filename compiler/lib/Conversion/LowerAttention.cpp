@@ -41,7 +41,7 @@ Value ProgramLowering::ropeValue(FlowWriter &w, Value source, std::int64_t token
   const Sums &plain = sums[{linear, false}], &turned = sums[{linear, true}];
   Value straight = linearValue(w, plain, token, vector), swapped = linearValue(w, turned, token, vector);
   // Two operations apart, so that sums of both in one plane are not wanted in one cycle.
-  bool meet = llvm::any_of(plain.parts[vector][token], [&](auto part) {
+  bool meet = plain.object.empty() && llvm::any_of(plain.parts[vector][token], [&](auto part) {
     return llvm::any_of(turned.parts[vector][token], [&](auto other) { return other.first == part.first; });
   });
   if (meet)

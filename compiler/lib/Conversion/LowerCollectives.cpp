@@ -42,9 +42,9 @@ void ProgramLowering::passOnDigits(FlowWriter &w, Value result, Value scaled, st
                                    std::int64_t step) {
   auto piece = written.find(result);
   if (piece == written.end())
-    return w.loadDigits16(scaled, row, 2 * step);
+    return w.loadDigits16(scaled, row, 2 * step, llm::activationBits(result));
   const auto &[object, layout, free] = piece->second;
-  w.storeDigits16(scaled, object + ".east", object + ".west", token * layout.gather().vectors() + vector, step);
+  w.storeDigits16(scaled, object + ".east", object + ".west", token * layout.gather().vectors() + vector, step, llm::activationBits(result));
 }
 
 void ProgramLowering::sendRow(ArrayRef<std::string> objects, std::int64_t row, std::int64_t byte, ArrayRef<std::int64_t> links) {

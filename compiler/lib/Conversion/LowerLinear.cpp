@@ -43,11 +43,18 @@ llm::LinearOp linearOf(Value value) { return value.getDefiningOp<llm::LinearOp>(
 
 } // namespace
 
+bool isGrouped(llm::LinearOp op) {
+  return llm::lookupWeight(op, op.getWeightAttr()).quantization().value_or(WeightType::Int8) != WeightType::Int8;
+}
+
 bool isSwept(const isa::Machine &machine, llm::SiluMulOp op, std::int64_t shards) {
   std::int64_t weights = weightsOf(linearOf(op.getGate()), shards) + weightsOf(linearOf(op.getUp()), shards);
   Operation *user = *op->getUsers().begin();
   if (mlir::isa<llm::AllGatherOp>(user))
     user = *user->getUsers().begin();
+  auto grouped = [](Operation *linear) { return mlir::isa<llm::LinearOp>(linear) && isGrouped(cast<llm::LinearOp>(linear)); };
+  if (grouped(linearOf(op.getGate())) || grouped(linearOf(op.getUp())) || grouped(user))
+    return false;
   if (auto linear = dyn_cast<llm::LinearOp>(user))
     weights += weightsOf(linear, shards);
   return weights >= kSweptCycles * 2 * machine.streamsPerDirection * machine.rowBytes();
@@ -56,8 +63,17 @@ bool isSwept(const isa::Machine &machine, llm::SiluMulOp op, std::int64_t shards
 LogicalResult ProgramLowering::lowerLinear(llm::LinearOp op) {
   if (pendingInput && pendingInput != op.getInput())
     flushLinears();
-  pendingInput = op.getInput();
-  auto want = [&](const Layout &rows) { pending.push_back({op, rows, &sums[{op, rows.swap}]}); };
+  bool grouped = isGrouped(op);
+  if (grouped && failed(checkGroups(op)))
+    return failure();
+  if (!grouped)
+    pendingInput = op.getInput();
+  auto want = [&](const Layout &rows) {
+    if (grouped)
+      lowerGroupedLinear(op, rows);
+    else
+      pending.push_back({op, rows, &sums[{op, rows.swap}]});
+  };
   Operation *user = *op->getUsers().begin();
   auto rope = dyn_cast<llm::RopeOp>(user);
   Value headed = rope ? rope.getResult() : op.getResult();
@@ -82,18 +98,20 @@ LogicalResult ProgramLowering::lowerLinear(llm::LinearOp op) {
 
 //===-- tiles -------------------------------------------------------------------===//
 
+std::string linearPhaseName(StringRef tensor) {
+  return tensor.contains("attn_q")        ? "qkv"
+         : tensor.contains("attn_output") ? "attention output"
+         : tensor.contains("ffn_gate")    ? "ffn gate, up"
+         : tensor.contains("ffn_down")    ? "ffn down"
+         : tensor.contains("blk.")        ? "linear"
+                                          : "lm_head";
+}
+
 void ProgramLowering::beginLinearPhase() {
   llm::LinearOp first = pending.front().op;
   auto feeds = dyn_cast<llm::SiluMulOp>(*first->getUsers().begin());
   std::string tensor = tensorOf(first.getWeight());
-  std::string what = tensor.find("attn_q") != std::string::npos        ? "qkv"
-                     : tensor.find("attn_output") != std::string::npos ? "attention output"
-                     : feeds && isSwept(machine, feeds)                ? "ffn"
-                     : tensor.find("ffn_gate") != std::string::npos    ? "ffn gate, up"
-                     : tensor.find("ffn_down") != std::string::npos    ? "ffn down"
-                     : tensor.find("blk.") != std::string::npos        ? "linear"
-                                                                       : "lm_head";
-  beginPhase(layerLabel(tensor, what));
+  beginPhase(layerLabel(tensor, feeds && isSwept(machine, feeds) ? "ffn" : linearPhaseName(tensor)));
 }
 
 void ProgramLowering::flushLinears(llvm::function_ref<void(std::int64_t)> finished) {
@@ -108,6 +126,7 @@ void ProgramLowering::flushLinears(llvm::function_ref<void(std::int64_t)> finish
       weights += weightsOf(linear.op);
     vectors += linear.rows.vectors();
     linear.sums->rows = linear.rows;
+    linear.sums->single = llm::activationBits(linear.op.getInput()) == 8;
     linear.sums->scales = pool.channelScales(tensorOf(linear.op.getWeight()), linear.rows, input.scale, factorOf(linear.op), swept ? hint++ % 2 : -1);
     if (auto bias = linear.op.getBias())
       linear.sums->biases = pool.channelBiases(tensorOf(*bias), linear.rows, factorOf(linear.op));
@@ -159,7 +178,8 @@ void ProgramLowering::passTile(PendingLinear &linear, const Layout &cols, std::i
   bool first = known == out.parts[n][0].end();
   std::int64_t accumulator = first ? nextAccumulator(plane, 2 * tokens) : known->second;
   for (std::int64_t t = 0; t < tokens; ++t) {
-    flow().pass(plane, lowRow(t) + high, accumulator + 2 * t, !first);
+    if (!out.single)
+      flow().pass(plane, lowRow(t) + high, accumulator + 2 * t, !first);
     flow().pass(plane, lowRow(t), accumulator + 2 * t + 1, !first);
     if (first)
       out.parts[n][t].push_back({plane, accumulator + 2 * t});
@@ -223,6 +243,8 @@ void ProgramLowering::passByInputs(const Digits &input) {
 //===-- consumers of sums ---------------------------------------------------------===//
 
 Value ProgramLowering::linearValue(FlowWriter &w, const Sums &sums, std::int64_t token, std::int64_t vector) {
+  if (!sums.object.empty())
+    return groupedValue(w, sums, token, vector);
   auto total = [&](std::int64_t digit) {
     std::vector<Value> parts;
     for (auto [plane, acc] : sums.parts[vector][token])
@@ -237,9 +259,14 @@ Value ProgramLowering::linearValue(FlowWriter &w, const Sums &sums, std::int64_t
     }
     return parts.front();
   };
+  if (sums.single)
+    return withBias(w, sums, vector, w.alu("mulf", {w.alu("cvt.i32.f32", {total(1)}), w.read(sums.scales, vector)}));
   Value high = w.alu("mulf", {w.alu("cvt.i32.f32", {total(0)}), Operand::f32(256.0f)});
   Value sum = w.alu("addf", {high, w.alu("cvt.i32.f32", {total(1)})});
-  Value scaled = w.alu("mulf", {sum, w.read(sums.scales, vector)});
+  return withBias(w, sums, vector, w.alu("mulf", {sum, w.read(sums.scales, vector)}));
+}
+
+Value ProgramLowering::withBias(FlowWriter &w, const Sums &sums, std::int64_t vector, Value scaled) {
   return sums.biases.empty() ? scaled : w.alu("addf", {scaled, w.read(sums.biases, vector)});
 }
 
@@ -261,7 +288,7 @@ void ProgramLowering::lowerSiluMul(llm::SiluMulOp op) {
     flushLinears([&](std::int64_t v) {
       for (std::int64_t t = 0; t < tokens; ++t) {
         FlowWriter w = flow();
-        w.storeDigits16(siluValue(w, gate, up, t, v), east, west, t * all + v);
+        w.storeDigits16(siluValue(w, gate, up, t, v), east, west, t * all + v, 0, llm::activationBits(op.getResult()));
       }
     });
     std::int64_t free = input.object.empty() ? otherHalf() : 2 * tokens * input.layout.vectors();

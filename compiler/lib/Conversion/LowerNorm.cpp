@@ -71,7 +71,7 @@ void ProgramLowering::lowerNorm(llm::RmsNormOp op) {
     for (std::int64_t v = 0; v < vectors; ++v) {
       FlowWriter w = flow();
       Value normed = w.alu("mulf", {w.read(residual, t * vectors + v), w.read(inverse, t)});
-      w.loadDigits16(w.alu("mulf", {normed, w.read(gain, v)}), out + 2 * (t * vectors + v));
+      w.loadDigits16(w.alu("mulf", {normed, w.read(gain, v)}), out + 2 * (t * vectors + v), 0, llm::activationBits(op.getResult()));
     }
   digits[op.getResult()] = {layout, out, scale, "", false};
 }

@@ -73,6 +73,33 @@ std::string ObjectPool::onesTile(std::int64_t plane) {
                 builder.getDictionaryAttr({named("kind", "ones")}));
 }
 
+std::string ObjectPool::groupTile(llm::WeightOp weight, const Layout &rows, std::int64_t rowVector, const Layout &cols,
+                                  std::int64_t colVector, std::int64_t plane) {
+  return object(fmt::format("{}{}.tile.{}.{}", weight.getSource(), rows.swap ? ".swapped" : "", rowVector, colVector), "constant", 16,
+                (rows.lanesUsed(rowVector) + 15) / 16, -1, plane, groupContent("tile", weight, rows, rowVector, cols, colVector));
+}
+
+std::string ObjectPool::groupScales(llm::WeightOp weight, const Layout &rows, std::int64_t rowVector, const Layout &cols,
+                                    std::int64_t colVector, std::int64_t groups) {
+  return object(fmt::format("{}{}.scales.{}.{}", weight.getSource(), rows.swap ? ".swapped" : "", rowVector, colVector), "constant", 2,
+                groups, 1 + 2 * (nextHint++ % 3), -1, groupContent("group_scales", weight, rows, rowVector, cols, colVector));
+}
+
+std::string ObjectPool::groupFactor(llm::WeightOp weight, const Layout &rows, const Scale &input, const Factor &factor, std::int64_t hint) {
+  auto content = builder.getDictionaryAttr({named("kind", "group_factor"), named("tensor", weight.getSource()),
+                                            named("bits", std::int64_t{weight.quantization() == WeightType::Int4Group ? 4 : 8}), named("input_scale", input),
+                                            factor.scaleName.empty() ? named("factor", factor.value) : named("factor_over", StringRef(factor.scaleName))});
+  return object(fmt::format("{}{}.factor", weight.getSource(), rows.swap ? ".swapped" : ""), "constant", 4, 1, hint, -1, content);
+}
+
+DictionaryAttr ObjectPool::groupContent(StringRef kind, llm::WeightOp weight, const Layout &rows, std::int64_t rowVector,
+                                        const Layout &cols, std::int64_t colVector) {
+  return builder.getDictionaryAttr({named("kind", kind), named("tensor", weight.getSource()),
+                                    named("bits", std::int64_t{weight.quantization() == WeightType::Int4Group ? 4 : 8}),
+                                    builder.getNamedAttr("rows", layoutAttr(rows)), named("row_vector", rowVector),
+                                    builder.getNamedAttr("cols", layoutAttr(cols)), named("col_vector", colVector)});
+}
+
 std::string ObjectPool::headOnesTile(std::int64_t headDim, std::int64_t plane) {
   return object(fmt::format("head_ones.{}", plane), "constant", 16, machine.superlanes, -1, plane,
                 builder.getDictionaryAttr({named("kind", "head_ones"), named("head_dim", headDim)}));
@@ -99,11 +126,12 @@ std::string ObjectPool::channelScales(const std::string &tensor, const Layout &r
                 hint < 0 ? nextHint++ % 6 : hint, -1, content);
 }
 
-std::string ObjectPool::channelBiases(const std::string &tensor, const Layout &rows, const Factor &factor) {
+std::string ObjectPool::channelBiases(const std::string &tensor, const Layout &rows, const Factor &factor, std::int64_t hint) {
   auto content = builder.getDictionaryAttr({named("kind", "channel_biases"), named("tensor", tensor),
                                             factor.scaleName.empty() ? named("factor", factor.value) : named("factor_over", StringRef(factor.scaleName)),
                                             builder.getNamedAttr("rows", layoutAttr(rows))});
-  return object(fmt::format("{}{}.scaled", tensor, rows.swap ? ".swapped" : ""), "constant", 4, rows.vectors(), nextHint++ % 6, -1, content);
+  return object(fmt::format("{}{}.scaled", tensor, rows.swap ? ".swapped" : ""), "constant", 4, rows.vectors(),
+                hint < 0 ? nextHint++ % 6 : hint, -1, content);
 }
 
 std::string ObjectPool::normGain(const std::string &tensor, const Layout &layout, const Scale &scale) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "lpu/compiler/Conversion/Layout.h"
+#include "lpu/compiler/Dialect/LLM/LLM.h"
 #include "lpu/compiler/Dialect/Stream/Stream.h"
 #include "lpu/isa/Machine.h"
 
@@ -42,6 +43,13 @@ public:
                          std::int64_t colVector, std::int64_t plane, std::int64_t hint);
   /// The plane that loads a tile.
   std::int64_t planeOf(const std::string &tile) { return *objects.at(tile).getPlane(); }
+  /// A tile of a weight with scales per group, and those scales (fp16), a row per group of the tile.
+  std::string groupTile(llm::WeightOp weight, const Layout &rows, std::int64_t rowVector, const Layout &cols, std::int64_t colVector,
+                        std::int64_t plane);
+  std::string groupScales(llm::WeightOp weight, const Layout &rows, std::int64_t rowVector, const Layout &cols, std::int64_t colVector,
+                          std::int64_t groups);
+  /// One row, f of N12 in every lane.
+  std::string groupFactor(llm::WeightOp weight, const Layout &rows, const Scale &input, const Factor &factor, std::int64_t hint);
   /// Tile of ones: every output row is the sum over all lanes. Per plane.
   std::string onesTile(std::int64_t plane);
   /// Block tile: every output row of a head is the sum over the head's lanes. Per plane.
@@ -54,8 +62,8 @@ public:
   std::string laneMasks();
   /// fp32 factors c[n] of N3, a row per vector of the layout; without a hint they take turns.
   std::string channelScales(const std::string &tensor, const Layout &rows, const Scale &input, const Factor &factor, std::int64_t hint = -1);
-  /// fp32 biases b'[n] of N3, a row per vector of the layout.
-  std::string channelBiases(const std::string &tensor, const Layout &rows, const Factor &factor);
+  /// fp32 biases b'[n] of N3, a row per vector of the layout; without a hint they take turns.
+  std::string channelBiases(const std::string &tensor, const Layout &rows, const Factor &factor, std::int64_t hint = -1);
   /// fp32 gains γ / scale.
   std::string normGain(const std::string &tensor, const Layout &layout, const Scale &scale);
   /// Rows of one fp32 each in every lane: the score's two factors of N7, 1 / result, and 256 times the lower factor (N11).
@@ -72,6 +80,8 @@ private:
   std::string object(const std::string &name, llvm::StringRef role, std::int64_t planes, std::int64_t rows, std::int64_t hint,
                      std::int64_t plane, mlir::DictionaryAttr content);
   mlir::DictionaryAttr layoutAttr(const Layout &layout);
+  mlir::DictionaryAttr groupContent(llvm::StringRef kind, llm::WeightOp weight, const Layout &rows, std::int64_t rowVector,
+                                    const Layout &cols, std::int64_t colVector);
   mlir::NamedAttribute named(llvm::StringRef key, std::int64_t value) { return builder.getNamedAttr(key, builder.getI64IntegerAttr(value)); }
   mlir::NamedAttribute named(llvm::StringRef key, llvm::StringRef value) { return builder.getNamedAttr(key, builder.getStringAttr(value)); }
   mlir::NamedAttribute named(llvm::StringRef key, const Scale &scale) {

@@ -224,7 +224,7 @@ Layout ProgramLowering::writeLogits(llm::LinearOp op) {
     FlowWriter w = flow();
     w.write(linearValue(w, logits, t, v), output, t * vectors + v);
   };
-  if (!sumsFit(vectors)) { // each vector leaves before its accumulators are used again
+  if (!sumsFit(vectors) && logits.object.empty()) { // each vector leaves before its accumulators are used again
     flushLinears([&](std::int64_t v) {
       for (std::int64_t t = 0; t < tokens; ++t)
         write(t, v);

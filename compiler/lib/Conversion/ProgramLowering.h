@@ -53,6 +53,10 @@ private:
     std::string scales, biases; ///< objects; no biases: empty
     /// [vector][token]: (plane, accumulator row of the high digit; low follows) of each partial sum.
     std::vector<std::vector<std::vector<std::pair<std::int64_t, std::int64_t>>>> parts;
+    /// With scales per group the sums are in objects `object`.high and .low, row token·vectors + vector, and `factor` is the
+    /// object of what they are multiplied by; else empty.
+    std::string object, factor;
+    bool single = false; ///< the input is int8, so that there are no sums of high digits
   };
   /// A linear asked for before its phase is laid out.
   struct PendingLinear {
@@ -96,8 +100,18 @@ private:
   FlowWriter flow(std::int64_t repeat = 1) { return FlowWriter(builder, loc, repeat); }
   /// y[n] of N3 for one token and vector.
   mlir::Value linearValue(FlowWriter &w, const Sums &sums, std::int64_t token, std::int64_t vector);
+  static mlir::Value withBias(FlowWriter &w, const Sums &sums, std::int64_t vector, mlir::Value scaled);
   /// silu(gate)·up of N8.
   mlir::Value siluValue(FlowWriter &w, const Sums &gate, const Sums &up, std::int64_t token, std::int64_t vector);
+  mlir::LogicalResult checkGroups(llm::LinearOp op);
+  /// A linear of N12 into its objects.
+  void lowerGroupedLinear(llm::LinearOp op, const Layout &rows);
+  void passGroups(const Sums &out, const Digits &input, std::int64_t n, std::int64_t k, std::int64_t plane, const std::string &scales);
+  /// The groups' sums times their scales, as integers, added to `object`'s row `item` or, `first`, written there.
+  void drainGroups(const std::string &object, std::int64_t item, std::int64_t plane, std::int64_t accumulator, const std::string &scales,
+                   std::int64_t groups, bool first);
+  /// y[n] of N12 for one token and vector.
+  mlir::Value groupedValue(FlowWriter &w, const Sums &sums, std::int64_t token, std::int64_t vector);
   /// y·cos + y'·sin of N6.
   mlir::Value ropeValue(FlowWriter &w, mlir::Value source, std::int64_t token, std::int64_t vector);
   void storeKeysAndValues(llm::AttentionOp op, const Layout &heads);
@@ -151,6 +165,8 @@ private:
   std::map<std::pair<mlir::Operation *, bool>, Sums> sums; ///< (linear, swapped)
   std::vector<PendingLinear> pending;
   mlir::Value pendingInput;
+  mlir::Value groupedInput; ///< of the last grouped linear; those it feeds share a phase
+  std::int64_t groupedCount = 0, groupedPlane = 0;
   std::vector<std::int64_t> accumulatorCursor;
   std::int64_t tileHint = -1; ///< of the tiles that come next
   std::vector<std::int64_t> planeLoad; ///< cycles of tiles dealt to each plane
@@ -164,5 +180,9 @@ private:
 
 /// Whether gate, up and down are large enough for their weights to be swept in one phase, when `shards` chips share them.
 bool isSwept(const isa::Machine &machine, llm::SiluMulOp op, std::int64_t shards = 1);
+/// Whether the weights have a scale per group of columns.
+bool isGrouped(llm::LinearOp op);
+/// What the phase of a linear is called, by the tensor of its weights.
+std::string linearPhaseName(llvm::StringRef tensor);
 
 } // namespace lpu::compiler

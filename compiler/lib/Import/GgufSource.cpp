@@ -3,6 +3,7 @@
 #include "LlamaModel.h"
 #include "WeightSource.h"
 #include "lpu/compiler/Import/TensorTypes.h"
+#include "lpu/isa/Numerics.h"
 
 #include <algorithm>
 #include <cmath>
@@ -25,6 +26,7 @@ public:
     return tensor ? tensorTypeName(tensor->type) : "";
   }
   Status readRow(std::string_view name, std::uint32_t row, std::span<float> out) const override;
+  bool readBlocks(std::string_view name, std::uint32_t row, std::span<std::int8_t> values, std::span<float> scales) const override;
 
 private:
   std::shared_ptr<const GgufFile> file;
@@ -45,6 +47,24 @@ Status GgufSource::readRow(std::string_view name, std::uint32_t row, std::span<f
                    ": value [" + std::to_string(row) + ", " + std::to_string(column) + "] is " +
                    (std::isnan(*bad) ? "NaN" : "infinite") +
                    "; the weights are damaged, fetch or export the file again"};
+}
+
+bool GgufSource::readBlocks(std::string_view name, std::uint32_t row, std::span<std::int8_t> values, std::span<float> scales) const {
+  const GgufTensor &tensor = *file->findTensor(name);
+  std::string type = tensorTypeName(tensor.type);
+  if (type != "Q8_0" && type != "Q4_0")
+    return false;
+  std::uint64_t rowBytes = tensor.bytes / tensor.rows, blockBytes = rowBytes / scales.size();
+  for (std::size_t b = 0; b < scales.size(); ++b) {
+    auto block = file->data(tensor).subspan(row * rowBytes + b * blockBytes, blockBytes);
+    scales[b] = isa::halfToFloat(static_cast<std::uint16_t>(block[0] | block[1] << 8));
+    for (std::size_t i = 0; i < 32; ++i) {
+      // Q8_0: a byte each. Q4_0: values 0..15 in the low halves of 16 bytes, 16..31 in the high ones, 8 more than meant.
+      std::uint8_t byte = block[2 + (type == "Q8_0" ? i : i % 16)];
+      values[32 * b + i] = static_cast<std::int8_t>(type == "Q8_0" ? byte : (i < 16 ? byte & 15 : byte >> 4) - 8);
+    }
+  }
+  return true;
 }
 
 } // namespace

@@ -16,6 +16,11 @@ public:
   virtual std::string typeName(std::string_view name) const = 0;
   /// Row `row` of an existing tensor as fp32. Error: a value that is not finite.
   virtual Status readRow(std::string_view name, std::uint32_t row, std::span<float> out) const = 0;
+  /// The row's own blocks of 32 values times an fp16 scale, for encodings that are just that (Q8_0, Q4_0); false for
+  /// others. `values` as readRow's, `scales` one per block.
+  virtual bool readBlocks(std::string_view /*name*/, std::uint32_t /*row*/, std::span<std::int8_t> /*values*/, std::span<float> /*scales*/) const {
+    return false;
+  }
   /// False: names and sizes only.
   virtual bool hasValues() const { return true; }
 };

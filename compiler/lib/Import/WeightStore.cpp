@@ -4,6 +4,7 @@
 #include "lpu/compiler/Import/WeightStore.h"
 
 #include "WeightSource.h"
+#include "lpu/isa/Numerics.h"
 
 #include <algorithm>
 #include <bit>
@@ -30,6 +31,43 @@ float quantizeRow(std::span<const float> weights, std::span<std::int8_t> values)
   for (std::size_t k = 0; k < weights.size(); ++k)
     values[k] = static_cast<std::int8_t>(std::bit_cast<std::int32_t>(weights[k] / scale + kRound) - std::bit_cast<std::int32_t>(kRound));
   return scale;
+}
+
+float quantizeGroup(std::span<const float> weights, WeightType type, std::span<std::int8_t> values) {
+  float largest = 0;
+  for (float w : weights)
+    if (std::fabs(w) > std::fabs(largest))
+      largest = w;
+  // Four bits reach one further below zero than above; the scale's sign turns that end towards the largest value.
+  bool four = type == WeightType::Int4Group;
+  float scale = isa::halfToFloat(isa::floatToHalf(four ? largest / -8.0f : std::fabs(largest) / 127.0f));
+  if (scale == 0) {
+    std::ranges::fill(values, std::int8_t{0});
+    return 0;
+  }
+  for (std::size_t k = 0; k < weights.size(); ++k)
+    values[k] = static_cast<std::int8_t>(isa::floatToInt(weights[k] / scale, four ? -8 : -127, four ? 7 : 127));
+  return scale;
+}
+
+std::optional<int> groupExponent(const QuantizedMatrix &matrix) {
+  double largestSum = 0, largestScale = 0;
+  for (std::uint32_t n = 0; n < matrix.rows; ++n) {
+    double sum = 0;
+    auto row = matrix.row(n);
+    for (std::uint32_t k = 0; k < matrix.cols; ++k)
+      sum += 128.0 * std::abs(row[k]) * std::fabs(static_cast<double>(matrix.scale(n, k)));
+    largestSum = std::max(largestSum, sum);
+  }
+  for (float scale : matrix.scales)
+    largestScale = std::max(largestScale, std::fabs(static_cast<double>(scale)));
+  // Rounding adds half a step for each group at most. Scaled by a power of two, scales stay fp16 values.
+  constexpr double kLargestHalf = 65504;
+  double room = isa::kDigit32Max - static_cast<double>(matrix.groups());
+  for (int e = 30; e >= 0; --e)
+    if (std::ldexp(largestSum, e) <= room && std::ldexp(largestScale, e) <= kLargestHalf)
+      return e;
+  return std::nullopt;
 }
 
 QuantizedMatrix quantizeRows(std::span<const float> weights, std::uint32_t rows, std::uint32_t cols) {
@@ -97,18 +135,19 @@ Status WeightStore::expectValues(std::string_view name) const {
   return Ok{};
 }
 
-Status WeightStore::readRow(std::string_view name, std::uint32_t row, std::span<float> out) const {
+std::uint32_t WeightStore::sourceRow(std::string_view name, std::uint32_t row) const {
   bool isPaired = modelShape.ropeHalves && (name.find("attn_q.") != std::string_view::npos || name.find("attn_k.") != std::string_view::npos);
-  if (!isPaired)
-    return source->readRow(name, row, out);
   std::uint32_t dim = modelShape.headDim;
-  auto sourceOf = [&](std::uint32_t n) { return n / dim * dim + n % dim / 2 + n % 2 * (dim / 2); };
+  return isPaired ? row / dim * dim + row % dim / 2 + row % 2 * (dim / 2) : row;
+}
+
+Status WeightStore::readRow(std::string_view name, std::uint32_t row, std::span<float> out) const {
   if (!name.ends_with(".bias"))
-    return source->readRow(name, sourceOf(row), out);
-  std::vector<float> values(out.size());
+    return source->readRow(name, sourceRow(name, row), out);
+  std::vector<float> values(out.size()); // a bias is one row of the values that belong to rows
   Status ok = source->readRow(name, row, values);
   for (std::uint32_t n = 0; ok && n < values.size(); ++n)
-    out[n] = values[sourceOf(n)];
+    out[n] = values[sourceRow(name, n)];
   return ok;
 }
 
@@ -154,24 +193,58 @@ Status WeightStore::loadRow(std::string_view name, std::uint32_t row, std::span<
   return readRow(name, row, out);
 }
 
-Result<std::shared_ptr<const QuantizedMatrix>> WeightStore::quantized(std::string_view name) {
+Status WeightStore::quantizeInto(QuantizedMatrix &matrix, std::string_view name, WeightType type) const {
+  std::vector<float> row(matrix.cols);
+  for (std::uint32_t n = 0; n < matrix.rows; ++n) {
+    auto values = std::span(matrix.values).subspan(std::size_t{n} * matrix.cols, matrix.cols);
+    auto scales = std::span(matrix.scales).subspan(std::size_t{n} * matrix.groups(), matrix.groups());
+    if (Status ok = readRow(name, n, row); !ok) // damaged values are found here, whatever the type
+      return ok;
+    if (type == WeightType::Int8)
+      scales[0] = quantizeRow(row, values);
+    else if (!keepsBlocks(name, type) || !source->readBlocks(name, sourceRow(name, n), values, scales))
+      for (std::uint32_t k = 0; k < matrix.cols; k += matrix.group) {
+        std::uint32_t count = std::min(matrix.group, matrix.cols - k);
+        scales[k / matrix.group] = quantizeGroup(std::span(row).subspan(k, count), type, values.subspan(k, count));
+      }
+  }
+  return Ok{};
+}
+
+Result<std::shared_ptr<const QuantizedMatrix>> WeightStore::quantized(std::string_view name, WeightType type) {
   std::lock_guard lock(cacheMutex);
-  if (auto it = cache.find(std::string(name)); it != cache.end())
+  if (auto it = cache.find(std::pair(std::string(name), type)); it != cache.end())
     return it->second;
   if (Status ok = expectValues(name); !ok)
     return ok.error();
   auto [rows, cols] = dimensions(name);
-  auto matrix = std::make_shared<QuantizedMatrix>(
-      QuantizedMatrix{rows, cols, std::vector<std::int8_t>(std::size_t{rows} * cols), std::vector<float>(rows)});
-  std::vector<float> row(cols);
-  for (std::uint32_t n = 0; n < rows; ++n) {
-    if (Status ok = readRow(name, n, row); !ok)
-      return ok.error();
-    matrix->scales[n] = quantizeRow(row, std::span(matrix->values).subspan(std::size_t{n} * cols, cols));
+  auto matrix = std::make_shared<QuantizedMatrix>();
+  matrix->rows = rows, matrix->cols = cols, matrix->group = type == WeightType::Int8 ? 0 : kWeightGroup;
+  matrix->values.resize(std::size_t{rows} * cols);
+  matrix->scales.resize(std::size_t{rows} * matrix->groups());
+  if (Status ok = quantizeInto(*matrix, name, type); !ok)
+    return ok.error();
+  if (matrix->group) {
+    auto exponent = groupExponent(*matrix);
+    if (!exponent)
+      return Error{path(), "tensor " + quote(name) + ": sums of its products do not fit 32 bits; the weights are damaged, fetch or export the file again"};
+    matrix->exponent = *exponent;
   }
   std::shared_ptr<const QuantizedMatrix> result = std::move(matrix);
-  cache.emplace(std::string(name), result);
+  cache.emplace(std::pair(std::string(name), type), result);
   return result;
+}
+
+bool WeightStore::keepsBlocks(std::string_view name, WeightType type) const {
+  std::string own = typeName(name);
+  return (own == "Q4_0" && type != WeightType::Int8) || (own == "Q8_0" && type == WeightType::Int8Group);
+}
+
+void WeightStore::setQuantized(std::string_view name, WeightType type, QuantizedMatrix matrix) {
+  if (matrix.group)
+    matrix.exponent = groupExponent(matrix).value_or(0);
+  std::lock_guard lock(cacheMutex);
+  cache[std::pair(std::string(name), type)] = std::make_shared<const QuantizedMatrix>(std::move(matrix));
 }
 
 } // namespace lpu::compiler

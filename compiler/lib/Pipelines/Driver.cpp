@@ -65,7 +65,7 @@ public:
       return Error{program.error().place.empty() ? options.inputName : program.error().place, program.error().message};
     if (Status legal = checkWords(*program); !legal)
       return legal.error();
-    DriverResult result{seconds(begin), std::move(*program), phases(), std::move(places), options.promptTokens};
+    DriverResult result{seconds(begin), std::move(*program), phases(), std::move(places), options.promptTokens, calibration, std::move(precisions)};
     if (Status written = writeOutputs(result); !written)
       return written.error();
     return result;
@@ -104,6 +104,17 @@ private:
     return {place.empty() ? options.inputName : place, line.substr(at + 7)};
   }
 
+  Status measureRanges() {
+    if (options.calibration.sequences.empty())
+      return Ok{};
+    options.progress("calibrating");
+    auto summary = calibrate(*module, options.calibration, options.pipeline.precision);
+    if (mlir::failed(summary))
+      return failure();
+    calibration = *summary;
+    return Ok{};
+  }
+
   /// Up to the llm stage: quantized, planned, and on as many chips as asked for.
   Status prepare() {
     bool isLLM = stageOf(*module) == Stage::LLM && !llm::isPartitioned(*module);
@@ -112,6 +123,8 @@ private:
     if (!isLLM)
       return Ok{};
     if (!isPlanned(*module)) {
+      if (Status done = measureRanges(); !done)
+        return done;
       options.progress("quantizing");
       mlir::PassManager passes(&context);
       PipelineOptions planned = options.pipeline;
@@ -121,6 +134,7 @@ private:
       if (mlir::failed(passes.run(*module)))
         return failure();
     }
+    precisions = llm::precisionsOf(*module);
     planned = module->clone();
     return choose();
   }
@@ -301,13 +315,15 @@ private:
   Result<DriverResult> finishText(std::chrono::steady_clock::time_point begin) {
     if (Status written = writeTextFile(options.output, text()); !written)
       return written.error();
-    return DriverResult{seconds(begin), {}, {}, {}, 0};
+    return DriverResult{seconds(begin), {}, {}, {}, 0, {}, {}};
   }
 
   const DriverOptions &options;
   mlir::MLIRContext context;
   OneLineErrors errors;
   isa::Machine machine;
+  std::optional<CalibrationSummary> calibration;
+  std::vector<llm::LinearPrecision> precisions;
   mlir::OwningOpRef<mlir::ModuleOp> module, planned; ///< the latter: of stage llm for one chip, to deal and to look for what would fit
   Partition partition;              ///< of `module`
   std::int64_t usable = 0;          ///< bytes of a chip that the planner may count on

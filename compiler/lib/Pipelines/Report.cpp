@@ -39,6 +39,10 @@ public:
     report["model"] = program.model.name;
     report["target"] = program.machine.name;
     report["chips"] = program.chips.size();
+    if (const auto &c = result.calibration)
+      report["calibration"] = {{"method", c->method}, {"tokens", c->tokens}, {"values", c->values}, {"saturated", c->saturated}, {"rounding", c->rounding}, {"output_error_ratio", c->outputErrorRatio}};
+    if (!result.precisions.empty())
+      report["precisions"] = precisions();
     report["compile_seconds"] = result.compileSeconds;
     report["system"] = system();
     MemoryUse total;
@@ -60,6 +64,13 @@ public:
 
 private:
   const MemoryUse &memoryOfChip(std::size_t chip) const { return memory[program.chips[chip].chipClass]; }
+
+  Json precisions() const {
+    Json list = Json::array();
+    for (const llm::LinearPrecision &p : result.precisions)
+      list.push_back({{"tensor", p.tensor}, {"weights", p.weights}, {"activations", p.activations}});
+    return list;
+  }
 
   Json system() const {
     SystemFigures figures = figuresOf(program, result.promptTokens);

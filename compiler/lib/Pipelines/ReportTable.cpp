@@ -50,6 +50,23 @@ std::string programTable(const isa::Program &program) {
   return out;
 }
 
+/// Nothing for the default alone.
+std::string precisionTable(const std::vector<llm::LinearPrecision> &precisions) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> kinds; ///< in order of appearance: precision, its linears
+  for (const llm::LinearPrecision &p : precisions) {
+    std::string kind = p.weights + "/" + p.activations;
+    auto known = std::ranges::find(kinds, kind, [](const auto &k) { return k.first; });
+    if (known == kinds.end())
+      known = kinds.insert(known, {kind, {}});
+    known->second.push_back(p.tensor);
+  }
+  std::string out;
+  if (kinds.size() > 1 || (kinds.size() == 1 && kinds[0].first != "int8/a16"))
+    for (const auto &[kind, tensors] : kinds)
+      out += fmt::format("  {:<22}{:>15} linears, {}{}\n", kind, tensors.size(), tensors.front(), tensors.size() > 1 ? " the first" : "");
+  return out;
+}
+
 std::string systemTable(const isa::Program &program, std::uint32_t promptTokens) {
   SystemFigures figures = figuresOf(program, promptTokens);
   std::string out = "\n";
@@ -73,7 +90,7 @@ std::string reportTable(const DriverResult &result) {
   else
     out = fmt::format("{} on {} chips of {} (tp {}, pp {}, topology {}), memory of {} bytes each:\n", program.model.name, program.chips.size(), program.machine.name, program.tp,
                       program.pp, program.topology, program.machine.memoryBytes());
-  return out + memoryTable(program) + programTable(program) + systemTable(program, result.promptTokens);
+  return out + memoryTable(program) + precisionTable(result.precisions) + programTable(program) + systemTable(program, result.promptTokens);
 }
 
 } // namespace lpu::compiler

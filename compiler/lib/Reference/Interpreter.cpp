@@ -14,6 +14,7 @@
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace lpu::compiler {
 
@@ -65,13 +66,17 @@ LogicalResult Interpreter::State::prepareOp(llm::RmsNormOp op) {
 }
 
 LogicalResult Interpreter::State::prepareOp(llm::LinearOp op) {
-  auto matrix = store->quantized(llm::lookupWeight(op, op.getWeightAttr()).getSource());
+  llm::WeightOp weight = llm::lookupWeight(op, op.getWeightAttr());
+  if (!weight.isQuantized())
+    return op.emitOpError("is not quantized, run llm-quantize first");
+  auto matrix = store->quantized(weight.getSource(), *weight.quantization());
   if (!matrix)
     return report(module.getContext(), matrix.error());
-  Floats &scales = constants[op];
-  for (float weightScale : (*matrix)->scales)
-    scales.push_back(linearScale(*llm::activationScale(op.getInput()), weightScale, op.getFactor().convertToDouble()));
   matrices[op] = *matrix;
+  Floats &scales = constants[op];
+  // With scales per group those of the weights join the sums one by one, and a single factor is left.
+  for (float weightScale : (*matrix)->group ? Floats{std::ldexp(1.0f, -(*matrix)->exponent)} : (*matrix)->scales)
+    scales.push_back(linearScale(*llm::activationScale(op.getInput()), weightScale, op.getFactor().convertToDouble()));
   if (!op.getBiasAttr())
     return success();
   auto bias = store->load(llm::lookupWeight(op, op.getBiasAttr()).getSource());
@@ -139,12 +144,15 @@ Status Interpreter::State::run(llm::EmbeddingOp op) {
 }
 
 Status Interpreter::State::run(llm::RmsNormOp op) {
-  digits[op.getResult()] = rmsNorm(floats[op.getInput()], constants[op], op.getEps().convertToFloat());
+  digits[op.getResult()] = rmsNorm(floats[op.getInput()], constants[op], op.getEps().convertToFloat(), llm::activationBits(op.getResult()));
   return Ok{};
 }
 
 Status Interpreter::State::run(llm::LinearOp op) {
-  floats[op.getResult()] = linear(*matrices[op], digits[op.getInput()], constants[op], biases[op]);
+  const QuantizedMatrix &matrix = *matrices[op];
+  const Digits &input = digits[op.getInput()];
+  floats[op.getResult()] =
+      matrix.group ? groupedLinear(matrix, input, constants[op][0], biases[op]) : linear(matrix, input, constants[op], biases[op]);
   return Ok{};
 }
 
@@ -170,13 +178,13 @@ Status Interpreter::State::run(llm::AttentionOp op) {
   }
   cache.values.push_back(floats[op.getValue()]);
   roundToHalf(cache.values.back());
-  AttentionScales scales{c.scoreHi, c.scoreLo, inverseScale(*llm::activationScale(op.getResult()))};
+  AttentionScales scales{c.scoreHi, c.scoreLo, inverseScale(*llm::activationScale(op.getResult())), llm::activationBits(op.getResult())};
   digits[op.getResult()] = attention(cache, digits[op.getQuery()], scales);
   return Ok{};
 }
 
 Status Interpreter::State::run(llm::SiluMulOp op) {
-  digits[op.getResult()] = siluMul(floats[op.getGate()], floats[op.getUp()]);
+  digits[op.getResult()] = siluMul(floats[op.getGate()], floats[op.getUp()], llm::activationBits(op.getResult()));
   return Ok{};
 }
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace lpu::compiler::reference {
 namespace {
@@ -35,8 +36,9 @@ LaneSum laneSum(std::span<const std::int32_t> values) {
   return {shiftAdd(sums[3], sums[2]), shiftAdd(sums[1], sums[0])};
 }
 
-std::int16_t toDigits(float value) {
-  return static_cast<std::int16_t>(isa::floatToInt(value, -isa::kDigit16Max, isa::kDigit16Max));
+std::int16_t toDigits(float value, int bits) {
+  std::int32_t largest = bits == 8 ? 127 : isa::kDigit16Max;
+  return static_cast<std::int16_t>(isa::floatToInt(value, -largest, largest));
 }
 
 namespace {
@@ -46,14 +48,46 @@ std::int32_t toDigits32(float value) { return isa::floatToInt(value, -isa::kDigi
 
 } // namespace
 
-Floats linear(const QuantizedMatrix &weights, std::span<const std::int16_t> input, std::span<const float> scales,
-              std::span<const float> bias) {
-  std::vector<std::int8_t> hi(input.size()), lo(input.size());
+namespace {
+
+struct SplitDigits {
+  std::vector<std::int8_t> hi, lo;
+};
+
+SplitDigits split(std::span<const std::int16_t> input) {
+  SplitDigits out{std::vector<std::int8_t>(input.size()), std::vector<std::int8_t>(input.size())};
   for (std::size_t k = 0; k < input.size(); ++k) {
     std::uint32_t digits = (static_cast<std::uint32_t>(input[k]) + isa::kDigit16Bias) ^ isa::kDigit16Bias;
-    lo[k] = static_cast<std::int8_t>(digits);
-    hi[k] = static_cast<std::int8_t>(digits >> 8);
+    out.lo[k] = static_cast<std::int8_t>(digits);
+    out.hi[k] = static_cast<std::int8_t>(digits >> 8);
   }
+  return out;
+}
+
+} // namespace
+
+Floats groupedLinear(const QuantizedMatrix &weights, std::span<const std::int16_t> input, float factor, std::span<const float> bias) {
+  auto [hi, lo] = split(input);
+  Floats out(weights.rows);
+  for (std::uint32_t n = 0; n < weights.rows; ++n) {
+    std::int32_t high = 0, low = 0;
+    for (std::uint32_t k = 0; k < weights.cols; k += weights.group) {
+      std::uint32_t count = std::min(weights.group, weights.cols - k);
+      auto w = weights.row(n).subspan(k, count);
+      float scale = std::ldexp(weights.scale(n, k), weights.exponent);
+      high += toDigits32(static_cast<float>(dot(w, std::span(hi).subspan(k, count))) * scale);
+      low += toDigits32(static_cast<float>(dot(w, std::span(lo).subspan(k, count))) * scale);
+    }
+    out[n] = (static_cast<float>(high) * 256.0f + static_cast<float>(low)) * factor;
+    if (!bias.empty())
+      out[n] = out[n] + bias[n];
+  }
+  return out;
+}
+
+Floats linear(const QuantizedMatrix &weights, std::span<const std::int16_t> input, std::span<const float> scales,
+              std::span<const float> bias) {
+  auto [hi, lo] = split(input);
   Floats out(weights.rows);
   for (std::uint32_t n = 0; n < weights.rows; ++n) {
     float high = static_cast<float>(dot(weights.row(n), hi)), low = static_cast<float>(dot(weights.row(n), lo));
@@ -64,7 +98,7 @@ Floats linear(const QuantizedMatrix &weights, std::span<const std::int16_t> inpu
   return out;
 }
 
-Digits rmsNorm(std::span<const float> input, std::span<const float> gains, float eps) {
+Digits rmsNorm(std::span<const float> input, std::span<const float> gains, float eps, int bits) {
   using C = RmsNormConstants;
   std::vector<std::int32_t> coarse, fine;
   for (float x : input) {
@@ -80,7 +114,7 @@ Digits rmsNorm(std::span<const float> input, std::span<const float> gains, float
   float inverse = isa::rsqrtF32(mean + eps);
   Digits out(input.size());
   for (std::size_t i = 0; i < input.size(); ++i)
-    out[i] = toDigits((input[i] * inverse) * gains[i]);
+    out[i] = toDigits((input[i] * inverse) * gains[i], bits);
   return out;
 }
 
@@ -119,7 +153,7 @@ Digits attention(const Cache &cache, std::span<const std::int16_t> query, const 
     }
     float inverse = isa::recipF32(total);
     for (float o : mixed)
-      out.push_back(toDigits((o * inverse) * scales.inverseOutput));
+      out.push_back(toDigits((o * inverse) * scales.inverseOutput, scales.resultBits));
   }
   return out;
 }
@@ -179,10 +213,10 @@ Digits attentionInTiles(const Cache &cache, std::span<const std::int16_t> query,
   return out;
 }
 
-Digits siluMul(std::span<const float> gate, std::span<const float> up) {
+Digits siluMul(std::span<const float> gate, std::span<const float> up, int bits) {
   Digits out(gate.size());
   for (std::size_t i = 0; i < gate.size(); ++i)
-    out[i] = toDigits((gate[i] * isa::recipF32(1.0f + isa::expF32(gate[i] * -1.0f))) * up[i]);
+    out[i] = toDigits((gate[i] * isa::recipF32(1.0f + isa::expF32(gate[i] * -1.0f))) * up[i], bits);
   return out;
 }
 

@@ -6,15 +6,20 @@
 
 namespace lpu::compiler {
 
-namespace {
-
 Status checkName(const char *option, const std::string &name, std::span<const PrecisionName> known) {
   if (std::ranges::any_of(known, [&](const PrecisionName &k) { return k.name == name; }))
     return Ok{};
   return Error{option, "'" + name + "' is not known; choose one of " + precisionNames(known)};
 }
 
-} // namespace
+std::string_view weightTypeName(WeightType type) {
+  switch (type) {
+  case WeightType::Int8: return "int8";
+  case WeightType::Int8Group: return "int8-group";
+  case WeightType::Int4Group: return "int4-group";
+  }
+  return "";
+}
 
 std::string precisionNames(std::span<const PrecisionName> names) {
   std::string list;

@@ -8,6 +8,7 @@
 #include "lpu/isa/Numerics.h"
 
 #include <bit>
+#include <cmath>
 
 using namespace mlir;
 
@@ -22,6 +23,11 @@ std::int64_t integer(DictionaryAttr content, StringRef key, std::int64_t fallbac
 std::string text(DictionaryAttr content, StringRef key) {
   auto attr = content.getAs<StringAttr>(key);
   return attr ? attr.getValue().str() : "";
+}
+/// Tiles of weights with scales per group say how many bits their values have.
+WeightType weightType(DictionaryAttr content) {
+  std::int64_t bits = integer(content, "bits");
+  return bits == 0 ? WeightType::Int8 : bits == 4 ? WeightType::Int4Group : WeightType::Int8Group;
 }
 double number(DictionaryAttr content, StringRef key) { return content.getAs<FloatAttr>(key).getValueAsDouble(); }
 
@@ -74,6 +80,10 @@ Status Contents::fill(timed::RegionOp region, std::span<std::uint8_t> image) {
   std::string kind = text(content, "kind");
   if (kind == "tile")
     return tile(content, image);
+  if (kind == "group_scales")
+    return groupScales(content, region.getRows(), image);
+  if (kind == "group_factor")
+    return groupFactor(content, image);
   if (kind == "ones")
     return std::fill(image.begin(), image.end(), 1), Ok{};
   if (kind == "head_ones")
@@ -100,7 +110,7 @@ Status Contents::fill(timed::RegionOp region, std::span<std::uint8_t> image) {
 }
 
 Status Contents::tile(DictionaryAttr content, std::span<std::uint8_t> image) {
-  auto weights = store.quantized(tensorOf(content));
+  auto weights = store.quantized(tensorOf(content), weightType(content));
   if (!weights)
     return weights.error();
   const QuantizedMatrix &matrix = **weights;
@@ -121,6 +131,34 @@ Status Contents::tile(DictionaryAttr content, std::span<std::uint8_t> image) {
         image[static_cast<std::size_t>(at * machine.rowBytes()) + lane] =
             static_cast<std::uint8_t>(matrix.values[static_cast<std::size_t>(source * matrix.cols + columns[lane])]);
   }
+  return Ok{};
+}
+
+Status Contents::groupScales(DictionaryAttr content, std::int64_t groups, std::span<std::uint8_t> image) {
+  auto weights = store.quantized(tensorOf(content), weightType(content));
+  if (!weights)
+    return weights.error();
+  Layout rows = layoutOf(content, "rows"), cols = layoutOf(content, "cols");
+  std::int64_t n = integer(content, "row_vector"), k = integer(content, "col_vector");
+  for (std::int64_t g = 0; g < groups; ++g)
+    for (std::int64_t lane = 0; lane < rows.lanesUsed(n); ++lane) {
+      std::int64_t row = rows.source(n, lane, chip.shard), column = cols.source(k, kWeightGroup * g, chip.shard);
+      if (row < 0 || column < 0)
+        continue;
+      float scale = (*weights)->scale(static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(column));
+      put(image, 2, g, lane, isa::floatToHalf(std::ldexp(scale, (*weights)->exponent))); // exact, see groupExponent()
+    }
+  return Ok{};
+}
+
+Status Contents::groupFactor(DictionaryAttr content, std::span<std::uint8_t> image) {
+  auto weights = store.quantized(tensorOf(content), weightType(content));
+  if (!weights)
+    return weights.error();
+  auto inputScale = scaleOf(content, "input_scale"), factor = factorOf(content);
+  if (!inputScale || !factor)
+    return inputScale ? factor.error() : inputScale.error();
+  broadcast(image, 0, std::bit_cast<std::uint32_t>(linearScale(*inputScale, std::ldexp(1.0f, -(*weights)->exponent), *factor)));
   return Ok{};
 }
 

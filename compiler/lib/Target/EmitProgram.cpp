@@ -8,6 +8,7 @@
 #include "EmitClass.h"
 #include "StartTimes.h"
 #include "lpu/compiler/Dialect/LLM/LLM.h"
+#include "lpu/compiler/Dialect/LLM/Source.h"
 
 #include <set>
 
@@ -22,10 +23,7 @@ public:
   Emitter(ModuleOp module, const isa::Machine &machine) : module(module), machine(machine), classes(llm::classModules(module)) {}
 
   Result<isa::Program> run() {
-    auto source = module->getAttrOfType<StringAttr>(llm::kSourceAttr);
-    if (!source)
-      return Error{"", "the module has no llm.source attribute naming its weight file"};
-    auto store = WeightStore::open(source.getValue().str());
+    auto store = llm::storeOf(module);
     if (!store)
       return store.error();
     program.machine = machine;

@@ -17,12 +17,12 @@ llm.weight @w "w" : tensor<0x4xf32>
 
 // -----
 
-// expected-error @+1 {{C2: elements must be f32, f16 or !quant.any<i8<-127:127>:f32> (rank 1: f32), found 'i8'}}
+// expected-error @+1 {{C2: elements must be f32, f16 or a weight type of the dialect (rank 1: f32), found 'i8'}}
 llm.weight @w "w" : tensor<4x4xi8>
 
 // -----
 
-// expected-error @+1 {{C2: elements must be f32, f16 or !quant.any<i8<-127:127>:f32> (rank 1: f32), found 'f16'}}
+// expected-error @+1 {{C2: elements must be f32, f16 or a weight type of the dialect (rank 1: f32), found 'f16'}}
 llm.weight @w "w" : tensor<4xf16>
 
 // -----
@@ -99,7 +99,7 @@ func.func @f(%x: tensor<?x4xf32>) {
 
 llm.weight @w "w" : tensor<4xf32>
 func.func @f(%x: tensor<?x4xf32>) {
-  // expected-error @+1 {{'llm.rms_norm' op C3: needs an f32 input and an f32 or int16 result of its shape, found 'tensor<?x4xf32>' and 'tensor<?x5xf32>'}}
+  // expected-error @+1 {{'llm.rms_norm' op C3: needs an f32 input and an f32, int16 or int8 result of its shape, found 'tensor<?x4xf32>' and 'tensor<?x5xf32>'}}
   %0 = llm.rms_norm %x, @w {eps = 1.0 : f32} : (tensor<?x4xf32>) -> tensor<?x5xf32>
   return
 }
@@ -237,7 +237,7 @@ func.func @f(%x: tensor<?x8xf32>, %y: tensor<?x9xf32>) {
 // -----
 
 func.func @f(%x: tensor<?x8xf32>) {
-  // expected-error @+1 {{'llm.silu_mul' op C2: result must be f32 or int16, found 'tensor<?x8x!quant.uniform<i8:f32, 1.000000e+00>>'}}
+  // expected-error @+1 {{'llm.silu_mul' op C2: result must be f32, int16 or int8, found 'tensor<?x8x!quant.uniform<i8:f32, 1.000000e+00>>'}}
   %0 = llm.silu_mul %x, %x : (tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x8x!quant.uniform<i8:f32, 1.0>>
   return
 }

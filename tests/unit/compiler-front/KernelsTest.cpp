@@ -90,6 +90,52 @@ TEST(N3, LinearEqualsTheExactSumWithThreeRoundings) {
   }
 }
 
+TEST(N12, GroupsAreSummedExactlyAndScaledInSteps) {
+  Random random;
+  QuantizedMatrix w{2, 80, std::vector<std::int8_t>(160), {0.5f, 0.25f, 3.0f, 0.0f, -1.5f, 0.125f}, 32, 3};
+  for (auto &v : w.values)
+    v = static_cast<std::int8_t>(random() * 127);
+  Digits x(80);
+  for (auto &v : x)
+    v = static_cast<std::int16_t>(random() * 32639);
+  Floats y = groupedLinear(w, x, 0.75f);
+  for (int n = 0; n < 2; ++n) {
+    double a = 0, b = 0; // integers
+    for (int g = 0; g < 3; ++g) {
+      std::int64_t high = 0, low = 0;
+      for (int k = 32 * g; k < std::min(80, 32 * g + 32); ++k) {
+        int lo = ((x[k] + 128) & 255) - 128;
+        high += w.values[n * 80 + k] * ((x[k] - lo) / 256);
+        low += w.values[n * 80 + k] * lo;
+      }
+      a += std::nearbyint(static_cast<float>(high) * (8 * w.scales[n * 3 + g]));
+      b += std::nearbyint(static_cast<float>(low) * (8 * w.scales[n * 3 + g]));
+    }
+    EXPECT_EQ(y[n], (static_cast<float>(a) * 256.0f + static_cast<float>(b)) * 0.75f);
+  }
+}
+
+TEST(N12, StepsAreTheFinestThatHoldEverySum) {
+  QuantizedMatrix w{1, 64, std::vector<std::int8_t>(64, 127), {1.0f, -1.0f}, 32};
+  EXPECT_EQ(groupExponent(w), 11); // 128 · 127 · 64 · 2^11 = 2,130,706,432 of 2,139,062,143
+  w.values[0] = -128;
+  EXPECT_EQ(groupExponent(w), 11);
+  w.scales = {1.0f, 1.01f};
+  EXPECT_EQ(groupExponent(w), 10);
+  w.values.assign(64, 1);
+  w.scales = {60000.0f, 0.5f}; // scaled scales stay below 65504
+  EXPECT_EQ(groupExponent(w), 0);
+  w.values.assign(64, -128);
+  EXPECT_EQ(groupExponent(w), std::nullopt);
+}
+
+TEST(N13, OneDigitClips) {
+  EXPECT_EQ(toDigits(126.5f, 8), 126);
+  EXPECT_EQ(toDigits(400.0f, 8), 127);
+  EXPECT_EQ(toDigits(-1e9f, 8), -127);
+  EXPECT_EQ(siluMul(Floats{1e4f}, Floats{1.0f}, 8)[0], 127);
+}
+
 TEST(N5, RmsNormIsCloseToRealArithmetic) {
   Random random;
   for (double size : {1e-3, 1.0, 30.0}) {

@@ -3,7 +3,9 @@
 #include "lpu/compiler/Import/WeightStore.h"
 
 #include "GgufBuilder.h"
+#include "lpu/isa/Numerics.h"
 
+#include <bit>
 #include <cmath>
 #include <gtest/gtest.h>
 
@@ -130,6 +132,59 @@ TEST(WeightStore, QuantizesOnceAndKeepsTheResult) {
   QuantizedMatrix direct = quantizeRows(*values, 24, 32);
   EXPECT_EQ((*first)->values, direct.values);
   EXPECT_EQ((*first)->scales, direct.scales);
+}
+
+// What the machine multiplies by is the file's own, bit for bit: N12 on blocks with every kind of scale and value.
+TEST(Groups, FileBlocksAreKeptBitForBit) {
+  for (std::uint32_t type : {8u, 2u}) { // Q8_0, Q4_0
+    std::size_t blockBytes = type == 8 ? 34 : 18;
+    GgufBuilder::Bytes data(2 * blockBytes);
+    for (std::size_t i = 0; i < data.size(); ++i)
+      data[i] = static_cast<std::uint8_t>(37 * i + 11);
+    data[0] = 0x01, data[1] = 0x83;                       // a negative scale
+    data[blockBytes] = 0x03, data[blockBytes + 1] = 0x00; // a subnormal one
+    data[3] = 0x80;                                       // −128 in Q8_0
+    auto store = openOrFail(withOutput(type, data));
+    ASSERT_TRUE(store);
+    auto values = store->load(kOut);
+    auto matrix = store->quantized(kOut, type == 8 ? WeightType::Int8Group : WeightType::Int4Group);
+    ASSERT_TRUE(values && matrix);
+    EXPECT_EQ((*matrix)->groups(), 1u);
+    for (std::uint32_t n = 0; n < 2; ++n)
+      for (std::uint32_t k = 0; k < 32; ++k) {
+        // The scale as it stands in memory: fp16, in steps of 2^-e.
+        std::uint16_t stored = isa::floatToHalf(std::ldexp((*matrix)->scale(n, k), (*matrix)->exponent));
+        float used = static_cast<float>((*matrix)->row(n)[k]) * std::ldexp(isa::halfToFloat(stored), -(*matrix)->exponent);
+        EXPECT_EQ(std::bit_cast<std::uint32_t>(used), std::bit_cast<std::uint32_t>((*values)[32 * n + k]))
+            << type << ", " << n << ", " << k;
+      }
+    // Int8 rounds, so the two differ: the groups above are not just a coincidence.
+    EXPECT_NE((*store->quantized(kOut))->values, (*matrix)->values);
+  }
+}
+
+TEST(Groups, RoundedByHand) {
+  std::vector<std::int8_t> q(4);
+  EXPECT_EQ(quantizeGroup(std::vector<float>{-4, 2, 1.25f, 3.75f}, WeightType::Int4Group, q), 0.5f);
+  EXPECT_EQ(q, (std::vector<std::int8_t>{-8, 4, 2, 7})); // 2.5 to even; 7.5 clipped
+  EXPECT_EQ(quantizeGroup(std::vector<float>{4, 2, 1, -3}, WeightType::Int4Group, q), -0.5f);
+  EXPECT_EQ(q, (std::vector<std::int8_t>{-8, -4, -2, 6}));
+  EXPECT_EQ(quantizeGroup(std::vector<float>{127, -63.5f, 2.5f, 0}, WeightType::Int8Group, q), 1.0f);
+  EXPECT_EQ(q, (std::vector<std::int8_t>{127, -64, 2, 0}));
+  EXPECT_EQ(quantizeGroup(std::vector<float>{1e-9f, 0, 0, 0}, WeightType::Int8Group, q), 0.0f);
+  EXPECT_EQ(q, (std::vector<std::int8_t>(4)));
+}
+
+TEST(Groups, LastGroupMayBeShort) {
+  auto store = openOrFail(test::TinyLlama{.ffn = 40}.build());
+  ASSERT_TRUE(store);
+  auto values = store->load("blk.0.ffn_down.weight");
+  auto matrix = store->quantized("blk.0.ffn_down.weight", WeightType::Int8Group);
+  ASSERT_TRUE(values && matrix);
+  EXPECT_EQ((*matrix)->groups(), 2u);
+  for (std::uint32_t n = 0; n < 32; ++n)
+    for (std::uint32_t k = 0; k < 40; ++k)
+      EXPECT_NEAR((*matrix)->row(n)[k] * (*matrix)->scale(n, k), (*values)[40 * n + k], 0.51 * (*matrix)->scale(n, k));
 }
 
 // N3 by hand: the largest magnitude maps to ±127, ties round to even, zero rows have scale 0.

@@ -26,22 +26,35 @@ void LLMDialect::initialize() {
       >();
 }
 
-mlir::quant::UniformQuantizedType activationType(mlir::MLIRContext *context, double scale) {
+mlir::quant::UniformQuantizedType activationType(mlir::MLIRContext *context, double scale, int bits) {
+  std::int64_t largest = bits == 8 ? 127 : 32639;
   return mlir::quant::UniformQuantizedType::get(mlir::quant::QuantizationFlags::Signed,
-                                                mlir::IntegerType::get(context, 16), mlir::Float32Type::get(context),
-                                                scale, 0, -32639, 32639);
+                                                mlir::IntegerType::get(context, static_cast<unsigned>(bits)),
+                                                mlir::Float32Type::get(context), scale, 0, -largest, largest);
 }
 
-mlir::quant::AnyQuantizedType weightType(mlir::MLIRContext *context) {
-  return mlir::quant::AnyQuantizedType::get(mlir::quant::QuantizationFlags::Signed, mlir::IntegerType::get(context, 8),
-                                            mlir::Float32Type::get(context), -127, 127);
+mlir::quant::AnyQuantizedType weightType(mlir::MLIRContext *context, WeightType type) {
+  auto integer = [&](unsigned bits, std::int64_t low, std::int64_t high) {
+    return mlir::quant::AnyQuantizedType::get(mlir::quant::QuantizationFlags::Signed,
+                                              mlir::IntegerType::get(context, bits), mlir::Float32Type::get(context),
+                                              low, high);
+  };
+  return type == WeightType::Int8 ? integer(8, -127, 127) : type == WeightType::Int8Group ? integer(8, -128, 127) : integer(4, -8, 7);
 }
+
+mlir::quant::AnyQuantizedType weightType(mlir::MLIRContext *context) { return weightType(context, WeightType::Int8); }
 
 std::optional<double> activationScale(mlir::Type type) {
   auto quantized = llvm::dyn_cast<mlir::quant::UniformQuantizedType>(mlir::getElementTypeOrSelf(type));
-  if (!quantized || quantized != activationType(type.getContext(), quantized.getScale()))
+  if (!quantized || (quantized != activationType(type.getContext(), quantized.getScale()) &&
+                     quantized != activationType(type.getContext(), quantized.getScale(), 8)))
     return std::nullopt;
   return quantized.getScale();
+}
+
+int activationBits(mlir::Value value) {
+  auto quantized = llvm::dyn_cast<mlir::quant::UniformQuantizedType>(mlir::getElementTypeOrSelf(value.getType()));
+  return quantized && activationScale(value) ? static_cast<int>(quantized.getStorageTypeIntegralWidth()) : 0;
 }
 
 int64_t width(mlir::Value value) { return llvm::cast<mlir::RankedTensorType>(value.getType()).getShape().back(); }
@@ -62,6 +75,11 @@ bool prefersTiles(KVCacheOp cache) {
 
 mlir::func::FuncOp forwardFunction(mlir::ModuleOp module) { return module.lookupSymbol<mlir::func::FuncOp>(kForward); }
 
-bool WeightOp::isQuantized() { return getTensorType().getElementType() == weightType(getContext()); }
+std::optional<WeightType> WeightOp::quantization() {
+  for (WeightType type : {WeightType::Int8, WeightType::Int8Group, WeightType::Int4Group})
+    if (getTensorType().getElementType() == weightType(getContext(), type))
+      return type;
+  return std::nullopt;
+}
 
 } // namespace lpu::compiler::llm

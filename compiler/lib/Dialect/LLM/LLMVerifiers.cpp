@@ -16,7 +16,8 @@ using mlir::success;
 
 mlir::Type element(mlir::Value value) { return mlir::getElementTypeOrSelf(value.getType()); }
 bool isFloat(mlir::Value value) { return element(value).isF32(); }
-bool isInt16(mlir::Value value) { return activationScale(value).has_value(); }
+bool isInt16(mlir::Value value) { return activationBits(value) == 16; }
+bool isInteger(mlir::Value value) { return activationBits(value) != 0; }
 bool sameShape(mlir::Value a, mlir::Value b) {
   return llvm::cast<mlir::RankedTensorType>(a.getType()).getShape() ==
          llvm::cast<mlir::RankedTensorType>(b.getType()).getShape();
@@ -56,7 +57,7 @@ LogicalResult WeightOp::verify() {
     return emitOpError("C1: needs a static tensor of rank 1 or 2 without empty dimensions, found ") << type;
   mlir::Type element = type.getElementType();
   if (!element.isF32() && (type.getRank() == 1 || !(element.isF16() || isQuantized())))
-    return emitOpError("C2: elements must be f32, f16 or !quant.any<i8<-127:127>:f32> (rank 1: f32), found ")
+    return emitOpError("C2: elements must be f32, f16 or a weight type of the dialect (rank 1: f32), found ")
            << element;
   if (getSource().empty())
     return emitOpError("C3: names no tensor of the weight file");
@@ -104,8 +105,8 @@ LogicalResult EmbeddingOp::verifySymbolUses(mlir::SymbolTableCollection &tables)
 LogicalResult RmsNormOp::verify() {
   if (!positive(getEps()))
     return emitOpError("C2: eps must be positive and finite, found ") << getEpsAttr();
-  if (!sameShape(getInput(), getResult()) || !isFloat(getInput()) || !(isFloat(getResult()) || isInt16(getResult())))
-    return emitOpError("C3: needs an f32 input and an f32 or int16 result of its shape, found ")
+  if (!sameShape(getInput(), getResult()) || !isFloat(getInput()) || !(isFloat(getResult()) || isInteger(getResult())))
+    return emitOpError("C3: needs an f32 input and an f32, int16 or int8 result of its shape, found ")
            << getInput().getType() << " and " << getResult().getType();
   return success();
 }
@@ -133,7 +134,7 @@ LogicalResult LinearOp::verifySymbolUses(mlir::SymbolTableCollection &tables) {
   if (weight.getCols() != width(getInput()) || weight.getRows() != width(getResult()))
     return emitOpError("C2: weight is ") << weight.getRows() << "x" << weight.getCols() << ", but the input is "
                                          << width(getInput()) << " and the result " << width(getResult()) << " wide";
-  bool quantized = weight.isQuantized() && isInt16(getInput());
+  bool quantized = weight.isQuantized() && isInteger(getInput());
   bool real = weight.getTensorType().getElementType().isF32() && isFloat(getInput());
   if (!quantized && !real)
     return emitOpError("C3: needs an int8 weight with an int16 input or f32 with f32, found ")
@@ -172,7 +173,7 @@ LogicalResult RopeOp::verifySymbolUses(mlir::SymbolTableCollection &tables) {
 }
 
 LogicalResult AttentionOp::verify() {
-  bool quantized = isInt16(getQuery()) && isInt16(getKey()) && isInt16(getResult());
+  bool quantized = isInt16(getQuery()) && isInt16(getKey()) && isInteger(getResult());
   bool real = isFloat(getQuery()) && isFloat(getKey()) && isFloat(getResult());
   if (!(quantized || real) || !isFloat(getValue()))
     return emitOpError("C3: query, key and result must be all f32 or all int16 and value f32, found ")
@@ -201,8 +202,8 @@ LogicalResult SiluMulOp::verify() {
   if (!sameShape(getGate(), getUp()) || !sameShape(getGate(), getResult()) || !isFloat(getGate()) || !isFloat(getUp()))
     return emitOpError("C1: needs f32 gate and up and a result of one shape, found ")
            << getGate().getType() << ", " << getUp().getType() << " and " << getResult().getType();
-  if (!isFloat(getResult()) && !isInt16(getResult()))
-    return emitOpError("C2: result must be f32 or int16, found ") << getResult().getType();
+  if (!isFloat(getResult()) && !isInteger(getResult()))
+    return emitOpError("C2: result must be f32, int16 or int8, found ") << getResult().getType();
   return success();
 }
 

@@ -72,6 +72,8 @@ private:
     if (headChips > 0)
       stages.push_back({.firstLayer = layerCount, .head = true, .shards = tensor, .groups = headChips / tensor});
     stages.front().embedding = stages.back().head = true;
+    for (Stage &stage : stages)
+      noteTypes(module, stage);
     return success();
   }
 
@@ -118,6 +120,8 @@ private:
     for (auto [number, representative] : llvm::enumerate(representatives)) {
       bool shared = llvm::count(classOfStage, static_cast<std::int64_t>(number)) > 1;
       names.push_back(representatives.size() == 1 ? "all" : stages[representative].name());
+      if (auto alike = llvm::count(llvm::map_range(llvm::ArrayRef(representatives).take_front(number), [&](std::size_t r) { return stages[r].name(); }), names.back()))
+        names.back() += ".variant" + std::to_string(alike); // the same with other types
       buildClass(builder, module, stages[representative], names.back(), shared);
     }
     for (mlir::Operation *op : llvm::reverse(flat))

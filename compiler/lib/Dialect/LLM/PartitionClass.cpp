@@ -255,6 +255,19 @@ std::string scaleName(mlir::Operation *op) {
   return weightOf(source).getValue().str() + "." + op->getName().stripDialect().str();
 }
 
+void noteTypes(mlir::ModuleOp model, Stage &stage) {
+  auto holds = [&](llvm::StringRef symbol) {
+    std::optional<std::int64_t> layer = layerOf(symbol);
+    return layer ? *layer >= stage.firstLayer && *layer < stage.firstLayer + stage.layers : stage.head;
+  };
+  for (WeightOp weight : model.getOps<WeightOp>())
+    if (weight.isQuantized() && holds(weight.getSymName()))
+      stage.types.push_back(weight.getTensorType().getElementType());
+  for (mlir::Operation &op : forwardFunction(model).front())
+    if (int bits = op.getNumResults() == 1 ? activationBits(op.getResult(0)) : 0; bits && holds(scaleName(&op)))
+      stage.types.push_back(mlir::IntegerType::get(model.getContext(), static_cast<unsigned>(bits)));
+}
+
 void buildClass(mlir::OpBuilder &builder, mlir::ModuleOp model, const Stage &stage, const std::string &name, bool shared) {
   ClassBuilder(builder, model, stage, name, shared).run();
 }

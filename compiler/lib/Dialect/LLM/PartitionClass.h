@@ -16,17 +16,21 @@ struct Stage {
   bool embedding = false, head = false;
   std::int64_t shards = 1, groups = 1;
   llvm::SmallVector<std::int64_t> inLinks = {}, outLinks = {};
+  std::vector<mlir::Type> types = {}; ///< of its weights, and of what its linears are fed: element types without scales
 
   /// Do chips of both run the same programs?
   bool sameClass(const Stage &other) const {
     return layers == other.layers && embedding == other.embedding && head == other.head && groups == other.groups &&
-           inLinks == other.inLinks && outLinks == other.outLinks;
+           inLinks == other.inLinks && outLinks == other.outLinks && types == other.types;
   }
   std::string name() const;
 };
 
 /// Name of the static scale of an operation's int16 result, in llm.scales.
 std::string scaleName(mlir::Operation *op);
+
+/// Fills `stage.types`.
+void noteTypes(mlir::ModuleOp model, Stage &stage);
 
 /// Builds the module `name` with the part of `model`'s @forward that `stage` holds. With `shared`, other stages use it
 /// as well, so results carry the names of their scales.

@@ -9,9 +9,9 @@
 
 #include "lpu/compiler/Dialect/LLM/LLM.h"
 #include "lpu/compiler/Dialect/LLM/Passes.h"
+#include "lpu/compiler/Dialect/LLM/Precisions.h"
 #include "lpu/compiler/Dialect/LLM/Source.h"
 #include "lpu/compiler/Support/OneLineErrors.h"
-#include "lpu/compiler/Support/Precision.h"
 #include "lpu/isa/Numerics.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -30,8 +30,8 @@ using mlir::success;
 
 class Quantizer {
 public:
-  Quantizer(mlir::ModuleOp target, WeightStore &weights)
-      : module(target), store(weights), context(target.getContext()) {}
+  Quantizer(mlir::ModuleOp target, WeightStore &weights, PrecisionPlan precisions)
+      : module(target), store(weights), plan(std::move(precisions)), context(target.getContext()) {}
   LogicalResult run();
 
 private:
@@ -42,6 +42,7 @@ private:
   LogicalResult visit(AttentionOp op);
   LogicalResult visit(SiluMulOp op);
 
+  WeightType typeFor(WeightOp weight) const { return weightTypeFor(plan, store, weight); }
   /// N10: bounds of |y[n]| of a linear fed by a norm.
   mlir::FailureOr<std::vector<double>> outputBounds(mlir::Operation *user, mlir::Value output);
   /// The linear whose only consumer needs its factor.
@@ -53,11 +54,18 @@ private:
 
   mlir::ModuleOp module;
   WeightStore &store;
+  PrecisionPlan plan;
   mlir::MLIRContext *context;
 };
 
 mlir::FailureOr<double> Quantizer::quantizeResult(mlir::Value result, double bound, double margin) {
-  double scale = bound == 0 ? 1.0 : margin * bound / isa::kDigit16Max; // an all-zero tensor fits any scale
+  // In tiles the cached values have the result's scale (N11): it stays one of int16 that no value exceeds.
+  auto attention = result.getDefiningOp<AttentionOp>();
+  bool tiles = attention && prefersTiles(lookupCache(attention, attention.getCacheAttr()));
+  int bits = wantsOneDigit(result.getDefiningOp(), plan) ? 8 : 16;
+  if (auto range = result.getDefiningOp()->getAttrOfType<mlir::FloatAttr>(kRangeAttr); range && !tiles)
+    bound = range.getValueAsDouble(), margin = 1;
+  double scale = bound == 0 ? 1.0 : margin * bound / (bits == 8 ? 127 : isa::kDigit16Max); // an all-zero tensor fits any scale
   // Reciprocals of scales are fp32 factors, so both must be normal numbers; and products of two bounded values
   // must stay finite. Trained models stay below 10^6.
   if (!(bound < 1e18) || !std::isnormal(static_cast<float>(scale)) || !std::isnormal(static_cast<float>(1.0 / scale)))
@@ -65,7 +73,7 @@ mlir::FailureOr<double> Quantizer::quantizeResult(mlir::Value result, double bou
            << bound
            << ", beyond what fp32 arithmetic on them can hold; the weights are damaged, fetch or export the file again";
   auto type = llvm::cast<mlir::RankedTensorType>(result.getType());
-  result.setType(type.clone(activationType(context, scale)));
+  result.setType(type.clone(activationType(context, scale, bits)));
   return scale;
 }
 
@@ -108,11 +116,11 @@ LogicalResult Quantizer::visit(RmsNormOp op) {
 LogicalResult Quantizer::visit(LinearOp op) {
   WeightOp weight = lookupWeight(op, op.getWeightAttr());
   if (store.hasWeights())
-    if (auto matrix = store.quantized(weight.getSource()); !matrix)
+    if (auto matrix = store.quantized(weight.getSource(), typeFor(weight)); !matrix)
       return fail(matrix.error());
   if (!activationScale(op.getInput()))
     return op.emitOpError("its input stays f32: only results of norms, attention and silu_mul can be quantized");
-  weight.setType(weight.getTensorType().clone(weightType(context)));
+  weight.setType(weight.getTensorType().clone(weightType(context, typeFor(weight))));
   return success();
 }
 
@@ -134,16 +142,16 @@ mlir::FailureOr<std::vector<double>> Quantizer::outputBounds(mlir::Operation *us
   }
   if (!store.hasWeights())
     return std::vector<double>(static_cast<std::size_t>(weight.getRows()), std::sqrt(static_cast<double>(weight.getCols())));
-  auto matrix = store.quantized(weight.getSource());
+  auto matrix = store.quantized(weight.getSource(), typeFor(weight));
   if (!matrix)
     return fail(matrix.error());
   std::vector<double> bounds;
   for (uint32_t n = 0; n < (*matrix)->rows; ++n) {
     double squares = 0;
     auto row = (*matrix)->row(n);
-    for (std::size_t k = 0; k < row.size(); ++k)
-      squares += std::pow(static_cast<double>(row[k]) * (*gamma)[k], 2);
-    bounds.push_back(std::sqrt(static_cast<double>(row.size()) * squares) * (*matrix)->scales[n] + std::fabs(static_cast<double>(bias[n])));
+    for (uint32_t k = 0; k < row.size(); ++k)
+      squares += std::pow(static_cast<double>(row[k]) * (*matrix)->scale(n, k) * (*gamma)[k], 2);
+    bounds.push_back(std::sqrt(static_cast<double>(row.size()) * squares) + std::fabs(static_cast<double>(bias[n])));
   }
   return bounds;
 }
@@ -227,12 +235,13 @@ struct QuantizePass : impl::QuantizeBase<QuantizePass> {
   using QuantizeBase::QuantizeBase;
 
   void runOnOperation() override {
-    if (Status known = checkPrecision({weightType, activationType, kvType}); !known) {
+    auto plan = PrecisionPlan::create({weightType, activationType, kvType, quantConfig});
+    if (Status known = plan ? checkRules(getOperation(), *plan) : Status(plan.error()); !known) {
       (void)report(&getContext(), known.error());
       return signalPassFailure();
     }
     std::shared_ptr<WeightStore> store = openSource(getOperation());
-    if (!store || mlir::failed(Quantizer(getOperation(), *store).run()))
+    if (!store || mlir::failed(Quantizer(getOperation(), *store, *plan).run()))
       signalPassFailure();
   }
 };

@@ -3,16 +3,17 @@
 #pragma once
 
 #include "lpu/compiler/Import/GgufFile.h"
+#include "lpu/compiler/Support/WeightType.h"
 #include "lpu/isa/Program.h"
 #include "lpu/isa/Result.h"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 namespace lpu::compiler {
@@ -43,11 +44,15 @@ struct ModelShape {
   std::string outputName() const { return tied ? "token_embd.weight" : "output.weight"; }
 };
 
-/// int8 rows with one fp32 scale each (docs/spec/numerics.md N3): W[n][k] ≈ values[n * cols + k] * scales[n].
+/// Integers with scales: W[n][k] ≈ values[n·cols + k] · scale(n, k).
 struct QuantizedMatrix {
   std::uint32_t rows = 0, cols = 0;
   std::vector<std::int8_t> values;
-  std::vector<float> scales; ///< 0 for a row of zeros
+  std::vector<float> scales;      ///< [rows][groups()]; 0 where all values are
+  std::uint32_t group = 0;        ///< columns that share a scale; 0: the whole row
+  int exponent = 0;               ///< with groups: e of N12, sums are counted in steps of 2^-e
+  std::uint32_t groups() const { return group ? (cols + group - 1) / group : 1; }
+  float scale(std::uint32_t n, std::uint32_t k) const { return scales[std::size_t{n} * groups() + (group ? k / group : 0)]; }
   std::span<const std::int8_t> row(std::uint32_t n) const {
     return std::span(values).subspan(std::size_t{n} * cols, cols);
   }
@@ -57,6 +62,10 @@ struct QuantizedMatrix {
 QuantizedMatrix quantizeRows(std::span<const float> weights, std::uint32_t rows, std::uint32_t cols);
 /// N3 for one row: fills `values`, returns its scale.
 float quantizeRow(std::span<const float> weights, std::span<std::int8_t> values);
+/// N12: the finest steps in which no sum over a row leaves the digits of an int32; nothing when steps of 1 do not suffice.
+std::optional<int> groupExponent(const QuantizedMatrix &matrix);
+/// N12 for up to 32 values of one group: fills `values`, returns the scale, an fp16 value.
+float quantizeGroup(std::span<const float> weights, WeightType type, std::span<std::int8_t> values);
 
 class WeightSource;
 
@@ -94,14 +103,21 @@ public:
   Result<std::vector<float>> load(std::string_view name) const;
   /// One row into `out` (cols values).
   Status loadRow(std::string_view name, std::uint32_t row, std::span<float> out) const;
-  /// quantizeRows of a tensor, computed row by row and kept.
-  Result<std::shared_ptr<const QuantizedMatrix>> quantized(std::string_view name);
+  /// A tensor as the machine stores it, computed row by row and kept.
+  Result<std::shared_ptr<const QuantizedMatrix>> quantized(std::string_view name, WeightType type = WeightType::Int8);
+  /// Whether quantized() takes the file's own blocks as they are.
+  bool keepsBlocks(std::string_view name, WeightType type) const;
+  /// From here on quantized() gives this: weights rounded with more in view than each value.
+  void setQuantized(std::string_view name, WeightType type, QuantizedMatrix matrix);
 
 private:
   WeightStore() = default;
   Result<std::vector<float>> loadRopeFreqs() const;
-  /// A row in the order the compiler uses, see ModelShape::ropeHalves.
+  /// Where the source has row `row` of the compiler's order, see ModelShape::ropeHalves.
+  std::uint32_t sourceRow(std::string_view name, std::uint32_t row) const;
+  /// A row in the order the compiler uses.
   Status readRow(std::string_view name, std::uint32_t row, std::span<float> out) const;
+  Status quantizeInto(QuantizedMatrix &matrix, std::string_view name, WeightType type) const;
   /// Error when the tensor is absent or the model has no weights.
   Status expectValues(std::string_view name) const;
 
@@ -110,7 +126,7 @@ private:
   ModelShape modelShape;
   isa::Tokenizer modelTokenizer;
   std::mutex cacheMutex;
-  std::unordered_map<std::string, std::shared_ptr<const QuantizedMatrix>> cache;
+  std::map<std::pair<std::string, WeightType>, std::shared_ptr<const QuantizedMatrix>, std::less<>> cache;
 };
 
 } // namespace lpu::compiler

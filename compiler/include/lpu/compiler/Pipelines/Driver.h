@@ -3,9 +3,12 @@
 
 #include "lpu/compiler/Pipelines/PartitionModel.h"
 #include "lpu/compiler/Pipelines/Pipelines.h"
+#include "lpu/compiler/Dialect/LLM/Precisions.h"
+#include "lpu/compiler/Reference/Calibrate.h"
 #include "lpu/isa/Program.h"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +25,7 @@ struct DriverOptions {
   std::string compileTo = "lpx";    ///< llm | stream | lpu | lpx
   std::string dumpDir;              ///< empty: no dumps
   std::string report;               ///< empty: no report
+  CalibrationOptions calibration;   ///< no sequences: scales are bounds
   /// Called as each phase begins.
   std::function<void(const std::string &)> progress = [](const std::string &) {};
 };
@@ -38,6 +42,8 @@ struct DriverResult {
   std::vector<std::vector<std::vector<PhaseReport>>> phases; ///< of each chip class and step
   Places places;
   std::uint32_t promptTokens = 0;
+  std::optional<CalibrationSummary> calibration;
+  std::vector<llm::LinearPrecision> precisions; ///< of every linear; empty when compilation went on from a later stage
 };
 
 /// Compiles and writes the output; no partial file stays behind. The error is the line a user sees.

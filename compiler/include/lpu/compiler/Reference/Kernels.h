@@ -19,15 +19,18 @@ struct LaneSum {
 };
 LaneSum laneSum(std::span<const std::int32_t> values);
 
-/// d16: fp32 to int16, nearest even, clipped to ±32639.
-std::int16_t toDigits(float value);
+/// d16: fp32 to int16, nearest even, clipped to ±32639; with 8 bits to ±127.
+std::int16_t toDigits(float value, int bits = 16);
 
 /// N3: y[n] = (fp32(H)·256 + fp32(L))·c[n], plus bias[n] unless `bias` is empty.
 Floats linear(const QuantizedMatrix &weights, std::span<const std::int16_t> input, std::span<const float> scales,
               std::span<const float> bias = {});
 
+/// N12: y[n] = (fp32(A)·256 + fp32(B))·factor, plus bias[n] unless `bias` is empty; `factor` is f of N12.
+Floats groupedLinear(const QuantizedMatrix &weights, std::span<const std::int16_t> input, float factor, std::span<const float> bias = {});
+
 /// N5.
-Digits rmsNorm(std::span<const float> input, std::span<const float> gains, float eps);
+Digits rmsNorm(std::span<const float> input, std::span<const float> gains, float eps, int bits = 16);
 
 /// N6: `cos` and `sin` hold one head; the input consists of whole heads.
 Digits rope(std::span<const float> input, std::span<const float> cos, std::span<const float> sin);
@@ -42,6 +45,7 @@ struct Cache {
 /// N7 constants, see ScoreConstants.
 struct AttentionScales {
   float scoreHi, scoreLo, inverseOutput;
+  int resultBits = 16;
 };
 /// N7 for the query at the last position of the cache, all heads.
 Digits attention(const Cache &cache, std::span<const std::int16_t> query, const AttentionScales &scales);
@@ -49,7 +53,7 @@ Digits attention(const Cache &cache, std::span<const std::int16_t> query, const 
 Digits attentionInTiles(const Cache &cache, std::span<const std::int16_t> query, float scoreScale);
 
 /// N8.
-Digits siluMul(std::span<const float> gate, std::span<const float> up);
+Digits siluMul(std::span<const float> gate, std::span<const float> up, int bits = 16);
 
 /// N9.
 Floats add(std::span<const float> branch, std::span<const float> residual);

@@ -1,6 +1,7 @@
 // The precisions a model can be compiled to, by the names users give them.
 #pragma once
 
+#include "lpu/compiler/Support/WeightType.h"
 #include "lpu/isa/Result.h"
 
 #include <span>
@@ -13,18 +14,27 @@ namespace lpu::compiler {
 struct PrecisionName {
   std::string_view name, meaning;
 };
-inline constexpr PrecisionName kWeightTypes[] = {{"int8", "a scale per row"}};
-inline constexpr PrecisionName kActivationTypes[] = {{"a16", "two int8 digits"}};
+inline constexpr PrecisionName kWeightTypes[] = {{"int8", "a scale per row"},
+                                                 {"int8-group", "a scale per 32 columns, Q8_0 and Q4_0 blocks of the file as they are"},
+                                                 {"int4-group", "the same with values of 4 bits, stored in 8"},
+                                                 {"keep", "int4-group where the file has Q4_0 blocks, else int8-group"}};
+inline constexpr PrecisionName kActivationTypes[] = {{"a16", "two int8 digits"},
+                                                     {"a8", "one int8 digit; wants --calibration"}};
 inline constexpr PrecisionName kKVTypes[] = {{"int16", "16 bits each, keys as integers of a static scale, values fp16"}};
 
-/// Chosen by --weight-type, --activation-type and --kv-type.
+/// Chosen by --weight-type, --activation-type, --kv-type and --quant-config.
 struct PrecisionOptions {
   std::string weights = "int8", activations = "a16", kv = "int16";
+  std::string config = {}; ///< a file with precisions of single layers, see PrecisionPlan; empty: none
 };
 
+/// Its name in kWeightTypes.
+std::string_view weightTypeName(WeightType type);
 /// "int8 (a scale per row), …"
 std::string precisionNames(std::span<const PrecisionName> names);
-/// Error when a name is not in its list.
+/// Error when `name` is none of `known`; `option` is its place.
+Status checkName(const char *option, const std::string &name, std::span<const PrecisionName> known);
+/// The same for all three.
 Status checkPrecision(const PrecisionOptions &options);
 
 } // namespace lpu::compiler

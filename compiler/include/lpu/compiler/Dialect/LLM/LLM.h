@@ -1,6 +1,8 @@
 // The llm dialect: operations, and the quantized types they use.
 #pragma once
 
+#include "lpu/compiler/Support/WeightType.h"
+
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Quant/IR/Quant.h"
@@ -11,6 +13,14 @@
 #include "mlir/IR/OpDefinition.h"
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include <map>
+#include <memory>
+#include <string>
+
+namespace lpu::compiler {
+class WeightStore;
+}
 
 #include "lpu/compiler/Dialect/LLM/LLMDialect.h.inc"
 #include "lpu/compiler/Dialect/LLM/LLMEnums.h.inc"
@@ -26,14 +36,22 @@ inline constexpr llvm::StringLiteral kSourceAttr = "llm.source", kModelAttr = "l
 /// The function that is the model.
 inline constexpr llvm::StringLiteral kForward = "forward";
 
-/// !quant.uniform<i16<-32639:32639>:f32, scale>
-mlir::quant::UniformQuantizedType activationType(mlir::MLIRContext *context, double scale);
+/// !quant.uniform<i16<-32639:32639>:f32, scale>, or with 8 bits !quant.uniform<i8<-127:127>:f32, scale>
+mlir::quant::UniformQuantizedType activationType(mlir::MLIRContext *context, double scale, int bits = 16);
 /// !quant.any<i8<-127:127>:f32>
 mlir::quant::AnyQuantizedType weightType(mlir::MLIRContext *context);
+/// The same by kind: groups of 32 columns are !quant.any<i8<-128:127>:f32> and !quant.any<i4<-8:7>:f32>.
+mlir::quant::AnyQuantizedType weightType(mlir::MLIRContext *context, WeightType type);
 
 /// Scale of an int16 activation tensor, or nothing when `type` is not one.
 std::optional<double> activationScale(mlir::Type type);
 inline std::optional<double> activationScale(mlir::Value value) { return activationScale(value.getType()); }
+/// 16 or 8 for a quantized activation, else 0.
+int activationBits(mlir::Value value);
+/// Attribute of operations whose results are quantized: the largest magnitude to represent, from calibration.
+inline constexpr llvm::StringLiteral kRangeAttr = "llm.range";
+/// Module attribute: how weights were rounded, when not each to the nearest value; see LLMDialect::roundedSources.
+inline constexpr llvm::StringLiteral kRoundingAttr = "llm.rounding";
 /// Width (last dimension) of an activation.
 int64_t width(mlir::Value value);
 

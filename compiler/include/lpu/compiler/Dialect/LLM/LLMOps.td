@@ -36,11 +36,18 @@ def LLMDialect : Dialect {
   let summary = "Quantized transformer graphs";
   let description = [{
     A Llama model as a graph over a KV cache, without any notion of a machine. Quantized values use the types of
-    the upstream `quant` dialect: int16 activations are `!quant.uniform<i16<-32639:32639>:f32, SCALE>`, int8
-    weights `!quant.any<i8<-127:127>:f32>` (their per-row scales follow from the data, N3).
+    the upstream `quant` dialect: int16 activations are `!quant.uniform<i16<-32639:32639>:f32, SCALE>`, those
+    that only feed linears may be `!quant.uniform<i8<-127:127>:f32, SCALE>`; int8 weights are
+    `!quant.any<i8<-127:127>:f32>` (their per-row scales follow from the data, N3). Weights with a scale per 32
+    columns (N12) are `!quant.any<i8<-128:127>:f32>` or `!quant.any<i4<-8:7>:f32>`.
   }];
   let dependentDialects = ["::mlir::quant::QuantDialect"];
   let useDefaultAttributePrinterParser = 1;
+  let extraClassDeclaration = [{
+    /// Weights that were rounded with the activations in view, by `llm.source`: they follow from no file, so every pass
+    /// over a module with `llm.rounding` finds them here (Source.h).
+    std::map<std::string, std::shared_ptr<::lpu::compiler::WeightStore>> roundedSources;
+  }];
 }
 
 class LLM_Op<string mnemonic, list<Trait> traits = []> : Op<LLMDialect, mnemonic, traits> {
@@ -88,7 +95,7 @@ def LLM_WeightOp : LLM_Op<"weight", [Symbol]> {
 
     Constraints:
     - C1: `type` is a static tensor of rank 1 or 2 without empty dimensions.
-    - C2: its elements are f32, f16 or `!quant.any<i8<-127:127>:f32>`; rank 1 is f32.
+    - C2: its elements are f32, f16 or one of the dialect's three weight types; rank 1 is f32.
     - C3: `source` is not empty.
     - C4: a cut dimension's pieces hold all of it.
   }];
@@ -101,7 +108,9 @@ def LLM_WeightOp : LLM_Op<"weight", [Symbol]> {
     ::mlir::RankedTensorType getTensorType() { return ::llvm::cast<::mlir::RankedTensorType>(getType()); }
     int64_t getRows() { return getTensorType().getRank() == 1 ? 1 : getTensorType().getDimSize(0); }
     int64_t getCols() { return getTensorType().getShape().back(); }
-    bool isQuantized();
+    /// How the machine stores it; nothing for a float tensor.
+    std::optional<WeightType> quantization();
+    bool isQuantized() { return quantization().has_value(); }
   }];
 }
 

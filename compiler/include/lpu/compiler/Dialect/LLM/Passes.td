@@ -18,6 +18,7 @@ def Quantize : Pass<"llm-quantize", "::mlir::ModuleOp"> {
     Option<"weightType", "weight-type", "std::string", "\"int8\"", "precision of the weights of linears">,
     Option<"activationType", "activation-type", "std::string", "\"a16\"", "precision of what linears are fed">,
     Option<"kvType", "kv-type", "std::string", "\"int16\"", "precision of cached keys and values">,
+    Option<"quantConfig", "quant-config", "std::string", "\"\"", "YAML file with precisions of single layers">,
   ];
   let dependentDialects = ["::mlir::quant::QuantDialect"];
 }

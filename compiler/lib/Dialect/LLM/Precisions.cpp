@@ -1,0 +1,48 @@
+// What a precision plan means for operations, and what became of it.
+
+#include "lpu/compiler/Dialect/LLM/Precisions.h"
+
+#include "lpu/compiler/Import/WeightStore.h"
+
+namespace lpu::compiler::llm {
+
+bool wantsOneDigit(mlir::Operation *op, const PrecisionPlan &plan) {
+  if (!mlir::isa<RmsNormOp, AttentionOp, SiluMulOp>(op))
+    return false;
+  if (auto attention = mlir::dyn_cast<AttentionOp>(op);
+      attention && prefersTiles(lookupCache(attention, attention.getCacheAttr())))
+    return false;
+  return llvm::all_of(op->getUsers(), [&](mlir::Operation *user) {
+    auto linear = mlir::dyn_cast<LinearOp>(user);
+    return linear && plan.activations(lookupWeight(linear, linear.getWeightAttr()).getSource().str()) == "a8";
+  });
+}
+
+WeightType weightTypeFor(const PrecisionPlan &plan, const WeightStore &store, WeightOp weight) {
+  const std::string &chosen = plan.weights(weight.getSource().str());
+  if (chosen == "int8")
+    return WeightType::Int8;
+  bool four = chosen == "int4-group" || (chosen == "keep" && store.typeName(weight.getSource()) == "Q4_0");
+  return four ? WeightType::Int4Group : WeightType::Int8Group;
+}
+
+Status checkRules(mlir::ModuleOp module, const PrecisionPlan &plan) {
+  std::vector<std::string> tensors;
+  if (mlir::func::FuncOp forward = forwardFunction(module))
+    for (auto linear : forward.getOps<LinearOp>())
+      tensors.push_back(lookupWeight(linear, linear.getWeightAttr()).getSource().str());
+  return plan.checkRules(tensors);
+}
+
+std::vector<LinearPrecision> precisionsOf(mlir::ModuleOp module) {
+  std::vector<LinearPrecision> out;
+  for (auto linear : forwardFunction(module).getOps<LinearOp>()) {
+    WeightOp weight = lookupWeight(linear, linear.getWeightAttr());
+    std::optional<WeightType> type = weight.quantization();
+    out.push_back({weight.getSource().str(), type ? std::string(weightTypeName(*type)) : "float",
+                   activationBits(linear.getInput()) == 8 ? "a8" : "a16"});
+  }
+  return out;
+}
+
+} // namespace lpu::compiler::llm
