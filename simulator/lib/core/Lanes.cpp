@@ -35,52 +35,68 @@ HWY_ATTR inline __m512i sumOfParts(__m512i a, __m512i b) {
 
 // The instruction multiplies unsigned with signed bytes. Flipping a weight's sign
 // bit adds 128 to it, so each sum is 128·Σx too large. (Every host of this target
-// has it, though Highway 1.0 does not say so to the compiler.)
-template <int Vectors>
-__attribute__((target("avx512vnni"))) void dot(const std::int8_t *const *rows, const std::int8_t *const *ahead, int first, int count, const DotOperand *x,
-                  std::int32_t *const *out) {
+// has it, though Highway 1.0 does not say so to the compiler.) Rows are read one
+// after the other, each from front to back: so hosts fetch a tile that lies in
+// one piece as fast as they can read memory, which no prefetch here made faster.
+template <int Vectors, int Steps>
+__attribute__((target("avx512vnni"))) void dotSteps(const std::int8_t *const *rows, int groups, int first, int count,
+                                                    const DotOperand *x, std::int32_t *const *out) {
   const __m512i flip = _mm512_set1_epi8(-128);
-  __m512i quarters[Vectors][4];
+  const __mmask64 rest = ~__mmask64{0} >> (64 * Steps - count);
+  __m512i factors[Vectors][Steps];
+  for (int v = 0; v < Vectors; ++v)
+    for (int i = 0; i < Steps; ++i)
+      factors[v][i] = _mm512_maskz_loadu_epi8(i + 1 < Steps ? ~__mmask64{0} : rest, x[v].x + 64 * i);
+  for (int g = 0; g < groups; ++g, rows += 16) {
+    __m512i quarters[Vectors][4];
 #pragma GCC unroll 4
-  for (int q = 0; q < 4; ++q) {
-    __m512i sums[Vectors][4];
-    for (auto &vector : sums)
-      for (__m512i &s : vector)
-        s = _mm512_setzero_si512();
-    for (int i = 0; i < count; i += 64) {
-      const __mmask64 inside = count - i >= 64 ? ~__mmask64{0} : (__mmask64{1} << (count - i)) - 1;
-      __m512i factors[Vectors];
-#pragma GCC unroll 2
-      for (int v = 0; v < Vectors; ++v)
-        factors[v] = _mm512_maskz_loadu_epi8(inside, x[v].x + i);
+    for (int q = 0; q < 4; ++q) {
+      __m512i sums[Vectors][4];
 #pragma GCC unroll 4
       for (int r = 0; r < 4; ++r) {
-        _mm_prefetch(ahead[4 * q + r] + first + i, _MM_HINT_T0);
-        const __m512i weights = _mm512_xor_si512(_mm512_maskz_loadu_epi8(inside, rows[4 * q + r] + first + i), flip);
+        const std::int8_t *row = rows[4 * q + r] + first;
 #pragma GCC unroll 2
         for (int v = 0; v < Vectors; ++v)
-          sums[v][r] = _mm512_dpbusd_epi32(sums[v][r], weights, factors[v]);
+          sums[v][r] = _mm512_setzero_si512();
+#pragma GCC unroll 8
+        for (int i = 0; i < Steps; ++i) {
+          const __m512i bytes =
+              i + 1 < Steps ? _mm512_loadu_si512(row + 64 * i) : _mm512_maskz_loadu_epi8(rest, row + 64 * i);
+          const __m512i weights = _mm512_xor_si512(bytes, flip);
+#pragma GCC unroll 2
+          for (int v = 0; v < Vectors; ++v)
+            sums[v][r] = _mm512_dpbusd_epi32(sums[v][r], weights, factors[v][i]);
+        }
       }
+#pragma GCC unroll 2
+      for (int v = 0; v < Vectors; ++v)
+        quarters[v][q] = sumOfFour(sums[v][0], sums[v][1], sums[v][2], sums[v][3]);
     }
 #pragma GCC unroll 2
-    for (int v = 0; v < Vectors; ++v)
-      quarters[v][q] = sumOfFour(sums[v][0], sums[v][1], sums[v][2], sums[v][3]);
+    for (int v = 0; v < Vectors; ++v) {
+      const __m512i all =
+          sumOfParts(sumOfParts(quarters[v][0], quarters[v][1]), sumOfParts(quarters[v][2], quarters[v][3]));
+      _mm512_storeu_si512(out[v] + 16 * g, _mm512_sub_epi32(all, _mm512_set1_epi32(128 * x[v].total)));
+    }
   }
-#pragma GCC unroll 2
-  for (int v = 0; v < Vectors; ++v) {
-    const __m512i all =
-        sumOfParts(sumOfParts(quarters[v][0], quarters[v][1]), sumOfParts(quarters[v][2], quarters[v][3]));
-    _mm512_storeu_si512(out[v], _mm512_sub_epi32(all, _mm512_set1_epi32(128 * x[v].total)));
-  }
+}
+
+template <int Vectors, int Steps = 1>
+__attribute__((target("avx512vnni"))) void dotSome(const std::int8_t *const *rows, int groups, int first, int count,
+                                                   const DotOperand *x, std::int32_t *const *out) {
+  if constexpr (64 * Steps < kMaxDotLanes)
+    if (count > 64 * Steps)
+      return dotSome<Vectors, Steps + 1>(rows, groups, first, count, x, out);
+  dotSteps<Vectors, Steps>(rows, groups, first, count, x, out);
 }
 
 #else
 
 // Each step is a widening load and a multiply-add of adjacent pairs, which compilers recognise.
 template <int Vectors>
-HWY_ATTR void dot(const std::int8_t *const *rows, const std::int8_t *const *ahead, int first, int count, const DotOperand *x,
-                  std::int32_t *const *out) {
-  for (int r = 0; r < 16; ++r)
+HWY_ATTR void dotSome(const std::int8_t *const *rows, int groups, int first, int count, const DotOperand *x,
+                      std::int32_t *const *out) {
+  for (int r = 0; r < 16 * groups; ++r)
     for (int v = 0; v < Vectors; ++v) {
       const std::int8_t *w = rows[r] + first, *factors = x[v].x;
       std::int32_t total = 0;
@@ -92,9 +108,9 @@ HWY_ATTR void dot(const std::int8_t *const *rows, const std::int8_t *const *ahea
 
 #endif
 
-HWY_ATTR void rows16(const std::int8_t *const *rows, const std::int8_t *const *ahead, int first, int count, const DotOperand *x, int vectors,
-                     std::int32_t *const *out) {
-  vectors == 2 ? dot<2>(rows, ahead, first, count, x, out) : dot<1>(rows, ahead, first, count, x, out);
+HWY_ATTR void dot(const std::int8_t *const *rows, int groups, int first, int count, const DotOperand *x, int vectors,
+                  std::int32_t *const *out) {
+  vectors == 2 ? dotSome<2>(rows, groups, first, count, x, out) : dotSome<1>(rows, groups, first, count, x, out);
 }
 
 HWY_ATTR void plane(const std::uint32_t *HWY_RESTRICT in, std::uint8_t *HWY_RESTRICT out, int index, int lanes) {
@@ -137,15 +153,15 @@ HWY_AFTER_NAMESPACE();
 namespace lpu::sim {
 
 HWY_EXPORT(sum);
-HWY_EXPORT(rows16);
+HWY_EXPORT(dot);
 HWY_EXPORT(plane);
 HWY_EXPORT(join);
 
 std::int32_t sumInt8(const std::int8_t *x, int count) { return HWY_DYNAMIC_DISPATCH(sum)(x, count); }
 
-void dotRows(const std::int8_t *const rows[16], const std::int8_t *const ahead[16], int first, int count,
-             const DotOperand *x, int vectors, std::int32_t *const *out) {
-  HWY_DYNAMIC_DISPATCH(rows16)(rows, ahead, first, count, x, vectors, out);
+void dotRows(const std::int8_t *const *rows, int groups, int first, int count, const DotOperand *x, int vectors,
+             std::int32_t *const *out) {
+  HWY_DYNAMIC_DISPATCH(dot)(rows, groups, first, count, x, vectors, out);
 }
 
 void bytePlane(const std::uint32_t *in, std::uint8_t *out, int index, int lanes) {

@@ -14,11 +14,11 @@ struct DotOperand {
 };
 /// Σ x[i] over `count` values.
 std::int32_t sumInt8(const std::int8_t *x, int count);
-/// out[v][r] = Σ rows[r][first + i]·x[v].x[i] over `count` lanes, exact, for 16 rows and 1 or 2 vectors; each row is
-/// read once. Totals are over the same lanes. `ahead`: 16 rows that will be wanted soon, to be fetched from memory
-/// meanwhile; they may be `rows`.
-void dotRows(const std::int8_t *const rows[16], const std::int8_t *const ahead[16], int first, int count,
-             const DotOperand *x, int vectors, std::int32_t *const *out);
+constexpr int kMaxDotLanes = 512; ///< a superlane for each bit of a play's mask
+/// out[v][r] = Σ rows[r][first + i]·x[v].x[i] over `count` ≤ kMaxDotLanes lanes, exact, for 16·groups rows and 1 or 2
+/// vectors; each row is read once, in order. Totals are over the same lanes.
+void dotRows(const std::int8_t *const *rows, int groups, int first, int count, const DotOperand *x, int vectors,
+             std::int32_t *const *out);
 
 /// out[i] = byte `plane` of in[i], 0 the lowest.
 void bytePlane(const std::uint32_t *in, std::uint8_t *out, int plane, int lanes);

@@ -17,7 +17,6 @@ namespace lpu::sim {
 
 namespace {
 constexpr int kGroup = 16; ///< rows per lw, and streams per lw
-constexpr int kAhead = 2;  ///< groups by which memory is read ahead of the sums
 
 /// The row group that copy `copy` of an lw loads.
 int groupOf(const WeightsOp &op, std::int32_t copy, int superlanes) {
@@ -31,7 +30,6 @@ MxmPlane::MxmPlane(ChipContext &chip, int weightQueue)
       activationUnit(chip, *this, weightQueue + 1), resultUnit(chip, *this, weightQueue + 2),
       activationRows(chip.machine.mxmActivationRows), accumulators(chip.machine.mxmAccumulatorRows),
       zeros(chip.machine.lanesPerSuperlane) {
-  rowPointers.resize(chip.machine.lanes() + kAhead * kGroup);
   for (Operand &operand : operands)
     operand.lanes.resize(chip.machine.lanes());
   for (Tile *tile : {&buffer, &installed}) {
@@ -76,9 +74,8 @@ bool MxmPlane::WeightUnit::takeRows(const Dispatch &d, int group, Tile &tile) co
   const WeightsOp &op = d.op->weights;
   const int first = group * kGroup;
   for (int i = 0; i < kGroup; ++i) {
-    if (d.sources && (!chip.functional || d.sources[i].kind == Source::Kind::Image)) {
-      if (chip.functional)
-        tile.rows[first + i] = reinterpret_cast<const std::int8_t *>(chip.registers.imageRow(d.sources[i], d.part));
+    if (d.sources && chip.functional && d.sources[i].kind == Source::Kind::Image) {
+      tile.rows[first + i] = reinterpret_cast<const std::int8_t *>(chip.registers.imageRow(d.sources[i], d.part));
       continue;
     }
     VectorValue &row = tile.values[first + i];
@@ -90,7 +87,33 @@ bool MxmPlane::WeightUnit::takeRows(const Dispatch &d, int group, Tile &tile) co
   return true;
 }
 
+/// A burst in which nothing is wrong and no install takes part: false, with nothing done, if there may be more to it.
+bool MxmPlane::WeightUnit::executeBurst(const Dispatch &d) {
+  const WeightsOp &op = d.op->weights;
+  const int superlanes = chip.machine.superlanes, step = op.step % superlanes;
+  if (op.rowGroup >= superlanes || (plane.lastInstall >= d.time && plane.lastInstall <= d.last()))
+    return false;
+  std::uint32_t groups = 0;
+  int group = groupOf(op, d.copy, superlanes);
+  for (std::int32_t k = 0; k < d.count; ++k) {
+    groups |= 1u << group;
+    group += step;
+    group += group < 0 ? superlanes : group >= superlanes ? -superlanes : 0;
+  }
+  if (plane.buffer.groups & groups || std::popcount(groups) != d.count)
+    return false;
+  for (std::int32_t k = 0; k < d.count && chip.functional; ++k)
+    takeRows(d.single(k), groupOf(op, d.copy + k, superlanes), plane.buffer);
+  if (plane.buffer.groups == 0)
+    plane.firstLoad = d.time;
+  plane.buffer.groups |= groups;
+  plane.lastLoad = d.last();
+  return true;
+}
+
 Cycle MxmPlane::WeightUnit::execute(const Dispatch &d) {
+  if (d.count > 1 && executeBurst(d))
+    return d.last() + chip.machine.latency.MxmLoadWeights;
   Cycle effect = kNoEffect;
   for (std::int32_t k = 0; k < d.count; ++k)
     effect = executeOne(d.single(k));
@@ -249,15 +272,6 @@ void MxmPlane::computeSums() {
   }
 }
 
-void MxmPlane::collectRows() {
-  auto next = rowPointers.begin();
-  for (int row = 0; row < chip.machine.lanes(); ++row)
-    *next++ = installed.groups >> (row / kGroup) & 1 ? installed.rows[row] : zeros.data();
-  // By the time of an install the next tile is in the buffer.
-  for (int row = 0; row < kAhead * kGroup; ++row)
-    *next++ = buffer.groups >> (row / kGroup) & 1 ? buffer.rows[row] : zeros.data();
-}
-
 void MxmPlane::multiply(Pass &a, Pass *b) {
   const int vectors = b ? 2 : 1;
   std::int32_t *out[2] = {};
@@ -275,17 +289,17 @@ void MxmPlane::multiply(Pass &a, Pass *b) {
   DotOperand x[2];
   for (int v = 0; v < vectors && end > 0; ++v)
     x[v] = {&operands[v].lanes[first], sumInt8(&operands[v].lanes[first], end - first)};
-  collectRows();
-  for (int g = 0; g < chip.machine.superlanes; ++g) {
-    if (end == 0 || !(installed.groups >> g & 1)) {
+  const std::uint32_t loaded = end > 0 ? installed.groups : 0;
+  for (int g = 0, next; g < chip.machine.superlanes; g = next) {
+    // As many groups in one go as are loaded, or are not.
+    const std::uint32_t rest = loaded >> g;
+    next = std::min(g + (rest & 1 ? std::countr_one(rest) : std::countr_zero(rest)), chip.machine.superlanes);
+    std::int32_t *to[2] = {out[0] + g * kGroup, b ? out[1] + g * kGroup : nullptr};
+    if (rest & 1)
+      dotRows(&installed.rows[g * kGroup], next - g, first, end - first, x, vectors, to);
+    else
       for (int v = 0; v < vectors; ++v)
-        std::fill_n(out[v], kGroup, 0);
-    } else {
-      const std::int8_t *const *rows = &rowPointers[g * kGroup];
-      dotRows(rows, rows + kAhead * kGroup, first, end - first, x, vectors, out);
-    }
-    for (int v = 0; v < vectors; ++v)
-      out[v] += kGroup;
+        std::fill_n(to[v], (next - g) * kGroup, 0);
   }
 }
 

@@ -68,6 +68,7 @@ private:
 
   private:
     Cycle executeOne(const Dispatch &d);
+    bool executeBurst(const Dispatch &d);
     bool takeRows(const Dispatch &d, int group, Tile &tile) const;
     MxmPlane &plane;
   };
@@ -102,7 +103,6 @@ private:
   /// Computes the sums of all passes played on the installed tile, two to one reading of its rows.
   void computeSums();
   void multiply(Pass &a, Pass *b);
-  void collectRows();
   // Passes of fp16 values (MxmFp16.cpp).
   /// The other plane's half of a pass of this one, which is the lower; null after reporting that there is none.
   Pass *otherHalf(const Pass &half);
@@ -136,7 +136,6 @@ private:
   MxmPlane *partner = nullptr; ///< null: no other plane to pair with
   bool isUpper = false;        ///< of the pair; its halves end in the partner's accumulators
   Operand operands[2];
-  std::vector<const std::int8_t *> rowPointers; ///< of the tile being multiplied, and of what comes after it
   std::vector<std::int8_t> zeros;               ///< a superlane
 };
 

@@ -42,12 +42,12 @@ TEST(Sha256, PublishedExamples) {
 
 // Every instruction set this host has computes the same: the plain sums.
 TEST(Lanes, SixteenRowsAtATimeOnEveryTarget) {
-  std::vector<std::vector<std::int8_t>> rows(16, std::vector<std::int8_t>(400));
-  std::vector<std::int8_t> x[2] = {std::vector<std::int8_t>(400), std::vector<std::int8_t>(400)};
+  std::vector<std::vector<std::int8_t>> rows(32, std::vector<std::int8_t>(600));
+  std::vector<std::int8_t> x[2] = {std::vector<std::int8_t>(600), std::vector<std::int8_t>(600)};
   std::uint32_t seed = 1;
   auto next = [&seed] { return static_cast<std::int8_t>((seed = seed * 1664525u + 1013904223u) >> 24); };
-  const std::int8_t *pointers[16];
-  for (int r = 0; r < 16; ++r) {
+  const std::int8_t *pointers[32];
+  for (int r = 0; r < 32; ++r) {
     std::generate(rows[r].begin(), rows[r].end(), next);
     pointers[r] = rows[r].data();
   }
@@ -56,25 +56,26 @@ TEST(Lanes, SixteenRowsAtATimeOnEveryTarget) {
   std::fill(x[1].begin(), x[1].end(), -128);
   onEveryTarget([&](const char *target) {
     for (int first : {0, 5, 16})
-      for (int count : {1, 15, 16, 31, 32, 33, 48, 64, 65, 320})
-        for (int vectors : {1, 2}) {
-          std::int32_t out[2][17] = {};
-          std::int32_t *outs[2] = {out[0], out[1]};
-          sim::DotOperand operands[2];
-          for (int v = 0; v < vectors; ++v)
-            operands[v] = {x[v].data(), sim::sumInt8(x[v].data(), count)};
-          out[0][16] = out[1][16] = 42;
-          sim::dotRows(pointers, pointers, first, count, operands, vectors, outs);
-          for (int v = 0; v < vectors; ++v)
-            for (int r = 0; r < 16; ++r) {
-              std::int32_t sum = 0;
-              for (int i = 0; i < count; ++i)
-                sum += rows[r][first + i] * x[v][i];
-              ASSERT_EQ(out[v][r], sum) << target << ' ' << first << ' ' << count << ' ' << r;
-            }
-          ASSERT_EQ(out[0][16], 42) << target;
-          ASSERT_EQ(out[1][16], 42) << target;
-        }
+      for (int count : {1, 15, 16, 31, 32, 33, 48, 64, 65, 128, 192, 200, 256, 320, 384, 448, 449, 512})
+        for (int groups : {1, 2})
+          for (int vectors : {1, 2}) {
+            std::int32_t out[2][33] = {};
+            std::int32_t *outs[2] = {out[0], out[1]};
+            sim::DotOperand operands[2];
+            for (int v = 0; v < vectors; ++v)
+              operands[v] = {x[v].data(), sim::sumInt8(x[v].data(), count)};
+            out[0][16 * groups] = out[1][16 * groups] = 42;
+            sim::dotRows(pointers, groups, first, count, operands, vectors, outs);
+            for (int v = 0; v < vectors; ++v)
+              for (int r = 0; r < 16 * groups; ++r) {
+                std::int32_t sum = 0;
+                for (int i = 0; i < count; ++i)
+                  sum += rows[r][first + i] * x[v][i];
+                ASSERT_EQ(out[v][r], sum) << target << ' ' << first << ' ' << count << ' ' << r;
+              }
+            ASSERT_EQ(out[0][16 * groups], 42) << target;
+            ASSERT_EQ(out[1][16 * groups], 42) << target;
+          }
   });
 }
 
