@@ -1,6 +1,7 @@
 // Highway compiles this file once per instruction set. Bodies are plain loops
-// that compilers vectorise, except the 16-row dot product: its version for hosts
-// with 8-bit dot instructions (VNNI) is by hand, which Highway 1.0 does not have.
+// that compilers vectorise, except what moves lanes inside superlanes, and the
+// 16-row dot product: its version for hosts with 8-bit dot instructions (VNNI) is
+// by hand, which Highway 1.0 does not have.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "Lanes.cpp"
 #include "hwy/foreach_target.h" // must come before highway.h
@@ -11,6 +12,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace lpu::sim::HWY_NAMESPACE {
 namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
 
 HWY_ATTR std::int32_t sum(const std::int8_t *x, int count) {
   std::int32_t total = 0;
@@ -145,6 +148,62 @@ HWY_ATTR void join(const std::uint8_t *const *in, std::uint32_t *out, int bytes,
     join4(in[0], in[1], in[2], in[3], out, lanes);
 }
 
+HWY_ATTR std::uint32_t add(const std::uint32_t *HWY_RESTRICT a, std::uint32_t *HWY_RESTRICT b, int lanes) {
+  std::uint32_t overflow = 0;
+  for (int i = 0; i < lanes; ++i) {
+    const std::uint32_t in = b[i], total = a[i] + in;
+    overflow |= (total ^ a[i]) & (total ^ in);
+    b[i] = total;
+  }
+  return overflow >> 31;
+}
+
+#if HWY_TARGET == HWY_SCALAR // has no vectors of 16 lanes
+
+HWY_ATTR void shuffle(const std::uint8_t *in, std::uint8_t *out, const std::uint8_t *from, int superlanes) {
+  for (int k = 0; k < superlanes; ++k)
+    for (int i = 0; i < 16; ++i)
+      out[16 * k + i] = from[i] < 128 ? in[16 * k + from[i]] : 0;
+}
+
+HWY_ATTR void transpose(const std::uint8_t *const *in, std::uint8_t *const *out, int superlanes) {
+  for (int j = 0; j < 16; ++j)
+    for (int k = 0; k < superlanes; ++k)
+      for (int i = 0; i < 16; ++i)
+        out[j][16 * k + i] = in[i][16 * k + j];
+}
+
+#else
+
+using Superlane = hn::Simd<std::uint8_t, 16, 0>;
+
+HWY_ATTR void shuffle(const std::uint8_t *in, std::uint8_t *out, const std::uint8_t *from, int superlanes) {
+  const Superlane d;
+  const auto table = hn::LoadU(d, from);
+  for (int k = 0; k < superlanes; ++k)
+    hn::StoreU(hn::TableLookupBytesOr0(hn::LoadU(d, in + 16 * k), table), d, out + 16 * k);
+}
+
+// Four times each row of the upper half is threaded between the rows of the lower half.
+HWY_ATTR void transpose(const std::uint8_t *const *in, std::uint8_t *const *out, int superlanes) {
+  const Superlane d;
+  for (int k = 0; k < superlanes; ++k) {
+    hn::Vec<Superlane> a[16], b[16];
+    for (int i = 0; i < 16; ++i)
+      a[i] = hn::LoadU(d, in[i] + 16 * k);
+    for (int round = 0; round < 2; ++round) {
+      for (int i = 0; i < 8; ++i)
+        b[2 * i] = hn::InterleaveLower(d, a[i], a[i + 8]), b[2 * i + 1] = hn::InterleaveUpper(d, a[i], a[i + 8]);
+      for (int i = 0; i < 8; ++i)
+        a[2 * i] = hn::InterleaveLower(d, b[i], b[i + 8]), a[2 * i + 1] = hn::InterleaveUpper(d, b[i], b[i + 8]);
+    }
+    for (int i = 0; i < 16; ++i)
+      hn::StoreU(a[i], d, out[i] + 16 * k);
+  }
+}
+
+#endif
+
 } // namespace
 } // namespace lpu::sim::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -156,6 +215,9 @@ HWY_EXPORT(sum);
 HWY_EXPORT(dot);
 HWY_EXPORT(plane);
 HWY_EXPORT(join);
+HWY_EXPORT(add);
+HWY_EXPORT(shuffle);
+HWY_EXPORT(transpose);
 
 std::int32_t sumInt8(const std::int8_t *x, int count) { return HWY_DYNAMIC_DISPATCH(sum)(x, count); }
 
@@ -170,6 +232,18 @@ void bytePlane(const std::uint32_t *in, std::uint8_t *out, int index, int lanes)
 
 void joinBytes(const std::uint8_t *const *in, std::uint32_t *out, int bytes, int lanes) {
   HWY_DYNAMIC_DISPATCH(join)(in, out, bytes, lanes);
+}
+
+bool addSums(const std::uint32_t *a, std::uint32_t *b, int lanes) {
+  return HWY_DYNAMIC_DISPATCH(add)(a, b, lanes) != 0;
+}
+
+void shuffleSuperlanes(const std::uint8_t *in, std::uint8_t *out, const std::uint8_t *from, int superlanes) {
+  HWY_DYNAMIC_DISPATCH(shuffle)(in, out, from, superlanes);
+}
+
+void transposeSuperlanes(const std::uint8_t *const *in, std::uint8_t *const *out, int superlanes) {
+  HWY_DYNAMIC_DISPATCH(transpose)(in, out, superlanes);
 }
 
 } // namespace lpu::sim

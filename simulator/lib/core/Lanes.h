@@ -25,4 +25,11 @@ void bytePlane(const std::uint32_t *in, std::uint8_t *out, int plane, int lanes)
 /// 32-bit lanes from 1 or 2 (sign-extended) or 4 byte planes, lowest first.
 void joinBytes(const std::uint8_t *const *in, std::uint32_t *out, int bytes, int lanes);
 
+/// b[i] += a[i] modulo 2³²; true: as signed numbers some lane left 32 bits.
+bool addSums(const std::uint32_t *a, std::uint32_t *b, int lanes);
+/// In every superlane of 16: out[i] = in[from[i]], 0 where from[i] ≥ 128. `out` is not `in`.
+void shuffleSuperlanes(const std::uint8_t *in, std::uint8_t *out, const std::uint8_t from[16], int superlanes);
+/// In every superlane: out[j][i] = in[i][j], 16 vectors each.
+void transposeSuperlanes(const std::uint8_t *const in[16], std::uint8_t *const out[16], int superlanes);
+
 } // namespace lpu::sim

@@ -16,7 +16,7 @@
 namespace lpu::sim {
 
 namespace {
-constexpr int kGroup = 16; ///< rows per lw, and streams per lw
+constexpr int kGroup = 16; ///< rows per lw, streams per lw, lanes per superlane
 
 /// The row group that copy `copy` of an lw loads.
 int groupOf(const WeightsOp &op, std::int32_t copy, int superlanes) {
@@ -28,8 +28,7 @@ int groupOf(const WeightsOp &op, std::int32_t copy, int superlanes) {
 MxmPlane::MxmPlane(ChipContext &chip, int weightQueue)
     : chip(chip), side(isa::queueAt(chip.machine, weightQueue).side), weightUnit(chip, *this, weightQueue),
       activationUnit(chip, *this, weightQueue + 1), resultUnit(chip, *this, weightQueue + 2),
-      activationRows(chip.machine.mxmActivationRows), accumulators(chip.machine.mxmAccumulatorRows),
-      zeros(chip.machine.lanesPerSuperlane) {
+      activationRows(chip.machine.mxmActivationRows), accumulators(chip.machine.mxmAccumulatorRows) {
   for (Operand &operand : operands)
     operand.lanes.resize(chip.machine.lanes());
   for (Tile *tile : {&buffer, &installed}) {
@@ -102,8 +101,19 @@ bool MxmPlane::WeightUnit::executeBurst(const Dispatch &d) {
   }
   if (plane.buffer.groups & groups || std::popcount(groups) != d.count)
     return false;
-  for (std::int32_t k = 0; k < d.count && chip.functional; ++k)
-    takeRows(d.single(k), groupOf(op, d.copy + k, superlanes), plane.buffer);
+  group = groupOf(op, d.copy, superlanes);
+  const bool inPlace = chip.functional && d.sources && std::all_of(d.sources, d.sources + kGroup, [](const Source &s) {
+                         return s.kind == Source::Kind::Image;
+                       });
+  for (std::int32_t k = 0; k < d.count && chip.functional; ++k) {
+    if (!inPlace)
+      takeRows(d.single(k), group, plane.buffer);
+    for (int i = 0; i < kGroup && inPlace; ++i)
+      plane.buffer.rows[group * kGroup + i] =
+          reinterpret_cast<const std::int8_t *>(chip.registers.imageRow(d.sources[i], d.part + k));
+    group += step;
+    group += group < 0 ? superlanes : group >= superlanes ? -superlanes : 0;
+  }
   if (plane.buffer.groups == 0)
     plane.firstLoad = d.time;
   plane.buffer.groups |= groups;
@@ -249,15 +259,19 @@ void MxmPlane::ActivationUnit::reportLost(const Pass &pass) const {
 }
 
 void MxmPlane::select(const std::int8_t *in, std::uint32_t mask, Operand &out) const {
-  const int width = chip.machine.lanesPerSuperlane, superlanes = chip.machine.superlanes;
+  const int superlanes = chip.machine.superlanes;
   std::uint32_t busy = 0; // superlanes that count and are not all zero
   for (int k = 0; k < superlanes; ++k) {
-    const bool counts = mask >> k & 1 && std::memcmp(in + k * width, zeros.data(), width) != 0;
-    busy |= std::uint32_t{counts} << k;
-    std::memcpy(&out.lanes[k * width], counts ? in + k * width : zeros.data(), width);
+    std::uint64_t halves[2];
+    static_assert(sizeof(halves) == kGroup);
+    std::memcpy(halves, in + k * kGroup, kGroup);
+    if (!(mask >> k & 1))
+      halves[0] = halves[1] = 0;
+    busy |= std::uint32_t{(halves[0] | halves[1]) != 0} << k;
+    std::memcpy(&out.lanes[k * kGroup], halves, kGroup);
   }
-  out.first = busy ? std::countr_zero(busy) * width : 0;
-  out.end = std::bit_width(busy) * width;
+  out.first = busy ? std::countr_zero(busy) * kGroup : 0;
+  out.end = std::bit_width(busy) * kGroup;
 }
 
 void MxmPlane::computeSums() {
@@ -371,20 +385,13 @@ bool MxmPlane::ResultUnit::take(const Dispatch &d, const AccumulateOp &op, Accum
   if (!chip.functional)
     return true;
   // The sum of a pass is taken once and belongs to nobody else: it becomes the row.
-  std::uint32_t overflow = 0;
-  if (add && half) {
+  bool overflow = false;
+  if (add && half)
     plane.addFloats(row, pass->sum);
-  } else if (add) {
-    const std::uint32_t *old = row.sum.words();
-    std::uint32_t *out = pass->sum.writableWords();
-    for (int i = 0, lanes = chip.machine.lanes(); i < lanes; ++i) {
-      std::uint32_t in = out[i], sum = old[i] + in;
-      overflow |= (sum ^ old[i]) & (sum ^ in);
-      out[i] = sum;
-    }
-  }
+  else if (add)
+    overflow = addSums(row.sum.words(), pass->sum.writableWords(), chip.machine.lanes());
   row.sum = std::move(pass->sum);
-  if (overflow >> 31) {
+  if (overflow) {
     fault("accumulator-overflow", d,
           fmt::format("a lane of accumulator row {} leaves int32 at t={}", index, relative(d.time)));
     return false;

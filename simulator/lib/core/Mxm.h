@@ -136,7 +136,6 @@ private:
   MxmPlane *partner = nullptr; ///< null: no other plane to pair with
   bool isUpper = false;        ///< of the pair; its halves end in the partner's accumulators
   Operand operands[2];
-  std::vector<std::int8_t> zeros;               ///< a superlane
 };
 
 } // namespace lpu::sim

@@ -1,6 +1,8 @@
 // Lane movement. Maps are checked also in timing mode, where no bytes move.
 #include "Sxm.h"
 
+#include "Lanes.h"
+
 #include <fmt/format.h>
 
 namespace lpu::sim {
@@ -8,7 +10,8 @@ namespace lpu::sim {
 using isa::Opcode;
 
 namespace {
-constexpr int kSquare = 16; ///< streams, and lanes of a superlane, of a transpose
+constexpr int kSquare = 16;  ///< streams, and lanes of a superlane, of a transpose
+constexpr int kNoLane = 128; ///< for shuffleSuperlanes
 } // namespace
 
 std::string SxmUnit::mapProblem(const isa::Machine &machine, const isa::ChipClass &chip, const Op &op) {
@@ -45,7 +48,7 @@ bool SxmUnit::checkMap(const Dispatch &d) const {
 }
 
 void SxmUnit::move(const Dispatch &d, const SxmOp &op, const VectorValue *sources, std::uint8_t *out) const {
-  const int lanes = chip.machine.lanes(), width = chip.machine.lanesPerSuperlane;
+  const int lanes = chip.machine.lanes();
   const std::uint8_t *in = sources[0].data();
   const std::int16_t *table = op.map < chip.chipClass.sxmMaps.size() ? chip.chipClass.sxmMaps[op.map].data() : nullptr;
   switch (d.op->opcode) {
@@ -60,15 +63,16 @@ void SxmUnit::move(const Dispatch &d, const SxmOp &op, const VectorValue *source
       out[l] = table[l] >= 0 ? in[table[l]] : 0;
     break;
   case Opcode::Distribute:
-    for (int base = 0; base < lanes; base += width)
-      for (int i = 0; i < width; ++i)
-        out[base + i] = table[i] >= 0 ? in[base + table[i]] : 0;
+  case Opcode::Rotate: {
+    std::uint8_t from[kSquare];
+    for (int i = 0; i < kSquare; ++i)
+      from[i] =
+          static_cast<std::uint8_t>(d.op->opcode == Opcode::Rotate ? ((i - op.amount) % kSquare + kSquare) % kSquare
+                                    : table[i] >= 0                ? table[i]
+                                                                   : kNoLane);
+    shuffleSuperlanes(in, out, from, chip.machine.superlanes);
     break;
-  case Opcode::Rotate:
-    for (int i = 0; i < width; ++i)
-      for (int base = 0, from = ((i - op.amount) % width + width) % width; base < lanes; base += width)
-        out[base + i] = in[base + from];
-    break;
+  }
   default: { // selectlanes
     const std::uint8_t *other = sources[1].data();
     for (int l = 0; l < lanes; ++l)
@@ -99,12 +103,15 @@ Cycle SxmUnit::transpose(const Dispatch &d, const SxmOp &op) {
   VectorValue sources[kSquare], results[kSquare];
   if (!sampleGroup(d, 0, op.source, kSquare, sources))
     return kNoEffect;
-  for (int j = 0; j < kSquare && chip.functional; ++j) {
-    results[j] = VectorValue::allocate(chip.rows);
-    std::uint8_t *out = results[j].writable();
-    for (int base = 0; base < chip.machine.lanes(); base += kSquare)
-      for (int i = 0; i < kSquare; ++i)
-        out[base + i] = sources[i].data()[base + j];
+  if (chip.functional) {
+    const std::uint8_t *in[kSquare];
+    std::uint8_t *out[kSquare];
+    for (int j = 0; j < kSquare; ++j) {
+      results[j] = VectorValue::allocate(chip.rows);
+      in[j] = sources[j].data();
+      out[j] = results[j].writable();
+    }
+    transposeSuperlanes(in, out, chip.machine.superlanes);
   }
   Cycle latency = chip.machine.latency.SxmTranspose;
   for (int j = 0; j < kSquare; ++j)

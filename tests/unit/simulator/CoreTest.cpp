@@ -79,6 +79,44 @@ TEST(Lanes, SixteenRowsAtATimeOnEveryTarget) {
   });
 }
 
+TEST(Lanes, SumsSayWhenTheyLeave32Bits) {
+  onEveryTarget([&](const char *target) {
+    for (int lane : {0, 1, 36, 37})
+      for (auto [a, b, leaves] :
+           {std::tuple(INT32_MAX, 1, true), std::tuple(INT32_MAX, 0, false), std::tuple(INT32_MIN, -1, true),
+            std::tuple(INT32_MIN, INT32_MAX, false), std::tuple(-5, 3, false)}) {
+        std::vector<std::uint32_t> in(38, 7), sum(38, static_cast<std::uint32_t>(-9));
+        in[lane] = static_cast<std::uint32_t>(a);
+        sum[lane] = static_cast<std::uint32_t>(b);
+        EXPECT_EQ(sim::addSums(in.data(), sum.data(), 38), leaves) << target << ' ' << lane;
+        for (int i = 0; i < 38; ++i)
+          EXPECT_EQ(sum[i], i == lane ? static_cast<std::uint32_t>(a) + static_cast<std::uint32_t>(b) : -2u) << target;
+      }
+  });
+}
+
+TEST(Lanes, MoveInsideSuperlanes) {
+  constexpr int kSuperlanes = 5, kLanes = 16 * kSuperlanes;
+  std::vector<std::vector<std::uint8_t>> rows(16, std::vector<std::uint8_t>(kLanes)), moved = rows;
+  const std::uint8_t *in[16];
+  std::uint8_t *out[16], from[16];
+  for (int r = 0; r < 16; ++r) {
+    for (int l = 0; l < kLanes; ++l)
+      rows[r][l] = static_cast<std::uint8_t>(r * 81 + l * 7 + 1);
+    in[r] = rows[r].data(), out[r] = moved[r].data();
+    from[r] = static_cast<std::uint8_t>(r % 5 == 2 ? 128 + r : r * r % 16);
+  }
+  onEveryTarget([&](const char *target) {
+    sim::shuffleSuperlanes(in[3], out[0], from, kSuperlanes);
+    for (int l = 0; l < kLanes; ++l)
+      EXPECT_EQ(moved[0][l], from[l % 16] < 128 ? rows[3][l / 16 * 16 + from[l % 16]] : 0) << target << ' ' << l;
+    sim::transposeSuperlanes(in, out, kSuperlanes);
+    for (int r = 0; r < 16; ++r)
+      for (int l = 0; l < kLanes; ++l)
+        EXPECT_EQ(moved[r][l], rows[l % 16][l / 16 * 16 + r]) << target << ' ' << r << ' ' << l;
+  });
+}
+
 TEST(Lanes, BytePlanesThereAndBack) {
   constexpr int kLanes = 333;
   std::vector<std::uint32_t> words(kLanes), back(kLanes);
