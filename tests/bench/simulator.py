@@ -30,8 +30,25 @@ CASES = {
 }
 
 
-def run(binary, program, arguments, report):
-    """One run's report, its steps summed up."""
+LAYER = """name: layer of Llama-3-8B
+source: one layer of Llama-3-8B between an embedding and a head of 320 tokens
+architecture: llama
+layers: 1
+hidden: 4096
+heads: 32
+kv_heads: 8
+head_dim: 128
+ffn: 14336
+vocabulary: 320
+context: 8192
+norm_eps: 1e-05
+rope_base: 500000
+tied_embeddings: false
+"""
+
+
+def run(binary, program, arguments, report, chip_class=None):
+    """One run's report, its steps summed up: tokens, cycles (of one chip class, or of whole steps), CPU seconds."""
     before = cpu_seconds()
     done = subprocess.run([binary, program, *arguments, "--report", report], capture_output=True, text=True,
                           cwd=pathlib.Path(report).parent)
@@ -41,6 +58,8 @@ def run(binary, program, arguments, report):
     cycles = sum(step["simulated_cycles"] for step in result["steps"])
     if cycles != sum(step["predicted_cycles"] for step in result["steps"]):
         sys.exit(f"error: {binary}: predicted and simulated cycles differ; a wrong simulator's speed is no result")
+    if chip_class:
+        cycles = sum(step["chip_class_cycles"][chip_class] for step in result["steps"])
     tokens = sum(step["tokens"] for step in result["steps"])
     return tokens, cycles, cpu_seconds() - before
 
@@ -61,13 +80,13 @@ def read_once(program):
     return (time.process_time() - begin) / 2
 
 
-def measure(binaries, program, arguments, runs, report):
+def measure(binaries, program, arguments, runs, report, chip_class=None):
     """Tokens and cycles by which the long run exceeds the short one, and per binary the median of the seconds it takes
     more; the binaries take turns."""
     seconds = [[] for _ in binaries]
     for _ in range(runs):
         for index, binary in enumerate(binaries):
-            short, long = (run(binary, program, a, report) for a in arguments)
+            short, long = (run(binary, program, a, report, chip_class) for a in arguments)
             tokens, cycles, host = (b - a for a, b in zip(short, long))
             seconds[index].append(host)
     return tokens, cycles, [statistics.median(s) for s in seconds]
@@ -81,6 +100,37 @@ def write_layers(path, layers):
                                 tokenizer="llama"))
 
 
+def bars(args, folder, binary):
+    """The cases the simulator is judged by, each with its bar."""
+    print("| case | bar | measured |")
+    print("|---|---|---|")
+    program, report = f"{folder}/program.lpx", f"{folder}/report.json"
+
+    def case(name, bar, compile_options, arguments, chip_class, figure):
+        subprocess.run([args.bin / "lpucc", *compile_options, "-o", program], check=True, stdout=subprocess.DEVNULL)
+        read = statistics.median(read_once(program) for _ in range(args.runs))
+        tokens, cycles, seconds = measure([binary], program, arguments, args.runs, report, chip_class)
+        host = json.loads(pathlib.Path(report).read_text())["host"]
+        size = pathlib.Path(program).stat().st_size
+        print(f"| {name} | {bar} | {figure(tokens, cycles, seconds[0], read, host['peak_rss_bytes'], size)} |", flush=True)
+
+    def runs(short, long, *options):
+        return [[*options, "-n", str(short)], [*options, "-n", str(long)]]
+
+    case("embedded model, functional decode", "≥ 100 tokens/s", [TINY / "model.gguf"], runs(2, 202, *DECODE), None,
+         lambda tokens, cycles, seconds, read, peak, size: f"{tokens / seconds:.0f} tokens/s")
+    case("one layer of Llama-3-8B, decode, timing", "≥ 10 Mcycles/s of the layer's chip",
+         [f"--arch={folder}/layer.yaml", "--tp=1", "--pp=1", "--max-context=512", "--weights=none"],
+         runs(2, 202, "--mode=timing", "--prompt-tokens", "1"), "layers.1",
+         lambda tokens, cycles, seconds, read, peak, size: f"{cycles / seconds / 1e6:.1f} Mcycles/s")
+    case("TinyLlama-1.1B, functional decode", "≤ 3 readings of the program, ≤ 1.3 × its size + 500 MB",
+         [f"--arch={ROOT}/models/arch/tinyllama-1.1b.yaml", "--weights=random:1", "--max-context=64"],
+         runs(2, 22, "--tokens", "1"), None,
+         lambda tokens, cycles, seconds, read, peak, size:
+         f"{seconds / tokens / read:.2f} readings ({seconds / tokens * 1e3:.0f} ms a token, {size / read / 1e9:.0f} GB/s), "
+         f"{(peak - 5e8) / size:.2f} × + 500 MB")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bin", default=ROOT / "build" / "release" / "bin", type=pathlib.Path,
@@ -88,6 +138,8 @@ def main():
     parser.add_argument("--baseline", type=pathlib.Path, help="an lpu-run to compare with")
     parser.add_argument("--model", default=TINY / "model.gguf", type=pathlib.Path)
     parser.add_argument("--layers", type=int, help="instead of --model: this many layers of TinyLlama's shape, random")
+    parser.add_argument("--bars", action="store_true",
+                        help="instead: the embedded model, a layer of Llama-3-8B and TinyLlama-1.1B beside what they must reach")
     parser.add_argument("--runs", default=5, type=int)
     args = parser.parse_args()
     binaries = [(args.bin / "lpu-run").resolve()] + ([args.baseline.resolve()] if args.baseline else [])
@@ -100,6 +152,10 @@ def main():
         text = (TINY / "eval-text.txt").read_bytes()
         pathlib.Path(folder, "short.txt").write_bytes(text[:40])
         pathlib.Path(folder, "long.txt").write_bytes(text[:400])
+        if args.bars:
+            pathlib.Path(folder, "layer.yaml").write_text(LAYER)
+            bars(args, folder, binaries[0])
+            return
         if args.layers:
             args.model = f"{folder}/layers.gguf"
             write_layers(args.model, args.layers)
