@@ -49,8 +49,8 @@ std::uint64_t peakRssBytes() {
 class Run {
 public:
   Run(const isa::Program &program, const RunOptions &options, const SimulatorFactory &create, const Terminal &terminal,
-      Clock::time_point start)
-      : program(program), options(options), create(create), terminal(terminal), start(start) {}
+      Clock::time_point start, sim::Ranks *ranks)
+      : program(program), options(options), create(create), terminal(terminal), start(start), ranks(ranks) {}
 
   int execute() {
     if (Status status = prepare(); !status)
@@ -58,8 +58,8 @@ public:
     std::optional<PendingFile> trace;
     if (!options.trace.empty())
       trace.emplace(options.trace);
-    auto simulator = create(
-        program, {options.engine, options.mode, trace ? trace->temporary() : "", options.allChips, options.threads});
+    auto simulator = create(program, {options.engine, options.mode, trace ? trace->temporary() : "", options.allChips,
+                                      options.threads, ranks});
     if (!simulator)
       return fail(terminal, inProgram(simulator.error()));
 
@@ -207,8 +207,9 @@ private:
     if (!options.report.empty() && (session.functional() || program.chips.size() == 1))
       report.memorySha256 = hex(simulator.memorySha256());
     report.hostSeconds = secondsSince(start);
-    report.host.peakRssBytes = peakRssBytes();
+    report.host.peakRssBytes = std::max(peakRssBytes(), simulator.largestRssBytes());
     report.host.threads = static_cast<unsigned>(options.threads);
+    report.host.ranks = ranks ? static_cast<unsigned>(ranks->count()) : 1;
   }
 
   Status writeFiles(std::optional<PendingFile> &trace) {
@@ -239,6 +240,7 @@ private:
   const SimulatorFactory &create;
   Terminal terminal;
   Clock::time_point start;
+  sim::Ranks *ranks; ///< null: alone
   std::unique_ptr<Tokenizer> tokenizer;
   GenerateRequest request;
   std::vector<TokenId> text; ///< for perplexity
@@ -252,15 +254,19 @@ private:
 
 int runProgram(const isa::Program &program, const RunOptions &options, const SimulatorFactory &create,
                Terminal terminal) {
-  return Run(program, options, create, terminal, Clock::now()).execute();
+  return Run(program, options, create, terminal, Clock::now(), nullptr).execute();
 }
 
-int runFile(const RunOptions &options, const SimulatorFactory &create, Terminal terminal) {
+int runFile(const RunOptions &options, const SimulatorFactory &create, Terminal terminal, sim::Ranks *ranks) {
   const Clock::time_point start = Clock::now();
   auto program = loadProgram(options.program);
-  if (!program)
-    return fail(terminal, program.error());
-  return Run(*program, options, create, terminal, start).execute();
+  if (ranks && ranks->rank() > 0)
+    return program ? sim::serveRank(&*program, "", *ranks) : sim::serveRank(nullptr, program.error().str(), *ranks);
+  const int code =
+      program ? Run(*program, options, create, terminal, start, ranks).execute() : fail(terminal, program.error());
+  if (ranks)
+    sim::dismissRanks(*ranks, code);
+  return code;
 }
 
 } // namespace lpu::rt

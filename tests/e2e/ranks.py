@@ -3,8 +3,11 @@
 
 Tokens, logits, cycles, the whole report but for what it says of the host, traces, and seeded faults on links.
 """
+import os
 import pathlib
 import re
+import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -18,6 +21,24 @@ from assembly import Assembly
 PROMPT = [1, 413, 438, 261, 387, 300, 301, 302, 303, 304, 305, 306]
 SYSTEMS = {"tp2": ["--tp=2"], "pp4": ["--tp=1", "--pp=4"], "tp2-pp2": ["--tp=2", "--pp=2"], "tp8": ["--tp=8"], "tp2-pp4": ["--tp=2", "--pp=4"]}
 THREADS = [2, 3, 4]
+RANKS = [(2, 1), (4, 1), (2, 2)]  # and threads of each
+# What root, and more ranks than cores, otherwise need --allow-run-as-root and --oversubscribe for.
+MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1"}
+
+
+def mpi_missing():
+    """Why there cannot be several ranks; None: there can."""
+    if not shutil.which("mpirun"):
+        return "mpirun is missing; install openmpi-bin"
+    needs = subprocess.run(["ldd", str(tools.bin_dir / "lpu-run")], capture_output=True, text=True).stdout
+    return None if "libmpi" in needs else "lpu-run was built without MPI"
+
+
+def mpirun(ranks, program, *args, quiet=True):
+    command = ["mpirun", *(["-q"] if quiet else []), "-n", str(ranks), str(tools.bin_dir / "lpu-run"), str(program), *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=tools.TIMEOUT,
+                          stdin=subprocess.DEVNULL, env={**os.environ, **MPI})
+
 STEP = "decode_64"
 FAULT = re.compile(r"error: violation .*")
 
@@ -37,7 +58,9 @@ class Base(Case):
 
     def launch(self, split, program, *args):
         """The finished process of a run split as `split` says: a number of threads, or (ranks, threads)."""
-        return run("lpu-run", program, *args, f"--threads={split}")
+        if not isinstance(split, tuple):
+            return run("lpu-run", program, *args, f"--threads={split}")
+        return mpirun(split[0], program, *args, f"--threads={split[1]}")
 
     def result(self, split, program, *args, name="run"):
         """(report without the host, bytes of the logits, text) of a run."""
@@ -50,7 +73,7 @@ class Base(Case):
         self.assertEqual((host["ranks"], host["threads"]), split if isinstance(split, tuple) else (1, split))
         del told["host_seconds"]
         self.assert_steps_as_predicted(told)
-        return told, None if timing else logits.read_bytes(), done.stdout
+        return told, None if timing else logits.read_bytes(), done.stdout.rstrip("\n")  # mpirun gives ranks a terminal
 
     def check(self, name, splits, *args):
         program = self.program(name)
@@ -60,7 +83,12 @@ class Base(Case):
                 self.assertEqual(self.result(split, program, *args), expected)
 
 
-class Split(Base):
+    def need_mpi(self):
+        if missing := mpi_missing():
+            self.skipTest(missing)
+
+
+class Threads(Base):
     def test_values(self):
         for name in SYSTEMS:
             self.check(name, THREADS, f"--tokens={ids(PROMPT)}", "-n", 4, "--ignore-eos")
@@ -104,6 +132,83 @@ class Split(Base):
         self.assertNotIn("step 1", succeed("lpu-run", program, "--tokens=1", "-n", 2, "--ignore-eos").stderr)
 
 
+class Processes(Base):
+    def setUp(self):
+        super().setUp()
+        self.need_mpi()
+
+    def test_values_on_ranks(self):
+        for name in SYSTEMS:
+            self.check(name, RANKS, f"--tokens={ids(PROMPT)}", "-n", 4, "--ignore-eos")
+
+    def test_sampling_on_ranks(self):
+        self.check("tp2-pp2", [(3, 1)], "--prompt", "Once upon a time", "-n", 12, "--temperature=0.9", "--seed=5")
+
+    def test_timing_on_ranks(self):
+        for name in ("tp2-pp2", "tp8", "pp4"):
+            args = (f"--tokens={ids(PROMPT)}", "-n", 4, "--mode=timing")
+            self.check(name, [(2, 1), (4, 2)], *args)
+            self.check(name, [(2, 1), (4, 2)], *args, "--all-chips")
+
+    def test_perplexity_on_ranks(self):
+        """Every window begins with an empty cache, on every rank."""
+        text = self.dir / "text.txt"
+        text.write_text("Once upon a time, there was a little girl named Lily. " * 4)
+        self.check("tp2-pp2", [(2, 1)], f"--perplexity={text}")
+
+    def test_more_ranks_than_chips(self):
+        self.check("tp2", [(3, 2)], "--tokens=1", "-n", 1, "--ignore-eos")
+
+    def test_one_rank_is_a_run_like_any(self):
+        self.check("tp2", [(1, 1)], "--tokens=1", "-n", 1, "--ignore-eos")
+
+
+class Errors(Base):
+    """Whatever goes wrong on several ranks, there is one line, the right exit code, and no file."""
+
+    def setUp(self):
+        super().setUp()
+        self.need_mpi()
+
+    def fails(self, code, line, *args):
+        done = mpirun(3, *args)
+        told = [l for l in done.stderr.splitlines() if "error: " in l]
+        self.assertEqual((done.returncode, len(told)), (code, 1), done.stderr[-1000:])
+        self.assertRegex(told[0], line)
+        self.assertEqual(done.stdout, "")
+        self.assertEqual(sorted(p.name for p in self.dir.iterdir()), self.before)
+
+    def test_errors(self):
+        broken = self.dir / "broken.lpx"
+        broken.write_bytes(self.program("tp2").read_bytes()[:5000])
+        self.before = ["broken.lpx"]
+        program, report = self.program("tp2-pp2"), f"--report={self.dir / 'r.json'}"
+        self.fails(2, "--threads 'none'", program, "--tokens=1", "--threads=none")
+        self.fails(1, "nowhere.lpx", self.dir / "nowhere.lpx", "--tokens=1")
+        self.fails(1, "broken.lpx", broken, "--tokens=1")
+        self.fails(1, "token 99999", program, "--tokens=99999", report)
+        self.fails(1, "start it without mpirun", program, "--tokens=1", "--engine=clocked", report)
+        self.fails(1, "--trace is written by", program, "--tokens=1", f"--trace={self.dir / 't.json'}")
+
+    def test_a_rank_that_cannot_read_the_program(self):
+        self.before = ["there.lpx"]
+        there = self.dir / "there.lpx"
+        shutil.copy(self.program("tp2-pp2"), there)
+        wrapper = self.folder / "elsewhere.sh"
+        tool = tools.bin_dir / "lpu-run"
+        wrapper.write_text(f'#!/bin/sh\nif [ "$OMPI_COMM_WORLD_RANK" = 2 ]; then cd "{self.folder}"; fi\nexec "{tool}" "$@"\n')
+        wrapper.chmod(0o755)
+        for other, line in ((None, "on rank 2: .*there.lpx"), ("tp2", "on rank 2: the program is not the one of rank 0")):
+            if other:  # another program under the same name
+                shutil.copy(self.program(other), self.folder / "there.lpx")
+            done = subprocess.run(["mpirun", "-q", "-n", "3", str(wrapper), "there.lpx", "--tokens=1"], capture_output=True, text=True,
+                                  cwd=self.dir, env={**os.environ, **MPI}, timeout=tools.TIMEOUT, stdin=subprocess.DEVNULL)
+            told = [l for l in done.stderr.splitlines() if "error: " in l]
+            self.assertEqual((done.returncode, len(told)), (1, 1), done.stderr[-1000:])
+            self.assertRegex(told[0], line)
+        (self.folder / "there.lpx").unlink()
+
+
 class Faults(Base):
     """Faults on the links of two stages of two chips, as in link-nets.py: whoever runs what, the same line is reported."""
 
@@ -123,15 +228,13 @@ class Faults(Base):
         at = [i for i, l in enumerate(lines) if l.startswith(".chip")][chip]
         lines[at] = re.sub(r"start=(\d+)", lambda m: f"start={int(m[1]) + by}", lines[at])
 
-    splits = THREADS
-
     def same_fault(self, *categories):
         source, out = self.dir / "f.s", self.dir / "f.lpx"
         source.write_text(self.assembly.text())
         succeed("lpu-as", source, f"--image={self.program('tp2-pp2')}", "-o", out)
         for args in (["--mode=functional"], ["--mode=timing"], ["--mode=timing", "--all-chips"]):
             faults = {}
-            for split in [1, *self.splits]:
+            for split in [1, *THREADS, *([] if mpi_missing() else RANKS)]:
                 done = self.launch(split, out, "--tokens=1", "-n", 0, *args)
                 self.assertEqual(done.returncode, 3, done.stderr[-500:])
                 found = FAULT.findall(done.stderr)

@@ -11,7 +11,7 @@ std::string Violation::str() const {
 }
 
 void FaultLog::report(std::string_view category, Cycle at, int chip, int queue, const Op *op, std::string detail) {
-  if (found && std::tuple(at, chip, queue) >= place())
+  if (found && std::array<Cycle, 3>{at, chip, queue} >= place())
     return;
   firstAt = at;
   firstChip = chip;
@@ -26,7 +26,7 @@ void FaultLog::report(std::string_view category, Cycle at, int chip, int queue, 
 }
 
 void FaultLog::amend(Cycle at, int queue, const std::string &more) {
-  if (found && place() == std::tuple(at, number, queue))
+  if (found && place() == std::array<Cycle, 3>{at, number, queue})
     found->detail += more;
 }
 

@@ -8,11 +8,11 @@
 
 #include "lpu/sim/Simulator.h"
 
+#include <array>
 #include <atomic>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <tuple>
 
 namespace lpu::sim {
 
@@ -51,7 +51,7 @@ public:
   /// Adds to the detail of the hazard found, if it is the one of queue `queue` at `at`.
   void amend(Cycle at, int queue, const std::string &more);
   /// By which hazards are ordered: cycle, chip, queue number; valid if there is one.
-  std::tuple<Cycle, int, int> place() const { return {firstAt, firstChip, firstQueue}; }
+  std::array<Cycle, 3> place() const { return {firstAt, firstChip, firstQueue}; }
   const std::optional<Violation> &first() const { return found; }
 
 private:

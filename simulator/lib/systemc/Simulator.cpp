@@ -1,18 +1,12 @@
-// The public simulator: checks the program, and moves the host's data between
-// bindings and the chips' memories.
-#include "System.h"
+// The public simulator, as rank 0 and a process of its own see it; and what the
+// other ranks do, which is what rank 0 tells them.
+#include "Part.h"
 
-#include "../core/Sha256.h"
-
-#include "lpu/sim/Simulator.h"
+#include "../core/Exchange.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <cstring>
 #include <fmt/format.h>
-
-// libsystemc refers to it; programs that link the simulator have their own main.
-extern "C" int sc_main(int, char *[]) { return 0; }
+#include <sys/resource.h>
 
 namespace lpu::sim {
 
@@ -20,79 +14,12 @@ namespace {
 
 using isa::Binding;
 using isa::Program;
+using Kind = Message::Kind;
 
-Status checkBinding(const isa::Machine &m, const std::string &step, const Binding &b) {
-  bool fits =
-      b.width >= 1 && b.slice0 + b.width <= m.memSlicesPerSide && b.bank < m.memBanks &&
-      std::uint64_t{b.row0} + std::uint64_t{b.items} * b.vectors <= static_cast<std::uint64_t>(m.memRowsPerBank);
-  bool lanes = b.lanesUsed <= static_cast<std::uint32_t>(m.lanes()) &&
-               (b.elements <= 1 || (b.lanesUsed > 0 && b.elements <= std::uint64_t{b.vectors} * b.lanesUsed));
-  if (fits && lanes)
-    return Ok();
-  return Error{step,
-               fmt::format("binding '{}' lies outside of the machine's memory; compile for this machine", b.name)};
-}
-
-Status checkStep(const isa::Machine &m, const std::string &name, const isa::StepProgram &step) {
-  std::vector<bool> seen(isa::queueCount(m));
-  for (const isa::QueueCode &code : step.queues) {
-    int number = isa::queueNumber(m, code.queue);
-    if (number < 0 || number >= isa::queueCount(m) || isa::queueAt(m, number) != code.queue)
-      return Error{name,
-                   fmt::format("the machine has no queue {}; compile for this machine", isa::queueName(code.queue))};
-    if (seen[number])
-      return Error{name, fmt::format("queue {} has code twice; compile again", isa::queueName(code.queue))};
-    seen[number] = true;
-  }
-  for (const auto *bindings : {&step.inputs, &step.outputs})
-    for (const Binding &binding : *bindings)
-      if (Status status = checkBinding(m, name, binding); !status)
-        return status;
-  return Ok();
-}
-
-Status checkWires(const Program &program) {
-  const int links = program.machine.c2cLinks;
-  std::vector<bool> wired(program.chips.size() * links);
-  const auto plug = [&](std::size_t chip, int link) {
-    if (chip >= program.chips.size() || link >= links || wired[chip * links + link])
-      return false;
-    wired[chip * links + link] = true;
-    return true;
-  };
-  for (const isa::Wire &w : program.wires)
-    if (!plug(w.chipA, w.linkA) || ((w.chipA != w.chipB || w.linkA != w.linkB) && !plug(w.chipB, w.linkB)))
-      return Error{
-          "", fmt::format("wire from chip {}, link {} to chip {}, link {}: no such link, or one wired twice; chips "
-                          "are 0..{}, links 0..{}",
-                          w.chipA, w.linkA, w.chipB, w.linkB, program.chips.size() - 1, links - 1)};
-  return Ok();
-}
-
-/// A container has passed all this; programs made by hand have not.
-Status checkProgram(const Program &program) {
-  for (const isa::Chip &chip : program.chips)
-    if (chip.chipClass >= program.classes.size() || chip.start.size() != program.steps.size())
-      return Error{"", "a chip has no class, or not one start for each step; compile again"};
-  for (const isa::Chip &chip : program.chips)
-    if (const std::uint64_t bytes = program.classes[chip.chipClass].imageBytes, size = program.image.size();
-        program.hasWeights && (chip.imageOffset > size || bytes > size - chip.imageOffset))
-      return Error{"", "a chip's constants are outside of the image; compile again"};
-  for (const isa::ChipClass &own : program.classes) {
-    if (own.programs.size() != program.steps.size())
-      return Error{own.name, "the chip class has not one program for each step; compile again"};
-    for (std::size_t i = 0; i < program.steps.size(); ++i)
-      if (Status status = checkStep(program.machine, program.steps[i].name, own.programs[i]); !status)
-        return status;
-  }
-  if (program.chips.empty())
-    return Error{"", "the program has no chips; compile again"};
-  return checkWires(program);
-}
-
-const Binding *find(const std::vector<Binding> &bindings, std::string_view name) {
-  const auto found = std::ranges::find(bindings, name, &Binding::name);
-  return found == bindings.end() ? nullptr : &*found;
+std::uint64_t peakRssBytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024; // Linux counts KiB
 }
 
 /// Chips in the order in which their outputs are joined.
@@ -105,143 +32,303 @@ std::vector<std::size_t> outputOrder(const Program &program) {
   return order;
 }
 
-const std::uint8_t *bytesOf(const Memory &memory, isa::Side side, int slice, int bank, int row) {
-  const MemRow &r = memory.bank(side, slice, bank)[row];
-  return r.bytes ? r.bytes : memory.zeros();
-}
-
-class SystemCSimulator final : public Simulator {
-public:
-  SystemCSimulator(const Program &program, System &system) : program(program), system(system) {}
-  ~SystemCSimulator() override { system.close(); }
-
-  Status load() { return system.load(); }
-  void elaborate() { sc_core::sc_start(sc_core::SC_ZERO_TIME); }
-
-  void writeInput(std::size_t step, std::string_view name, std::span<const std::uint8_t> data) override;
-  StepResult run(std::size_t step) override { return system.run(step); }
-  std::vector<std::uint8_t> readOutput(std::size_t step, std::string_view name) const override;
-  void clearState() override;
-  std::array<std::uint8_t, 32> memorySha256() const override;
-  std::vector<std::uint8_t> peek(std::size_t chip, isa::Side side, int slice, int bank, int row) const override;
-
-private:
-  const isa::StepProgram &programOf(std::size_t chip, std::size_t step) const {
-    return program.classes[program.chips[chip].chipClass].programs[step];
+/// Tells programs apart that the ranks may have been given by mistake.
+std::uint64_t fingerprint(const Program &program) {
+  std::uint64_t hash = 14695981039346656037u; // FNV-1a
+  const auto add = [&](std::uint64_t value) { hash = (hash ^ value) * 1099511628211u; };
+  add(program.image.size());
+  for (unsigned char c : program.machineYaml)
+    add(c);
+  for (const isa::SystemStep &step : program.steps)
+    add(static_cast<std::uint64_t>(step.predictedCycles));
+  for (const isa::Chip &chip : program.chips) {
+    add(chip.chipClass), add(chip.imageOffset);
+    for (isa::Cycle start : chip.start)
+      add(static_cast<std::uint64_t>(start));
   }
-  void write(Memory &memory, const Binding &binding, std::span<const std::uint8_t> data) const;
-  /// Elements of item k go to data + (k * elements + first) * width.
-  void read(const Memory &memory, const Binding &binding, std::size_t elements, std::size_t first,
-            std::vector<std::uint8_t> &data) const;
-
-  const Program &program;
-  System &system;
-};
-
-void SystemCSimulator::writeInput(std::size_t step, std::string_view name, std::span<const std::uint8_t> data) {
-  for (std::size_t chip : system.chipsWithMemory())
-    if (const Binding *binding = find(programOf(chip, step).inputs, name))
-      write(system.memory(chip), *binding, data);
+  return hash;
 }
 
-void SystemCSimulator::write(Memory &memory, const Binding &b, std::span<const std::uint8_t> data) const {
-  const std::size_t lanes = program.machine.lanes();
-  std::vector<std::uint8_t> row(lanes);
-  for (std::uint32_t k = 0; k < b.items; ++k)
-    for (std::uint32_t v = 0; v < b.vectors; ++v)
-      for (int byte = 0; byte < b.width; ++byte) {
-        std::fill(row.begin(), row.end(), 0);
-        for (std::size_t l = 0; l < lanes; ++l) {
-          std::size_t element = b.elements == 1 ? 0 : std::size_t{v} * b.lanesUsed + l;
-          std::size_t at = (std::size_t{k} * b.elements + element) * b.width + byte;
-          bool used = b.elements == 1 || (l < b.lanesUsed && element < b.elements);
-          if (used && at < data.size())
-            row[l] = data[at];
-        }
-        memory.hostWrite(b.side, b.slice0 + byte, b.bank, static_cast<int>(b.row0 + k * b.vectors + v), row.data());
+void put(Message &message, const PartResult &result) {
+  message.put(result.place).put(result.late).put(result.step.cycles).put(result.step.instructions);
+  message.put(result.step.chipCycles.size());
+  for (isa::Cycle cycles : result.step.chipCycles)
+    message.put(cycles);
+  message.put(result.step.violation.has_value());
+  if (const std::optional<Violation> &v = result.step.violation)
+    message.putText(v->category)
+        .put(v->cycle)
+        .put(v->chip)
+        .putText(v->queue)
+        .putText(v->instruction)
+        .putText(v->detail);
+}
+
+PartResult getResult(Message &message) {
+  PartResult result;
+  result.place = message.get<decltype(result.place)>();
+  result.late = message.get<bool>();
+  result.step.cycles = message.get<isa::Cycle>();
+  result.step.instructions = message.get<std::uint64_t>();
+  result.step.chipCycles.resize(message.get<std::size_t>());
+  for (isa::Cycle &cycles : result.step.chipCycles)
+    cycles = message.get<isa::Cycle>();
+  if (message.get<bool>()) {
+    Violation &v = result.step.violation.emplace();
+    v.category = message.getText(), v.cycle = message.get<isa::Cycle>(), v.chip = message.get<int>();
+    v.queue = message.getText(), v.instruction = message.getText(), v.detail = message.getText();
+  }
+  return result;
+}
+
+/// Adds what another rank's chips did.
+void join(PartResult &all, PartResult part) {
+  all.step.cycles = std::max(all.step.cycles, part.step.cycles);
+  all.step.instructions += part.step.instructions;
+  for (std::size_t i = 0; i < part.step.chipCycles.size(); ++i)
+    all.step.chipCycles[i] = std::max(all.step.chipCycles[i], part.step.chipCycles[i]);
+  const auto first = [](const PartResult &r) { return std::pair(r.late, r.place); };
+  if (part.step.violation && (!all.step.violation || first(part) < first(all))) {
+    all.step.violation = std::move(part.step.violation);
+    all.late = part.late;
+    all.place = part.place;
+  }
+}
+
+/// Drives its own part and, as rank 0, those of the others.
+class WholeSystem final : public Simulator {
+public:
+  WholeSystem(std::unique_ptr<Exchange> exchange, std::unique_ptr<Part> part)
+      : exchange(std::move(exchange)), part(std::move(part)) {}
+
+  void writeInput(std::size_t step, std::string_view name, std::span<const std::uint8_t> data) override {
+    tellAll(std::move(Message(Kind::Write).put(step).putText(name).putBytes(data)));
+    part->write(step, name, data);
+  }
+
+  StepResult run(std::size_t step) override {
+    if (dead)
+      return {0, 0, {}, dead};
+    tellAll(std::move(Message(Kind::Run).put(step)));
+    PartResult all = part->run(step);
+    forOthers([&](Message answer) { join(all, getResult(answer)); });
+    dead = all.step.violation;
+    if (dead) // how far each chip has got then depends on the host
+      all.step = {dead->cycle, 0, std::vector<isa::Cycle>(all.step.chipCycles.size()), dead};
+    return all.step;
+  }
+
+  std::vector<std::uint8_t> readOutput(std::size_t step, std::string_view name) const override {
+    std::vector<std::pair<const Binding *, std::vector<std::uint8_t>>> pieces;
+    std::size_t elements = 0;
+    for (std::size_t chip : outputOrder(part->program))
+      if (const Binding *b = findBinding(programOf(part->program, chip, step).outputs, name)) {
+        pieces.emplace_back(b, readChip(chip, step, name, *b));
+        elements += b->elements;
       }
-}
-
-std::vector<std::uint8_t> SystemCSimulator::readOutput(std::size_t step, std::string_view name) const {
-  std::size_t elements = 0, items = 0, width = 0;
-  const std::vector<std::size_t> order = outputOrder(program);
-  for (std::size_t chip : order)
-    if (const Binding *b = find(programOf(chip, step).outputs, name))
-      elements += b->elements, items = b->items, width = b->width;
-  std::vector<std::uint8_t> data(items * elements * width);
-  std::size_t first = 0;
-  for (std::size_t chip : order)
-    if (const Binding *b = find(programOf(chip, step).outputs, name)) {
-      read(system.memory(chip), *b, elements, first, data);
+    if (pieces.empty())
+      return {};
+    const std::size_t items = pieces.back().first->items, width = pieces.back().first->width;
+    std::vector<std::uint8_t> data(items * elements * width);
+    std::size_t first = 0;
+    for (const auto &[b, bytes] : pieces) {
+      for (std::size_t k = 0; k < items; ++k)
+        std::copy_n(&bytes[k * b->elements * width], b->elements * width, &data[(k * elements + first) * width]);
       first += b->elements;
     }
-  return data;
+    return data;
+  }
+
+  void clearState() override {
+    tellAll(Message(Kind::Clear));
+    part->clearState();
+  }
+
+  std::array<std::uint8_t, 32> memorySha256() const override {
+    Sha256 digest;
+    for (std::size_t chip : part->digestOrder())
+      if (part->holds(chip))
+        part->hash(chip, digest);
+      else
+        digest = ask(chip, Message(Kind::Hash).put(chip).put(digest)).get<Sha256>();
+    return digest.finish();
+  }
+
+  std::vector<std::uint8_t> peek(std::size_t chip, isa::Side side, int slice, int bank, int row) const override {
+    if (part->holds(chip))
+      return part->peek(chip, side, slice, bank, row);
+    Message answer = ask(chip, Message(Kind::Peek).put(chip).put(side).put(slice).put(bank).put(row));
+    const std::span<const std::uint8_t> bytes = answer.getBytes();
+    return {bytes.begin(), bytes.end()};
+  }
+
+  std::uint64_t largestRssBytes() const override {
+    std::uint64_t largest = peakRssBytes();
+    tellAll(Message(Kind::Memory));
+    forOthers([&](Message answer) { largest = std::max(largest, answer.get<std::uint64_t>()); });
+    return largest;
+  }
+
+private:
+  std::vector<std::uint8_t> readChip(std::size_t chip, std::size_t step, std::string_view name,
+                                     const Binding &b) const {
+    if (part->holds(chip))
+      return part->read(chip, b);
+    Message answer = ask(chip, Message(Kind::Read).put(chip).put(step).putText(name));
+    const std::span<const std::uint8_t> bytes = answer.getBytes();
+    return {bytes.begin(), bytes.end()};
+  }
+  void tellAll(const Message &message) const {
+    if (exchange)
+      exchange->tellAll(message);
+  }
+  template <typename Use> void forOthers(Use use) const {
+    for (int rank = 1; exchange && rank < exchange->count(); ++rank)
+      use(exchange->hear(rank));
+  }
+  /// What the rank that simulates `chip` answers.
+  Message ask(std::size_t chip, Message message) const {
+    const int rank = part->rankOf(chip);
+    exchange->tell(rank, std::move(message));
+    return exchange->hear(rank);
+  }
+
+  std::unique_ptr<Exchange> exchange; ///< null: alone
+  std::unique_ptr<Part> part;
+  std::optional<Violation> dead; ///< a hazard ended the run for good
+};
+
+Status checkRanks(const Options &options) {
+  if (options.engine == Engine::Clocked)
+    return Error{
+        "",
+        "--engine=clocked moves all chips in step, in one process; start it without mpirun, or take --engine=event"};
+  if (!options.tracePath.empty())
+    return Error{"", "--trace is written by a process that simulates all chips; start it without mpirun"};
+  return Ok();
 }
 
-void SystemCSimulator::read(const Memory &memory, const Binding &b, std::size_t elements, std::size_t offset,
-                            std::vector<std::uint8_t> &data) const {
-  for (std::uint32_t k = 0; k < b.items; ++k)
-    for (std::uint32_t v = 0; v < b.vectors; ++v)
-      for (int byte = 0; byte < b.width; ++byte) {
-        const std::uint8_t *bytes =
-            bytesOf(memory, b.side, b.slice0 + byte, b.bank, static_cast<int>(b.row0 + k * b.vectors + v));
-        const std::size_t first = std::size_t{v} * b.lanesUsed;
-        for (std::size_t l = 0; l < b.lanesUsed && first + l < b.elements; ++l)
-          data[(k * elements + offset + first + l) * b.width + byte] = bytes[l];
-      }
-}
+/// What a rank other than 0 does when asked.
+class OtherRank {
+public:
+  OtherRank(const Program *program, std::string error, Ranks &ranks)
+      : program(program), error(std::move(error)), ranks(ranks) {}
 
-void SystemCSimulator::clearState() {
-  for (std::size_t chip : system.chipsWithMemory())
-    system.memory(chip).clearState();
-}
+  int serve() {
+    // Machines may differ between programs; before one is there no step's messages come.
+    static const isa::Machine none;
+    exchange = std::make_unique<Exchange>(ranks, program ? program->machine : none);
+    for (;;) {
+      Message message = exchange->hear(0);
+      if (message.kind() == Kind::Quit)
+        return message.get<int>();
+      Message answer(Kind::Answer);
+      if (obey(message, answer))
+        exchange->tell(0, std::move(answer));
+    }
+  }
 
-std::array<std::uint8_t, 32> SystemCSimulator::memorySha256() const {
-  Sha256 hash;
-  for (std::size_t chip : system.chipsWithMemory())
-    system.memory(chip).hash(hash);
-  return hash.finish();
-}
+private:
+  /// False: no answer is waited for.
+  bool obey(Message &message, Message &answer) {
+    switch (message.kind()) {
+    case Kind::Create:
+      answer.putText(create(message));
+      return true;
+    case Kind::Write: {
+      const auto step = message.get<std::size_t>();
+      const std::string name = message.getText();
+      part->write(step, name, message.getBytes());
+      return false;
+    }
+    case Kind::Run:
+      put(answer, part->run(message.get<std::size_t>()));
+      return true;
+    case Kind::Clear:
+      part->clearState();
+      return false;
+    case Kind::Memory:
+      answer.put(peakRssBytes());
+      return true;
+    default:
+      look(message, answer);
+      return true;
+    }
+  }
 
-std::vector<std::uint8_t> SystemCSimulator::peek(std::size_t chip, isa::Side side, int slice, int bank, int row) const {
-  const std::uint8_t *bytes = bytesOf(system.memory(chip), side, slice, bank, row);
-  return {bytes, bytes + program.machine.rowBytes()};
-}
+  /// Empty, or what is wrong here.
+  std::string create(Message &message) {
+    const auto print = message.get<std::uint64_t>();
+    Options options;
+    options.mode = message.get<Mode>();
+    options.allChips = message.get<bool>();
+    options.threads = message.get<int>();
+    if (!program)
+      return error;
+    if (fingerprint(*program) != print)
+      return "the program is not the one of rank 0; give all ranks the same file";
+    auto made = Part::create(*program, options, exchange.get());
+    if (!made)
+      return made.error().str();
+    part = std::move(*made);
+    return "";
+  }
 
-/// SystemC prints a banner and warnings of its own; the run's output is ours.
-void quietSystemC() {
-  setenv("SYSTEMC_DISABLE_COPYRIGHT_MESSAGE", "1", 1);
-  sc_core::sc_report_handler::set_actions(sc_core::SC_INFO, sc_core::SC_DO_NOTHING);
-  sc_core::sc_report_handler::set_actions(sc_core::SC_WARNING, sc_core::SC_DO_NOTHING);
-}
+  /// Looks into the memory of a chip.
+  void look(Message &message, Message &answer) {
+    const auto chip = message.get<std::size_t>();
+    if (message.kind() == Kind::Hash) {
+      auto digest = message.get<Sha256>();
+      part->hash(chip, digest);
+      answer.put(digest);
+    } else if (message.kind() == Kind::Read) {
+      const auto step = message.get<std::size_t>();
+      const Binding *b = findBinding(programOf(*program, chip, step).outputs, message.getText());
+      answer.putBytes(part->read(chip, *b));
+    } else {
+      const auto side = message.get<isa::Side>();
+      const int slice = message.get<int>(), bank = message.get<int>(), row = message.get<int>();
+      answer.putBytes(part->peek(chip, side, slice, bank, row));
+    }
+  }
+
+  const Program *program; ///< null: could not be loaded
+  std::string error;      ///< why
+  Ranks &ranks;
+  std::unique_ptr<Exchange> exchange;
+  std::unique_ptr<Part> part;
+};
 
 } // namespace
 
 Result<std::unique_ptr<Simulator>> Simulator::create(const Program &program, const Options &options) {
-  // Never destroyed: SystemC takes modules apart in time quadratic in their number, half a minute for hundreds of
-  // chips, and after a simulator the process has nothing else to simulate.
-  static System *elaborated = nullptr;
-  if (elaborated)
-    return Error{"", "a process can hold one simulator only, SystemC elaborates once; start another process"};
-  if (Status status = checkProgram(program); !status)
-    return status.error();
-  if (options.mode == Mode::Functional && !program.hasWeights)
-    return Error{"", "the program has no weights to compute with; run it with --mode=timing, or compile it with "
-                     "--weights=random:SEED"};
-  std::unique_ptr<Trace> trace;
-  if (!options.tracePath.empty()) {
-    auto opened = Trace::open(options.tracePath, program.machine);
-    if (!opened)
-      return opened.error();
-    trace = std::move(*opened);
+  std::unique_ptr<Exchange> exchange;
+  if (options.ranks) {
+    if (Status status = checkRanks(options); !status)
+      return status.error();
+    exchange = std::make_unique<Exchange>(*options.ranks, program.machine);
+    exchange->tellAll(
+        Message(Kind::Create).put(fingerprint(program)).put(options.mode).put(options.allChips).put(options.threads));
   }
-  quietSystemC();
-  elaborated = new System("system", program, options, std::move(trace));
-  auto simulator = std::make_unique<SystemCSimulator>(program, *elaborated);
-  if (Status status = simulator->load(); !status)
-    return status.error();
-  simulator->elaborate();
-  return std::unique_ptr<Simulator>(std::move(simulator));
+  auto part = Part::create(program, options, exchange.get());
+  std::string elsewhere;
+  for (int rank = 1; exchange && rank < exchange->count(); ++rank)
+    if (const std::string error = exchange->hear(rank).getText(); !error.empty() && elsewhere.empty())
+      elsewhere = fmt::format("on rank {}: {}", rank, error);
+  if (!part)
+    return part.error();
+  if (!elsewhere.empty())
+    return Error{"", elsewhere};
+  return std::unique_ptr<Simulator>(new WholeSystem(std::move(exchange), std::move(*part)));
+}
+
+int serveRank(const Program *program, const std::string &error, Ranks &ranks) {
+  return OtherRank(program, error, ranks).serve();
+}
+
+void dismissRanks(Ranks &ranks, int exitCode) {
+  for (int rank = 1; rank < ranks.count(); ++rank)
+    ranks.send(rank, Message(Kind::Quit).put(exitCode).take());
 }
 
 } // namespace lpu::sim

@@ -3,6 +3,8 @@
 // last effect on the last chip. Queue code is decoded once per class and step.
 #include "System.h"
 
+#include "../core/Deal.h"
+
 #include <algorithm>
 
 namespace lpu::sim {
@@ -18,24 +20,28 @@ Cycle patienceOf(const isa::Machine &machine) { return (machine.latency.C2cSend 
 } // namespace
 
 System::System(sc_core::sc_module_name name, const isa::Program &program, const Options &options,
-               std::unique_ptr<Trace> traceFile)
+               std::unique_ptr<Trace> traceFile, Exchange *exchange)
     : sc_module(name), program(program),
       clock(options.engine == Engine::Clocked ? std::make_unique<sc_core::sc_clock>("clock", cycles(1)) : nullptr),
-      trace(std::move(traceFile)), common{program, clock.get(), options.mode == Mode::Functional},
+      trace(std::move(traceFile)), exchange(exchange), common{program, clock.get(), options.mode == Mode::Functional},
       standIn(program.chips.size()), peers(peersOf(program)), code(program.classes.size()),
       traffic(program.classes.size(), std::vector<std::vector<LinkTraffic>>(program.steps.size())) {
-  const bool all = options.allChips || common.functional;
-  for (ChipGroup &group : groupChips(program, all)) {
-    for (std::uint16_t chip : group.chips)
-      standIn[chip] = simulated.size();
-    const std::uint16_t first = group.chips.front();
-    std::vector<bool> links;
-    for (const Peer &peer : peers[first])
-      links.push_back(peer.chip >= 0);
-    simulated.push_back(
-        std::make_unique<Simulated>(("chip" + std::to_string(first)).c_str(), common, classOf(first), links, hazard,
-                                    trace ? trace->addChip(program.machine, first) : nullptr, std::move(group)));
+  std::vector<ChipGroup> alike = groupChips(program, options.allChips || common.functional);
+  const std::vector<int> ranks = dealGroups(program, alike, exchange ? exchange->count() : 1);
+  for (std::size_t i = 0; i < alike.size(); ++i) {
+    for (std::uint16_t chip : alike[i].chips)
+      standIn[chip] = i;
+    withMemory.push_back(alike[i].chips.front());
+    groups.push_back({std::move(alike[i]), ranks[i]});
   }
+  if (!clock) {
+    const auto here = std::ranges::count(ranks, rank());
+    conductor = std::make_unique<Conductor>(std::min<int>(options.threads, static_cast<int>(here)),
+                                            patienceOf(program.machine), hazard, exchange);
+  }
+  for (Group &group : groups)
+    if (group.rank == rank())
+      simulate(group);
   for (auto &steps : code)
     steps.resize(program.steps.size());
   SC_HAS_PROCESS(System);
@@ -43,12 +49,6 @@ System::System(sc_core::sc_module_name name, const isa::Program &program, const 
     SC_METHOD(watch);
     sensitive << simulated.front()->chip.settled();
   } else {
-    const int threads = std::min(options.threads, static_cast<int>(simulated.size()));
-    conductor = std::make_unique<Conductor>(threads, patienceOf(program.machine), hazard);
-    for (auto &s : simulated) {
-      conductor->add(*s);
-      s->chip.onReady([this] { turn.notify(sc_core::SC_ZERO_TIME); });
-    }
     SC_METHOD(conduct);
     sensitive << turn;
   }
@@ -56,39 +56,66 @@ System::System(sc_core::sc_module_name name, const isa::Program &program, const 
   connect();
 }
 
+void System::simulate(Group &group) {
+  const std::uint16_t first = group.members.chips.front();
+  std::vector<bool> links;
+  for (const Peer &peer : peers[first])
+    links.push_back(peer.chip >= 0);
+  simulated.push_back(std::make_unique<Simulated>(("chip" + std::to_string(first)).c_str(), common, classOf(first),
+                                                  links, hazard,
+                                                  trace ? trace->addChip(program.machine, first) : nullptr, group));
+  group.here = simulated.back().get();
+  if (!conductor)
+    return;
+  group.here->player = conductor->add(*group.here);
+  group.here->chip.onReady([this] { turn.notify(sc_core::SC_ZERO_TIME); });
+}
+
 /// Each link of a simulated chip hears what stands for the chip at its other end.
 /// Which chip of its group it is changes from step to step, the groups do not.
 void System::connect() {
-  std::vector<std::vector<std::size_t>> targets(simulated.size(), std::vector<std::size_t>(program.machine.c2cLinks));
-  for (std::size_t to = 0; to < simulated.size(); ++to)
+  std::vector<std::vector<std::size_t>> targets(groups.size(), std::vector<std::size_t>(program.machine.c2cLinks));
+  for (std::size_t to = 0; to < groups.size(); ++to)
     for (int link = 0; link < program.machine.c2cLinks; ++link) {
-      const Peer &peer = peers[simulated[to]->group.chips.front()][link];
+      const Peer &peer = peers[groups[to].members.chips.front()][link];
       if (peer.chip < 0)
         continue;
       const std::size_t from = standIn[peer.chip];
       cables.push_back({from, peer.link, targets[from][peer.link]++, to, link});
       if (clock)
-        simulated[from]->chip.link(peer.link)->addTarget(simulated[to]->chip.link(link)->wayIn());
+        groups[from].here->chip.link(peer.link)->addTarget(groups[to].here->chip.link(link)->wayIn());
       else
-        addChannel(cables.back());
+        addChannel(cables.size() - 1);
     }
 }
 
-void System::addChannel(Cable &cable) {
-  Simulated &from = *simulated[cable.from], &to = *simulated[cable.to];
-  cable.output = from.outputs++;
-  cable.input = to.inputs.size();
-  Channel &channel =
-      *to.inputs.emplace_back(cable.toLink, std::make_unique<Channel>(program.machine.rowBytes())).second;
-  from.chip.link(cable.fromLink)->addTarget(channel);
-  conductor->addOutput(static_cast<int>(cable.from), channel);
-  conductor->addInput(static_cast<int>(cable.to), channel);
+/// A cable has a channel where it ends, and its sender has an outlet to that.
+void System::addChannel(std::size_t number) {
+  Cable &cable = cables[number];
+  Group &from = groups[cable.from], &to = groups[cable.to];
+  Outlet *outlet = nullptr;
+  if (to.here) {
+    cable.input = to.here->inputs.size();
+    to.here->inputs.emplace_back(cable.toLink, std::make_unique<Channel>(program.machine.rowBytes()));
+    Channel &channel = *to.here->inputs.back().second;
+    conductor->addInput(to.here->player, channel);
+    outlet = &channel;
+    if (!from.here)
+      exchange->addRoute(number, from.rank, channel);
+  } else if (from.here) {
+    outlet = &exchange->outlet(number, to.rank);
+  }
+  if (!from.here)
+    return;
+  cable.output = from.here->outputs++;
+  from.here->chip.link(cable.fromLink)->addTarget(*outlet);
+  conductor->addOutput(from.here->player, *outlet);
 }
 
 Status System::load() {
   std::vector<Memory *> loaded(program.classes.size()); // of the first chip of each class
   for (auto &s : simulated) {
-    const isa::Chip &chip = program.chips[s->group.chips.front()];
+    const isa::Chip &chip = program.chips[s->group.members.chips.front()];
     const isa::ChipClass &own = program.classes[chip.chipClass];
     Memory *&first = loaded[chip.chipClass];
     if (first && !common.functional && s->chip.memory().loadLike(*first))
@@ -108,13 +135,6 @@ void System::close() {
   if (conductor)
     conductor->stop();
   trace.reset();
-}
-
-std::vector<std::size_t> System::chipsWithMemory() const {
-  std::vector<std::size_t> chips;
-  for (const auto &s : simulated)
-    chips.push_back(s->group.chips.front());
-  return chips;
 }
 
 /// `memory`: of a chip of this class.
@@ -148,34 +168,40 @@ void System::begin(std::size_t step) {
   const Cycle first = cycleNow() + 1;
   zero = first + program.machine.latency.Barrier;
   hazard.clear();
+  for (Group &group : groups) {
+    group.number = representative(program, group.members, step);
+    group.start = program.chips[group.number].start[step];
+  }
   for (auto &s : simulated) {
-    s->number = representative(program, s->group, step);
     s->entered = false;
-    const isa::Chip &chip = program.chips[s->number];
-    s->start = chip.start[step];
-    s->monitor.begin(program.classes[chip.chipClass].programs[step], zero, s->number, s->start);
-    const DecodedStep &text = decoded(chip.chipClass, step, s->chip.memory());
-    s->chip.begin(text.byNumber, text.timeline.get(), first, s->start);
+    s->monitor.begin(classOf(s->group.number).programs[step], zero, s->group.number, s->group.start);
+    const DecodedStep &text = decoded(program.chips[s->group.number].chipClass, step, s->chip.memory());
+    s->chip.begin(text.byNumber, text.timeline.get(), first, s->group.start);
   }
   if (conductor)
     conductor->begin();
   for (const Cable &cable : cables)
     beginCable(cable, step);
+  if (exchange)
+    exchange->begin(zero, hazard);
   inStep = true;
 }
 
 void System::beginCable(const Cable &cable, std::size_t step) {
-  Simulated &from = *simulated[cable.from], &to = *simulated[cable.to];
+  const Group &from = groups[cable.from], &to = groups[cable.to];
   const int peer = peers[to.number][cable.toLink].chip;
   const Cycle delay = program.chips[peer].start[step] - from.start;
-  from.chip.link(cable.fromLink)->setTarget(cable.target, peer, delay);
-  if (!conductor)
+  if (from.here)
+    from.here->chip.link(cable.fromLink)->setTarget(cable.target, peer, delay);
+  if (!conductor || (!from.here && !to.here))
     return;
   const LinkTraffic &sent = trafficOf(from.number, step)[cable.fromLink];
-  const LinkTraffic &received = trafficOf(to.number, step)[cable.toLink];
-  to.inputs[cable.input].second->begin(sent, zero + from.start, program.machine.latency.C2cSend + delay);
-  conductor->announce(static_cast<int>(cable.from), cable.output, sent);
-  conductor->expect(static_cast<int>(cable.to), cable.input, received, zero + to.start);
+  if (from.here)
+    conductor->announce(from.here->player, cable.output, sent);
+  if (!to.here)
+    return;
+  to.here->inputs[cable.input].second->begin(sent, zero + from.start, program.machine.latency.C2cSend + delay);
+  conductor->expect(to.here->player, cable.input, trafficOf(to.number, step)[cable.toLink], zero + to.start);
 }
 
 /// A chip whose release is to come sends nothing before it, so the others can run that long and as much longer as
@@ -187,17 +213,16 @@ void System::conduct() {
     return turn.notify(sc_core::SC_ZERO_TIME);
   }
   Cycle horizon = now + kWindow;
-  for (std::size_t i = 0; i < simulated.size(); ++i) {
-    Simulated &s = *simulated[i];
-    if (s.entered)
+  for (auto &s : simulated) {
+    if (s->entered)
       continue;
-    if (s.chip.releasePending()) {
+    if (s->chip.releasePending()) {
       horizon =
-          std::min(horizon, s.chip.releaseCycle() + program.machine.latency.C2cSend - patienceOf(program.machine));
+          std::min(horizon, s->chip.releaseCycle() + program.machine.latency.C2cSend - patienceOf(program.machine));
       continue;
     }
-    s.entered = true; // or it never will be, without a notify in its first cycle (T1.4)
-    s.chip.released() ? conductor->enter(static_cast<int>(i), now) : conductor->leave(static_cast<int>(i));
+    s->entered = true; // or it never will be, without a notify in its first cycle (T1.4)
+    s->chip.released() ? conductor->enter(s->player, now) : conductor->leave(s->player);
   }
   nextTurn = conductor->run(horizon);
   if (nextTurn != Player::kNever)
@@ -221,6 +246,11 @@ void System::runToEnd() {
   sc_core::sc_start(); // until no event is left (event engine) or watch pauses (clocked engine)
   if (clock)
     return;
+  if (exchange) {
+    if (hazard.any())
+      exchange->hazardAt(hazard.at);
+    exchange->finish();
+  }
   for (auto &s : simulated)
     s->take(Player::kNever);
   if (hazard.any())
@@ -233,48 +263,43 @@ void System::runToEnd() {
 }
 
 void System::reportUnfinished() {
-  const bool late = !hazard.any();
+  const bool clean = !hazard.any();
   for (const auto &s : simulated)
-    late ? s->chip.reportUnfinished() : s->chip.explainHazard();
+    clean ? s->chip.reportUnfinished() : s->chip.explainHazard();
 }
 
-StepResult System::run(std::size_t step) {
-  StepResult result;
-  if (dead) {
-    result.violation = dead;
-    return result;
-  }
+PartResult System::run(std::size_t step) {
   begin(step);
   runToEnd();
+  const bool late = !hazard.any();
   reportUnfinished();
-  collect(step, result);
-  dead = result.violation;
+  PartResult result = collect(step);
+  result.late = late;
   if (trace)
-    trace->endStep(program.steps[step].name, result.cycles);
+    trace->endStep(program.steps[step].name, result.step.cycles);
   return result;
 }
 
 /// What a chip did counts for every chip it stands for; each ends as much later as it starts later.
-void System::collect(std::size_t step, StepResult &result) const {
-  std::tuple<Cycle, int, int> first;
+PartResult System::collect(std::size_t step) const {
+  PartResult result;
   for (const auto &s : simulated)
-    if (const FaultLog &own = s->monitor.faults; own.any() && (!result.violation || own.place() < first)) {
-      first = own.place();
-      result.violation = own.first();
+    if (const FaultLog &own = s->monitor.faults; own.any() && (!result.step.violation || own.place() < result.place)) {
+      result.place = own.place();
+      result.step.violation = own.first();
     }
-  result.chipCycles.resize(program.chips.size());
-  if (result.violation) { // how far each chip has got then depends on the host
-    result.cycles = result.violation->cycle;
-    return;
-  }
+  result.place[0] -= zero;
+  result.step.chipCycles.resize(program.chips.size());
   for (const auto &s : simulated) {
-    result.instructions += s->monitor.instructions * s->group.chips.size();
+    result.step.instructions += s->monitor.instructions * s->group.members.chips.size();
     if (!s->chip.released())
       continue;
-    const Cycle length = s->chip.endOfStep() - zero - s->start;
-    for (std::uint16_t chip : s->group.chips)
-      result.cycles = std::max(result.cycles, result.chipCycles[chip] = program.chips[chip].start[step] + length);
+    const Cycle length = s->chip.endOfStep() - zero - s->group.start;
+    for (std::uint16_t chip : s->group.members.chips)
+      result.step.cycles =
+          std::max(result.step.cycles, result.step.chipCycles[chip] = program.chips[chip].start[step] + length);
   }
+  return result;
 }
 
 } // namespace lpu::sim

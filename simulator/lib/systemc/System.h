@@ -5,7 +5,7 @@
 
 #include "Chip.h"
 
-#include "../core/Conductor.h"
+#include "../core/Exchange.h"
 #include "../core/Representatives.h"
 
 #include "lpu/sim/Simulator.h"
@@ -15,31 +15,50 @@
 
 namespace lpu::sim {
 
+/// What came of a step on the chips that one process simulates.
+struct PartResult {
+  StepResult step;
+  std::array<Cycle, 3> place{}; ///< of the violation: cycle, chip, queue
+  bool late = false;            ///< it was noticed at the step's end, after all others (T9)
+};
+
 class System final : public sc_core::sc_module {
 public:
   /// `program` outlives the system.
+  /// `exchange`: with the processes that simulate other chips of it; null: this one simulates all.
   System(sc_core::sc_module_name name, const isa::Program &program, const Options &options,
-         std::unique_ptr<Trace> trace);
+         std::unique_ptr<Trace> trace, Exchange *exchange);
 
   /// Fills the chips' memories. Error: a region outside of the machine or of the image.
   Status load();
-  StepResult run(std::size_t step);
+  /// To be called on all ranks.
+  PartResult run(std::size_t step);
   /// Ends the threads and completes the trace file; no step may follow.
   void close();
 
-  /// The memory of what stands for a chip.
-  Memory &memory(std::size_t chip) { return simulated[standIn[chip]]->chip.memory(); }
-  const Memory &memory(std::size_t chip) const { return simulated[standIn[chip]]->chip.memory(); }
-  /// Chips that have a memory of their own.
-  std::vector<std::size_t> chipsWithMemory() const;
+  int rank() const { return exchange ? exchange->rank() : 0; }
+  /// Who simulates what stands for a chip.
+  int rankOf(std::size_t chip) const { return groups[standIn[chip]].rank; }
+  /// The memory of what stands for a chip, if that is this rank.
+  Memory &memory(std::size_t chip) { return groups[standIn[chip]].here->chip.memory(); }
+  const Memory &memory(std::size_t chip) const { return groups[standIn[chip]].here->chip.memory(); }
+  /// Chips that have a memory of their own, on whichever rank.
+  const std::vector<std::size_t> &chipsWithMemory() const { return withMemory; }
 
 private:
-  /// A chip that is simulated, for itself or for a group.
+  struct Simulated;
+  /// Chips of which one is simulated for all, by this rank or by another.
+  struct Group {
+    ChipGroup members;
+    int rank = 0;
+    Simulated *here = nullptr; ///< on that rank
+    int number = 0;            ///< of the chip that is simulated in the running step
+    isa::Cycle start = 0;      ///< of that chip
+  };
   struct Simulated final : Player {
     Simulated(const char *name, Chip::Common &common, const isa::ChipClass &chipClass, const std::vector<bool> &links,
-              EarliestHazard &hazard, ChipTrace *trace, ChipGroup chips)
-        : monitor(common.program.machine, hazard, trace), chip(name, common, chipClass, links, monitor),
-          group(std::move(chips)) {}
+              EarliestHazard &hazard, ChipTrace *trace, const Group &group)
+        : monitor(common.program.machine, hazard, trace), chip(name, common, chipClass, links, monitor), group(group) {}
     void take(Cycle now) override {
       for (auto &[link, channel] : inputs)
         chip.take(link, *channel, now);
@@ -48,14 +67,13 @@ private:
 
     StepMonitor monitor;
     Chip chip;
-    ChipGroup group;
+    const Group &group;
+    int player = 0;                                               ///< the conductor's number for it
     std::vector<std::pair<int, std::unique_ptr<Channel>>> inputs; ///< event engine: with the links they lead to
-    std::size_t outputs = 0;                                      ///< channels that start here
-    int number = 0;       ///< of the group's chip that it is in the running step
-    isa::Cycle start = 0; ///< of that chip
-    bool entered = false; ///< the conductor runs it
+    std::size_t outputs = 0;                                      ///< cables that start here
+    bool entered = false;                                         ///< the conductor runs it
   };
-  /// Target `target` of link `fromLink` of simulated[from] is link `toLink` of simulated[to]. In the event engine that
+  /// Target `target` of link `fromLink` of groups[from] is link `toLink` of groups[to]. In the event engine that
   /// is its input number `input`, and output number `output` of where it comes from.
   struct Cable {
     std::size_t from;
@@ -72,7 +90,8 @@ private:
   };
 
   void connect();
-  void addChannel(Cable &cable);
+  void simulate(Group &group);
+  void addChannel(std::size_t cable);
   const DecodedStep &decoded(std::size_t chipClass, std::size_t step, const Memory &memory);
   const std::vector<LinkTraffic> &trafficOf(std::size_t chip, std::size_t step);
   void begin(std::size_t step);
@@ -84,26 +103,27 @@ private:
   void watch();
   bool finished(Cycle now) const;
   void reportUnfinished();
-  void collect(std::size_t step, StepResult &result) const;
+  PartResult collect(std::size_t step) const;
   const isa::ChipClass &classOf(std::size_t chip) const { return program.classes[program.chips[chip].chipClass]; }
 
   const isa::Program &program;
   std::unique_ptr<sc_core::sc_clock> clock; ///< clocked engine
   std::unique_ptr<Trace> trace;
+  Exchange *const exchange;
   Chip::Common common;
   EarliestHazard hazard;
-  std::vector<std::unique_ptr<Simulated>> simulated;
-  std::vector<std::size_t> standIn;     ///< per chip: index into simulated
-  std::vector<std::vector<Peer>> peers; ///< per chip
+  std::vector<Group> groups;
+  std::vector<std::size_t> standIn, withMemory;      ///< per chip: index into groups; the first of each
+  std::vector<std::unique_ptr<Simulated>> simulated; ///< here
+  std::vector<std::vector<Peer>> peers;              ///< per chip
   std::vector<Cable> cables;
   std::vector<std::vector<std::unique_ptr<DecodedStep>>> code; ///< per class and step
   std::vector<std::vector<std::vector<LinkTraffic>>> traffic;  ///< per class, step and link
-  std::unique_ptr<Conductor> conductor;                        ///< event engine; players are numbered as `simulated`
+  std::unique_ptr<Conductor> conductor;                        ///< event engine; its players are `simulated`
   sc_core::sc_event turn;                                      ///< event engine: the conductor has somebody to run
   Cycle nextTurn = Player::kNever;                             ///< as far as it is known in advance
   Cycle zero = 0;                                              ///< of the running step
   bool inStep = false;
-  std::optional<Violation> dead; ///< a hazard ended the run for good
 };
 
 } // namespace lpu::sim

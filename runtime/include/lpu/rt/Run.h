@@ -27,7 +27,8 @@ enum ExitCode { kSuccess = 0, kFailure = 1, kUsage = 2, kViolation = 3 };
 int runProgram(const isa::Program &program, const RunOptions &options, const SimulatorFactory &create,
                Terminal terminal);
 
-/// Loads options.program and runs it.
-int runFile(const RunOptions &options, const SimulatorFactory &create, Terminal terminal);
+/// Loads options.program and runs it. `ranks`: processes that do so together; all but the first say nothing and write
+/// nothing, and all return the same. Null: alone.
+int runFile(const RunOptions &options, const SimulatorFactory &create, Terminal terminal, sim::Ranks *ranks = nullptr);
 
 } // namespace lpu::rt

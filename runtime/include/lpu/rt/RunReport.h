@@ -11,9 +11,9 @@ namespace lpu::rt {
 
 /// Where host time and memory went.
 struct HostUse {
-  double loadSeconds = 0; ///< until the first step can run
-  double runSeconds = 0;  ///< from the first step's start to the last step's end
-  std::uint64_t peakRssBytes = 0;
+  double loadSeconds = 0;         ///< until the first step can run
+  double runSeconds = 0;          ///< from the first step's start to the last step's end
+  std::uint64_t peakRssBytes = 0; ///< of the process that used most
   unsigned threads = 1, ranks = 1;
 };
 

@@ -18,6 +18,19 @@ namespace lpu::sim {
 enum class Engine { Event, Clocked };
 enum class Mode { Functional, Timing };
 
+/// The processes of one run that simulate a system together, as one of them sees them.
+class Ranks {
+public:
+  virtual ~Ranks() = default;
+  virtual int rank() const = 0;
+  virtual int count() const = 0;
+  /// Sends a message, without waiting for it to arrive; messages from one rank to another keep their order. These two
+  /// may be called from any thread.
+  virtual void send(int to, std::vector<std::uint8_t> message) = 0;
+  /// The next message that has come, and from whom; false: there is none.
+  virtual bool receive(int &from, std::vector<std::uint8_t> &message) = 0;
+};
+
 struct Options {
   Engine engine = Engine::Event;
   Mode mode = Mode::Functional;
@@ -27,6 +40,8 @@ struct Options {
   bool allChips = false;
   /// Event engine: host threads that run chips of a system at the same time. What is measured is the same.
   int threads = 1;
+  /// The other processes that take part; null: none. To be called on rank 0; the others call serveRank. Event engine.
+  Ranks *ranks = nullptr;
 };
 
 /// A hazard of docs/spec/timing.md. The run cannot go on after one.
@@ -70,6 +85,18 @@ public:
   virtual std::array<std::uint8_t, 32> memorySha256() const = 0;
   /// One row of a chip, for tests and the debugger; rows never written read as zeros.
   virtual std::vector<std::uint8_t> peek(std::size_t chip, isa::Side side, int slice, int bank, int row) const = 0;
+  /// Peak resident memory of the process that used most.
+  virtual std::uint64_t largestRssBytes() const { return 0; }
 };
+
+/// Number of this process among those that mpirun has started; 0 if it was not started that way.
+int launchedRank();
+/// Joins the processes that mpirun has started; null: this is the only one. Error: built without MPI.
+Result<std::unique_ptr<Ranks>> joinRanks();
+/// On every rank but 0: simulates chips of `program` as rank 0's simulator says, until that is dismissed. `program`:
+/// null if it could not be loaded, `error` says why. Returns the exit code of the whole run.
+int serveRank(const isa::Program *program, const std::string &error, Ranks &ranks);
+/// On rank 0, at the end and after its simulator's: lets the others end with `exitCode`.
+void dismissRanks(Ranks &ranks, int exitCode);
 
 } // namespace lpu::sim
