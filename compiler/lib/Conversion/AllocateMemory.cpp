@@ -1,8 +1,9 @@
 // stream-allocate-memory: first-fit with a fill mark per bank of every slice.
-// Objects never move or share rows: weights and caches fill the chip, and scratch
-// is small beside them. When weights need more than their home slices, the tiles of
+// Objects never move. Where weights and caches nearly fill the chip, scratch objects
+// that are never needed at once share rows. When weights need more than their home slices, the tiles of
 // sweeps take what all other objects left, four groups of four slices at a time.
 
+#include "Lifetimes.h"
 #include "TargetMachine.h"
 #include "lpu/compiler/Conversion/Passes.h"
 #include "lpu/compiler/Dialect/Stream/Stream.h"
@@ -21,7 +22,7 @@ namespace {
 
 class Allocator {
 public:
-  explicit Allocator(const isa::Machine &machine) : machine(machine), used(2 * machine.memSlicesPerSide) {
+  explicit Allocator(const isa::Machine &machine) : machine(machine), used(2 * machine.memSlicesPerSide), kept(used) {
     tileGroups = std::min(machine.mxmPlanesPerSide, (machine.memSlicesPerSide - kInnerSlices) / kTileSlices);
     innerSlices = machine.memSlicesPerSide - kTileSlices * tileGroups;
   }
@@ -35,6 +36,9 @@ public:
     }
     return false;
   }
+
+  /// From now on scratch objects may share rows with others that are needed at other times.
+  void shareRows(const Lifetimes &between) { lifetimes = &between; }
 
   bool placeVectors(stream::ObjectOp object) {
     bool written = object.getRole() != "constant" && object.getRole() != "zero";
@@ -118,15 +122,40 @@ private:
     std::int64_t planes = object.getPlanes(), rows = object.getRows(), row = 0;
     if (slice + planes > machine.memSlicesPerSide)
       return false;
-    for (std::int64_t i = 0; i < planes; ++i)
-      row = std::max(row, used[side * machine.memSlicesPerSide + slice + i][bank]);
+    bool shares = lifetimes && object.getRole() == "scratch";
+    for (std::int64_t i = 0; i < planes; ++i) {
+      std::int64_t number = side * machine.memSlicesPerSide + slice + i;
+      row = std::max(row, shares ? kept[number][bank] : used[number][bank]);
+    }
+    if (shares)
+      row = lowestRow(object, side, slice, bank, row);
     if (row + rows > machine.memRowsPerBank)
       return false;
-    for (std::int64_t i = 0; i < planes; ++i)
-      used[side * machine.memSlicesPerSide + slice + i][bank] = row + rows;
     stream::setPlace(object, {side, slice, bank, row});
+    for (std::int64_t i = 0; i < planes; ++i) {
+      std::int64_t number = side * machine.memSlicesPerSide + slice + i, &mark = used[number][bank];
+      mark = std::max(mark, row + rows);
+      if (!shares)
+        kept[number][bank] = mark;
+    }
+    if (shares)
+      scratch.push_back(object);
     flip = !flip;
     return true;
+  }
+
+  /// The lowest row from `row` on at which a scratch object meets none that is needed at the same time.
+  std::int64_t lowestRow(stream::ObjectOp object, std::int64_t side, std::int64_t slice, std::int64_t bank, std::int64_t row) const {
+    auto rowsOf = [](stream::ObjectOp o) { return static_cast<std::int64_t>(o.getRows()); };
+    auto inTheWay = [&](stream::ObjectOp other) {
+      stream::Place place = stream::placeOf(other);
+      return place.side == side && place.bank == bank && place.slice < slice + static_cast<std::int64_t>(object.getPlanes()) &&
+             slice < place.slice + static_cast<std::int64_t>(other.getPlanes()) && place.row < row + rowsOf(object) &&
+             row < place.row + rowsOf(other) && lifetimes->overlap(object, other);
+    };
+    for (auto other = llvm::find_if(scratch, inTheWay); other != scratch.end(); other = llvm::find_if(scratch, inTheWay))
+      row = stream::placeOf(*other).row + rowsOf(*other);
+    return row;
   }
 
   /// Groups that a plane's tiles are on at present, and how many rows more they go there.
@@ -187,13 +216,19 @@ private:
   }
 
   const isa::Machine &machine;
+  const Lifetimes *lifetimes = nullptr;       ///< null: no two objects share rows
+  std::vector<stream::ObjectOp> scratch;      ///< those that may share rows, where they were placed
   std::array<Run, 4> runs;
   std::array<std::int64_t, 2> boundary = {};
   std::array<std::int64_t, 4> remaining = {}; ///< rows of tiles of sweeps to come, per plane
   std::vector<std::array<std::int64_t, 2>> used; ///< rows taken, per slice (east first) and bank
+  std::vector<std::array<std::int64_t, 2>> kept; ///< rows that nothing may share, below those of `used`
   int tileGroups, innerSlices;
   bool flip = false;
 };
+
+/// Tenths of memory from which on weights and caches leave so little that scratch has to be shared.
+constexpr std::int64_t kScarceTenths = 9;
 
 /// What flows use together must get the groups its hints ask for, so the small things everybody uses come first: what is
 /// written, big blocks before small ones; then constants, small ones (scales) before big ones (tables); caches last.
@@ -215,10 +250,12 @@ struct AllocateMemoryPass : impl::AllocateMemoryBase<AllocateMemoryPass> {
       return signalPassFailure();
     SmallVector<stream::ObjectOp> tiles, swept, vectors;
     std::array<std::int64_t, 4> tileRows = {}, sweptRows = {};
-    std::int64_t wanted = 0;
+    std::int64_t wanted = 0, kept = 0;
     for (auto object : module.getOps<stream::ObjectOp>()) {
       auto rows = static_cast<std::int64_t>(object.getRows());
       wanted += static_cast<std::int64_t>(object.getPlanes()) * rows * machine->rowBytes();
+      if (object.getRole() != "scratch")
+        kept = kept + static_cast<std::int64_t>(object.getPlanes()) * rows * machine->rowBytes();
       if (object.getPlane())
         tileRows[*object.getPlane()] += rows;
       if (object.getPlane() && object.getHint())
@@ -232,6 +269,9 @@ struct AllocateMemoryPass : impl::AllocateMemoryBase<AllocateMemoryPass> {
     for (auto object : tiles)
       if (!allocator.placeTile(object))
         return fail(object, *machine, wanted, allocator.freeRows());
+    Lifetimes lifetimes(module);
+    if (kept > machine->memoryBytes() / 10 * kScarceTenths)
+      allocator.shareRows(lifetimes);
     for (auto object : vectors)
       if (!allocator.placeVectors(object))
         return fail(object, *machine, wanted, allocator.freeRows());

@@ -26,7 +26,7 @@ struct ConvertLLMToStreamPass : impl::ConvertLLMToStreamBase<ConvertLLMToStreamP
       module.emitError("there is no @forward to lower; run llm-quantize and llm-plan-steps first");
       return signalPassFailure();
     }
-    std::int64_t most = prefillTokens(*machine, module);
+    std::int64_t most = std::max(prefillTokens(*machine, module), chunkTokens(*machine, module));
     ObjectPool pool(module, *machine);
     for (llm::StepOp step : llvm::to_vector(module.getOps<llm::StepOp>())) {
       if (static_cast<std::int64_t>(step.getTokens()) > most) {

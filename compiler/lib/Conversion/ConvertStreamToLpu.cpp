@@ -13,6 +13,7 @@
 #include "mlir/IR/Builders.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 
@@ -191,8 +192,7 @@ struct ConvertStreamToLpuPass : impl::ConvertStreamToLpuBase<ConvertStreamToLpuP
       }
     ObjectMap objects(module);
     OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
-    for (auto object : llvm::to_vector(module.getOps<stream::ObjectOp>()))
-      writeRegion(builder, object);
+    writeRegions(builder, llvm::to_vector(module.getOps<stream::ObjectOp>()));
     for (auto program : llvm::to_vector(module.getOps<stream::ProgramOp>())) {
       if (failed(ProgramScheduler(*machine, objects, program).run(builder)))
         return signalPassFailure();
@@ -200,6 +200,39 @@ struct ConvertStreamToLpuPass : impl::ConvertStreamToLpuBase<ConvertStreamToLpuP
     }
     for (auto object : llvm::to_vector(module.getOps<stream::ObjectOp>()))
       object.erase();
+  }
+
+  /// A region for each object; where scratch objects share rows, for the rows of a slice that any of them takes.
+  static void writeRegions(OpBuilder &builder, ArrayRef<stream::ObjectOp> objects) {
+    std::map<std::array<std::int64_t, 3>, std::map<std::int64_t, std::int64_t>> slices; // (side, slice, bank): first row -> end
+    bool shared = false;
+    for (stream::ObjectOp object : objects) {
+      if (object.getRole() != "scratch")
+        continue;
+      stream::Place place = stream::placeOf(object);
+      for (std::int64_t i = 0; i < static_cast<std::int64_t>(object.getPlanes()); ++i) {
+        auto &spans = slices[{place.side, place.slice + i, place.bank}];
+        std::int64_t first = place.row, end = place.row + static_cast<std::int64_t>(object.getRows());
+        for (auto span = spans.begin(); span != spans.end();) {
+          bool meets = span->first < end && first < span->second;
+          shared |= meets;
+          if (meets)
+            first = std::min(first, span->first), end = std::max(end, span->second);
+          span = meets ? spans.erase(span) : std::next(span);
+        }
+        spans[first] = end;
+      }
+    }
+    for (stream::ObjectOp object : objects)
+      if (!shared || object.getRole() != "scratch")
+        writeRegion(builder, object);
+    if (!shared)
+      return;
+    Location loc = stream::ObjectOp(objects.front()).getLoc();
+    for (const auto &[slice, spans] : slices)
+      for (auto [first, end] : spans)
+        timed::RegionOp::create(builder, loc, ("scratch." + Twine(slice[0]) + "." + Twine(slice[1]) + "." + Twine(slice[2]) + "." + Twine(first)).str(),
+                                "scratch", slice[0], slice[1], 1, slice[2], first, end - first, DictionaryAttr());
   }
 
   static LogicalResult checkPlace(const isa::Machine &machine, stream::ObjectOp object) {

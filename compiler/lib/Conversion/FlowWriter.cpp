@@ -192,17 +192,21 @@ void FlowWriter::loadDigits(Value quantized, std::int64_t row, std::int64_t step
 }
 
 void FlowWriter::storeDigits16(Value scaled, const std::string &east, const std::string &west, std::int64_t row, std::int64_t step, int bits) {
-  Value biased = alu("addi", {alu(bits == 8 ? "cvt.f32.i8" : "cvt.f32.d16", {scaled}), Operand::i32(isa::kDigit16Bias)});
+  storeDigits(alu(bits == 8 ? "cvt.f32.i8" : "cvt.f32.d16", {scaled}), east, west, row, step);
+}
+
+void FlowWriter::storeDigits(Value quantized, const std::string &east, const std::string &west, std::int64_t row, std::int64_t step) {
+  Value biased = alu("addi", {quantized, Operand::i32(isa::kDigit16Bias)});
   for (const std::string &object : {east, west})
     write(alu("xor", {biased, Operand::i32(isa::kDigit16Bias)}, 2), object, row, step);
 }
 
-void FlowWriter::loadDigits32(Value value, std::int64_t side, std::int64_t row) {
+void FlowWriter::loadDigits32(Value value, std::int64_t side, std::int64_t row, std::int64_t apart, std::int64_t step) {
   Value biased = alu("addi", {value, Operand::i32(isa::kDigit32Bias)});
   Value digits = alu("xor", {biased, Operand::i32(isa::kDigit32Bias)});
   std::int64_t planes[] = {2 * side, 2 * side + 1};
-  load(digits, planes, {3, 1}, {row, row});
-  load(alu("move", {digits}), planes, {2, 0}, {row + 1, row + 1});
+  load(digits, planes, {3, 1}, {row, row}, step);
+  load(alu("move", {digits}), planes, {2, 0}, {row + apart, row + apart}, step);
 }
 
 Value FlowWriter::joinHigh(Value upper, Value lower) {

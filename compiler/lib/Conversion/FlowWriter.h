@@ -86,11 +86,13 @@ public:
   void loadDigits(mlir::Value quantized, std::int64_t row, std::int64_t step = 0);
   /// Quantizes as loadDigits16 does, but leaves the digits in row `row` of two objects of 2 planes, one on each side.
   void storeDigits16(mlir::Value scaled, const std::string &east, const std::string &west, std::int64_t row, std::int64_t step = 0, int bits = 16);
+  /// The same for an int16 value.
+  void storeDigits(mlir::Value quantized, const std::string &east, const std::string &west, std::int64_t row, std::int64_t step = 0);
   /// Balanced digits (N2) of an int16 value.
   mlir::Value digits16(mlir::Value value);
   /// Splits an int32 value into four balanced digits and loads them into the planes of `side`: the even plane
-  /// takes digits 3 and 2 into rows `row`, `row + 1`, the odd plane digits 1 and 0.
-  void loadDigits32(mlir::Value value, std::int64_t side, std::int64_t row);
+  /// takes digits 3 and 2 into rows `row`, `row + apart`, the odd plane digits 1 and 0; `step` rows further in each copy of a burst.
+  void loadDigits32(mlir::Value value, std::int64_t side, std::int64_t row, std::int64_t apart = 1, std::int64_t step = 0);
   /// hi and lo of N4 from the sums of the four digits.
   mlir::Value joinHigh(mlir::Value upper, mlir::Value lower);
 

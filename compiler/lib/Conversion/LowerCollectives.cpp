@@ -29,12 +29,15 @@ Layout ProgramLowering::plainRows(llm::LinearOp op) const {
 }
 
 void ProgramLowering::noteDigits(Value result, const Layout &layout, std::int64_t row, const std::string &object) {
-  if (!mlir::isa<llm::AllGatherOp>(*result.getUsers().begin())) {
-    digits[result] = {layout, row, scaleOf(result), "", false};
+  bool gathers = mlir::isa<llm::AllGatherOp>(*result.getUsers().begin());
+  if (!gathers)
+    digits[result] = {layout, row, scaleOf(result), chunked ? object : "", false};
+  if (!gathers && !chunked)
     return;
-  }
-  pool.scratch(object + ".east", 2, tokens * layout.gather().vectors(), 0);
-  pool.scratch(object + ".west", 2, tokens * layout.gather().vectors(), 1);
+  // Digits of a chunk are written while a residual is read; what waits for the feed-forward part comes later.
+  std::int64_t hint = chunked && object != "h" ? 4 : 0;
+  pool.scratch(object + ".east", 2, tokens * layout.gather().vectors(), hint);
+  pool.scratch(object + ".west", 2, tokens * layout.gather().vectors(), hint + 1);
   written[result] = {object, layout, 0};
 }
 
@@ -44,7 +47,15 @@ void ProgramLowering::passOnDigits(FlowWriter &w, Value result, Value scaled, st
   if (piece == written.end())
     return w.loadDigits16(scaled, row, 2 * step, llm::activationBits(result));
   const auto &[object, layout, free] = piece->second;
-  w.storeDigits16(scaled, object + ".east", object + ".west", token * layout.gather().vectors() + vector, step, llm::activationBits(result));
+  w.storeDigits16(scaled, object + ".east", object + ".west", writtenRow(layout, token, vector), step, llm::activationBits(result));
+}
+
+void ProgramLowering::passOnQuantized(FlowWriter &w, Value result, Value quantized, std::int64_t token, std::int64_t vector, std::int64_t row, std::int64_t step) {
+  auto piece = written.find(result);
+  if (piece == written.end())
+    return w.loadDigits(quantized, row, step);
+  const auto &[object, layout, free] = piece->second;
+  w.storeDigits(quantized, object + ".east", object + ".west", writtenRow(layout, token, vector), writtenRow(layout, 1, 0));
 }
 
 void ProgramLowering::sendRow(ArrayRef<std::string> objects, std::int64_t row, std::int64_t byte, ArrayRef<std::int64_t> links) {
@@ -62,12 +73,13 @@ void ProgramLowering::exchange(ArrayRef<std::string> objects, std::int64_t plane
   SmallVector<std::int64_t> links;
   for (std::int64_t link = 0; link < piece.shards - 1; ++link)
     links.push_back(link);
+  auto row = [&](std::int64_t t, std::int64_t v) { return objects.size() > 1 ? writtenRow(piece, t, v) : t * all + v; };
   for (std::int64_t t = 0; t < tokens; ++t)
     for (std::int64_t v = 0; v < own; ++v)
       for (std::int64_t byte = 0; byte < planes; ++byte) {
-        sendRow(objects, t * all + v, byte, links);
+        sendRow(objects, row(t, v), byte, links);
         for (std::int64_t link : links)
-          flow().receive(link, objects, t * all + piece.gatheredVector(v, link + 1), byte);
+          flow().receive(link, objects, row(t, piece.gatheredVector(v, link + 1)), byte);
       }
 }
 
@@ -84,7 +96,7 @@ void ProgramLowering::lowerAllGather(llm::AllGatherOp op) {
   const Layout &layout = piece->second.layout;
   // A sweep goes on meanwhile: its phase holds the exchange, too.
   auto silu = dyn_cast<llm::SiluMulOp>(source);
-  bool sweeps = silu && isSwept(machine, silu);
+  bool sweeps = silu && isSwept(machine, silu) && !chunked;
   if (!sweeps)
     beginPhase(layerLabel(tensor, silu ? "gather ffn" : "gather attention"));
   exchange({object + ".east", object + ".west"}, 2, layout);
@@ -104,17 +116,19 @@ void ProgramLowering::lowerReceive(llm::ReceiveOp op) {
   beginPhase("receive residual");
   std::int64_t width = cast<RankedTensorType>(op.getResult().getType()).getDimSize(1);
   setResidual(cut(Layout::plain(machine.lanes(), width), op.getPiece()));
-  std::int64_t rows = tokens * residualLayout.gather().vectors();
+  // What is added to the residual at once waits in rows for two tokens.
+  std::int64_t all = residualLayout.gather().vectors(), rows = std::min<std::int64_t>(tokens, 2) * all;
   auto buffer = [&](std::size_t source) { return source ? pool.scratch(fmt::format("x.in.{}", source), 4, rows, source) : residual; };
+  auto row = [&](std::size_t source, std::int64_t t, std::int64_t v) { return residualRow(source ? t % 2 : t, v); };
   for (std::int64_t t = 0; t < tokens; ++t)
     for (std::int64_t v = 0; v < residualLayout.vectors(); ++v) {
       for (std::int64_t byte = 0; byte < 4; ++byte)
         for (auto [source, link] : llvm::enumerate(op.getLinks()))
-          flow().receive(link, {buffer(source)}, residualRow(t, v), byte);
+          flow().receive(link, {buffer(source)}, row(source, t, v), byte);
       // The part of the vocabulary that holds a token's row sends it, the others send zeros.
       for (std::size_t source = 1; source < op.getLinks().size(); ++source) {
         FlowWriter w = flow();
-        w.write(w.alu("or", {w.read(residual, residualRow(t, v)), w.read(buffer(source), residualRow(t, v))}), residual, residualRow(t, v));
+        w.write(w.alu("or", {w.read(residual, residualRow(t, v)), w.read(buffer(source), row(source, t, v))}), residual, residualRow(t, v));
       }
     }
 }

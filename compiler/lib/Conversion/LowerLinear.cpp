@@ -26,6 +26,10 @@ constexpr std::int64_t kSweptCycles = 256;
 /// an output are then in parts, which VXM adds.
 constexpr std::int64_t kDealtCycles = 64;
 
+/// Output vectors whose tiles take turns on a plane, column by column. The more, the less often chunks of tokens fetch
+/// digits; but their sums are complete together, and what takes them then comes late.
+constexpr std::int64_t kSweptTogether = kChunkVectors, kDealtTogether = 2;
+
 /// Columns whose digits are fetched in one burst. Each burst interrupts the weight stream once.
 constexpr std::int64_t kFetchedTogether = 4;
 
@@ -45,6 +49,11 @@ llm::LinearOp linearOf(Value value) { return value.getDefiningOp<llm::LinearOp>(
 
 bool isGrouped(llm::LinearOp op) {
   return llm::lookupWeight(op, op.getWeightAttr()).quantization().value_or(WeightType::Int8) != WeightType::Int8;
+}
+
+Operation *producerOf(Value input) {
+  auto gather = input.getDefiningOp<llm::AllGatherOp>();
+  return (gather ? gather.getPiece() : input).getDefiningOp();
 }
 
 bool isSwept(const isa::Machine &machine, llm::SiluMulOp op, std::int64_t shards) {
@@ -111,20 +120,16 @@ void ProgramLowering::beginLinearPhase() {
   llm::LinearOp first = pending.front().op;
   auto feeds = dyn_cast<llm::SiluMulOp>(*first->getUsers().begin());
   std::string tensor = tensorOf(first.getWeight());
-  beginPhase(layerLabel(tensor, feeds && isSwept(machine, feeds) ? "ffn" : linearPhaseName(tensor)));
+  beginPhase(layerLabel(tensor, feeds && isSwept(machine, feeds) && !chunked ? "ffn" : linearPhaseName(tensor)));
 }
 
-void ProgramLowering::flushLinears(llvm::function_ref<void(std::int64_t)> finished) {
-  if (pending.empty())
-    return;
-  Digits &input = digits[pendingInput];
+/// Names the constants of the pending linears and counts their weights, in bytes.
+std::int64_t ProgramLowering::prepareSums(const Digits &input, bool swept) {
   std::set<Operation *> counted;
-  std::int64_t hint = 0, weights = 0, vectors = 0, planes = 2 * machine.mxmPlanesPerSide;
-  bool swept = input.streamed || finished, dealt = swept;
+  std::int64_t hint = 0, weights = 0;
   for (PendingLinear &linear : pending) {
     if (counted.insert(linear.op).second)
       weights += weightsOf(linear.op);
-    vectors += linear.rows.vectors();
     linear.sums->rows = linear.rows;
     linear.sums->single = llm::activationBits(linear.op.getInput()) == 8;
     linear.sums->scales = pool.channelScales(tensorOf(linear.op.getWeight()), linear.rows, input.scale, factorOf(linear.op), swept ? hint++ % 2 : -1);
@@ -133,6 +138,20 @@ void ProgramLowering::flushLinears(llvm::function_ref<void(std::int64_t)> finish
     linear.sums->parts.assign(linear.rows.vectors(), std::vector<std::vector<std::pair<std::int64_t, std::int64_t>>>(tokens));
   }
   weightBytes += weights;
+  return weights;
+}
+
+void ProgramLowering::flushLinears(llvm::function_ref<void(std::int64_t)> finished) {
+  if (pending.empty())
+    return;
+  if (chunked)
+    return flushChunk();
+  Digits &input = digits[pendingInput];
+  std::int64_t vectors = 0, planes = 2 * machine.mxmPlanesPerSide;
+  bool swept = input.streamed || finished, dealt = swept;
+  std::int64_t weights = prepareSums(input, swept);
+  for (PendingLinear &linear : pending)
+    vectors += linear.rows.vectors();
   if (input.streamed) {
     passByInputs(input);
   } else {
@@ -205,21 +224,44 @@ void ProgramLowering::passPinned(const Digits &input) {
 
 std::int64_t ProgramLowering::leastLoadedPlane() const { return std::min_element(planeLoad.begin(), planeLoad.end()) - planeLoad.begin(); }
 
+/// Sides first, so that gate and up of a vector stand on different ones.
+std::int64_t ProgramLowering::planeInTurn(std::int64_t number) const {
+  return number % 2 * machine.mxmPlanesPerSide + number / 2 % machine.mxmPlanesPerSide;
+}
+
+std::vector<std::vector<ProgramLowering::Unit>> ProgramLowering::dealtUnits(bool swept) {
+  std::int64_t vectors = 0, count = 0, planes = 2 * machine.mxmPlanesPerSide, together = planes * (swept ? kSweptTogether : kDealtTogether);
+  for (PendingLinear &linear : pending)
+    vectors = std::max(vectors, linear.rows.vectors()), count += linear.rows.vectors();
+  std::vector<std::vector<Unit>> groups(1);
+  std::int64_t number = 0;
+  for (std::int64_t n = 0; n < vectors; ++n) {
+    if (static_cast<std::int64_t>(groups.back().size()) >= together && count - number >= planes)
+      groups.emplace_back();
+    for (std::size_t linear = 0; linear < pending.size(); ++linear)
+      if (n < pending[linear].rows.vectors())
+        groups.back().push_back({linear, n, number < count / planes * planes ? planeInTurn(number) : -1}), ++number;
+  }
+  return groups;
+}
+
 void ProgramLowering::passByOutputs(const Digits &input, llvm::function_ref<void(std::int64_t)> finished) {
-  std::int64_t columns = input.layout.vectors(), vectors = 0;
+  std::int64_t columns = input.layout.vectors(), vectors = 0, done = 0;
   for (PendingLinear &linear : pending)
     vectors = std::max(vectors, linear.rows.vectors());
   bool isHead = mlir::isa<func::ReturnOp>(*pending.front().op->getUsers().begin()); // may fill a chip
-  for (std::int64_t n = 0; n < vectors; ++n) {
-    if (isHead)
-      tileHint = stream::kTileAnywhere;
-    else if (finished)
-      tileHint = n < vectors - kFinishedAhead ? stream::kTileAnywhere : stream::kTileKeepsClear;
-    for (PendingLinear &linear : pending)
-      for (std::int64_t k = 0; n < linear.rows.vectors() && k < columns; ++k)
-        passTile(linear, input.layout, n, k, leastLoadedPlane(), input.high, [&](std::int64_t t) { return input.lowRow(t, k); });
-    if (finished)
-      finished(n);
+  for (const std::vector<Unit> &group : dealtUnits(finished || isHead)) {
+    for (std::int64_t k = 0; k < columns; ++k)
+      for (const Unit &unit : group) {
+        if (isHead)
+          tileHint = stream::kTileAnywhere;
+        else if (finished)
+          tileHint = unit.vector < vectors - kFinishedAhead ? stream::kTileAnywhere : stream::kTileKeepsClear;
+        passTile(pending[unit.linear], input.layout, unit.vector, k, unit.plane < 0 ? leastLoadedPlane() : unit.plane, input.high,
+                 [&](std::int64_t t) { return input.lowRow(t, k); });
+      }
+    for (; finished && done <= group.back().vector; ++done)
+      finished(done);
   }
 }
 
@@ -233,9 +275,9 @@ void ProgramLowering::passByInputs(const Digits &input) {
     for (std::int64_t t = 0; t < tokens; ++t)
       fetchDigits(input, t, k0, count, row + t * together, tokens * together);
     for (std::int64_t k = k0; k < k0 + count; ++k)
-      for (PendingLinear &linear : pending)
-        for (std::int64_t n = 0; n < linear.rows.vectors(); ++n)
-          passTile(linear, input.layout, n, k, leastLoadedPlane(), tokens * together,
+      for (const std::vector<Unit> &group : dealtUnits(true))
+        for (const Unit &unit : group)
+          passTile(pending[unit.linear], input.layout, unit.vector, k, unit.plane < 0 ? leastLoadedPlane() : unit.plane, tokens * together,
                    [&](std::int64_t t) { return row + t * together + k - k0; });
   }
 }
@@ -244,7 +286,7 @@ void ProgramLowering::passByInputs(const Digits &input) {
 
 Value ProgramLowering::linearValue(FlowWriter &w, const Sums &sums, std::int64_t token, std::int64_t vector) {
   if (!sums.object.empty())
-    return groupedValue(w, sums, token, vector);
+    return chunked ? w.read(sums.object, chunkRow(token, vector)) : groupedValue(w, sums, token, vector);
   auto total = [&](std::int64_t digit) {
     std::vector<Value> parts;
     for (auto [plane, acc] : sums.parts[vector][token])
@@ -279,6 +321,8 @@ Value ProgramLowering::siluValue(FlowWriter &w, const Sums &gate, const Sums &up
 }
 
 void ProgramLowering::lowerSiluMul(llm::SiluMulOp op) {
+  if (chunked)
+    return chunkSiluMul(op);
   const Sums &gate = sums[{linearOf(op.getGate()), false}], &up = sums[{linearOf(op.getUp()), false}];
   Layout layout = plainRows(linearOf(op.getGate()));
   std::int64_t all = layout.gather().vectors();
@@ -309,6 +353,8 @@ void ProgramLowering::lowerSiluMul(llm::SiluMulOp op) {
 }
 
 void ProgramLowering::lowerAdd(llm::AddOp op) {
+  if (chunked)
+    return chunkAdd(op);
   flushLinears();
   const Sums &branch = sums[{op.getBranch().getDefiningOp(), false}];
   std::int64_t vectors = branch.rows.vectors();

@@ -13,10 +13,28 @@ using namespace mlir;
 
 namespace lpu::compiler {
 
+/// rsqrt(m + eps) of N5 from the sums of the digits; `sum` takes a plane and which of its two.
+Value ProgramLowering::inverseNorm(FlowWriter &w, const RmsNormConstants &constants, float eps,
+                                   llvm::function_ref<Value(std::int64_t, std::int64_t)> sum) {
+  auto part = [&](std::int64_t side, float highWeight, float lowWeight) {
+    auto joined = [&](std::int64_t plane) { return w.alu("cvt.i32.f32", {w.joinHigh(sum(plane, 0), sum(plane, 1))}); };
+    Value high = w.alu("mulf", {joined(2 * side), Operand::f32(highWeight)});
+    Value low = w.alu("mulf", {joined(2 * side + 1), Operand::f32(lowWeight)});
+    return w.alu("addf", {high, low});
+  };
+  Value mean = w.alu("addf", {part(0, constants.coarseHi, constants.coarseLo), part(1, constants.fineHi, constants.fineLo)});
+  return w.alu("rsqrt", {w.alu("addf", {mean, Operand::f32(eps)})});
+}
+
 void ProgramLowering::lowerNorm(llm::RmsNormOp op) {
   std::string tensor = tensorOf(op.getWeight());
   bool attention = tensor.find("attn_norm") != std::string::npos, ffn = tensor.find("ffn_norm") != std::string::npos;
   beginPhase(layerLabel(tensor, attention ? "attention norm" : ffn ? "ffn norm" : "final norm"));
+  if (chunked) {
+    for (std::int64_t plane = 0; plane < 4; ++plane)
+      emitTile(pool.onesTile(plane), plane);
+    return chunkNorm(op);
+  }
   using C = RmsNormConstants;
   std::int64_t width = cast<RankedTensorType>(op.getInput().getType()).getDimSize(1);
   Layout layout = residualLayout.gather();
@@ -52,17 +70,8 @@ void ProgramLowering::lowerNorm(llm::RmsNormOp op) {
 
   for (std::int64_t t = 0; t < tokens; ++t) {
     FlowWriter w = flow();
-    auto part = [&](std::int64_t side, float highWeight, float lowWeight) {
-      auto joined = [&](std::int64_t plane) {
-        return w.alu("cvt.i32.f32", {w.joinHigh(w.emit(plane, rows[t][plane]), w.emit(plane, rows[t][plane] + 1))});
-      };
-      Value high = w.alu("mulf", {joined(2 * side), Operand::f32(highWeight)});
-      Value low = w.alu("mulf", {joined(2 * side + 1), Operand::f32(lowWeight)});
-      return w.alu("addf", {high, low});
-    };
-    Value mean = w.alu("addf", {part(0, constants.coarseHi, constants.coarseLo), part(1, constants.fineHi, constants.fineLo)});
-    Value shifted = w.alu("addf", {mean, Operand::f32(op.getEps().convertToFloat())});
-    w.write(w.alu("rsqrt", {shifted}), inverse, t);
+    auto sum = [&](std::int64_t plane, std::int64_t digit) { return w.emit(plane, rows[t][plane] + digit); };
+    w.write(inverseNorm(w, constants, op.getEps().convertToFloat(), sum), inverse, t);
   }
 
   Scale scale = scaleOf(op.getResult());

@@ -26,6 +26,15 @@ bool takesTiles(Operation *op) {
 
 std::int64_t widthOf(Value value) { return cast<RankedTensorType>(value.getType()).getDimSize(1); }
 
+/// Vectors of a token's logits on one of `shards` chips; all tokens' logits share a bank.
+std::int64_t logitVectors(const isa::Machine &machine, ModuleOp module, std::int64_t shards) {
+  func::FuncOp forward = llm::forwardFunction(module);
+  if (!forward || !forward.getNumResults())
+    return 1;
+  std::int64_t width = widthOf(forward.getBody().front().getTerminator()->getOperand(0));
+  return Layout::plain(machine.lanes(), (width + shards - 1) / shards).vectors();
+}
+
 } // namespace
 
 std::int64_t prefillTokens(const isa::Machine &machine, ModuleOp module, std::int64_t shards) {
@@ -52,17 +61,27 @@ std::int64_t prefillTokens(const isa::Machine &machine, ModuleOp module, std::in
     Layout result = tiles ? TileLayouts(machine.lanes(), cache, heads).result : Layout::heads(machine.lanes(), heads, cache.getHeadDim());
     limit(result.vectors(), shards > 1);
   });
-  std::int64_t logitVectors = 1; // of one token; all tokens' logits share a bank
-  func::FuncOp forward = llm::forwardFunction(module);
-  if (forward && forward.getNumResults())
-    logitVectors = Layout::plain(machine.lanes(), widthOf(forward.getBody().front().getTerminator()->getOperand(0))).vectors();
-  return std::min<std::int64_t>(most, machine.memRowsPerBank / logitVectors);
+  return std::min<std::int64_t>(most, machine.memRowsPerBank / logitVectors(machine, module, 1));
+}
+
+std::int64_t chunkTokens(const isa::Machine &machine, ModuleOp module, std::int64_t shards, std::int64_t headShards) {
+  bool partitioned = llm::shardsOf(module) > 1 || module->getParentOp();
+  std::int64_t tokens = machine.superlanes - 1, sharing = partitioned ? 1 : shards;
+  bool takes = partitioned; // a chip of the vocabulary alone follows the others
+  module.walk([&](llm::SiluMulOp op) { takes = isSwept(machine, op, sharing); });
+  module.walk([&](llm::LinearOp op) { takes &= !isGrouped(op) && llm::activationBits(op.getInput()) != 8; });
+  module.walk([&](llm::AttentionOp op) {
+    auto cache = SymbolTable::lookupNearestSymbolFrom<llm::KVCacheOp>(op, op.getCacheAttr());
+    takes &= op.getTiles() || (cache && !llm::activationScale(op.getResult()) && llm::prefersTiles(cache)); // not quantized yet
+  });
+  return takes && tokens * logitVectors(machine, module, headShards) <= machine.memRowsPerBank ? tokens : 0;
 }
 
 ProgramLowering::ProgramLowering(ModuleOp module, const isa::Machine &machine, ObjectPool &pool, llm::StepOp step)
     : module(module), machine(machine), pool(pool), step(step), builder(OpBuilder::atBlockEnd(module.getBody())),
-      loc(step.getLoc()), tokens(step.getTokens()), context(step.getContext()), sweepLength((context + 7) / 8 * 8),
-      accumulatorCursor(2 * machine.mxmPlanesPerSide, 0), planeLoad(2 * machine.mxmPlanesPerSide, 0) {}
+      loc(step.getLoc()), tokens(step.getTokens()), context(step.getContext()), chunked(tokens > prefillTokens(machine, module)),
+      sweepLength((context + 7) / 8 * 8), accumulatorCursor(2 * machine.mxmPlanesPerSide, 0),
+      planeLoad(2 * machine.mxmPlanesPerSide, 0) {}
 
 LogicalResult ProgramLowering::run(func::FuncOp forward) {
   auto kind = step.getKind() == llm::StepKind::Prefill ? "prefill" : "decode";
@@ -145,10 +164,11 @@ std::string ProgramLowering::layerLabel(StringRef tensor, StringRef what) {
   return fmt::format("layer {}: {}", rest.split('.').first.str(), what.str());
 }
 
-void ProgramLowering::emitTile(const std::string &object, std::int64_t plane) {
+void ProgramLowering::emitTile(const std::string &object, std::int64_t plane, bool twin) {
   stream::LoadTileOp::create(builder, loc, FlatSymbolRefAttr::get(builder.getContext(), object), builder.getI64IntegerAttr(plane),
-                             builder.getI64IntegerAttr(0), IntegerAttr(), builder.getI64IntegerAttr(0), UnitAttr(), UnitAttr());
-  stream::InstallOp::create(builder, loc, builder.getI64IntegerAttr(plane));
+                             builder.getI64IntegerAttr(0), IntegerAttr(), builder.getI64IntegerAttr(0), UnitAttr(), twin ? builder.getUnitAttr() : UnitAttr());
+  for (std::int64_t other = 0; other <= twin; ++other)
+    stream::InstallOp::create(builder, loc, builder.getI64IntegerAttr(plane ^ other));
 }
 
 //===-- embedding and per-step tables -----------------------------------------===//
@@ -224,6 +244,10 @@ Layout ProgramLowering::writeLogits(llm::LinearOp op) {
     FlowWriter w = flow();
     w.write(linearValue(w, logits, t, v), output, t * vectors + v);
   };
+  if (chunked) {
+    passChunk([&](FlowWriter &w, Value y, const Unit &unit) { w.write(y, output, unit.vector, vectors); }, {});
+    return rows;
+  }
   if (!sumsFit(vectors) && logits.object.empty()) { // each vector leaves before its accumulators are used again
     flushLinears([&](std::int64_t v) {
       for (std::int64_t t = 0; t < tokens; ++t)

@@ -15,6 +15,7 @@
 namespace lpu::compiler {
 
 class TileAttention;
+struct RmsNormConstants;
 
 class ProgramLowering {
   friend class TileAttention;
@@ -54,7 +55,7 @@ private:
     /// [vector][token]: (plane, accumulator row of the high digit; low follows) of each partial sum.
     std::vector<std::vector<std::vector<std::pair<std::int64_t, std::int64_t>>>> parts;
     /// With scales per group the sums are in objects `object`.high and .low, row token·vectors + vector, and `factor` is the
-    /// object of what they are multiplied by; else empty.
+    /// object of what they are multiplied by. In a chunk y itself is in `object`, row chunkRow(token, vector). Else empty.
     std::string object, factor;
     bool single = false; ///< the input is int8, so that there are no sums of high digits
   };
@@ -63,6 +64,13 @@ private:
     llm::LinearOp op;
     Layout rows;
     Sums *sums;
+  };
+
+  /// An output vector of a group of linears that is dealt: its tiles lie on one plane, or, of the few that are left over
+  /// when planes have equally many, on all (−1).
+  struct Unit {
+    std::size_t linear; ///< of `pending`
+    std::int64_t vector, plane;
   };
 
   mlir::LogicalResult lower(mlir::Operation *op);
@@ -85,6 +93,10 @@ private:
   /// Gives every pending linear its tiles, planes and passes; called by their first consumer. With `finished` the linears are
   /// swept output by output, and finished(n) is called where all sums of their vector n are complete.
   void flushLinears(llvm::function_ref<void(std::int64_t)> finished = {});
+  /// Output vectors of the pending linears in the order in which their tiles are stored: those of a group column by column.
+  std::vector<std::vector<Unit>> dealtUnits(bool swept);
+  std::int64_t planeInTurn(std::int64_t number) const;
+  std::int64_t prepareSums(const Digits &input, bool swept);
   void passPinned(const Digits &input);
   void passByOutputs(const Digits &input, llvm::function_ref<void(std::int64_t)> finished);
   void passByInputs(const Digits &input);
@@ -93,10 +105,30 @@ private:
                 llvm::function_ref<std::int64_t(std::int64_t)> lowRow);
   /// The plane with the least to load so far, for the next tile of a large group.
   std::int64_t leastLoadedPlane() const;
+  struct ChunkSums;
+  /// Takes y of one output vector for all tokens in the flow that emits it.
+  using ChunkSink = llvm::function_ref<void(FlowWriter &, mlir::Value, const Unit &)>;
+  /// Lowers the pending linears for a chunk; without a sink into memory. `finished` as in flushLinears.
+  void flushChunk();
+  void passChunk(ChunkSink sink, llvm::function_ref<void(std::int64_t)> finished);
+  void passGroup(const Digits &input, llvm::ArrayRef<Unit> units, ChunkSink sink);
+  mlir::Value chunkValue(FlowWriter &w, const Sums &sums, mlir::Value upper, mlir::Value lower, std::int64_t vector);
+  void chunkSiluMul(llm::SiluMulOp op);
+  void chunkAdd(llm::AddOp op);
+  void chunkNorm(llm::RmsNormOp op);
+  /// Row of digits that wait in memory, among those of all pieces.
+  std::int64_t writtenRow(const Layout &piece, std::int64_t token, std::int64_t vector) const {
+    return chunked ? chunkRow(token, vector) : token * piece.gather().vectors() + vector;
+  }
+  /// Digits of a chunk in memory: tokens follow one another.
+  std::int64_t chunkRow(std::int64_t token, std::int64_t vector) const { return vector * tokens + token; }
+  mlir::Value inverseNorm(FlowWriter &w, const RmsNormConstants &constants, float eps,
+                          llvm::function_ref<mlir::Value(std::int64_t, std::int64_t)> sum);
   void fetchAll(Digits &input);
   /// Digits of `count` vectors from memory: the low ones into rows from `row` on, the high ones `high` rows further.
   void fetchDigits(const Digits &input, std::int64_t token, std::int64_t vector, std::int64_t count, std::int64_t row, std::int64_t high);
-  void emitTile(const std::string &object, std::int64_t plane);
+  /// `twin`: into both planes of the side.
+  void emitTile(const std::string &object, std::int64_t plane, bool twin = false);
   FlowWriter flow(std::int64_t repeat = 1) { return FlowWriter(builder, loc, repeat); }
   /// y[n] of N3 for one token and vector.
   mlir::Value linearValue(FlowWriter &w, const Sums &sums, std::int64_t token, std::int64_t vector);
@@ -122,11 +154,14 @@ private:
   /// The factors of the two halves of a score, 1/scale of the result, and 256 times the lower half's factor.
   std::array<AttentionFactor, 4> attentionFactors(llm::AttentionOp op, std::int64_t headDim);
   mlir::Value times(FlowWriter &w, mlir::Value value, const AttentionFactor &factor);
-  /// Where a quantized result goes: into activation rows from `row` on, or into memory if it is gathered first; `step` vectors
+  /// Where a quantized result goes: into activation rows from `row` on, or into memory if it is gathered first; `step` vectors (or rows of memory)
   /// further in each copy of a burst.
   void noteDigits(mlir::Value result, const Layout &layout, std::int64_t row, const std::string &object);
   void passOnDigits(FlowWriter &w, mlir::Value result, mlir::Value scaled, std::int64_t token, std::int64_t vector, std::int64_t row,
                     std::int64_t step = 0);
+  /// The same for an int16 value of a vector; copies are tokens, `step` activation rows apart.
+  void passOnQuantized(FlowWriter &w, mlir::Value result, mlir::Value quantized, std::int64_t token, std::int64_t vector, std::int64_t row,
+                       std::int64_t step);
   /// Sends the own piece's rows to the group and receives those of the others; one object, or a copy on each side.
   void exchange(llvm::ArrayRef<std::string> objects, std::int64_t planes, const Layout &piece);
   void sendRow(llvm::ArrayRef<std::string> objects, std::int64_t row, std::int64_t byte, llvm::ArrayRef<std::int64_t> links);
@@ -158,6 +193,8 @@ private:
   stream::ProgramOp program;
 
   std::int64_t tokens, context;
+  bool chunked;             ///< the tokens' digits do not fit the activation rows
+  std::int64_t chunkSlot = 0; ///< activation rows take columns in turns
   std::int64_t sweepLength; ///< positions swept: the context rounded up to the sweep's window
   std::int64_t weightBytes = 0;
   bool half = true;
@@ -177,6 +214,12 @@ private:
   llvm::DenseMap<mlir::Value, WrittenDigits> written;
   std::int64_t cacheLayer = 0, cacheCapacity = 0;
 };
+
+/// Output vectors whose tiles take turns on a plane in a sweep.
+inline constexpr std::int64_t kChunkVectors = 6;
+
+/// What makes a linear's input, before it was gathered.
+mlir::Operation *producerOf(mlir::Value input);
 
 /// Whether gate, up and down are large enough for their weights to be swept in one phase, when `shards` chips share them.
 bool isSwept(const isa::Machine &machine, llm::SiluMulOp op, std::int64_t shards = 1);

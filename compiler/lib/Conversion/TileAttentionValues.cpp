@@ -169,8 +169,10 @@ void TileAttention::passOn(FlowWriter &w, Value result, const Items &part, std::
     w.write(w.alu("cvt.f32.d16", {result}, 2), unpacked(first), token * each + at - first, step(each, 1));
     return;
   }
-  std::int64_t perToken = p.written.count(op.getResult()) ? layouts.result.gather().vectors() : vectors;
-  p.passOnDigits(w, op.getResult(), result, token, at, out + 2 * (token * vectors + at), step(perToken, 1));
+  bool written = p.written.count(op.getResult());
+  std::int64_t perToken = written ? p.writtenRow(layouts.result, 1, 0) : vectors,
+               perVector = written ? p.writtenRow(layouts.result, 0, 1) : 1;
+  p.passOnDigits(w, op.getResult(), result, token, at, out + 2 * (token * vectors + at), step(perToken, perVector));
 }
 
 /// Moves the pieces of the last vectors into the lanes that the others have to spare, and loads the digits.
@@ -183,7 +185,7 @@ void TileAttention::packResult(std::int64_t token, std::int64_t count) {
     FlowWriter w = flow(count);
     std::int64_t row = out + 2 * (token * kept + v);
     if (result.lanesUsed(v) == result.perVector()) {
-      w.loadDigits(w.read(unpacked(0), token * kept + v, kept), row, 2 * kept);
+      p.passOnQuantized(w, op.getResult(), w.read(unpacked(0), token * kept + v, kept), token, v, row, 2 * kept);
       continue;
     }
     // Superlane k of the moved vector is superlane k + amount of its source.
@@ -192,7 +194,7 @@ void TileAttention::packResult(std::int64_t token, std::int64_t count) {
     Value piece = w.lanes("permute.rotate", source, v % 2, (from - to + machine.superlanes) % machine.superlanes, 0,
                           v / 2 % 2 * 2);
     Value isOwn = w.alu("subi", {w.read(lanes, 0), Operand::i32(static_cast<std::int32_t>(result.perVector()))});
-    w.loadDigits(w.alu("select", {isOwn, w.read(unpacked(0), token * kept + v, kept), piece}), row, 2 * kept);
+    p.passOnQuantized(w, op.getResult(), w.alu("select", {isOwn, w.read(unpacked(0), token * kept + v, kept), piece}), token, v, row, 2 * kept);
   }
 }
 

@@ -30,6 +30,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <utility>
 
 namespace lpu::compiler {
 
@@ -128,8 +129,7 @@ private:
       options.progress("quantizing");
       mlir::PassManager passes(&context);
       PipelineOptions planned = options.pipeline;
-      // At least one, so that a layer too wide for even that is reported by the lowering that knows its width.
-      planned.maxTokens = std::clamp<std::int64_t>(prefillTokens(machine, *module), 1, static_cast<std::int64_t>(planned.maxTokens));
+      planned.maxTokens = static_cast<std::uint64_t>(stepTokens(machine, *module, std::nullopt, true));
       addLLMPhase(passes, planned);
       if (mlir::failed(passes.run(*module)))
         return failure();
@@ -145,7 +145,7 @@ private:
       partition = Partition();
       if (!dealLayers(modelSize(*planned), partition, machine, 2 * machine.memoryBytes()))
         return farTooLarge(); // not even with estimates that far off: nothing to compile
-      return dump(Stage::LLM);
+      return deal();
     }
     auto found = partitionsToTry(modelSize(*planned), options.partition, machine, usable);
     if (!found)
@@ -159,10 +159,17 @@ private:
       measured = true;
     }
     partition = found->front();
-    if (partition.chips() == 1)
-      return dump(Stage::LLM);
+    return deal();
+  }
+
+  /// The planned model on the chips of `partition`.
+  Status deal() {
+    if (partition.chips() == 1) {
+      module = replanned(*planned, stepTokens(machine, *planned, partition, chunks));
+      return module ? dump(Stage::LLM) : failure();
+    }
     options.progress(fmt::format("dealing the model over {} chips (tp {}, pp {})", partition.chips(), partition.tp, partition.pp));
-    module = partitionModel(*planned, partition, machine, options.pipeline.target);
+    module = partitionModel(*planned, partition, machine, options.pipeline.target, chunks);
     if (!module)
       return failure();
     auto placed = placeModel(*module, options.topology, machine);
@@ -212,6 +219,10 @@ private:
   Status tryNext(Error error) {
     if (!planned || error.message.find("does not fit") == std::string::npos)
       return error;
+    if (std::exchange(chunks, false) && stepTokens(machine, *planned, partition, true) > stepTokens(machine, *planned, partition, false)) {
+      errors.clear();
+      return deal(); // shorter steps need less room for activations
+    }
     bool isFull = error.message.find("does not fit on one chip") != std::string::npos; // not only a cache too long for a bank
     if (options.partition.chips == 1 || !isFull) {
       error.message += partition.chips() == 1 ? remedy() : "; take a smaller --max-context";
@@ -225,7 +236,7 @@ private:
         return explain(std::move(error));
       partition = found->front();
     }
-    module = planned->clone();
+    chunks = true;
     return choose();
   }
 
@@ -329,6 +340,7 @@ private:
   std::int64_t usable = 0;          ///< bytes of a chip that the planner may count on
   Places places;
   std::map<std::int64_t, std::int64_t> tokensByShards; ///< of the longest prefill step
+  bool chunks = true;               ///< prefill steps may be as long as chunkTokens
   bool measured = false;            ///< partitions were compared by compilation
 };
 

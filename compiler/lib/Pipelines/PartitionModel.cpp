@@ -20,6 +20,10 @@ namespace {
 
 /// Nodes tried beyond the fewest that could do.
 constexpr int kSpareNodes = 2;
+/// Tokens of a prefill step whose digits the activation rows hold: more would gain little.
+constexpr std::int64_t kMostTokens = 8;
+/// Shares of the vocabulary that fit anything, before the partition is known.
+constexpr std::int64_t kAnyShards = std::int64_t{1} << 30;
 constexpr std::size_t kNodePlaces = 8;
 
 std::uint64_t mostTokens(mlir::ModuleOp module) {
@@ -63,12 +67,32 @@ ModelSize modelSize(mlir::ModuleOp planned) {
   return size;
 }
 
-mlir::OwningOpRef<mlir::ModuleOp> partitionModel(mlir::ModuleOp planned, const Partition &partition, const isa::Machine &machine, const std::string &target) {
+std::int64_t stepTokens(const isa::Machine &machine, mlir::ModuleOp module, const std::optional<Partition> &partition, bool chunks) {
+  std::int64_t shards = partition ? partition->tp : 1, heads = partition ? shards * std::max<std::int64_t>(1, partition->headGroups) : kAnyShards;
+  if (std::int64_t chunk = chunks ? chunkTokens(machine, module, shards, heads) : 0)
+    return chunk;
+  // At least one, so that a layer too wide for even that is reported by the lowering that knows its width.
+  return std::clamp<std::int64_t>(std::min(prefillTokens(machine, module), prefillTokens(machine, module, shards)), 1, kMostTokens);
+}
+
+static void addReplanning(mlir::PassManager &passes, mlir::ModuleOp planned, std::int64_t tokens) {
+  if (static_cast<std::uint64_t>(tokens) < mostTokens(planned))
+    passes.addPass(llm::createPlanSteps({.maxContext = static_cast<std::uint64_t>(modelSize(planned).context), .maxTokens = static_cast<std::uint64_t>(tokens)}));
+}
+
+mlir::OwningOpRef<mlir::ModuleOp> replanned(mlir::ModuleOp planned, std::int64_t tokens) {
   mlir::OwningOpRef<mlir::ModuleOp> module = planned.clone();
   mlir::PassManager passes(planned.getContext());
-  auto tokens = static_cast<std::uint64_t>(std::max<std::int64_t>(1, prefillTokens(machine, planned, partition.tp)));
-  if (tokens < mostTokens(planned))
-    passes.addPass(llm::createPlanSteps({.maxContext = static_cast<std::uint64_t>(modelSize(planned).context), .maxTokens = tokens}));
+  addReplanning(passes, planned, tokens);
+  if (mlir::failed(passes.run(*module)))
+    return nullptr;
+  return module;
+}
+
+mlir::OwningOpRef<mlir::ModuleOp> partitionModel(mlir::ModuleOp planned, const Partition &partition, const isa::Machine &machine, const std::string &target, bool chunks) {
+  mlir::OwningOpRef<mlir::ModuleOp> module = planned.clone();
+  mlir::PassManager passes(planned.getContext());
+  addReplanning(passes, planned, stepTokens(machine, planned, partition, chunks));
   passes.addPass(llm::createPartition({.target = target, .tensor = partition.tp, .pipeline = partition.pp,
                                        .layers = llvm::SmallVector<std::int64_t>(partition.layers.begin(), partition.layers.end()),
                                        .embeddingChips = partition.embeddingGroups * partition.tp, .headChips = partition.headGroups * partition.tp}));

@@ -17,6 +17,9 @@ constexpr uint64_t kSmallestBucket = 64;
 // Attention in tiles takes positions a few hundred at a time, and models that use it have little memory to spare for programs.
 constexpr uint64_t kSmallestBucketOfTiles = 256;
 
+// Attention is a small part of longer steps, and their programs are long: they are built for every other bucket, the largest included.
+constexpr uint64_t kLongStep = 8;
+
 std::vector<uint64_t> contextBuckets(uint64_t maxContext, uint64_t smallest) {
   std::vector<uint64_t> buckets;
   for (uint64_t bucket = smallest; bucket < maxContext; bucket *= 2)
@@ -44,8 +47,11 @@ struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
       builder.setInsertionPointToEnd(module.getBody());
     bool tiles = false;
     module.walk([&](AttentionOp op) { tiles |= op.getTiles(); });
-    for (uint64_t bucket : contextBuckets(*context, tiles ? kSmallestBucketOfTiles : kSmallestBucket))
-      createSteps(builder, module.getLoc(), bucket);
+    std::vector<uint64_t> buckets = contextBuckets(*context, tiles ? kSmallestBucketOfTiles : kSmallestBucket);
+    for (std::size_t i = 0; i < buckets.size(); ++i) {
+      bool sparse = maxTokens > kLongStep && (buckets.size() - 1 - i) % 2 == 1;
+      createSteps(builder, module.getLoc(), buckets[i], sparse ? 1 : maxTokens.getValue());
+    }
   }
 
   /// The context to plan for; nothing after an error.
@@ -68,10 +74,10 @@ struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
     return maxContext == 0 ? largest : maxContext.getValue();
   }
 
-  void createSteps(mlir::OpBuilder &builder, mlir::Location loc, uint64_t context) {
+  void createSteps(mlir::OpBuilder &builder, mlir::Location loc, uint64_t context, uint64_t mostTokens) {
     std::string suffix = std::to_string(context);
     StepOp::create(builder, loc, "decode_" + suffix, StepKind::Decode, 1, context);
-    uint64_t tokens = std::min<uint64_t>(maxTokens, context);
+    uint64_t tokens = std::min(mostTokens, context);
     if (tokens > 1)
       StepOp::create(builder, loc, "prefill_" + std::to_string(tokens) + "x" + suffix, StepKind::Prefill, tokens,
                      context);

@@ -1,0 +1,217 @@
+// Steps that feed so many tokens that their digits do not fit the activation rows: chunks of a prompt. The MXM is what is
+// scarce then, not the weight stream, so every tile is kept for one pass of each token and digit:
+//
+//   digits wait in memory on both sides, row v·tokens + t, and a column of them is fetched for a group of tiles;
+//   both planes of a side load the same tile, the even one plays high digits, the odd one low digits, so a tile takes
+//   tokens + 1 cycles of a side, its install included;
+//   the last pass of an output vector emits as it adds, and what takes the sums is one burst over the tokens.
+//
+// docs/decisions/0011 has the numbers.
+
+#include "ProgramLowering.h"
+
+#include "lpu/compiler/Support/ModelConstants.h"
+
+#include <array>
+
+using namespace mlir;
+
+namespace lpu::compiler {
+
+namespace {
+
+llvm::StringRef sideName(std::int64_t side) { return side ? ".west" : ".east"; }
+
+llvm::SmallVector<std::int64_t> planesOfTurn(std::int64_t turn) { return {turn, 2 + turn}; }
+
+} // namespace
+
+//===-- linears -------------------------------------------------------------------===//
+
+/// Where the sums of an output vector are on a side.
+struct ProgramLowering::ChunkSums {
+  std::array<std::int64_t, 2> high = {-1, -1}, low = {-1, -1}; ///< first accumulator row on the even and odd plane; −1: no tile there
+};
+
+void ProgramLowering::flushChunk() {
+  constexpr std::int64_t kHints[] = {4, 2, 2}; // on the side that the factors of rope do not come from
+  std::vector<std::string> objects;
+  for (auto [i, linear] : llvm::enumerate(pending)) {
+    linear.sums->object = pool.scratch("y." + std::to_string(i), 4, tokens * linear.rows.vectors(), kHints[i % 3]);
+    objects.push_back(linear.sums->object);
+  }
+  passChunk([&](FlowWriter &w, Value y, const Unit &unit) { w.write(y, objects[unit.linear], chunkRow(0, unit.vector), 1); }, {});
+}
+
+void ProgramLowering::passChunk(ChunkSink sink, llvm::function_ref<void(std::int64_t)> finished) {
+  if (pending.empty())
+    return;
+  const Digits &input = digits[pendingInput];
+  bool isHead = mlir::isa<func::ReturnOp>(*pending.front().op->getUsers().begin());
+  bool swept = isHead || finished || mlir::isa_and_nonnull<llm::SiluMulOp>(producerOf(pendingInput));
+  prepareSums(input, swept);
+  beginLinearPhase();
+  chunkSlot = 0;
+  std::int64_t done = 0;
+  for (const std::vector<Unit> &group : dealtUnits(swept)) {
+    for (std::int64_t turn = 0; turn <= machine.mxmPlanesPerSide; ++turn) { // at last those that lie on all planes
+      SmallVector<Unit> units;
+      for (const Unit &unit : group)
+        if (turn < machine.mxmPlanesPerSide ? llvm::is_contained(planesOfTurn(turn), unit.plane) : unit.plane < 0)
+          units.push_back(unit);
+      if (!units.empty())
+        passGroup(input, units, sink);
+    }
+    for (; finished && done <= group.back().vector; ++done)
+      finished(done);
+  }
+  pending.clear();
+  pendingInput = {};
+}
+
+void ProgramLowering::passGroup(const Digits &input, ArrayRef<Unit> units, ChunkSink sink) {
+  std::int64_t columns = input.layout.vectors(), slots = machine.mxmActivationRows / tokens;
+  std::vector<ChunkSums> sums(units.size());
+  std::vector<std::array<std::int64_t, 2>> tilesLeft(units.size(), {0, 0}); ///< on each side
+  std::vector<std::vector<std::string>> tiles(units.size());
+  for (std::int64_t k = 0; k < columns; ++k)
+    for (auto [u, unit] : llvm::enumerate(units)) {
+      PendingLinear &linear = pending[unit.linear];
+      std::int64_t plane = unit.plane < 0 ? planeInTurn(unit.vector + k) : unit.plane;
+      tiles[u].push_back(pool.weightTile(tensorOf(linear.op.getWeight()), linear.rows, unit.vector, input.layout, k, plane, tileHint));
+      ++tilesLeft[u][pool.planeOf(tiles[u].back()) / 2];
+    }
+  for (std::int64_t k = 0; k < columns; ++k) {
+    std::int64_t row = chunkSlot++ % slots * tokens;
+    for (std::int64_t side = 0; side < 2; ++side) {
+      auto isHere = [&](const std::vector<std::string> &own) { return pool.planeOf(own[k]) / 2 == side; };
+      if (llvm::none_of(tiles, isHere))
+        continue;
+      FlowWriter w = flow(tokens);
+      for (std::int64_t digit : {1, 0})
+        w.fetch(input.object + sideName(side).str(), chunkRow(0, k), digit, {2 * side + 1 - digit}, row);
+    }
+    for (auto [u, unit] : llvm::enumerate(units)) {
+      std::int64_t side = pool.planeOf(tiles[u][k]) / 2, &high = sums[u].high[side], &low = sums[u].low[side];
+      emitTile(tiles[u][k], 2 * side, true);
+      bool first = high < 0;
+      if (first)
+        high = nextAccumulator(2 * side, tokens), low = nextAccumulator(2 * side + 1, tokens);
+      --tilesLeft[u][side];
+      FlowWriter w = flow(tokens);
+      if (tilesLeft[u][0] + tilesLeft[u][1] > 0) {
+        w.pass(2 * side, row, high, !first);
+        w.pass(2 * side + 1, row, low, !first);
+        continue;
+      }
+      Value upper = w.passAndEmit(2 * side, row, high, !first), lower = w.passAndEmit(2 * side + 1, row, low, !first);
+      if (std::int64_t other = 1 - side; sums[u].high[other] >= 0) {
+        upper = w.alu("addi", {upper, w.emit(2 * other, sums[u].high[other])});
+        lower = w.alu("addi", {lower, w.emit(2 * other + 1, sums[u].low[other])});
+      }
+      sink(w, chunkValue(w, *pending[unit.linear].sums, upper, lower, unit.vector), unit);
+    }
+  }
+}
+
+/// y of N3 for all tokens; a vector's factors are read once.
+Value ProgramLowering::chunkValue(FlowWriter &w, const Sums &sums, Value upper, Value lower, std::int64_t vector) {
+  Value high = w.alu("mulf", {w.alu("cvt.i32.f32", {upper}), Operand::f32(256.0f)});
+  Value sum = w.alu("addf", {high, w.alu("cvt.i32.f32", {lower})});
+  Value scaled = w.aluHolding("mulf", w.read(sums.scales, vector, 0, true), sum);
+  return sums.biases.empty() ? scaled : w.aluHolding("addf", w.read(sums.biases, vector, 0, true), scaled);
+}
+
+//===-- what takes sums -------------------------------------------------------------===//
+
+void ProgramLowering::chunkSiluMul(llm::SiluMulOp op) {
+  Layout layout = plainRows(op.getGate().getDefiningOp<llm::LinearOp>());
+  noteDigits(op.getResult(), layout, 0, "h");
+  std::int64_t slots = kChunkVectors;
+  // The flow that takes a gate reads it twice; if the burst lasts longer than the time between, from two places.
+  bool twice = tokens > 2 * (machine.latency.VxmSimple + machine.latency.VxmSpecial);
+  std::string gates = pool.scratch("ffn.gate", 4, slots * tokens, 2), ups = pool.scratch("ffn.up", 4, slots * tokens, 3),
+              again = twice ? pool.scratch("ffn.gate.again", 4, slots * tokens, 4) : gates;
+  auto write = [&](FlowWriter &w, Value y, const Unit &unit) {
+    std::int64_t row = unit.vector % slots * tokens;
+    bool isGate = pending[unit.linear].op == op.getGate().getDefiningOp();
+    w.write(y, isGate ? gates : ups, row, 1);
+    if (isGate && twice)
+      w.write(y, again, row, 1);
+    if (!isGate) {
+      FlowWriter next = flow(tokens);
+      Value e = next.alu("exp", {next.alu("mulf", {next.read(gates, row, 1), Operand::f32(-1.0f)})});
+      Value sigmoid = next.alu("recip", {next.alu("addf", {e, Operand::f32(1.0f)})});
+      Value silu = next.alu("mulf", {next.read(again, row, 1), sigmoid});
+      next.storeDigits16(next.alu("mulf", {silu, next.read(ups, row, 1)}), "h.east", "h.west", chunkRow(0, unit.vector), 1);
+    }
+  };
+  passChunk(write, [](std::int64_t) {});
+}
+
+void ProgramLowering::chunkAdd(llm::AddOp op) {
+  // Bursts read and write at once, so the sums go into a second residual.
+  std::string next = residual == "x" ? "x.next" : "x";
+  std::int64_t all = residualLayout.gather().vectors();
+  pool.scratch(next, 4, tokens * all, next == "x" ? 0 : 5);
+  passChunk([&](FlowWriter &w, Value y, const Unit &unit) {
+    std::int64_t row = residualRow(0, unit.vector);
+    w.write(w.alu("addf", {y, w.read(residual, row, all)}), next, row, all);
+  }, {});
+  residual = next;
+}
+
+//===-- norms -------------------------------------------------------------------------===//
+
+/// As lowerNorm, in bursts over as many tokens as a value takes cycles through an ALU: then the second digit of a load follows
+/// the first without a gap.
+void ProgramLowering::chunkNorm(llm::RmsNormOp op) {
+  using C = RmsNormConstants;
+  C constants = rmsNormConstants(static_cast<std::uint32_t>(cast<RankedTensorType>(op.getInput().getType()).getDimSize(1)));
+  Layout layout = residualLayout.gather();
+  std::int64_t vectors = layout.vectors(), together = machine.latency.VxmSimple, slots = machine.mxmActivationRows / (2 * together), slot = 0;
+  std::string inverse = pool.scratch("norm.inverse", 4, tokens, 3), gain = pool.normGain(tensorOf(op.getWeight()), layout, scaleOf(op.getResult()));
+  digits[op.getResult()] = {layout, 0, scaleOf(op.getResult()), "n"};
+  written[op.getResult()] = {"n", layout, 0};
+  for (std::int64_t side = 0; side < 2; ++side)
+    pool.scratch("n" + sideName(side).str(), 2, tokens * vectors, 4 + side);
+  for (std::int64_t t0 = 0; t0 < tokens; t0 += together) {
+    std::int64_t count = std::min(together, tokens - t0);
+    std::array<std::int64_t, 4> sum;
+    for (std::int64_t plane = 0; plane < 4; ++plane)
+      sum[plane] = nextAccumulator(plane, 2 * count);
+    for (std::int64_t v = 0; v < vectors; ++v) {
+      std::int64_t row = slot++ % slots * 2 * together;
+      {
+        FlowWriter w = flow(count);
+        Value x = w.read(residual, t0 * vectors + v, vectors);
+        Value square = w.alu("mulf", {x, x});
+        Value coarse = w.alu("cvt.f32.d32", {w.alu("mulf", {square, Operand::f32(C::kCoarse)})});
+        Value back = w.alu("mulf", {w.alu("cvt.i32.f32", {coarse}), Operand::f32(C::kMinusInverseCoarse)});
+        for (int i = 0; i < 4; ++i) // until what the coarse number left of it can be told
+          square = w.alu("move", {square});
+        Value fine = w.alu("cvt.f32.d32", {w.alu("mulf", {w.alu("addf", {square, back}), Operand::f32(C::kFine)})});
+        w.loadDigits32(coarse, 0, row, count, 1);
+        w.loadDigits32(fine, 1, row, count, 1);
+      }
+      for (std::int64_t side = 0; side < 2; ++side) {
+        FlowWriter w = flow(2 * count);
+        for (std::int64_t plane : {2 * side, 2 * side + 1})
+          w.pass(plane, row, sum[plane], v > 0);
+      }
+    }
+    {
+      FlowWriter w = flow(count);
+      w.write(inverseNorm(w, constants, op.getEps().convertToFloat(), [&](std::int64_t plane, std::int64_t digit) { return w.emit(plane, sum[plane] + digit * count); }),
+              inverse, t0, 1);
+    }
+    for (std::int64_t v = 0; v < vectors; ++v) {
+      FlowWriter w = flow(count);
+      Value normed = w.alu("mulf", {w.read(residual, t0 * vectors + v, vectors), w.read(inverse, t0, 1)});
+      // Gains may share slices with the residual; they are there before its burst begins.
+      w.storeDigits16(w.aluHolding("mulf", w.read(gain, v, 0, true), normed, machine.latency.VxmSimple), "n.east", "n.west", chunkRow(t0, v), 1);
+    }
+  }
+}
+
+} // namespace lpu::compiler

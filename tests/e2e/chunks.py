@@ -1,0 +1,53 @@
+#!/usr/bin/python3
+"""Chunks of a prompt: steps whose digits wait in memory give the bits of steps of one token, on one chip and on several."""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+import gguf
+import tools
+from tools import Case, ids, load_json, np, succeed
+
+TOKENS = 19  # of a chunk of tsp1: row groups of a tile less one
+LARGE = dict(hidden=640, heads=8, kv_heads=2, head_dim=64, ffn=2900, context=512)  # swept, attention in tiles
+
+
+class Chunks(Case):
+    def check(self, model, *flags, length=45, target="tsp1", tokens=TOKENS):
+        path, program, report = self.dir / "m.gguf", self.dir / "m.lpx", self.dir / "m.json"
+        if not path.exists():
+            gguf.write(path, model)
+        succeed("lpucc", path, "-o", program, f"--target={target}", f"--report={report}", "--max-context=64", *flags)
+        steps = load_json(report)["system"]["steps"]
+        self.assertEqual([s["tokens"] for s in steps if s["kind"] == "prefill"], [tokens])
+        succeed("lpu-objdump", "--check", program)
+        prompt = np.random.default_rng(1).integers(0, model.vocabulary, length).tolist()
+        ran, logits = self.lpu_run(program, f"--tokens={ids(prompt)}", "-n", 3, "--ignore-eos")
+        self.assert_steps_as_predicted(ran)
+        self.assertIn(tokens, [s["tokens"] for s in ran["steps"]])
+        self.assert_same_bits(logits, self.interpret(path, prompt + ran["tokens"][:-1]))
+
+    def test_one_chip(self):
+        self.check(gguf.Model(layers=2, vocabulary=700, **LARGE))
+
+    def test_biases(self):
+        self.check(gguf.Model(architecture="qwen2", layers=1, vocabulary=300, **LARGE))
+
+    def test_a_group_of_chips(self):
+        # Digits and residual are gathered, a piece of each token at a time.
+        self.check(gguf.Model(layers=1, vocabulary=700, **{**LARGE, "ffn": 5800}), "--tp=2")
+
+    def test_stages(self):
+        self.check(gguf.Model(layers=2, vocabulary=700, **LARGE), "--pp=2")
+
+    def test_nearly_full_chip(self):
+        # Weights take more than nine tenths of memory: scratch objects share rows.
+        shallow = self.dir / "shallow.yaml"
+        text = (tools.ROOT / "isa/arch/tsp1.yaml").read_text()
+        shallow.write_text(text.replace("rows_per_bank: 4096", "rows_per_bank: 512").replace("name: tsp1", "name: shallow"))
+        self.check(gguf.Model(layers=4, vocabulary=300, **{**LARGE, "ffn": 2950}), target=shallow)
+
+
+if __name__ == "__main__":
+    tools.main()
