@@ -99,14 +99,19 @@ def tokens_per_second(row, report):
 
 
 def mxm_rate(tokens):
+    """Share of the MXM's rate over a prompt, each chunk in the program with the smallest context that holds it."""
     def measure(row, report):
         shape = read_shape(row.model)
         steps = [p for p in report["programs"] if p["kind"] == "prefill" and len(p["layers"]) == p["chips"]]
-        best = max(steps, key=lambda p: (p["tokens"], p["context"]))
-        chunks = -(-tokens // best["tokens"])
-        cycles = (best["predicted_cycles"] - hand_over(best)) * chunks
+        size = max(p["tokens"] for p in steps)
+        cycles = chunks = 0
+        for at in range(0, tokens, size):
+            end = min(at + size, tokens)
+            context = min(p["context"] for p in steps if p["tokens"] == size and p["context"] >= end)
+            cycles += max(p["predicted_cycles"] - hand_over(p) for p in steps if (p["tokens"], p["context"]) == (size, context))
+            chunks += 1
         rate = 2 * linear_weights(shape) * tokens / (MACS * cycles)
-        return rate, f"{chunks} chunks of {best['tokens']}, {cycles:,} cycles a layer"
+        return rate, f"{chunks} chunks of {size}, {cycles:,} cycles a layer"
     return measure
 
 

@@ -42,11 +42,13 @@ class Chunks(Case):
         self.check(gguf.Model(layers=2, vocabulary=700, **LARGE), "--pp=2")
 
     def test_nearly_full_chip(self):
-        # Weights take more than nine tenths of memory: scratch objects share rows.
+        # Weights and caches take more than eight tenths of memory: scratch objects share rows.
         shallow = self.dir / "shallow.yaml"
         text = (tools.ROOT / "isa/arch/tsp1.yaml").read_text()
         shallow.write_text(text.replace("rows_per_bank: 4096", "rows_per_bank: 512").replace("name: tsp1", "name: shallow"))
-        self.check(gguf.Model(layers=4, vocabulary=300, **{**LARGE, "ffn": 2950}), target=shallow)
+        self.check(gguf.Model(layers=3, vocabulary=300, **{**LARGE, "ffn": 2950}), "--chips=1", target=shallow)
+        memory = load_json(self.dir / "m.json")["memory"]
+        self.assertGreater(memory["weights_bytes"] + memory["kv_bytes"], 0.8 * memory["capacity_bytes"])
 
 
 if __name__ == "__main__":

@@ -228,7 +228,7 @@ private:
 };
 
 /// Tenths of memory from which on weights and caches leave so little that scratch has to be shared.
-constexpr std::int64_t kScarceTenths = 9;
+constexpr std::int64_t kScarceTenths = 8;
 
 /// What flows use together must get the groups its hints ask for, so the small things everybody uses come first: what is
 /// written, big blocks before small ones; then constants, small ones (scales) before big ones (tables); caches last.
