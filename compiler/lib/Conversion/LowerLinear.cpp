@@ -287,11 +287,14 @@ void ProgramLowering::passByInputs(const Digits &input) {
 Value ProgramLowering::linearValue(FlowWriter &w, const Sums &sums, std::int64_t token, std::int64_t vector) {
   if (!sums.object.empty())
     return chunked ? w.read(sums.object, chunkRow(token, vector)) : groupedValue(w, sums, token, vector);
+  std::size_t most = 1; // all vectors of a linear take as long, so that flows can tell when they want which of two
+  for (const auto &tokensOf : sums.parts)
+    most = std::max(most, tokensOf[token].size());
   auto total = [&](std::int64_t digit) {
     std::vector<Value> parts;
     for (auto [plane, acc] : sums.parts[vector][token])
       parts.push_back(w.emit(plane, acc + digit));
-    while (parts.size() > 1) { // a tree, kept level by moving the odd one along
+    for (std::size_t width = most; width > 1; width = (width + 1) / 2) { // a tree, kept level by moving the odd one along
       std::vector<Value> next;
       for (std::size_t i = 0; i + 1 < parts.size(); i += 2)
         next.push_back(w.alu("addi", {parts[i], parts[i + 1]}));
