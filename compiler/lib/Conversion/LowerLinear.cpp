@@ -7,6 +7,8 @@
 #include "LowerTileAttention.h"
 #include "ProgramLowering.h"
 
+#include "lpu/compiler/Dialect/LLM/Chips.h"
+
 #include <algorithm>
 #include <map>
 #include <numeric>
@@ -233,10 +235,14 @@ std::vector<std::vector<ProgramLowering::Unit>> ProgramLowering::dealtUnits(bool
   std::int64_t vectors = 0, count = 0, planes = 2 * machine.mxmPlanesPerSide, together = planes * (swept ? kSweptTogether : kDealtTogether);
   for (PendingLinear &linear : pending)
     vectors = std::max(vectors, linear.rows.vectors()), count += linear.rows.vectors();
+  // Chips of a group wait for each other's results, which come the sooner the fewer are worked on at once.
+  bool gathers = llm::shardsOf(module) > 1;
+  if (gathers)
+    together = 1, count = 0;
   std::vector<std::vector<Unit>> groups(1);
   std::int64_t number = 0;
   for (std::int64_t n = 0; n < vectors; ++n) {
-    if (static_cast<std::int64_t>(groups.back().size()) >= together && count - number >= planes)
+    if (static_cast<std::int64_t>(groups.back().size()) >= together && (gathers || count - number >= planes))
       groups.emplace_back();
     for (std::size_t linear = 0; linear < pending.size(); ++linear)
       if (n < pending[linear].rows.vectors())
