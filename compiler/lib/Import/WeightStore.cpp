@@ -211,10 +211,19 @@ Status WeightStore::quantizeInto(QuantizedMatrix &matrix, std::string_view name,
   return Ok{};
 }
 
-Result<std::shared_ptr<const QuantizedMatrix>> WeightStore::quantized(std::string_view name, WeightType type) {
+WeightStore::Entry &WeightStore::entryOf(std::string_view name, WeightType type) {
   std::lock_guard lock(cacheMutex);
-  if (auto it = cache.find(std::pair(std::string(name), type)); it != cache.end())
-    return it->second;
+  std::unique_ptr<Entry> &entry = cache[std::pair(std::string(name), type)];
+  if (!entry)
+    entry = std::make_unique<Entry>();
+  return *entry;
+}
+
+Result<std::shared_ptr<const QuantizedMatrix>> WeightStore::quantized(std::string_view name, WeightType type) {
+  Entry &entry = entryOf(name, type);
+  std::lock_guard lock(entry.mutex);
+  if (entry.matrix)
+    return entry.matrix;
   if (Status ok = expectValues(name); !ok)
     return ok.error();
   auto [rows, cols] = dimensions(name);
@@ -230,9 +239,8 @@ Result<std::shared_ptr<const QuantizedMatrix>> WeightStore::quantized(std::strin
       return Error{path(), "tensor " + quote(name) + ": sums of its products do not fit 32 bits; the weights are damaged, fetch or export the file again"};
     matrix->exponent = *exponent;
   }
-  std::shared_ptr<const QuantizedMatrix> result = std::move(matrix);
-  cache.emplace(std::pair(std::string(name), type), result);
-  return result;
+  entry.matrix = std::move(matrix);
+  return entry.matrix;
 }
 
 bool WeightStore::keepsBlocks(std::string_view name, WeightType type) const {
@@ -243,8 +251,9 @@ bool WeightStore::keepsBlocks(std::string_view name, WeightType type) const {
 void WeightStore::setQuantized(std::string_view name, WeightType type, QuantizedMatrix matrix) {
   if (matrix.group)
     matrix.exponent = groupExponent(matrix).value_or(0);
-  std::lock_guard lock(cacheMutex);
-  cache[std::pair(std::string(name), type)] = std::make_shared<const QuantizedMatrix>(std::move(matrix));
+  Entry &entry = entryOf(name, type);
+  std::lock_guard lock(entry.mutex);
+  entry.matrix = std::make_shared<const QuantizedMatrix>(std::move(matrix));
 }
 
 } // namespace lpu::compiler

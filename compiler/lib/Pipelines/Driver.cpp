@@ -40,7 +40,7 @@ namespace fs = std::filesystem;
 
 class Driver {
 public:
-  explicit Driver(const DriverOptions &options) : options(options), context(makeRegistry(), mlir::MLIRContext::Threading::DISABLED), errors(&context) {
+  explicit Driver(const DriverOptions &options) : options(options), context(makeRegistry()), errors(&context) {
     context.printOpOnDiagnostic(false);
   }
 

@@ -10,7 +10,11 @@
 #include "lpu/compiler/Dialect/LLM/LLM.h"
 #include "lpu/compiler/Dialect/LLM/Source.h"
 
+#include "mlir/IR/Threading.h"
+
+#include <optional>
 #include <set>
+#include <vector>
 
 using namespace mlir;
 
@@ -103,7 +107,7 @@ private:
     return Ok{};
   }
 
-  /// Constants, chip by chip; without weights they have a place and no contents: the program can be timed, not computed.
+  /// Constants, several chips at once; without weights they have a place and no contents: the program can be timed, not computed.
   Status emitImage(WeightStore &store) {
     std::uint64_t size = 0;
     for (isa::Chip &chip : program.chips) {
@@ -112,13 +116,16 @@ private:
     }
     auto image = std::make_shared<std::vector<std::uint8_t>>(size);
     auto scales = module->getAttrOfType<DictionaryAttr>(llm::kScalesAttr);
-    for (std::size_t i = 0; i < program.chips.size(); ++i) {
+    std::vector<std::optional<Error>> errors(program.chips.size());
+    mlir::parallelFor(module.getContext(), 0, program.chips.size(), [&](std::size_t i) {
       const isa::Chip &chip = program.chips[i];
-      const isa::ChipClass &chipClass = program.classes[chip.chipClass];
       Contents contents(store, machine, places[i], scales);
-      if (Status filled = fillChip(contents, chip, chipClass, *image); !filled)
-        return filled;
-    }
+      if (Status filled = fillChip(contents, chip, program.classes[chip.chipClass], *image); !filled)
+        errors[i] = filled.error();
+    });
+    for (const std::optional<Error> &error : errors)
+      if (error)
+        return *error;
     program.image = *image;
     program.imageOwner = image;
     return Ok{};

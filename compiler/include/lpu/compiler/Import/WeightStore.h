@@ -125,8 +125,14 @@ private:
   std::unique_ptr<const WeightSource> source;
   ModelShape modelShape;
   isa::Tokenizer modelTokenizer;
+  /// A quantized tensor has a lock of its own, so that chips whose images are made at once wait only for what both need.
+  struct Entry {
+    std::mutex mutex;
+    std::shared_ptr<const QuantizedMatrix> matrix;
+  };
+  Entry &entryOf(std::string_view name, WeightType type);
   std::mutex cacheMutex;
-  std::map<std::pair<std::string, WeightType>, std::shared_ptr<const QuantizedMatrix>, std::less<>> cache;
+  std::map<std::pair<std::string, WeightType>, std::unique_ptr<Entry>, std::less<>> cache;
 };
 
 } // namespace lpu::compiler
