@@ -5,8 +5,10 @@
 
 #include "CalibrationText.h"
 #include "PrecisionFlags.h"
+#include "lpu/compiler/Dialect/LLM/LLM.h"
 #include "lpu/compiler/Dialect/LLM/Passes.h"
 #include "lpu/compiler/Import/ImportModel.h"
+#include "lpu/compiler/Reference/EncoderInterpreter.h"
 #include "lpu/compiler/Reference/FloatInterpreter.h"
 #include "lpu/compiler/Reference/Interpreter.h"
 #include "lpu/compiler/Support/Npy.h"
@@ -29,9 +31,9 @@ using namespace lpu::compiler;
 namespace {
 
 struct Options {
-  std::string model, arch, weights = "random:1", target = "tsp1", logits, tokensFile, unused;
+  std::string model, arch, weights = "random:1", target = "tsp1", logits, tokensFile, outputs, unused;
   std::uint64_t maxContext = 0;
-  std::vector<std::int32_t> tokens;
+  std::vector<std::int32_t> tokens, inputIds, tokenTypes;
   bool isFloat = false;
   PrecisionOptions precision;
   CalibrationFlags calibration;
@@ -48,6 +50,9 @@ int parse(int argc, char **argv, Options &options) {
   input->require_option(1);
   input->add_option("--tokens", options.tokens, "token ids to feed, separated by commas")->delimiter(',');
   input->add_option("--tokens-file", options.tokensFile, "file with a sequence of token ids a line, separated by spaces or commas; each starts with empty caches");
+  auto *ids = input->add_option("--input-ids", options.inputIds, "of an encoder: token ids of a sequence, separated by commas")->delimiter(',');
+  app.add_option("--token-type-ids", options.tokenTypes, "of an encoder: token types, one for each token (default: zeros)")->delimiter(',')->needs(ids);
+  app.add_option("--outputs", options.outputs, "of an encoder: write output NAME to PREFIX.NAME.npy")->needs(ids);
   app.add_flag("--float", options.isFloat, "compute with the file's own weights in fp32, nothing quantized");
   addPrecisionFlags(app, options.precision);
   addCalibrationFlags(app, options.calibration);
@@ -149,6 +154,19 @@ int interpret(mlir::FailureOr<std::unique_ptr<AnyInterpreter>> interpreter, cons
   return written ? 0 : fail(written.error().str());
 }
 
+int encode(mlir::ModuleOp module, const Options &options, const OneLineErrors &errors) {
+  auto interpreter = EncoderInterpreter::create(module);
+  if (mlir::failed(interpreter))
+    return fail(errors.str());
+  auto outputs = (*interpreter)->run(options.inputIds, options.tokenTypes);
+  if (!outputs)
+    return fail(Error{outputs.error().place.empty() ? options.model : outputs.error().place, outputs.error().message}.str());
+  for (const EncoderOutput &output : *outputs)
+    if (Status written = options.outputs.empty() ? Status(Ok{}) : writeNpy(options.outputs + "." + output.name + ".npy", output.values, output.rows, output.width); !written)
+      return fail(written.error().str());
+  return 0;
+}
+
 int run(const Options &options) {
   if (auto machine = isa::loadMachine(options.target); !machine)
     return fail(machine.error().str());
@@ -160,6 +178,10 @@ int run(const Options &options) {
   mlir::OwningOpRef<mlir::ModuleOp> module = compile(context, options, *calibration);
   if (!module)
     return fail(errors.str());
+  if (llm::isEncoder(*module) != !options.inputIds.empty())
+    return fail(Error{options.model, llm::isEncoder(*module) ? "is an encoder; give its tokens by --input-ids" : "is no encoder; give its tokens by --tokens"}.str());
+  if (llm::isEncoder(*module))
+    return options.isFloat ? fail(Error{options.model, "is an encoder, which --float does not run; leave it out"}.str()) : encode(*module, options, errors);
   return options.isFloat ? interpret(FloatInterpreter::create(*module), options, errors)
                          : interpret(Interpreter::create(*module), options, errors);
 }

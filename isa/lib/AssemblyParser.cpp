@@ -139,9 +139,9 @@ private:
     keys.take("predicted", next.predictedCycles);
     if (const Status s = keys.finish(".step"); !s)
       return s;
-    if (kind != "decode" && kind != "prefill")
-      return fail("kind '" + kind + "' of .step is neither prefill nor decode");
-    next.kind = kind == "prefill" ? StepKind::Prefill : StepKind::Decode;
+    if (kind != "decode" && kind != "prefill" && kind != "encode")
+      return fail("kind '" + kind + "' of .step is none of prefill, decode and encode");
+    next.kind = kind == "prefill" ? StepKind::Prefill : kind == "encode" ? StepKind::Encode : StepKind::Decode;
     StepProgram &program = chipClass().programs.emplace_back();
     program.predictedCycles = next.predictedCycles;
     file.steps.push_back(std::move(next));

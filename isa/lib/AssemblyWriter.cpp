@@ -57,7 +57,7 @@ void writeBinding(std::string &out, const char *directive, const Binding &b) {
 
 void writeStep(std::string &out, const SystemStep &step) {
   out.append(".step ").append(quote(step.name));
-  out.append(" kind=").append(step.kind == StepKind::Prefill ? "prefill" : "decode");
+  out.append(" kind=").append(stepKindName(step.kind));
   pair(out, "tokens", std::int64_t{step.tokens});
   pair(out, "context", std::int64_t{step.context});
   if (step.users != 1)

@@ -54,7 +54,7 @@ private:
   bool checkSteps() {
     for (const SystemStep &step : p.steps) {
       const std::string where = fmt::format("step '{}'", step.name);
-      if (step.kind > StepKind::Decode)
+      if (step.kind > StepKind::Encode)
         return fail(where, fmt::format("kind {} does not exist", static_cast<int>(step.kind)));
       if (step.predictedCycles < 0)
         return fail(where, fmt::format("predicted to take {} cycles", step.predictedCycles));

@@ -112,7 +112,7 @@ std::vector<std::string> strings(const StringList *v) {
 }
 
 ModelInfo unpack(const fb::ModelInfo &m) {
-  return {text(m.name()), text(m.architecture()), m.vocabulary(), m.max_context(), m.layers()};
+  return {text(m.name()), text(m.architecture()), m.vocabulary(), m.max_context(), m.layers(), m.token_types()};
 }
 
 Tokenizer unpack(const fb::Tokenizer &t) {

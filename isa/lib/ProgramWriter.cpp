@@ -70,7 +70,7 @@ private:
 
   Offset<fb::ModelInfo> buildModel() {
     const auto name = b.CreateString(p.model.name), architecture = b.CreateString(p.model.architecture);
-    return fb::CreateModelInfo(b, name, architecture, p.model.vocabulary, p.model.maxContext, p.model.layers);
+    return fb::CreateModelInfo(b, name, architecture, p.model.vocabulary, p.model.maxContext, p.model.layers, p.model.tokenTypes);
   }
 
   Offset<fb::Tokenizer> buildTokenizer() {

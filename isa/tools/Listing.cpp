@@ -59,7 +59,7 @@ void printSteps(const Program &program, const ChipClass &chip) {
       words += code.words.size();
     const std::size_t dispatches = expand(program.machine, s).dispatches.size();
     fmt::print("{:<20}  {:<7}  {:>6}  {:>7}  {:>6}  {:>9}  {:>11}  {:>10}  {:>10}\n", step.name,
-               step.kind == StepKind::Prefill ? "prefill" : "decode", step.tokens, step.context, s.queues.size(),
+               stepKindName(step.kind), step.tokens, step.context, s.queues.size(),
                words, dispatches, s.predictedCycles, s.lowerBoundCycles);
   }
 }
@@ -102,7 +102,7 @@ void printChips(const Program &program) {
   }
   fmt::print("\n{:<20}  {:<7}  {:>6}  {:>7}  {:>6}  {:>10}\n", "system step", "kind", "tokens", "context", "users", "predicted");
   for (const SystemStep &s : program.steps)
-    fmt::print("{:<20}  {:<7}  {:>6}  {:>7}  {:>6}  {:>10}\n", s.name, s.kind == StepKind::Prefill ? "prefill" : "decode",
+    fmt::print("{:<20}  {:<7}  {:>6}  {:>7}  {:>6}  {:>10}\n", s.name, stepKindName(s.kind),
                s.tokens, s.context, s.users, s.predictedCycles);
 }
 

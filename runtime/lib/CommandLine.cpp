@@ -2,10 +2,13 @@
 // that each mistake becomes one line naming the option and what it accepts.
 #include "lpu/rt/CommandLine.h"
 
+#include "lpu/rt/Files.h"
+
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <charconv>
+#include <limits>
 #include <cmath>
 
 namespace lpu::rt {
@@ -15,7 +18,8 @@ namespace {
 struct Texts {
   std::string program;
   std::optional<std::string> prompt, promptFile, tokens, promptTokens, count, temperature, topK, topP, seed, engine,
-      mode, report, logits, trace, perplexity, threads;
+      mode, report, logits, trace, perplexity, threads, inputIds, tokenTypes, outputDir,
+      outputs;
   bool ignoreEos = false, allChips = false, progress = false;
 };
 
@@ -30,6 +34,10 @@ void declare(CLI::App &app, Texts &t) {
   text("--prompt-file", t.promptFile, "FILE", "the same from a file");
   text("--tokens", t.tokens, "1,2,3", "token ids to continue, fed as they are");
   text("--prompt-tokens", t.promptTokens, "N", "with --mode=timing: a prompt of N tokens, whatever they are");
+  text("--input-ids", t.inputIds, "1,2,3|F.npy", "encoders: token ids of a sequence, or a file of them");
+  text("--token-type-ids", t.tokenTypes, "0,0,1|F.npy", "encoders: a type for each token (default: zeros)");
+  text("--output", t.outputDir, "DIR", "encoders: write every output to DIR/NAME.npy");
+  text("--outputs", t.outputs, "PREFIX", "encoders: write every output to PREFIX.NAME.npy");
   text("-n", t.count, "N",
        "tokens to generate, the last of which is not fed (default: 64, or what fits); 0 only feeds");
   text("--temperature", t.temperature, "T", "0 is greedy (default)");
@@ -70,7 +78,7 @@ Status readNumber(const std::optional<std::string> &text, const char *option, co
   return Ok{};
 }
 
-Result<std::vector<TokenId>> readTokens(const std::string &text) {
+Result<std::vector<TokenId>> readTokens(const std::string &text, const char *option = "--tokens") {
   std::vector<TokenId> ids;
   for (std::size_t at = 0; at <= text.size();) {
     std::size_t end = std::min(text.find(',', at), text.size());
@@ -81,11 +89,26 @@ Result<std::vector<TokenId>> readTokens(const std::string &text) {
       item.remove_suffix(1);
     auto id = parseNumber<TokenId>(item);
     if (!id || *id < 0)
-      return bad("--tokens", text, "token ids separated by commas, at least one (such as 1,403,407)");
+      return bad(option, text, "token ids separated by commas, at least one (such as 1,403,407)");
     ids.push_back(*id);
     at = end + 1;
   }
   return ids;
+}
+
+/// Token ids as text, or from a file of NumPy's.
+Result<std::vector<TokenId>> readIds(const std::string &text, const char *option) {
+  if (!text.ends_with(".npy"))
+    return readTokens(text, option);
+  auto numbers = readNpyNumbers(text);
+  if (!numbers)
+    return numbers.error();
+  for (std::int64_t id : *numbers)
+    if (id < 0 || id > std::numeric_limits<TokenId>::max())
+      return Error{text, fmt::format("holds {}, which is no token id", id)};
+  if (numbers->empty())
+    return Error{text, "holds no token ids; give at least one"};
+  return std::vector<TokenId>(numbers->begin(), numbers->end());
 }
 
 template <typename E>
@@ -113,6 +136,14 @@ Status checkCombination(const Texts &t, const RunOptions &o) {
   auto usage = [](const char *message) { return Error{"lpu-run", message}; };
   if (t.program.empty())
     return usage("no program given; usage: lpu-run OUT.lpx --prompt TEXT (see --help)");
+  if (t.inputIds && (sources > 0 || t.count || !o.perplexity.empty() || !o.logits.empty() || t.temperature || t.topK || t.topP || t.seed))
+    return usage("--input-ids is for encoders, and goes with --token-type-ids, --output, --outputs, --engine, --mode, --report and --trace alone");
+  if (!t.inputIds && (t.tokenTypes || t.outputDir || t.outputs))
+    return usage("--token-type-ids, --output and --outputs are for encoders; give --input-ids too");
+  if (t.outputDir && t.outputs)
+    return usage("--output and --outputs exclude each other; give one of them");
+  if (t.inputIds)
+    return Ok{};
   if (sources > 1)
     return usage("--prompt, --prompt-file, --tokens and --prompt-tokens exclude each other; give one of them");
   if (sources == 0 && o.perplexity.empty())
@@ -161,6 +192,8 @@ Result<RunOptions> convert(const Texts &t) {
       readPath(t.logits, "--logits", o.logits),
       readPath(t.trace, "--trace", o.trace),
       readPath(t.perplexity, "--perplexity", o.perplexity),
+      readPath(t.outputDir, "--output", o.outputDir),
+      readPath(t.outputs, "--outputs", o.outputs),
   };
   for (const Status &status : results)
     if (!status)
@@ -174,6 +207,18 @@ Result<RunOptions> convert(const Texts &t) {
     if (!ids)
       return ids.error();
     o.tokens = *ids;
+  }
+  if (t.inputIds) {
+    auto ids = readIds(*t.inputIds, "--input-ids");
+    if (!ids)
+      return ids.error();
+    o.inputIds = *ids;
+  }
+  if (t.tokenTypes) {
+    auto types = readIds(*t.tokenTypes, "--token-type-ids");
+    if (!types)
+      return types.error();
+    o.tokenTypes = *types;
   }
   if (Status status = checkCombination(t, o); !status)
     return status.error();

@@ -3,6 +3,7 @@
 #include "lpu/rt/Files.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <bit>
 #include <cerrno>
@@ -106,8 +107,13 @@ Status checkWritable(const std::string &path) {
 }
 
 std::string npyBytes(std::span<const float> values, std::size_t rows, std::size_t columns) {
+  std::size_t shape[] = {rows, columns};
+  return npyBytes(values, shape);
+}
+
+std::string npyBytes(std::span<const float> values, std::span<const std::size_t> shape) {
   static_assert(std::endian::native == std::endian::little, "float bytes are copied as they are");
-  std::string header = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}", rows, columns);
+  std::string header = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}", fmt::join(shape, ", "));
   constexpr std::size_t kPreamble = 10; // magic 6, version 2, header length 2
   header.append(63 - (kPreamble + header.size()) % 64, ' ');
   header += '\n';
@@ -117,6 +123,36 @@ std::string npyBytes(std::span<const float> values, std::size_t rows, std::size_
   out += header;
   out.append(reinterpret_cast<const char *>(values.data()), values.size_bytes());
   return out;
+}
+
+Result<std::vector<std::int64_t>> readNpyNumbers(const std::string &path) {
+  auto content = readFile(path);
+  if (!content)
+    return content.error();
+  const std::string &bytes = *content;
+  constexpr std::size_t kPreamble = 10;
+  const Error bad{path, "is no .npy file of token ids: int32 or int64, of shape [n] or [1, n]"};
+  if (bytes.size() < kPreamble || bytes.compare(0, 7, "\x93NUMPY\x01") != 0)
+    return bad;
+  std::size_t begin = kPreamble + static_cast<unsigned char>(bytes[8]) + 256u * static_cast<unsigned char>(bytes[9]);
+  if (begin > bytes.size())
+    return bad;
+  std::string header = bytes.substr(kPreamble, begin - kPreamble);
+  std::size_t width = header.find("'<i4'") != std::string::npos ? 4 : header.find("'<i8'") != std::string::npos ? 8 : 0, shape = header.find("'shape': (");
+  std::size_t first = 0, second = 1;
+  int dimensions = shape == std::string::npos ? 0 : std::sscanf(header.c_str() + shape, "'shape': (%zu, %zu", &first, &second);
+  bool flat = dimensions == 1 || (dimensions == 2 && first == 1);
+  std::size_t count = dimensions == 2 ? second : first;
+  if (!width || !flat || header.find("'fortran_order': False") == std::string::npos || bytes.size() - begin != count * width)
+    return bad;
+  std::vector<std::int64_t> values(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    std::int32_t narrow = 0;
+    std::memcpy(width == 4 ? static_cast<void *>(&narrow) : &values[i], bytes.data() + begin + i * width, width);
+    if (width == 4)
+      values[i] = narrow;
+  }
+  return values;
 }
 
 } // namespace lpu::rt

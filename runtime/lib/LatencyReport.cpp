@@ -24,6 +24,13 @@ double hostUs(const isa::Program &program, std::size_t step) {
   double in = 0, out = 0;
   for (const isa::ChipClass &chip : program.classes) {
     const isa::StepProgram &own = chip.programs[step];
+    if (program.steps[step].kind == isa::StepKind::Encode) {
+      for (const isa::Binding &binding : own.inputs)
+        in += bytesOf(&binding);
+      for (const isa::Binding &binding : own.outputs)
+        out += bytesOf(&binding);
+      continue;
+    }
     in = std::max(in, bytesOf(findBinding(own.inputs, "token")) + bytesOf(findBinding(own.inputs, "position")));
     out = std::max(out, bytesOf(findBinding(own.outputs, "logits")));
   }

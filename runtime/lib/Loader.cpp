@@ -2,6 +2,8 @@
 // session's protocol, so that the session itself needs no checks.
 #include "lpu/rt/Loader.h"
 
+#include "lpu/rt/Encode.h"
+
 #include "lpu/rt/StepPlan.h"
 
 #include <fmt/format.h>
@@ -67,6 +69,8 @@ Status checkRunnable(const isa::Program &program, const std::string &path) {
   if (!program.tokenizer.tokens.empty() && program.tokenizer.tokens.size() > model.vocabulary)
     return Error{path, fmt::format("the tokenizer has {} tokens, the model only {}; compile the model again",
                                    program.tokenizer.tokens.size(), model.vocabulary)};
+  if (isEncoder(program))
+    return checkEncoder(program, path);
   for (std::size_t i = 0; i < program.steps.size(); ++i)
     if (Status status = checkStep(program, i, path); !status)
       return status;

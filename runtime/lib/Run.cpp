@@ -4,6 +4,8 @@
 #include "lpu/rt/Run.h"
 
 #include "Progress.h"
+#include "RunSupport.h"
+#include "lpu/rt/Encode.h"
 #include "lpu/rt/Files.h"
 #include "lpu/rt/Generate.h"
 #include "lpu/rt/Loader.h"
@@ -15,36 +17,13 @@
 #include <algorithm>
 #include <chrono>
 #include <ostream>
-#include <sys/resource.h>
 
 namespace lpu::rt {
 namespace {
 
-/// Prints `error` as the one line users see.
-int fail(const Terminal &terminal, const Error &error, int code = kFailure) {
-  std::string line = error.str();
-  std::replace_if(
-      line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
-  terminal.err << line << '\n' << std::flush;
-  return code;
-}
-
-std::string hex(std::span<const std::uint8_t> bytes) {
-  std::string out;
-  for (std::uint8_t b : bytes)
-    out += fmt::format("{:02x}", b);
-  return out;
-}
-
 using Clock = std::chrono::steady_clock;
 
 double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-std::uint64_t peakRssBytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024; // Linux counts KiB
-}
 
 class Run {
 public:
@@ -257,13 +236,27 @@ int runProgram(const isa::Program &program, const RunOptions &options, const Sim
   return Run(program, options, create, terminal, Clock::now(), nullptr).execute();
 }
 
+namespace {
+
+int runLoaded(const isa::Program &program, const RunOptions &options, const SimulatorFactory &create, Terminal terminal,
+              Clock::time_point start, sim::Ranks *ranks) {
+  const bool encodes = isEncoder(program);
+  if (encodes != options.inputIds.has_value())
+    return fail(terminal, {options.program, encodes ? "is an encoder; give its tokens by --input-ids"
+                                                    : "is no encoder, which --input-ids is for; give --prompt or --tokens"});
+  if (encodes)
+    return encodeSequence(program, options, create, terminal);
+  return Run(program, options, create, terminal, start, ranks).execute();
+}
+
+} // namespace
+
 int runFile(const RunOptions &options, const SimulatorFactory &create, Terminal terminal, sim::Ranks *ranks) {
   const Clock::time_point start = Clock::now();
   auto program = loadProgram(options.program);
   if (ranks && ranks->rank() > 0)
     return program ? sim::serveRank(&*program, "", *ranks) : sim::serveRank(nullptr, program.error().str(), *ranks);
-  const int code =
-      program ? Run(*program, options, create, terminal, start, ranks).execute() : fail(terminal, program.error());
+  const int code = program ? runLoaded(*program, options, create, terminal, start, ranks) : fail(terminal, program.error());
   if (ranks)
     sim::dismissRanks(*ranks, code);
   return code;

@@ -22,11 +22,9 @@ void addLatency(Json &to, const Latency &latency) {
   to["tokens_per_second"] = number(latency.tokensPerSecond);
 }
 
-const char *kindName(isa::StepKind kind) { return kind == isa::StepKind::Prefill ? "prefill" : "decode"; }
-
 Json stepJson(const StepRecord &record, const isa::Program &program) {
   const isa::SystemStep &step = program.steps[record.step.program];
-  Json json{{"kind", kindName(step.kind)},
+  Json json{{"kind", isa::stepKindName(step.kind)},
             {"program", step.name},
             {"position", record.step.position},
             {"tokens", record.step.tokens},

@@ -8,6 +8,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
+import encoder
 import gguf
 import huggingface
 from gguf import Model
@@ -19,12 +20,15 @@ SMALL = dict(hidden=32, heads=2, kv_heads=1, ffn=32, context=32)
 
 def main():
     out, tools = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-    for name in ("gguf", "safetensors", "huggingface", "arch", "quant-config", "lpx", "assembly", "machine"):
+    for name in ("gguf", "onnx", "safetensors", "huggingface", "arch", "quant-config", "lpx", "assembly", "machine"):
         (out / name).mkdir(parents=True, exist_ok=True)
     for i, model in enumerate([Model(vocabulary=32, kind="q8_0", **SMALL), Model(vocabulary=32, kind="q4_0", version=2, **SMALL),
                                Model(vocabulary=32, kind="f16", tied=True, **SMALL),
                                Model(vocabulary=280, tokenizer="llama", **SMALL), Model(vocabulary=280, tokenizer="gpt2", **SMALL)]):
         gguf.write(out / "gguf" / f"{i}.gguf", model)
+    small = dict(hidden=16, heads=1, layers=1, ffn=16, vocabulary=8, positions=8)
+    for i, (form, options) in enumerate([("float", {}), ("float", dict(fused_norm=True, gelu="tanh")), ("dynamic", {}), ("qdq", {}), ("qat", {})]):
+        encoder.save(encoder.build(encoder.Encoder(**small, **options), form), out / "onnx" / f"{i}.onnx")
     for i, folder in enumerate([Folder(Model(vocabulary=32, **SMALL), kind="F16"), Folder(Model(vocabulary=32, **SMALL), kind="BF16", form="gptq")]):
         (out / "safetensors" / f"{i}").write_bytes(huggingface.safetensors(folder.tensors()[0]))
         for tokenizer in (huggingface.byte_level_tokenizer(300), huggingface.sentencepiece_tokenizer(300)):

@@ -47,8 +47,9 @@ public:
     // Hint h: side h mod 2, inner group h / 2; then the side's other inner groups and those that tiles left room in;
     // the other side last, because flows that read and write much at once keep the two on different sides.
     for (std::int64_t i = 0; i < 2 * quads; ++i) {
-      std::int64_t group = i % quads, side = (hint + i / quads) % 2;
-      std::int64_t n = 2 * (group < inner ? (hint / 2 + group) % inner : group) + side;
+      bool fixed = isFixed(hint); // asks for a group of its own among those of tiles
+      std::int64_t group = fixed ? (hint / 2 + i) % quads : i % quads, side = (hint + i / quads) % 2;
+      std::int64_t n = 2 * (!fixed && group < inner ? (hint / 2 + group) % inner : group) + side;
       // A cache is read in bursts while scores go to or come from the inner east groups and single rows from the
       // innermost west one: it must share no slice with those.
       if (object.getRole() == "zero" && n / 2 < inner && (side == 0 || n / 2 == 0))
@@ -60,6 +61,9 @@ public:
     }
     return false;
   }
+
+  /// Hints from 6 on name a group of slices among those of tiles; smaller ones take turns with the inner groups there are.
+  static bool isFixed(std::int64_t hint) { return hint >= 6; }
 
   /// Rows of tiles that the home slices of a plane hold.
   std::int64_t homeRows() const { return 2 * machine.memRowsPerBank * tileGroups / machine.mxmPlanesPerSide; }
@@ -266,6 +270,12 @@ struct AllocateMemoryPass : impl::AllocateMemoryBase<AllocateMemoryPass> {
     for (auto object : module.getOps<stream::ObjectOp>())
       (!object.getPlane() ? vectors : overflow && object.getHint() ? swept : tiles).push_back(object);
     llvm::stable_sort(vectors, placedBefore);
+    // What asks for a group of slices behind the inner ones gets it before tiles fill those.
+    auto isFixed = [&](stream::ObjectOp object) { return Allocator::isFixed(object.getHint().value_or(0)); };
+    for (auto object : vectors)
+      if (isFixed(object) && !allocator.placeVectors(object))
+        return fail(object, *machine, wanted, allocator.freeRows());
+    llvm::erase_if(vectors, isFixed);
     for (auto object : tiles)
       if (!allocator.placeTile(object))
         return fail(object, *machine, wanted, allocator.freeRows());

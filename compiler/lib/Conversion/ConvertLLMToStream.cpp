@@ -1,6 +1,7 @@
 // convert-llm-to-stream: one stream.program per llm.step, sharing one pool of
 // memory objects; the llm dialect leaves the module.
 
+#include "EncoderLowering.h"
 #include "ProgramLowering.h"
 #include "TargetMachine.h"
 #include "lpu/compiler/Conversion/Passes.h"
@@ -29,6 +30,11 @@ struct ConvertLLMToStreamPass : impl::ConvertLLMToStreamBase<ConvertLLMToStreamP
     std::int64_t most = std::max(prefillTokens(*machine, module), chunkTokens(*machine, module));
     ObjectPool pool(module, *machine);
     for (llm::StepOp step : llvm::to_vector(module.getOps<llm::StepOp>())) {
+      if (llm::isEncoder(module)) {
+        if (failed(EncoderLowering(module, *machine, pool, step).run(forward)))
+          return signalPassFailure();
+        continue;
+      }
       if (static_cast<std::int64_t>(step.getTokens()) > most) {
         step.emitError("feeds ") << step.getTokens() << " tokens, but the activation rows of '" << machine->name << "' hold the widest layer for " << most;
         return signalPassFailure();

@@ -134,10 +134,10 @@ std::string ObjectPool::channelBiases(const std::string &tensor, const Layout &r
                 hint < 0 ? nextHint++ % 6 : hint, -1, content);
 }
 
-std::string ObjectPool::normGain(const std::string &tensor, const Layout &layout, const Scale &scale) {
+std::string ObjectPool::normGain(const std::string &tensor, const Layout &layout, const Scale &scale, std::int64_t hint) {
   auto content = builder.getDictionaryAttr({named("kind", "norm_gain"), named("tensor", tensor), named("scale", scale),
                                             builder.getNamedAttr("rows", layoutAttr(layout))});
-  return object(tensor + ".gain", "constant", 4, layout.vectors(), nextHint++ % 6, -1, content);
+  return object(tensor + ".gain", "constant", 4, layout.vectors(), hint < 0 ? nextHint++ % 6 : hint, -1, content);
 }
 
 std::string ObjectPool::attentionFactors(const std::string &layer, const Scale &query, const Scale &key, const Scale &result,
@@ -163,13 +163,31 @@ std::string ObjectPool::ropeTable(bool sine, double base, std::int64_t headDim, 
 }
 
 std::string ObjectPool::embeddingTable(const std::string &tensor, std::int64_t vocabulary, const Layout &layout, std::int64_t vector,
-                                       std::int64_t bank) {
-  std::int64_t first = bank * machine.memRowsPerBank;
-  std::int64_t rows = std::min<std::int64_t>(machine.memRowsPerBank, vocabulary - first);
+                                       std::int64_t bank, std::int64_t hint, std::int64_t chunk) {
+  std::int64_t most = chunk ? chunk : machine.memRowsPerBank, first = bank * most;
+  std::int64_t rows = std::min<std::int64_t>(most, vocabulary - first);
   auto content = builder.getDictionaryAttr({named("kind", "embedding"), named("tensor", tensor), named("vector", vector),
                                             named("first_row", first), named("held_rows", vocabulary),
                                             builder.getNamedAttr("rows", layoutAttr(layout))});
-  return object(fmt::format("{}.rows.{}.{}", tensor, vector, bank), "constant", 2, rows, nextHint++ % 6, -1, content);
+  return object(fmt::format("{}.rows.{}.{}", tensor, vector, bank), "constant", 2, rows, hint < 0 ? nextHint++ % 6 : hint, -1, content);
+}
+
+std::string ObjectPool::usedLanes(const Layout &layout, std::int64_t hint) {
+  auto content = builder.getDictionaryAttr({named("kind", "used_lanes"), builder.getNamedAttr("rows", layoutAttr(layout))});
+  return object(fmt::format("used.{}", layout.elements), "constant", 4, layout.vectors(), hint, -1, content);
+}
+
+std::string ObjectPool::slotMasks(std::int64_t slotWidth, std::int64_t hint) {
+  auto content = builder.getDictionaryAttr({named("kind", "slot_masks"), named("slot_width", slotWidth)});
+  return object(fmt::format("slots.{}", slotWidth), "constant", 4, machine.lanes() / slotWidth, hint, -1, content);
+}
+
+std::string ObjectPool::unitLanes(std::int64_t hint) {
+  return object("lane.units", "constant", 4, machine.lanes(), hint, -1, builder.getDictionaryAttr({named("kind", "slot_masks"), named("slot_width", std::int64_t{1})}));
+}
+
+std::string ObjectPool::tileRows(std::int64_t hint) {
+  return object("tile.rows", "constant", 4, machine.lanes(), hint, -1, builder.getDictionaryAttr({named("kind", "tile_rows")}));
 }
 
 std::string ObjectPool::vocabularyBase(std::int64_t vocabulary, std::int64_t shards) {

@@ -65,14 +65,22 @@ public:
   /// fp32 biases b'[n] of N3, a row per vector of the layout; without a hint they take turns.
   std::string channelBiases(const std::string &tensor, const Layout &rows, const Factor &factor, std::int64_t hint = -1);
   /// fp32 gains γ / scale.
-  std::string normGain(const std::string &tensor, const Layout &layout, const Scale &scale);
+  std::string normGain(const std::string &tensor, const Layout &layout, const Scale &scale, std::int64_t hint = -1);
   /// Rows of one fp32 each in every lane: the score's two factors of N7, 1 / result, and 256 times the lower factor (N11).
   std::string attentionFactors(const std::string &layer, const Scale &query, const Scale &key, const Scale &result, std::int64_t headDim);
   /// Rope table, a row per position, fp32; `freqs` may be empty. With `packed` a lane per pair, with the factors of its second
   /// element, and so many positions a row, one a slot; a single one fills all slots.
   std::string ropeTable(bool sine, double base, std::int64_t headDim, std::int64_t positions, const std::string &freqs, std::int64_t packed = 0);
-  /// fp16 rows of the embedding: bank `bank` of vector `vector`; a chip holds `vocabulary` of all rows.
-  std::string embeddingTable(const std::string &tensor, std::int64_t vocabulary, const Layout &layout, std::int64_t vector, std::int64_t bank);
+  /// fp16 rows of the embedding: bank `bank` of vector `vector`; a chip holds `vocabulary` of all rows, `chunk` (or as many as a bank
+  /// has) in each.
+  std::string embeddingTable(const std::string &tensor, std::int64_t vocabulary, const Layout &layout, std::int64_t vector, std::int64_t bank,
+                             std::int64_t hint = -1, std::int64_t chunk = 0);
+  /// Of encoders: fp32 1 in the lanes that a layout uses, a row per vector; −1 in the lanes of head slot r in row r; −1 in lane r
+  /// in row r; and where row r of a tile stands: r / 16 in lanes r mod 16 of every superlane, FlowWriter::kNoRow in the others.
+  std::string usedLanes(const Layout &layout, std::int64_t hint);
+  std::string slotMasks(std::int64_t slotWidth, std::int64_t hint);
+  std::string unitLanes(std::int64_t hint);
+  std::string tileRows(std::int64_t hint);
   /// int32 in every lane: the first word of the part of the vocabulary that a chip holds.
   std::string vocabularyBase(std::int64_t vocabulary, std::int64_t shards);
 

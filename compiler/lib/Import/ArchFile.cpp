@@ -25,6 +25,7 @@ struct ArchKey {
   std::string_view name;
   Member member;
   double low = 0, high = 0; ///< numbers only, inclusive
+  enum { All, Decoder, Encoder } of = All;
 };
 
 const ArchKey kKeys[] = {
@@ -34,14 +35,15 @@ const ArchKey kKeys[] = {
     {"layers", &ModelShape::layers, 1, kMaxLayers},
     {"hidden", &ModelShape::hidden, 1, kMaxWidth},
     {"heads", &ModelShape::heads, 1, kMaxWidth},
-    {"kv_heads", &ModelShape::kvHeads, 1, kMaxWidth},
-    {"head_dim", &ModelShape::headDim, 2, kMaxWidth},
+    {"kv_heads", &ModelShape::kvHeads, 1, kMaxWidth, ArchKey::Decoder},
+    {"head_dim", &ModelShape::headDim, 2, kMaxWidth, ArchKey::Decoder},
     {"ffn", &ModelShape::ffn, 1, kMaxWidth},
     {"vocabulary", &ModelShape::vocabulary, 1, kMaxVocabulary},
     {"context", &ModelShape::context, 1, kMaxContext},
     {"norm_eps", &ModelShape::eps, 1e-30, 1},
-    {"rope_base", &ModelShape::ropeBase, 1, 1e12},
-    {"tied_embeddings", &ModelShape::tied},
+    {"rope_base", &ModelShape::ropeBase, 1, 1e12, ArchKey::Decoder},
+    {"tied_embeddings", &ModelShape::tied, 0, 0, ArchKey::Decoder},
+    {"token_types", &ModelShape::tokenTypes, 1, 65536, ArchKey::Encoder},
 };
 
 /// Parses one document; the first error wins.
@@ -85,8 +87,12 @@ private:
       if (!readValue(*key, entry.first, entry.second.IsScalar() ? entry.second.Scalar() : ""))
         return false;
     }
+    auto other = shape.architecture == kBert ? ArchKey::Decoder : ArchKey::Encoder;
     for (const ArchKey &key : kKeys)
-      if (!seen.contains(std::string(key.name)))
+      if (key.of == other && seen.contains(std::string(key.name)))
+        return fail(root[std::string(key.name)], "key " + quote(key.name) + " says nothing about architecture " + quote(shape.architecture) + "; remove it");
+    for (const ArchKey &key : kKeys)
+      if (key.of != other && !seen.contains(std::string(key.name)))
         return fail(root, "key " + quote(key.name) + " is missing; add it");
     return true;
   }
@@ -121,6 +127,12 @@ private:
   }
 
   bool checkAcross(const YAML::Node &root) {
+    if (shape.architecture == kBert) {
+      if (shape.hidden % shape.heads)
+        return fail(root["heads"], "key \"heads\" is " + std::to_string(shape.heads) + ", which does not divide the width of " + std::to_string(shape.hidden));
+      shape.kvHeads = shape.heads, shape.headDim = shape.hidden / shape.heads;
+      return true;
+    }
     if (!isArchitecture(shape.architecture))
       return fail(root["architecture"], "architecture " + quote(shape.architecture) + " is not supported; " + kArchitectures);
     if (shape.heads % shape.kvHeads)

@@ -1,8 +1,9 @@
-// Builds the graph of a Llama model from its shape. Only names and sizes enter
+// Builds the graph of a Llama model from its shape (of an encoder: ImportEncoder.cpp). Only names and sizes enter
 // the IR; weights stay where they come from, which the module names in llm.source.
 
 #include "lpu/compiler/Import/ImportModel.h"
 
+#include "ImportEncoder.h"
 #include "ModelTensors.h"
 #include "lpu/compiler/Dialect/LLM/LLM.h"
 #include "lpu/compiler/Support/OneLineErrors.h"
@@ -152,6 +153,8 @@ mlir::OwningOpRef<mlir::ModuleOp> GraphBuilder::build() {
 
 mlir::OwningOpRef<mlir::ModuleOp> importModel(mlir::MLIRContext &context, const WeightStore &store) {
   context.loadDialect<llm::LLMDialect, mlir::func::FuncDialect, mlir::quant::QuantDialect>();
+  if (store.encoder())
+    return importEncoder(context, store);
   return GraphBuilder(context, store).build();
 }
 

@@ -13,6 +13,8 @@ inline constexpr std::uint64_t kMaxWidth = 131072, kMaxLayers = 4096, kMaxContex
 
 /// "llama", or "qwen2", which adds biases to queries, keys and values.
 inline bool isArchitecture(std::string_view name) { return name == "llama" || name == "qwen2"; }
+/// An encoder, of which shape files tell the sizes.
+inline constexpr std::string_view kBert = "bert";
 /// How errors list them.
 inline const std::string kArchitectures = "\"llama\" and \"qwen2\" are";
 
@@ -27,6 +29,9 @@ struct TensorShape {
 
 /// Suffixes ("attn_q.weight") and sizes of the tensors every layer has.
 std::vector<TensorShape> layerTensors(const ModelShape &shape);
+/// The graph of a shape of architecture kBert, and its tensors.
+EncoderGraph bertGraph(const ModelShape &shape);
+std::vector<TensorShape> bertTensors(const ModelShape &shape);
 /// All tensors a model of this shape must have, in the order of their use.
 std::vector<TensorShape> modelTensors(const ModelShape &shape);
 

@@ -51,7 +51,7 @@ void fillRow(std::uint64_t key, float center, float width, std::span<float> out)
 class ShapeSource : public WeightSource {
 public:
   explicit ShapeSource(const ModelShape &shape) {
-    for (const TensorShape &tensor : modelTensors(shape))
+    for (const TensorShape &tensor : shape.architecture == kBert ? bertTensors(shape) : modelTensors(shape))
       sizes[tensor.name] = {tensor.rows, tensor.cols};
   }
   std::pair<std::uint32_t, std::uint32_t> dimensions(std::string_view name) const override {
@@ -74,10 +74,10 @@ public:
   std::string typeName(std::string_view name) const override { return dimensions(name).first ? "random" : ""; }
   Status readRow(std::string_view name, std::uint32_t row, std::span<float> out) const override {
     std::uint64_t key = mix(mix(seed ^ hashName(name)) + row);
-    if (name.find("norm") != std::string_view::npos)
-      fillRow(key, 1.0f, 0.1f, out);
-    else if (name.ends_with(".bias"))
+    if (name.ends_with(".bias"))
       fillRow(key, 0.0f, 0.1f, out);
+    else if (name.find("norm") != std::string_view::npos)
+      fillRow(key, 1.0f, 0.1f, out);
     else
       fillRow(key, 0.0f, static_cast<float>(std::sqrt(3.0 / static_cast<double>(out.size()))), out);
     return Ok{};
@@ -109,6 +109,8 @@ Result<OpenedModel> openArch(const std::string &path, std::string_view weights) 
   if (!shape)
     return shape.error();
   OpenedModel model{path, *shape, {}, nullptr};
+  if (shape->architecture == kBert)
+    model.encoder = bertGraph(*shape);
   model.tokenizer.model = "none";
   if (auto seed = seedOf(weights))
     model.source = std::make_unique<RandomSource>(*shape, *seed);

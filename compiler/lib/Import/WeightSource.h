@@ -1,4 +1,4 @@
-// Where the tensors of a WeightStore come from: a GGUF file, a Hugging
+// Where the tensors of a WeightStore come from: a GGUF or ONNX file, a Hugging
 // Face folder, or a shape with a generator. Internal to the importer.
 #pragma once
 
@@ -21,6 +21,10 @@ public:
   virtual bool readBlocks(std::string_view /*name*/, std::uint32_t /*row*/, std::span<std::int8_t> /*values*/, std::span<float> /*scales*/) const {
     return false;
   }
+  /// Whether a matrix is int8 codes in the file, with one scale a row, that are to be used as they are.
+  virtual bool hasCodes(std::string_view) const { return false; }
+  /// Codes of a row of such a matrix; returns their scale.
+  virtual Result<float> readCodes(std::string_view name, std::uint32_t, std::span<std::int8_t>) const { return Error{std::string(name), "has no codes"}; }
   /// False: names and sizes only.
   virtual bool hasValues() const { return true; }
 };
@@ -31,12 +35,15 @@ struct OpenedModel {
   ModelShape shape;
   isa::Tokenizer tokenizer;
   std::unique_ptr<const WeightSource> source;
+  std::optional<EncoderGraph> encoder{}; ///< instead of a decoder of that shape
 };
 
 /// A GGUF file of a supported architecture.
 Result<OpenedModel> openGguf(const std::string &path);
 /// A Hugging Face folder.
 Result<OpenedModel> openHuggingFace(const std::string &folder);
+/// An encoder as an ONNX file.
+Result<OpenedModel> openOnnx(const std::string &path);
 /// A shape (ArchFile.h) with weights "none" or "random:SEED".
 Result<OpenedModel> openArch(const std::string &path, std::string_view weights);
 

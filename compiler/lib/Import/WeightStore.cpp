@@ -102,6 +102,7 @@ Result<std::shared_ptr<WeightStore>> WeightStore::open(const std::string &name) 
   auto model = isShape ? openArch(name.substr(kShapePrefix.size(), mark - kShapePrefix.size()),
                                   std::string_view(name).substr(mark + kWeightsMark.size()))
                : std::filesystem::is_directory(name, failed) ? openHuggingFace(name)
+               : name.ends_with(".onnx")                     ? openOnnx(name)
                                                              : openGguf(name);
   if (!model)
     return model.error();
@@ -111,6 +112,7 @@ Result<std::shared_ptr<WeightStore>> WeightStore::open(const std::string &name) 
   store->modelShape = std::move(model->shape);
   store->modelTokenizer = std::move(model->tokenizer);
   store->source = std::move(model->source);
+  store->encoderGraph = std::move(model->encoder);
   return store;
 }
 
@@ -195,9 +197,17 @@ Status WeightStore::loadRow(std::string_view name, std::uint32_t row, std::span<
 
 Status WeightStore::quantizeInto(QuantizedMatrix &matrix, std::string_view name, WeightType type) const {
   std::vector<float> row(matrix.cols);
+  bool hasCodes = type == WeightType::Int8 && source->hasCodes(name);
   for (std::uint32_t n = 0; n < matrix.rows; ++n) {
     auto values = std::span(matrix.values).subspan(std::size_t{n} * matrix.cols, matrix.cols);
     auto scales = std::span(matrix.scales).subspan(std::size_t{n} * matrix.groups(), matrix.groups());
+    if (hasCodes) {
+      auto scale = source->readCodes(name, n, values);
+      if (!scale)
+        return scale.error();
+      scales[0] = *scale;
+      continue;
+    }
     if (Status ok = readRow(name, n, row); !ok) // damaged values are found here, whatever the type
       return ok;
     if (type == WeightType::Int8)

@@ -129,7 +129,8 @@ private:
       options.progress("quantizing");
       mlir::PassManager passes(&context);
       PipelineOptions planned = options.pipeline;
-      planned.maxTokens = static_cast<std::uint64_t>(stepTokens(machine, *module, std::nullopt, true));
+      if (!llm::isEncoder(*module))
+        planned.maxTokens = static_cast<std::uint64_t>(stepTokens(machine, *module, std::nullopt, true));
       addLLMPhase(passes, planned);
       if (mlir::failed(passes.run(*module)))
         return failure();
@@ -141,6 +142,13 @@ private:
 
   /// Deals the planned model over the chips of the most promising partition not tried yet.
   Status choose() {
+    if (llm::isEncoder(*module)) { // on one chip: whole sequences leave no sums to share out in time
+      const PartitionRequest &asked = options.partition;
+      if (asked.chips > 1 || asked.tp > 1 || asked.pp > 1 || !options.topology.empty())
+        return Error{options.inputName, "is an encoder, which is compiled for one chip; leave out the options for several"};
+      partition = Partition();
+      return dump(Stage::LLM);
+    }
     if (options.partition.chips == 1 && options.partition.tp <= 1 && options.partition.pp <= 1) {
       partition = Partition();
       if (!dealLayers(modelSize(*planned), partition, machine, 2 * machine.memoryBytes()))
@@ -219,6 +227,10 @@ private:
   Status tryNext(Error error) {
     if (!planned || error.message.find("does not fit") == std::string::npos)
       return error;
+    if (llm::isEncoder(*planned)) {
+      error.message += "; take a smaller --max-context";
+      return error;
+    }
     if (std::exchange(chunks, false) && stepTokens(machine, *planned, partition, true) > stepTokens(machine, *planned, partition, false)) {
       errors.clear();
       return deal(); // shorter steps need less room for activations

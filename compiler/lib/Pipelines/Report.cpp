@@ -14,8 +14,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-const char *kindName(isa::StepKind kind) { return kind == isa::StepKind::Prefill ? "prefill" : "decode"; }
-
 std::int64_t instructions(const isa::StepProgram &step) {
   std::int64_t count = 0;
   for (const isa::QueueCode &queue : step.queues)
@@ -89,7 +87,7 @@ private:
     auto &steps = json["steps"] = Json::array();
     for (std::size_t s = 0; s < program.steps.size(); ++s) {
       const isa::SystemStep &step = program.steps[s];
-      steps.push_back({{"name", step.name}, {"kind", kindName(step.kind)}, {"context", step.context}, {"tokens", step.tokens}, {"users", step.users},
+      steps.push_back({{"name", step.name}, {"kind", isa::stepKindName(step.kind)}, {"context", step.context}, {"tokens", step.tokens}, {"users", step.users},
                        {"predicted_cycles", step.predictedCycles}, {"lower_bound_cycles", lowerBoundOf(program, s)}});
     }
     return json;
@@ -126,7 +124,7 @@ private:
                  {"chip_class", program.classes[chipClass].name},
                  {"chips", chipsOf(chipClass)},
                  {"layers", layersOf(chipClass)},
-                 {"kind", kindName(step.kind)},
+                 {"kind", isa::stepKindName(step.kind)},
                  {"context", step.context},
                  {"tokens", step.tokens},
                  {"predicted_cycles", code.predictedCycles},

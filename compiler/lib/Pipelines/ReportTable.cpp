@@ -68,6 +68,8 @@ std::string precisionTable(const std::vector<llm::LinearPrecision> &precisions) 
 }
 
 std::string systemTable(const isa::Program &program, std::uint32_t promptTokens) {
+  if (program.steps.front().kind == isa::StepKind::Encode)
+    return ""; // the latencies of an encoder are those of its programs
   SystemFigures figures = figuresOf(program, promptTokens);
   std::string out = "\n";
   if (program.chips.size() > 1)

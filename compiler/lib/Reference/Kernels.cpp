@@ -220,6 +220,45 @@ Digits siluMul(std::span<const float> gate, std::span<const float> up, int bits)
   return out;
 }
 
+Floats layerNorm(std::span<const float> input, std::span<const float> gains, std::span<const float> offsets, float eps) {
+  using C = LayerNormConstants;
+  C c = layerNormConstants(static_cast<std::uint32_t>(input.size()));
+  std::vector<std::int32_t> fixed;
+  for (float x : input)
+    fixed.push_back(toDigits32(x * C::kValue));
+  LaneSum sum = laneSum(fixed);
+  float mean = static_cast<float>(sum.hi) * c.valueHi + static_cast<float>(sum.lo) * c.valueLo;
+  Floats out(input.size());
+  for (std::size_t i = 0; i < input.size(); ++i) {
+    out[i] = input[i] - mean;
+    fixed[i] = toDigits32((out[i] * out[i]) * C::kSquare);
+  }
+  sum = laneSum(fixed);
+  float variance = static_cast<float>(sum.hi) * c.squareHi + static_cast<float>(sum.lo) * c.squareLo;
+  float inverse = isa::rsqrtF32(variance + eps);
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i] = ((out[i] * inverse) * gains[i]) + offsets[i];
+  return out;
+}
+
+Digits quantize(std::span<const float> input, float inverse, std::int32_t low, std::int32_t high) {
+  Digits out;
+  for (float x : input)
+    out.push_back(static_cast<std::int16_t>(std::clamp<std::int32_t>(toDigits(x * inverse), low, high)));
+  return out;
+}
+
+Floats gelu(std::span<const float> input, bool approximate) {
+  GeluConstants c = geluConstants(approximate);
+  Floats out;
+  for (float x : input) {
+    float square = x * x, s = square < GeluConstants::kLargest ? square : GeluConstants::kLargest;
+    float slope = ((s * c.second + c.first) * s) + c.linear;
+    out.push_back((x * 0.5f) * (isa::tanhF32(x * slope) + 1.0f));
+  }
+  return out;
+}
+
 Floats add(std::span<const float> branch, std::span<const float> residual) {
   Floats out(branch.size());
   for (std::size_t i = 0; i < branch.size(); ++i)

@@ -32,8 +32,25 @@ std::vector<float> rmsNormGains(std::span<const float> gamma, double outputScale
   return gains;
 }
 
+LayerNormConstants layerNormConstants(std::uint32_t width) {
+  double value = std::ldexp(1.0, -20) / width, square = std::ldexp(1.0, -18) / width;
+  return {static_cast<float>(65536.0 * value), static_cast<float>(value), static_cast<float>(65536.0 * square), static_cast<float>(square)};
+}
+
+GeluConstants geluConstants(bool approximate) {
+  // √(2/π) and 0.044715 times that; or the three numbers for which the largest error against x·Φ(x) is least, 2.6e-5.
+  if (approximate)
+    return {0.7978845608f, 0.0356774081f, 0.0f};
+  return {0.797507844f, 0.0370056502f, -0.000351520398f};
+}
+
 ScoreConstants scoreConstants(double queryScale, double keyScale, std::uint32_t headDim) {
   double c = queryScale * keyScale / std::sqrt(static_cast<double>(headDim));
+  return {static_cast<float>(65536.0 * c), static_cast<float>(c)};
+}
+
+ScoreConstants scaledScores(double queryScale, double keyScale, double scale) {
+  double c = queryScale * keyScale * scale;
   return {static_cast<float>(65536.0 * c), static_cast<float>(c)};
 }
 

@@ -92,6 +92,12 @@ Status Contents::fill(timed::RegionOp region, std::span<std::uint8_t> image) {
     return laneIndex(integer(content, "slot_width"), image), Ok{};
   if (kind == "lane_masks")
     return laneMasks(image), Ok{};
+  if (kind == "used_lanes")
+    return usedLanes(layoutOf(content, "rows"), image), Ok{};
+  if (kind == "slot_masks")
+    return slotMasks(integer(content, "slot_width"), image), Ok{};
+  if (kind == "tile_rows")
+    return tileRows(image), Ok{};
   if (kind == "channel_scales")
     return channelScales(content, image);
   if (kind == "channel_biases")
@@ -178,6 +184,24 @@ void Contents::laneIndex(std::int64_t slotWidth, std::span<std::uint8_t> image) 
 void Contents::laneMasks(std::span<std::uint8_t> image) {
   for (std::int64_t lane = 0; lane < machine.lanes(); ++lane)
     put(image, 4, lane % machine.lanesPerSuperlane, lane, 0xFFFFFFFF);
+}
+
+void Contents::usedLanes(const Layout &layout, std::span<std::uint8_t> image) {
+  for (std::int64_t v = 0; v < layout.vectors(); ++v)
+    for (std::int64_t lane = 0; lane < layout.lanesUsed(v); ++lane)
+      put(image, 4, v, lane, std::bit_cast<std::uint32_t>(1.0f));
+}
+
+void Contents::slotMasks(std::int64_t slotWidth, std::span<std::uint8_t> image) {
+  for (std::int64_t lane = 0; lane < machine.lanes() / slotWidth * slotWidth; ++lane)
+    put(image, 4, lane / slotWidth, lane, 0xFFFFFFFF);
+}
+
+void Contents::tileRows(std::span<std::uint8_t> image) {
+  constexpr std::uint32_t kNoRow = 0x20000; // becomes "no access" (FlowWriter::mapToOrNone)
+  for (std::int64_t row = 0; row < machine.lanes(); ++row)
+    for (std::int64_t lane = 0; lane < machine.lanes(); ++lane)
+      put(image, 4, row, lane, lane % 16 == row % 16 ? static_cast<std::uint32_t>(row / 16) : kNoRow);
 }
 
 Status Contents::channelScales(DictionaryAttr content, std::span<std::uint8_t> image) {

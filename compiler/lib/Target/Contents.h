@@ -23,6 +23,10 @@ private:
   void headOnes(std::int64_t headDim, std::span<std::uint8_t> image);
   void laneIndex(std::int64_t slotWidth, std::span<std::uint8_t> image);
   void laneMasks(std::span<std::uint8_t> image);
+  /// Of encoders, see ObjectPool.
+  void usedLanes(const Layout &layout, std::span<std::uint8_t> image);
+  void slotMasks(std::int64_t slotWidth, std::span<std::uint8_t> image);
+  void tileRows(std::span<std::uint8_t> image);
   Status groupFactor(mlir::DictionaryAttr content, std::span<std::uint8_t> image);
   Status groupScales(mlir::DictionaryAttr content, std::int64_t groups, std::span<std::uint8_t> image);
   Status channelScales(mlir::DictionaryAttr content, std::span<std::uint8_t> image);

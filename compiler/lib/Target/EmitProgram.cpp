@@ -33,7 +33,7 @@ public:
     program.machine = machine;
     program.machineYaml = isa::writeMachine(machine);
     const ModelShape &shape = (*store)->shape();
-    program.model = {shape.name, shape.architecture, shape.vocabulary, 0, shape.layers};
+    program.model = {shape.name, shape.architecture, shape.vocabulary, 0, shape.layers, shape.tokenTypes};
     program.tokenizer = (*store)->tokenizer();
     program.hasWeights = (*store)->hasWeights();
     if (Status emitted = emitClasses(); !emitted)
@@ -98,7 +98,7 @@ private:
       timed::ProgramOp op = programs.front()[i];
       isa::SystemStep step;
       step.name = op.getSymName().str();
-      step.kind = op.getKind() == "prefill" ? isa::StepKind::Prefill : isa::StepKind::Decode;
+      step.kind = op.getKind() == "prefill" ? isa::StepKind::Prefill : op.getKind() == "encode" ? isa::StepKind::Encode : isa::StepKind::Decode;
       step.tokens = static_cast<std::uint32_t>(op.getTokens()), step.context = static_cast<std::uint32_t>(op.getContext());
       program.model.maxContext = std::max(program.model.maxContext, step.context);
       program.steps.push_back(step);

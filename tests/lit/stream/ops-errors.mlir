@@ -62,7 +62,7 @@ func.func private @f(!stream.vec<3>)
 
 // -----
 
-// expected-error @+1 {{'stream.program' op C1: kind is 'train', expected prefill or decode}}
+// expected-error @+1 {{'stream.program' op C1: kind is 'train', expected prefill, decode or encode}}
 stream.program @p kind("train") tokens(1) context(64) weight_bytes(0) {
 }
 

@@ -206,7 +206,7 @@ TEST(AssemblyFile, ErrorsNameFileLineAndRemedy) {
   EXPECT_EQ(errorOf(".step decode\n"),
             "t.s:1: error: .step needs a quoted name, e.g. .step \"decode\" kind=decode");
   EXPECT_EQ(errorOf(".step \"s\" kind=other\n"),
-            "t.s:1: error: kind 'other' of .step is neither prefill nor decode");
+            "t.s:1: error: kind 'other' of .step is none of prefill, decode and encode");
   EXPECT_EQ(errorOf(".step \"s\" token=1\n"),
             "t.s:1: error: unknown key 'token' of .step; it takes kind, tokens, context, users, predicted");
   EXPECT_EQ(errorOf(".step \"s\" tokens=-1\n"),

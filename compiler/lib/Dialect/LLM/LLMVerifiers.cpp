@@ -87,6 +87,8 @@ LogicalResult StepOp::verify() {
     return emitOpError("C1: feeds ") << tokens << " tokens, possible are 1 to its context of " << context;
   if (getKind() == StepKind::Decode && tokens != 1)
     return emitOpError("C2: a decode step feeds one token, found ") << tokens;
+  if (getKind() == StepKind::Encode && tokens != context)
+    return emitOpError("C3: an encode step feeds its context of ") << context << " tokens, found " << tokens;
   return success();
 }
 

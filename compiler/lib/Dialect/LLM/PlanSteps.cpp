@@ -7,6 +7,8 @@
 
 #include "mlir/IR/Builders.h"
 
+#include <limits>
+
 namespace lpu::compiler::llm {
 #define GEN_PASS_DEF_PLANSTEPS
 #include "lpu/compiler/Dialect/LLM/Passes.h.inc"
@@ -19,6 +21,10 @@ constexpr uint64_t kSmallestBucketOfTiles = 256;
 
 // Attention is a small part of longer steps, and their programs are long: they are built for every other bucket, the largest included.
 constexpr uint64_t kLongStep = 8;
+
+// Encoders: latencies of units outweigh what fewer tokens than the smallest would save; longer sequences than the largest take
+// more than one vector of lanes and are not lowered.
+constexpr uint64_t kSmallestSequence = 32, kLargestSequence = 256;
 
 std::vector<uint64_t> contextBuckets(uint64_t maxContext, uint64_t smallest) {
   std::vector<uint64_t> buckets;
@@ -33,6 +39,8 @@ struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
 
   void runOnOperation() override {
     mlir::ModuleOp module = getOperation();
+    if (isEncoder(module))
+      return planEncoder(module);
     std::optional<uint64_t> context = chooseContext(module);
     if (!context)
       return signalPassFailure();
@@ -52,6 +60,28 @@ struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
       bool sparse = maxTokens > kLongStep && (buckets.size() - 1 - i) % 2 == 1;
       createSteps(builder, module.getLoc(), buckets[i], sparse ? 1 : maxTokens.getValue());
     }
+  }
+
+  /// One program a bucket, from the smallest that wastes little to the longest sequence.
+  void planEncoder(mlir::ModuleOp module) {
+    uint64_t largest = std::numeric_limits<uint64_t>::max();
+    module.walk([&](EmbeddingSumOp op) { largest = std::min<uint64_t>(largest, lookupWeight(op, op.getPositionsAttr()).getRows()); });
+    if (auto sequence = module->getAttrOfType<mlir::IntegerAttr>(kSequenceAttr))
+      largest = std::min(largest, static_cast<uint64_t>(sequence.getInt()));
+    if (maxContext > largest) {
+      module.emitError("max-context ") << maxContext.getValue() << " is more than the " << largest << " positions the model has";
+      return signalPassFailure();
+    }
+    for (StepOp old : llvm::make_early_inc_range(module.getOps<StepOp>()))
+      old.erase();
+    mlir::OpBuilder builder(module.getContext());
+    if (mlir::func::FuncOp forward = forwardFunction(module))
+      builder.setInsertionPoint(forward);
+    else
+      builder.setInsertionPointToEnd(module.getBody());
+    uint64_t most = maxContext ? maxContext.getValue() : std::min(largest, kLargestSequence);
+    for (uint64_t bucket : contextBuckets(most, std::min(most, kSmallestSequence)))
+      StepOp::create(builder, module.getLoc(), "encode_" + std::to_string(bucket), StepKind::Encode, bucket, bucket);
   }
 
   /// The context to plan for; nothing after an error.

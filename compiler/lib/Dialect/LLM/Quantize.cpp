@@ -7,6 +7,7 @@
 // without weights gets the bounds of rows of norm 1 and gains of 1: programs do not
 // depend on scales, only the constants they read do.
 
+#include "QuantizeEncoder.h"
 #include "lpu/compiler/Dialect/LLM/LLM.h"
 #include "lpu/compiler/Dialect/LLM/Passes.h"
 #include "lpu/compiler/Dialect/LLM/Precisions.h"
@@ -240,8 +241,12 @@ struct QuantizePass : impl::QuantizeBase<QuantizePass> {
       (void)report(&getContext(), known.error());
       return signalPassFailure();
     }
+    if (isEncoder(getOperation()) && (weightType != "int8" || activationType != "a16" || !quantConfig.empty())) {
+      getOperation().emitError("an encoder is compiled with int8 weights and a16 activations; leave the options of other precisions out");
+      return signalPassFailure();
+    }
     std::shared_ptr<WeightStore> store = openSource(getOperation());
-    if (!store || mlir::failed(Quantizer(getOperation(), *store, *plan).run()))
+    if (!store || mlir::failed(isEncoder(getOperation()) ? quantizeEncoder(getOperation(), *store) : Quantizer(getOperation(), *store, *plan).run()))
       signalPassFailure();
   }
 };

@@ -56,9 +56,36 @@ LogicalResult check(SiluMulOp op) {
                                                                : needFactor(op, op.getUp(), op.getResult());
 }
 
+LogicalResult check(SelfAttentionOp op) { return needInt16(op, op.getResult(), "result"); }
+LogicalResult check(EmbeddingSumOp op) {
+  for (mlir::FlatSymbolRefAttr symbol : {op.getWordsAttr(), op.getPositionsAttr(), op.getTypesAttr()})
+    if (symbol && !lookupWeight(op, symbol).getTensorType().getElementType().isF16())
+      return op.emitOpError("has a float table, run llm-quantize first");
+  return success();
+}
+
+/// Ids and types of tokens to f32 vectors, as many as llm.outputs names.
+LogicalResult checkEncoder(mlir::ModuleOp module, mlir::func::FuncOp forward) {
+  mlir::FunctionType type = forward.getFunctionType();
+  mlir::Builder builder(module.getContext());
+  auto ids = mlir::RankedTensorType::get({mlir::ShapedType::kDynamic}, builder.getI32Type());
+  auto names = module->getAttrOfType<mlir::ArrayAttr>(kOutputsAttr);
+  bool real = llvm::all_of(type.getResults(), [](mlir::Type result) {
+    auto tensor = llvm::dyn_cast<mlir::RankedTensorType>(result);
+    return tensor && tensor.getRank() == 2 && tensor.getElementType().isF32();
+  });
+  if (type.getNumInputs() != 2 || type.getInput(0) != ids || type.getInput(1) != ids || !names || names.size() != type.getNumResults() || !real || names.empty())
+    return forward.emitOpError("must be (tensor<?xi32>, tensor<?xi32>) -> f32 tensors of rank 2, as many as llm.outputs names, found ") << type;
+  return success();
+}
+
 LogicalResult checkSignature(mlir::ModuleOp module, mlir::func::FuncOp forward) {
   if (!forward || forward.isExternal())
     return module.emitError("there is no function @") << kForward;
+  if (!llvm::hasSingleElement(forward.getBody()))
+    return forward.emitOpError("must be one block");
+  if (isEncoder(module))
+    return checkEncoder(module, forward);
   mlir::Builder builder(module.getContext());
   auto ids = mlir::RankedTensorType::get({mlir::ShapedType::kDynamic}, builder.getI32Type());
   mlir::FunctionType type = forward.getFunctionType();
@@ -67,8 +94,6 @@ LogicalResult checkSignature(mlir::ModuleOp module, mlir::func::FuncOp forward) 
   bool inputs = type.getNumInputs() == 2 && type.getInput(0) == ids && type.getInput(1) == ids;
   if (!inputs || !logits || logits.getRank() != 2 || !logits.getElementType().isF32())
     return forward.emitOpError("must be (tensor<?xi32>, tensor<?xi32>) -> tensor<?xVxf32>, found ") << type;
-  if (!llvm::hasSingleElement(forward.getBody()))
-    return forward.emitOpError("must be one block");
   return success();
 }
 
@@ -81,8 +106,8 @@ struct VerifyQuantizedPass : impl::VerifyQuantizedBase<VerifyQuantizedPass> {
     for (mlir::Operation &op : forward.front()) {
       auto result =
           llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
-              .Case<EmbeddingOp, RmsNormOp, LinearOp, RopeOp, AttentionOp, SiluMulOp>([](auto o) { return check(o); })
-              .Case<AddOp, mlir::func::ReturnOp>([](auto) { return success(); })
+              .Case<EmbeddingOp, RmsNormOp, LinearOp, RopeOp, AttentionOp, SiluMulOp, EmbeddingSumOp, SelfAttentionOp>([](auto o) { return check(o); })
+              .Case<AddOp, LayerNormOp, QuantizeOp, GeluOp, TanhOp, FirstOp, mlir::func::ReturnOp>([](auto) { return success(); })
               .Default([](mlir::Operation *o) { return o->emitOpError("does not belong into a quantized model"); });
       if (mlir::failed(result))
         return signalPassFailure();

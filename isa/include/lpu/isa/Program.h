@@ -103,7 +103,8 @@ struct Wire {
   auto operator<=>(const Wire &) const = default;
 };
 
-enum class StepKind : std::uint8_t { Prefill, Decode };
+enum class StepKind : std::uint8_t { Prefill, Decode, Encode };
+constexpr const char *stepKindName(StepKind kind) { return kind == StepKind::Prefill ? "prefill" : kind == StepKind::Decode ? "decode" : "encode"; }
 
 /// A step of the whole system; every chip class has a program for it.
 struct SystemStep {
@@ -131,6 +132,7 @@ struct Tokenizer {
 struct ModelInfo {
   std::string name, architecture;
   std::uint32_t vocabulary = 0, maxContext = 0, layers = 0;
+  std::uint32_t tokenTypes = 0; ///< of encoders
 };
 
 struct Program {

@@ -3,9 +3,11 @@
 
 #include "lpu/isa/Result.h"
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lpu::rt {
 
@@ -41,5 +43,9 @@ Status checkWritable(const std::string &path);
 
 /// A float32 array [rows, columns] as an .npy file, format 1.0, C order.
 std::string npyBytes(std::span<const float> values, std::size_t rows, std::size_t columns);
+/// The same of any shape.
+std::string npyBytes(std::span<const float> values, std::span<const std::size_t> shape);
+/// Whole numbers of an .npy file: int32 or int64, [n] or [1, n]. Error: anything else.
+Result<std::vector<std::int64_t>> readNpyNumbers(const std::string &path);
 
 } // namespace lpu::rt

@@ -2,6 +2,7 @@
 // Weights stay where they come from; what leaves is decoded to fp32 or quantized on demand.
 #pragma once
 
+#include "lpu/compiler/Import/EncoderGraph.h"
 #include "lpu/compiler/Import/GgufFile.h"
 #include "lpu/compiler/Support/WeightType.h"
 #include "lpu/isa/Program.h"
@@ -25,11 +26,12 @@ struct Llama3Rope {
   double divisor(double frequency) const;
 };
 
-/// Hyperparameters of a Llama model. Sizes in elements.
+/// Hyperparameters of a Llama model or an encoder. Sizes in elements.
 struct ModelShape {
   std::string name, architecture;
   std::string origin; ///< of a shape file: where its numbers come from
   std::uint32_t layers = 0, hidden = 0, heads = 0, kvHeads = 0, headDim = 0, ffn = 0, vocabulary = 0, context = 0;
+  std::uint32_t tokenTypes = 0; ///< of an encoder
   float eps = 0;
   double ropeBase = 10000;
   bool tied = false;      ///< no output.weight: token_embd.weight serves for both
@@ -71,7 +73,7 @@ class WeightSource;
 
 class WeightStore {
 public:
-  /// Opens a model by its name: a GGUF file, a Hugging Face folder, or what shapeName() made. Checked are hyperparameters,
+  /// Opens a model by its name: a GGUF file, an ONNX file (.onnx), a Hugging Face folder, or what shapeName() made. Checked are hyperparameters,
   /// presence and shape of every tensor, and tokenizer; values when they are loaded.
   static Result<std::shared_ptr<WeightStore>> open(const std::string &name);
   ~WeightStore();
@@ -88,6 +90,8 @@ public:
   bool hasWeights() const;
   const ModelShape &shape() const { return modelShape; }
   const isa::Tokenizer &tokenizer() const { return modelTokenizer; }
+  /// The graph of an encoder; null for a decoder of shape().
+  const EncoderGraph *encoder() const { return encoderGraph ? &*encoderGraph : nullptr; }
 
   /// Divisors of the rope frequencies, head_dim/2 of them: the file's tensor of this name (ones without) times those
   /// of the shape's scaling. Exists for a model with shape().ropeFreqs.
@@ -103,7 +107,8 @@ public:
   Result<std::vector<float>> load(std::string_view name) const;
   /// One row into `out` (cols values).
   Status loadRow(std::string_view name, std::uint32_t row, std::span<float> out) const;
-  /// A tensor as the machine stores it, computed row by row and kept.
+  /// A tensor as the machine stores it, computed row by row and kept. Int8 codes that the file has with
+  /// a scale a row are taken as they are.
   Result<std::shared_ptr<const QuantizedMatrix>> quantized(std::string_view name, WeightType type = WeightType::Int8);
   /// Whether quantized() takes the file's own blocks as they are.
   bool keepsBlocks(std::string_view name, WeightType type) const;
@@ -125,6 +130,7 @@ private:
   std::unique_ptr<const WeightSource> source;
   ModelShape modelShape;
   isa::Tokenizer modelTokenizer;
+  std::optional<EncoderGraph> encoderGraph;
   /// A quantized tensor has a lock of its own, so that chips whose images are made at once wait only for what both need.
   struct Entry {
     std::mutex mutex;

@@ -55,6 +55,13 @@ Digits attentionInTiles(const Cache &cache, std::span<const std::int16_t> query,
 /// N8.
 Digits siluMul(std::span<const float> gate, std::span<const float> up, int bits = 16);
 
+/// N20.
+Floats layerNorm(std::span<const float> input, std::span<const float> gains, std::span<const float> offsets, float eps);
+/// N21; `inverse` is 1/scale.
+Digits quantize(std::span<const float> input, float inverse, std::int32_t low, std::int32_t high);
+/// N22.
+Floats gelu(std::span<const float> input, bool approximate);
+
 /// N9.
 Floats add(std::span<const float> branch, std::span<const float> residual);
 /// N7, N9: to fp16 and back.

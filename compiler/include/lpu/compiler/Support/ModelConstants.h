@@ -25,12 +25,29 @@ RmsNormConstants rmsNormConstants(std::uint32_t width);
 /// N5: g[n] = fp32(gamma[n] / outputScale).
 std::vector<float> rmsNormGains(std::span<const float> gamma, double outputScale);
 
+/// N20: fixed point of values and squares, and the factors that turn digit sums into means.
+struct LayerNormConstants {
+  static constexpr float kValue = 1048576.0f, kSquare = 262144.0f; ///< 2^20 and 2^18
+  float valueHi, valueLo;                                          ///< 65536·2^-20/H and 2^-20/H
+  float squareHi, squareLo;                                        ///< 65536·2^-18/H and 2^-18/H
+};
+LayerNormConstants layerNormConstants(std::uint32_t width);
+
+/// N22: gelu(x) = (x/2)·(1 + tanh(x·((second·s + first)·s + linear))) with s = min(x², kLargest).
+struct GeluConstants {
+  static constexpr float kLargest = 25.0f;
+  float linear, first, second;
+};
+GeluConstants geluConstants(bool approximate);
+
 /// N7: score = fp32(hi)·scoreHi + fp32(lo)·scoreLo; kMasked is the score of a position not attended to.
 struct ScoreConstants {
   static constexpr float kMasked = -3e38f;
   float scoreHi, scoreLo;
 };
 ScoreConstants scoreConstants(double queryScale, double keyScale, std::uint32_t headDim);
+/// N23: the same for a scale of its own.
+ScoreConstants scaledScores(double queryScale, double keyScale, double scale);
 /// 1/scale rounded to fp32 once.
 float inverseScale(double scale);
 

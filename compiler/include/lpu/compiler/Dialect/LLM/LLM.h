@@ -33,6 +33,10 @@ namespace lpu::compiler::llm {
 
 /// Module attributes: path of the weight file, name of the model.
 inline constexpr llvm::StringLiteral kSourceAttr = "llm.source", kModelAttr = "llm.model";
+/// Names of an encoder's results, in their order; a module without it is a decoder.
+inline constexpr llvm::StringLiteral kOutputsAttr = "llm.outputs";
+/// Tokens of the longest sequence an encoder takes, where its position table does not say it.
+inline constexpr llvm::StringLiteral kSequenceAttr = "llm.sequence";
 /// The function that is the model.
 inline constexpr llvm::StringLiteral kForward = "forward";
 
@@ -64,6 +68,7 @@ inline int64_t heldKVHeads(int64_t held, int64_t group) { return held % group ==
 /// Whether attention over a cache is faster in tiles than by sweeps (N11, N7): decided by the model's shape alone, so that
 /// results do not depend on how it is built.
 bool prefersTiles(KVCacheOp cache);
+inline bool isEncoder(mlir::ModuleOp module) { return module->hasAttr(kOutputsAttr); }
 /// @forward of a module; null when absent.
 mlir::func::FuncOp forwardFunction(mlir::ModuleOp module);
 

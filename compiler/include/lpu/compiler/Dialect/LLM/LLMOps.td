@@ -19,7 +19,10 @@
 // pieces of the activations, and lists the chips in llm.chips (see LLM.h).
 //
 // Weights are handles: no operation ever holds weight data. Arithmetic:
-// docs/spec/numerics.md (rules N1–N11).
+// docs/spec/numerics.md (rules N1–N23).
+//
+// Encoders (module attribute llm.outputs) have @forward(%token, %type: tensor<?xi32>)
+// and any number of results, no caches, and the operations of the last section.
 //
 //===-----------------------------------------------------------------------===//
 #ifndef LPU_COMPILER_DIALECT_LLM_LLMOPS_TD
@@ -141,7 +144,7 @@ def LLM_KVCacheOp : LLM_Op<"kv_cache", [Symbol]> {
 }
 
 def LLM_StepKind : I32EnumAttr<"StepKind", "what a step does", [
-    I32EnumAttrCase<"Prefill", 0, "prefill">, I32EnumAttrCase<"Decode", 1, "decode">]> {
+    I32EnumAttrCase<"Prefill", 0, "prefill">, I32EnumAttrCase<"Decode", 1, "decode">, I32EnumAttrCase<"Encode", 2, "encode">]> {
   let cppNamespace = "::lpu::compiler::llm";
   let genSpecializedAttr = 0;
 }
@@ -151,7 +154,7 @@ def LLM_StepOp : LLM_Op<"step", [Symbol]> {
   let summary = "one program to build";
   let description = [{
     Asks for a program that feeds `tokens` tokens to @forward, at positions below `context`. One program serves
-    every position of its context bucket.
+    every position of its context bucket. An encode step feeds whole sequences of up to `tokens` tokens.
 
     ```mlir
     llm.step @decode_64 decode tokens 1 context 64
@@ -160,6 +163,7 @@ def LLM_StepOp : LLM_Op<"step", [Symbol]> {
     Constraints:
     - C1: `tokens` is at least 1 and at most `context`.
     - C2: a decode step feeds exactly one token.
+    - C3: an encode step feeds `context` tokens.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, LLM_StepKindAttr:$kind, I64Attr:$tokens, I64Attr:$context);
   let assemblyFormat = "$sym_name $kind `tokens` $tokens `context` $context attr-dict";
@@ -372,6 +376,137 @@ def LLM_ReceiveOp : LLM_Op<"receive"> {
   let arguments = (ins DenseI64ArrayAttr:$links, OptionalAttr<LLM_CutAttr>:$piece);
   let results = (outs LLM_Activation:$result);
   let assemblyFormat = "`links` $links (`piece` $piece^)? attr-dict `:` type($result)";
+}
+
+//===-----------------------------------------------------------------------===//
+// Encoders
+//===-----------------------------------------------------------------------===//
+
+def LLM_EmbeddingSumOp : LLM_ComputeOp<"embedding_sum", [Pure]> {
+  let summary = "word, type and position embeddings of every token";
+  let description = [{
+    (words[token] + types[type]) + positions[p], p the token's number in the sequence, fp32 sums of fp16 rows (N9);
+    without `types` words[token] + positions[p].
+
+    ```mlir
+    %x = llm.embedding_sum %token, %type, @words, @positions types @types : (tensor<?xi32>, tensor<?xi32>) -> tensor<?x64xf32>
+    ```
+
+    Constraints:
+    - C1: the symbols name `llm.weight`s of rank 2 with f32 or f16 elements, all equally wide.
+    - C2: the result is f32 and as wide as the tables.
+  }];
+  let arguments = (ins LLM_Tokens:$token, LLM_Tokens:$type, FlatSymbolRefAttr:$words, FlatSymbolRefAttr:$positions,
+                   OptionalAttr<FlatSymbolRefAttr>:$types);
+  let results = (outs LLM_Activation:$result);
+  let assemblyFormat = "$token `,` $type `,` $words `,` $positions (`types` $types^)? attr-dict `:` functional-type(operands, results)";
+}
+
+def LLM_LayerNormOp : LLM_ComputeOp<"layer_norm", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "(x − mean) / sqrt(variance + eps) ∘ weight + bias";
+  let description = [{
+    Layer norm over the width (N20).
+
+    ```mlir
+    %n = llm.layer_norm %x, @norm, @norm.bias {eps = 1.0e-12 : f32} : tensor<?x64xf32>
+    ```
+
+    Constraints:
+    - C1: the symbols name `llm.weight`s of rank 1, f32, as wide as the input.
+    - C2: `eps` is positive and finite.
+    - C3: input and result are f32.
+  }];
+  let arguments = (ins LLM_Activation:$input, FlatSymbolRefAttr:$weight, FlatSymbolRefAttr:$bias, F32Attr:$eps);
+  let results = (outs LLM_Activation:$result);
+  let assemblyFormat = "$input `,` $weight `,` $bias attr-dict `:` type($input)";
+}
+
+def LLM_QuantizeOp : LLM_Op<"quantize", [Pure]> {
+  let summary = "to int16 of a static scale";
+  let description = [{
+    The nearest multiple of the result's scale, clipped to what int16 digits hold or to [`low`, `high`] (N21). Importers
+    place it where a file has scales of its own; `llm-quantize` where a linear or attention needs it.
+
+    ```mlir
+    %q = llm.quantize %x {low = -128 : i32, high = 127 : i32} : tensor<?x64xf32> -> tensor<?x64x!quant.uniform<i16<-32639:32639>:f32, 5.0e-02>>
+    ```
+
+    Constraints:
+    - C1: the input is f32 or int16, the result int16 of the same shape.
+    - C2: `low` and `high` come together, low ≤ 0 ≤ high, within ±32639.
+  }];
+  let arguments = (ins LLM_Activation:$input, OptionalAttr<I32Attr>:$low, OptionalAttr<I32Attr>:$high);
+  let results = (outs LLM_Activation:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+}
+
+def LLM_GeluOp : LLM_Op<"gelu", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "x·Φ(x)";
+  let description = [{
+    The Gaussian error linear unit (N22), with `approximate` what its tanh form is.
+
+    ```mlir
+    %h = llm.gelu %x : tensor<?x64xf32>
+    ```
+
+    Constraints:
+    - C1: input and result are f32.
+  }];
+  let arguments = (ins LLM_Activation:$input, UnitAttr:$approximate);
+  let results = (outs LLM_Activation:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+}
+
+def LLM_TanhOp : LLM_Op<"tanh", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "hyperbolic tangent";
+  let description = [{
+    ```mlir
+    %h = llm.tanh %x : tensor<?x64xf32>
+    ```
+
+    Constraints:
+    - C1: input and result are f32.
+  }];
+  let arguments = (ins LLM_Activation:$input);
+  let results = (outs LLM_Activation:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+}
+
+def LLM_FirstOp : LLM_Op<"first", [Pure]> {
+  let summary = "the first token alone";
+  let description = [{
+    What poolers look at.
+
+    ```mlir
+    %h = llm.first %x : tensor<?x64xf32> -> tensor<1x64xf32>
+    ```
+
+    Constraints:
+    - C1: input and result have the same element type and width; the result has one row.
+  }];
+  let arguments = (ins LLM_Activation:$input);
+  let results = (outs LLM_Activation:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+}
+
+def LLM_SelfAttentionOp : LLM_Op<"self_attention", [Pure]> {
+  let summary = "attention of all tokens to all tokens";
+  let description = [{
+    softmax(scale · q·kᵀ)·v per head over the tokens of the sequence, which are those fed in this step; nothing is kept
+    (N23). Quantized values and results have one scale.
+
+    ```mlir
+    %a = llm.self_attention %q, %k, %v {heads = 2 : i64, scale = 1.25e-01 : f64} : tensor<?x128xf32>, tensor<?x128xf32>, tensor<?x128xf32> -> tensor<?x128xf32>
+    ```
+
+    Constraints:
+    - C1: queries, keys, values and result have one shape, whose width `heads` divides.
+    - C2: they are all f32, or all int16, values and result of one scale.
+    - C3: `scale` is positive and finite.
+  }];
+  let arguments = (ins LLM_Activation:$query, LLM_Activation:$key, LLM_Activation:$value, I64Attr:$heads, F64Attr:$scale);
+  let results = (outs LLM_Activation:$result);
+  let assemblyFormat = "$query `,` $key `,` $value attr-dict `:` type($query) `,` type($key) `,` type($value) `->` type($result)";
 }
 
 #endif // LPU_COMPILER_DIALECT_LLM_LLMOPS_TD

@@ -1,0 +1,90 @@
+// Tensors of an ONNX encoder, decoded row by row from the file.
+
+#include "OnnxGraph.h"
+#include "WeightSource.h"
+
+#include <cmath>
+#include <filesystem>
+
+namespace lpu::compiler {
+namespace {
+
+class OnnxSource final : public WeightSource {
+public:
+  OnnxSource(std::shared_ptr<const OnnxFile> opened, std::map<std::string, OnnxWeight, std::less<>> known)
+      : file(std::move(opened)), weights(std::move(known)) {}
+
+  std::pair<std::uint32_t, std::uint32_t> dimensions(std::string_view name) const override {
+    const OnnxWeight *weight = find(name);
+    return weight ? std::pair{weight->rows(), weight->cols()} : std::pair<std::uint32_t, std::uint32_t>{0, 0};
+  }
+  std::string typeName(std::string_view name) const override {
+    const OnnxWeight *weight = find(name);
+    return !weight                  ? ""
+           : weight->scales.empty() ? onnx::TensorProto::DataType_Name(weight->tensor->type)
+                                    : "int8 codes";
+  }
+  Status readRow(std::string_view name, std::uint32_t row, std::span<float> out) const override {
+    const OnnxWeight &weight = *find(name);
+    for (std::uint32_t col = 0; col < out.size(); ++col) {
+      out[col] = weight.value(row, col);
+      if (!std::isfinite(out[col]))
+        return Error{file->path(), "tensor " + quote(weight.tensor->name) + ": value [" + std::to_string(row) + ", " +
+                                       std::to_string(col) + "] is " + (std::isnan(out[col]) ? "NaN" : "infinite") +
+                                       "; the weights are damaged, fetch or export the file again"};
+    }
+    return Ok{};
+  }
+  bool hasCodes(std::string_view name) const override {
+    const OnnxWeight *weight = find(name);
+    return weight && weight->tensor->dims.size() == 2 && weight->hasCodes();
+  }
+  Result<float> readCodes(std::string_view name, std::uint32_t row, std::span<std::int8_t> out) const override {
+    const OnnxWeight &weight = *find(name);
+    float rowScale = 0;
+    for (std::uint32_t col = 0; col < out.size(); ++col) {
+      auto [code, scale] = weight.code(row, col);
+      out[col] = static_cast<std::int8_t>(code), rowScale = scale;
+    }
+    if (!std::isnormal(rowScale) || rowScale < 0)
+      return Error{file->path(), "tensor " + quote(weight.tensor->name) + ": row " + std::to_string(row) +
+                                     " has the scale " + std::to_string(rowScale) +
+                                     ", a positive number is needed; export the file again"};
+    return rowScale;
+  }
+
+private:
+  const OnnxWeight *find(std::string_view name) const {
+    auto it = weights.find(name);
+    return it == weights.end() ? nullptr : &it->second;
+  }
+
+  std::shared_ptr<const OnnxFile> file;
+  std::map<std::string, OnnxWeight, std::less<>> weights;
+};
+
+} // namespace
+
+Result<OpenedModel> openOnnx(const std::string &path) {
+  auto file = OnnxFile::open(path);
+  if (!file)
+    return file.error();
+  auto read = readOnnxGraph(**file);
+  if (!read)
+    return read.error();
+  OpenedModel model{path, {}, {}, nullptr, std::move(read->graph)};
+  const EncoderGraph &graph = *model.encoder;
+  ModelShape &shape = model.shape;
+  shape.name = std::filesystem::path(path).stem().string(), shape.architecture = "encoder";
+  shape.layers = graph.layers, shape.vocabulary = graph.vocabulary, shape.context = graph.maxTokens,
+  shape.tokenTypes = std::max(1U, graph.tokenTypes);
+  for (const EncoderNode &node : graph.nodes)
+    if (node.kind == EncoderNode::Kind::Attention) {
+      shape.heads = shape.kvHeads = node.heads, shape.hidden = node.width, shape.headDim = node.width / node.heads;
+    }
+  model.tokenizer.model = "none";
+  model.source = std::make_unique<OnnxSource>(std::move(*file), std::move(read->weights));
+  return model;
+}
+
+} // namespace lpu::compiler

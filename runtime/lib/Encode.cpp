@@ -1,0 +1,211 @@
+// A sequence is padded to its program's length; the program masks what is behind its end, and rows of padding are not
+// written out.
+#include "lpu/rt/Encode.h"
+
+#include "RunSupport.h"
+#include "lpu/rt/Files.h"
+#include "lpu/rt/Loader.h"
+#include "lpu/rt/RunReport.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <ostream>
+
+namespace lpu::rt {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+class Encoding {
+public:
+  Encoding(const isa::Program &program, const RunOptions &options, const SimulatorFactory &create,
+           const Terminal &terminal)
+      : program(program), options(options), create(create), terminal(terminal), start(Clock::now()) {}
+
+  int execute() {
+    if (Status status = prepare(); !status)
+      return fail(terminal, status.error());
+    std::optional<PendingFile> trace;
+    if (!options.trace.empty())
+      trace.emplace(options.trace);
+    auto simulator = create(program, {options.engine, options.mode, trace ? trace->temporary() : "", options.allChips});
+    if (!simulator)
+      return fail(terminal, inProgram(simulator.error()));
+    report.host.loadSeconds = secondsSince(start);
+    Clock::time_point begin = Clock::now();
+    writeInputs(**simulator);
+    sim::StepResult result = (*simulator)->run(number);
+    report.host.runSeconds = secondsSince(begin);
+    if (result.violation)
+      return fail(terminal, inProgram({program.steps[number].name, result.violation->str()}), kViolation);
+    finishReport(result, **simulator);
+    Status status = writeFiles(**simulator);
+    simulator->reset(); // closes the trace
+    if (status && trace)
+      status = trace->commit();
+    if (!status)
+      return fail(terminal, status.error());
+    return conclude();
+  }
+
+private:
+  Error inProgram(Error error) const {
+    error.place = error.place.empty() ? options.program : options.program + ": " + error.place;
+    return error;
+  }
+
+  Status prepare() {
+    const std::vector<TokenId> &ids = *options.inputIds;
+    for (std::size_t i = 0; i < program.steps.size(); ++i)
+      if (program.steps[i].tokens >= ids.size() && (!found || program.steps[i].tokens < program.steps[number].tokens))
+        found = true, number = i;
+    if (!found)
+      return inProgram({"", fmt::format("{} tokens are more than the {} of its longest program; give fewer or "
+                                        "recompile with a larger lpucc --max-context",
+                                        ids.size(), program.model.maxContext)});
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      if (static_cast<std::uint32_t>(ids[i]) >= program.model.vocabulary)
+        return inProgram(
+            {"", fmt::format("token {} (number {} of --input-ids) is outside of the vocabulary; ids run from 0 to {}",
+                             ids[i], i + 1, program.model.vocabulary - 1)});
+    if (options.tokenTypes.size() > 0 && options.tokenTypes.size() != ids.size())
+      return inProgram({"", fmt::format("--token-type-ids has {} entries, --input-ids {}; give one for each token",
+                                        options.tokenTypes.size(), ids.size())});
+    for (TokenId type : options.tokenTypes)
+      if (static_cast<std::uint32_t>(type) >= program.model.tokenTypes)
+        return inProgram(
+            {"", fmt::format("token type {} is outside of the model's {}", type, program.model.tokenTypes)});
+    for (const isa::Binding &output : program.classes[0].programs[number].outputs)
+      if (std::string path = pathOf(output.name); !path.empty())
+        if (Status status = checkWritable(path); !status)
+          return status;
+    for (const std::string *path : {&options.report, &options.trace})
+      if (!path->empty())
+        if (Status status = checkWritable(*path); !status)
+          return status;
+    return Ok{};
+  }
+
+  /// Where an output goes; a name that would leave the folder keeps its letters only.
+  std::string pathOf(std::string name) const {
+    std::replace_if(
+        name.begin(), name.end(), [](unsigned char c) { return c == '/' || c == '\\' || c < 0x20; }, '_');
+    if (!options.outputDir.empty())
+      return (std::filesystem::path(options.outputDir) / (name + ".npy")).string();
+    return options.outputs.empty() ? "" : options.outputs + "." + name + ".npy";
+  }
+
+  void writeInputs(sim::Simulator &simulator) const {
+    auto write = [&](const char *name, std::vector<std::int32_t> values, std::size_t count) {
+      values.resize(count);
+      auto bytes = std::as_bytes(std::span(values));
+      simulator.writeInput(number, name, {reinterpret_cast<const std::uint8_t *>(bytes.data()), bytes.size()});
+    };
+    std::size_t tokens = program.steps[number].tokens;
+    write("token", {options.inputIds->begin(), options.inputIds->end()}, tokens);
+    write("type", {options.tokenTypes.begin(), options.tokenTypes.end()}, tokens);
+    write("length", {static_cast<std::int32_t>(options.inputIds->size())}, 1);
+  }
+
+  void finishReport(const sim::StepResult &result, const sim::Simulator &simulator) {
+    StepRecord record{{number, 0, static_cast<std::uint32_t>(options.inputIds->size())},
+                      program.steps[number].predictedCycles,
+                      result.cycles,
+                      {}};
+    report.promptTokens = *options.inputIds;
+    report.steps = {record};
+    report.chip = summarize(report.steps, 0, program, false);
+    report.withHost = summarize(report.steps, 0, program, true);
+    report.engine = options.engine == sim::Engine::Event ? "event" : "clocked";
+    if (!options.report.empty())
+      report.memorySha256 = hex(simulator.memorySha256());
+    report.hostSeconds = secondsSince(start);
+    report.host.peakRssBytes = peakRssBytes();
+  }
+
+  Status writeFiles(const sim::Simulator &simulator) const {
+    for (const isa::Binding &output : program.classes[0].programs[number].outputs) {
+      std::string path = pathOf(output.name);
+      if (path.empty() || options.mode == sim::Mode::Timing)
+        continue;
+      std::vector<std::uint8_t> raw = simulator.readOutput(number, output.name);
+      bool perToken = output.items > 1 || program.steps[number].tokens == 1;
+      std::size_t rows = perToken ? options.inputIds->size() : 1, width = output.elements;
+      std::vector<float> values(rows * width);
+      std::memcpy(values.data(), raw.data(), values.size() * sizeof(float));
+      std::vector<std::size_t> shape =
+          perToken ? std::vector<std::size_t>{1, rows, width} : std::vector<std::size_t>{1, width};
+      if (Status s = writeFileAtomically(path, npyBytes(values, shape)); !s)
+        return s;
+    }
+    return options.report.empty() ? Status(Ok{}) : writeFileAtomically(options.report, reportJson(report, program));
+  }
+
+  int conclude() const {
+    const StepRecord &record = report.steps[0];
+    terminal.err << fmt::format("  {} tokens encoded by {} in {:.2f} us ({:.2f} us with the host)\n",
+                                options.inputIds->size(), program.steps[number].name, *report.chip.ttftUs,
+                                *report.withHost.ttftUs)
+                 << fmt::format("  {} cycles predicted, {} simulated at {} GHz ({} engine, {:.2f} s of host time)\n",
+                                record.predictedCycles, record.simulatedCycles, program.machine.clockGHz, report.engine,
+                                report.hostSeconds)
+                 << std::flush;
+    if (record.predictedCycles == record.simulatedCycles)
+      return kSuccess;
+    return fail(terminal, inProgram({"", fmt::format("program '{}' took {} cycles, {} were predicted; the program and "
+                                                     "this simulator disagree on the machine, compile the model again",
+                                                     program.steps[number].name, record.simulatedCycles,
+                                                     record.predictedCycles)}));
+  }
+
+  const isa::Program &program;
+  const RunOptions &options;
+  const SimulatorFactory &create;
+  Terminal terminal;
+  Clock::time_point start;
+  bool found = false;
+  std::size_t number = 0; ///< of the step
+  RunReport report;
+};
+
+} // namespace
+
+bool isEncoder(const isa::Program &program) {
+  return !program.steps.empty() && std::ranges::all_of(program.steps, [](const isa::SystemStep &step) {
+    return step.kind == isa::StepKind::Encode;
+  });
+}
+
+Status checkEncoder(const isa::Program &program, const std::string &path) {
+  if (program.classes.size() != 1 || program.chips.size() != 1)
+    return Error{path, "an encoder for several chips cannot be run; compile the model again"};
+  for (std::size_t i = 0; i < program.steps.size(); ++i) {
+    const isa::StepProgram &step = program.classes[0].programs[i];
+    auto holds = [&](const char *name, std::uint32_t items) {
+      const isa::Binding *binding = findBinding(step.inputs, name);
+      return binding && binding->width == 4 && binding->items == items && binding->elements == 1;
+    };
+    bool outputs = std::ranges::all_of(step.outputs, [&](const isa::Binding &b) {
+      return b.width == 4 && (b.items == 1 || b.items == program.steps[i].tokens);
+    });
+    if (!holds("token", program.steps[i].tokens) || !holds("type", program.steps[i].tokens) || !holds("length", 1) ||
+        step.outputs.empty() || !outputs)
+      return Error{path,
+                   fmt::format("program '{}' has not the inputs and outputs of an encoder; compile the model again",
+                               program.steps[i].name)};
+  }
+  return Ok{};
+}
+
+int encodeSequence(const isa::Program &program, const RunOptions &options, const SimulatorFactory &create,
+                   Terminal terminal) {
+  return Encoding(program, options, create, terminal).execute();
+}
+
+} // namespace lpu::rt
