@@ -278,8 +278,8 @@ void EncoderLowering::lowerEmbedding(llm::EmbeddingSumOp op) {
   prepareAttention();
   auto words = cast<llm::WeightOp>(SymbolTable::lookupSymbolIn(module, op.getWords()));
   Layout layout = Layout::plain(machine.lanes(), widthOf(op.getResult()));
-  // Whole banks are rare where bursts have their objects all over the memory, so large tables come in halves of one.
-  std::int64_t chunk = words.getRows() > machine.memRowsPerBank ? machine.memRowsPerBank / 2 : machine.memRowsPerBank;
+  // Whole banks are rare where bursts have their objects all over the memory, so large tables come in quarters of one.
+  std::int64_t chunk = words.getRows() > machine.memRowsPerBank ? machine.memRowsPerBank / 4 : machine.memRowsPerBank;
   std::int64_t banks = (words.getRows() + chunk - 1) / chunk;
   int shift = 0;
   while ((std::int64_t{1} << shift) < chunk)
