@@ -131,6 +131,12 @@ class Chips(Case):
             self.assert_steps_as_predicted(ran)
             self.assert_same_bits(logits[name], logits["one"])
 
+    def test_a_table_gets_whole_banks(self):
+        """A share of TinyLlama's embedding takes eight whole banks of two slices, which small vectors must not nibble at."""
+        program, report = self.compile(f"--arch={ROOT}/models/arch/tinyllama-1.1b.yaml", "tables", "--weights=none", "--tp=8", "--pp=2")
+        self.assertEqual(report["system"]["chips"], 16)
+        self.check_steps(self.lpu_run(program, "--mode=timing", "--tokens=1", "-n", 2)[0], report)
+
     def test_fastest_is_not_slower_than_fit(self):
         _, fit = self.compile(TINY, "fit")
         _, fastest = self.compile(TINY, "fastest", "--fastest", "--chips=4")

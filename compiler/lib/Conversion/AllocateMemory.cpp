@@ -244,61 +244,99 @@ bool placedBefore(stream::ObjectOp a, stream::ObjectOp b) {
   return key(a) < key(b);
 }
 
-struct AllocateMemoryPass : impl::AllocateMemoryBase<AllocateMemoryPass> {
-  using AllocateMemoryBase::AllocateMemoryBase;
+/// The objects of a module and what they need together.
+class MemoryPlan {
+public:
+  /// The object that found no room, and how many rows were left in pieces.
+  struct Shortage {
+    stream::ObjectOp object;
+    std::int64_t freeRows;
+  };
 
-  void runOnOperation() override {
-    ModuleOp module = getOperation();
-    FailureOr<isa::Machine> machine = targetMachine(module, target);
-    if (failed(machine))
-      return signalPassFailure();
-    SmallVector<stream::ObjectOp> tiles, swept, vectors;
-    std::array<std::int64_t, 4> tileRows = {}, sweptRows = {};
-    std::int64_t wanted = 0, kept = 0;
+  MemoryPlan(ModuleOp module, const isa::Machine &machine) : machine(machine), lifetimes(module) {
     for (auto object : module.getOps<stream::ObjectOp>()) {
-      auto rows = static_cast<std::int64_t>(object.getRows());
-      wanted += static_cast<std::int64_t>(object.getPlanes()) * rows * machine->rowBytes();
+      auto rows = static_cast<std::int64_t>(object.getRows()), bytes = static_cast<std::int64_t>(object.getPlanes()) * rows * machine.rowBytes();
+      wanted += bytes;
       if (object.getRole() != "scratch")
-        kept = kept + static_cast<std::int64_t>(object.getPlanes()) * rows * machine->rowBytes();
+        kept += bytes;
       if (object.getPlane())
         tileRows[*object.getPlane()] += rows;
       if (object.getPlane() && object.getHint())
         sweptRows[*object.getPlane()] += rows;
+      (object.getPlane() ? tiles : vectors).push_back(object);
     }
-    Allocator allocator(*machine);
-    bool overflow = *llvm::max_element(tileRows) > allocator.homeRows();
-    for (auto object : module.getOps<stream::ObjectOp>())
-      (!object.getPlane() ? vectors : overflow && object.getHint() ? swept : tiles).push_back(object);
     llvm::stable_sort(vectors, placedBefore);
-    // What asks for a group of slices behind the inner ones gets it before tiles fill those.
-    auto isFixed = [&](stream::ObjectOp object) { return Allocator::isFixed(object.getHint().value_or(0)); };
-    for (auto object : vectors)
-      if (isFixed(object) && !allocator.placeVectors(object))
-        return fail(object, *machine, wanted, allocator.freeRows());
-    llvm::erase_if(vectors, isFixed);
-    for (auto object : tiles)
-      if (!allocator.placeTile(object))
-        return fail(object, *machine, wanted, allocator.freeRows());
-    Lifetimes lifetimes(module);
-    if (kept > machine->memoryBytes() / 10 * kScarceTenths)
-      allocator.shareRows(lifetimes);
-    for (auto object : vectors)
-      if (!allocator.placeVectors(object))
-        return fail(object, *machine, wanted, allocator.freeRows());
-    for (std::int64_t side = 0; side < 2; ++side)
-      allocator.divide(side, sweptRows[2 * side], sweptRows[2 * side + 1]);
-    for (auto object : swept)
-      if (!allocator.placeSwept(object))
-        return fail(object, *machine, wanted, allocator.freeRows());
   }
 
-  void fail(stream::ObjectOp object, const isa::Machine &machine, std::int64_t wanted, std::int64_t freeRows) {
+  std::int64_t bytes() const { return wanted; }
+
+  std::optional<Shortage> place() {
+    bool overflow = *llvm::max_element(tileRows) > Allocator(machine).homeRows();
+    std::optional<Shortage> shortage = place(overflow, false);
+    // There may be room enough, but only in pieces of banks, where a table needs whole ones.
+    if (shortage && wanted <= machine.memoryBytes() && isTable(shortage->object))
+      shortage = place(overflow, true);
+    return shortage;
+  }
+
+private:
+  bool isTable(stream::ObjectOp object) const { return static_cast<std::int64_t>(object.getRows()) > machine.memRowsPerBank / 2; }
+
+  /// `sweepsLast`: tiles of sweeps take what all others left, instead of their home slices; `tablesFirst`: before small vectors.
+  std::optional<Shortage> place(bool sweepsLast, bool tablesFirst) {
+    Allocator allocator(machine);
+    auto isEarly = [&](stream::ObjectOp object) { return tablesFirst && isTable(object); };
+    auto isSwept = [&](stream::ObjectOp tile) { return sweepsLast && tile.getHint(); };
+    // What asks for a group of slices behind the inner ones gets it before tiles fill those.
+    auto isFixed = [](stream::ObjectOp object) { return Allocator::isFixed(object.getHint().value_or(0)); };
+    for (auto object : vectors)
+      if (isFixed(object) && !allocator.placeVectors(object))
+        return Shortage{object, allocator.freeRows()};
+    for (auto object : tiles)
+      if (!isSwept(object) && !allocator.placeTile(object))
+        return Shortage{object, allocator.freeRows()};
+    for (auto object : vectors)
+      if (!isFixed(object) && isEarly(object) && !allocator.placeVectors(object))
+        return Shortage{object, allocator.freeRows()};
+    if (kept > machine.memoryBytes() / 10 * kScarceTenths)
+      allocator.shareRows(lifetimes);
+    for (auto object : vectors)
+      if (!isFixed(object) && !isEarly(object) && !allocator.placeVectors(object))
+        return Shortage{object, allocator.freeRows()};
+    for (std::int64_t side = 0; side < 2; ++side)
+      allocator.divide(side, sweptRows[2 * side], sweptRows[2 * side + 1]);
+    for (auto object : tiles)
+      if (isSwept(object) && !allocator.placeSwept(object))
+        return Shortage{object, allocator.freeRows()};
+    return std::nullopt;
+  }
+
+  const isa::Machine &machine;
+  Lifetimes lifetimes;
+  SmallVector<stream::ObjectOp> tiles, vectors;
+  std::array<std::int64_t, 4> tileRows = {}, sweptRows = {}; ///< per plane
+  std::int64_t wanted = 0, kept = 0;                         ///< bytes of all objects, and of those that are not scratch
+};
+
+struct AllocateMemoryPass : impl::AllocateMemoryBase<AllocateMemoryPass> {
+  using AllocateMemoryBase::AllocateMemoryBase;
+
+  void runOnOperation() override {
+    FailureOr<isa::Machine> machine = targetMachine(getOperation(), target);
+    if (failed(machine))
+      return signalPassFailure();
+    MemoryPlan plan(getOperation(), *machine);
+    if (auto shortage = plan.place())
+      fail(*shortage, *machine, plan.bytes());
+  }
+
+  void fail(MemoryPlan::Shortage shortage, const isa::Machine &machine, std::int64_t wanted) {
     std::int64_t capacity = machine.memoryBytes(), chips = (wanted + capacity - 1) / capacity;
     auto diagnostic = getOperation().emitError("the model does not fit on one chip of '") << machine.name << "': weights, KV cache and activations need " << wanted << " bytes of " << capacity;
     if (wanted > capacity)
       diagnostic << ", " << wanted - capacity << " too many; at least " << chips << " chips would do";
     else
-      diagnostic << "; no room for the " << object.getRows() << " rows of '" << object.getSymName() << "' in the " << freeRows << " rows left in pieces";
+      diagnostic << "; no room for the " << shortage.object.getRows() << " rows of '" << shortage.object.getSymName() << "' in the " << shortage.freeRows << " rows left in pieces";
     signalPassFailure();
   }
 };

@@ -241,7 +241,9 @@ private:
       return error;
     }
     errors.clear();
-    for (Partition failed = partition; partition == failed && usable > machine.memoryBytes() / 2;) {
+    for (Partition failed = partition; partition == failed;) {
+      if (usable <= machine.memoryBytes() / 2)
+        return explain(std::move(error));
       usable -= machine.memoryBytes() / 50; // the estimates were that much too low
       auto found = partitionsToTry(modelSize(*planned), options.partition, machine, usable);
       if (!found)
