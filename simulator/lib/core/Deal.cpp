@@ -1,4 +1,5 @@
-// Cuts the row of chips at the places closest to equal shares.
+// Deals the chips of each stage over all ranks, or cuts the row of chips at the
+// places closest to equal shares.
 #include "Deal.h"
 
 #include <algorithm>
@@ -34,18 +35,31 @@ std::vector<int> dealGroups(const isa::Program &program, const std::vector<ChipG
   const auto stageOf = [&](std::size_t group) { return program.chips[groups[group].chips.front()].stage; };
   std::ranges::stable_sort(
       order, {}, [&](std::size_t g) { return std::pair(stageOf(g), program.chips[groups[g].chips.front()].shard); });
-  std::vector<std::size_t> everywhere, stages;
+  std::vector<std::size_t> everywhere, stages; // where a chip begins, and where a stage does
+  std::size_t largest = 0;                     // stage
   for (std::size_t i = 0; i < order.size(); ++i) {
     everywhere.push_back(i);
     if (i == 0 || stageOf(order[i]) != stageOf(order[i - 1]))
       stages.push_back(i);
+    largest = std::max(largest, i + 1 - stages.back());
   }
   const std::size_t count = std::min(static_cast<std::size_t>(ranks), order.size());
-  const std::vector<std::size_t> cuts = cut(stages.size() >= count ? stages : everywhere, order.size(), count);
   std::vector<int> owners(groups.size());
-  for (std::size_t rank = 0; rank < count; ++rank)
-    for (std::size_t i = cuts[rank]; i < cuts[rank + 1]; ++i)
+  const auto give = [&](std::size_t begin, std::size_t end, std::size_t rank) {
+    for (std::size_t i = begin; i < end; ++i)
       owners[order[i]] = static_cast<int>(rank);
+  };
+  if (count <= largest) {
+    for (std::size_t s = 0; s < stages.size(); ++s) {
+      const std::size_t first = stages[s], size = (s + 1 < stages.size() ? stages[s + 1] : order.size()) - first;
+      for (std::size_t i = 0; i < size; ++i)
+        give(first + i, first + i + 1, i * count / size);
+    }
+    return owners;
+  }
+  const std::vector<std::size_t> cuts = cut(stages.size() >= count ? stages : everywhere, order.size(), count);
+  for (std::size_t rank = 0; rank < count; ++rank)
+    give(cuts[rank], cuts[rank + 1], rank);
   return owners;
 }
 

@@ -19,20 +19,21 @@ std::vector<int> deal(const std::vector<int> &stages, int ranks) {
 
 using Owners = std::vector<int>;
 
-TEST(Deal, CutsBetweenStagesIfThereAreEnough) {
-  EXPECT_EQ(deal({2, 2, 2, 2}, 2), (Owners{0, 0, 0, 0, 1, 1, 1, 1}));
-  EXPECT_EQ(deal({2, 2, 2, 2}, 4), (Owners{0, 0, 1, 1, 2, 2, 3, 3}));
-  EXPECT_EQ(deal({2, 2, 2, 2}, 3), (Owners{0, 0, 1, 1, 1, 1, 2, 2}));
-  EXPECT_EQ(deal({1, 5, 2}, 2), (Owners{0, 0, 0, 0, 0, 0, 1, 1}));
-  EXPECT_EQ(deal({6, 1, 1}, 3), (Owners{0, 0, 0, 0, 0, 0, 1, 2}));
-  EXPECT_EQ(deal({1, 1, 6}, 3), (Owners{0, 1, 2, 2, 2, 2, 2, 2}));
-}
-
-TEST(Deal, CutsStagesIfThereAreTooFew) {
+TEST(Deal, SharesEveryStageAsLongAsThereAreShards) {
   EXPECT_EQ(deal({4}, 2), (Owners{0, 0, 1, 1}));
-  EXPECT_EQ(deal({2, 2}, 3), (Owners{0, 1, 1, 2}));
+  EXPECT_EQ(deal({2, 2, 2, 2}, 2), (Owners{0, 1, 0, 1, 0, 1, 0, 1}));
+  EXPECT_EQ(deal({1, 5, 2}, 2), (Owners{0, 0, 0, 0, 1, 1, 0, 1}));
+  EXPECT_EQ(deal({6, 1, 1}, 3), (Owners{0, 0, 1, 1, 2, 2, 0, 0}));
   EXPECT_EQ(deal({8}, 1), Owners(8, 0));
 }
+
+TEST(Deal, CutsBetweenStagesIfThereAreEnough) {
+  EXPECT_EQ(deal({2, 2, 2, 2}, 4), (Owners{0, 0, 1, 1, 2, 2, 3, 3}));
+  EXPECT_EQ(deal({2, 2, 2, 2}, 3), (Owners{0, 0, 1, 1, 1, 1, 2, 2}));
+  EXPECT_EQ(deal({1, 1, 1, 1, 1}, 2), (Owners{0, 0, 1, 1, 1}));
+}
+
+TEST(Deal, CutsStagesIfThereAreTooFew) { EXPECT_EQ(deal({2, 2}, 3), (Owners{0, 1, 1, 2})); }
 
 TEST(Deal, RanksWithoutChips) { EXPECT_EQ(deal({2}, 4), (Owners{0, 1})); }
 
