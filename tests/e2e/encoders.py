@@ -74,6 +74,15 @@ class Encoders(Case):
         """Widths beyond a vector of 320 lanes, heads that do not fill one."""
         self.check(build(Encoder(hidden=384, heads=6, layers=1, ffn=704)), 0.03)
 
+    def test_long_sequences_of_wide_models(self):
+        """BERT-base's layer: bursts of 128 tokens, in which everything that a flow reads and writes is on the way at once."""
+        e = Encoder(hidden=768, heads=12, layers=1, ffn=1536, positions=128)
+        self.check(build(e), 0.03, tokens=[(13 * i + 5) % 200 for i in range(101)], context=128)
+
+    def test_longest_sequence(self):
+        model = build(Encoder(layers=1, ffn=128, positions=256))
+        self.check(model, 0.03, tokens=[(13 * i + 5) % 200 for i in range(256)], context=256)
+
     def test_narrow_heads(self):
         self.check(build(Encoder(hidden=64, heads=4, layers=1, ffn=96)), 0.03)
 

@@ -36,6 +36,8 @@ public:
     if (failed(buildProblem()))
       return failure();
     solution = sched::scheduleList(machine, problem);
+    if (!solution.impossible.empty())
+      return program.emitOpError("a flow of phase '") << solution.impossible << "' needs more streams or ALUs at once than machine '" << machine.name << "' has";
     if (auto fault = sched::verify(machine, problem, solution))
       return program.emitOpError("schedule is wrong: ") << *fault;
     collect();

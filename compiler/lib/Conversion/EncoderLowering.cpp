@@ -28,11 +28,11 @@ enum Place : std::int64_t {
   kRows = 0, ///< and the next three
   kConstants = 4,
   kOffsets = 5,
-  kMean = 6,
-  kInverse = 7,
+  kMean = 7,
+  kInverse = 6,
   kCentered = 8,
   kHigh = 9,
-  kLow = 11,
+  kLow = 12,   ///< and the one before: what is read and what is written of high and low sums are on different sides
   kCodes = 14, ///< and the next seven
 };
 
@@ -333,7 +333,7 @@ void EncoderLowering::lowerEmbedding(llm::EmbeddingSumOp op) {
 std::string EncoderLowering::sumObject(bool high, std::int64_t vector) {
   std::int64_t which = vector % 2;
   return pool.scratch(fmt::format("norm.{}.{}", high ? "high" : "low", which), 4, tokens,
-                      (high ? kHigh : kLow) + which);
+                      high ? kHigh + which : kLow - which);
 }
 
 void EncoderLowering::onesTiles() {

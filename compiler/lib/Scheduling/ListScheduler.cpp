@@ -24,6 +24,8 @@ public:
       solution.phaseStart.push_back(begin);
       reservations.forgetAccumulatorsBefore(begin);
       solution.placements.push_back(schedule(phase, begin));
+      if (!solution.impossible.empty())
+        return std::move(solution);
       begin = phaseEnd(phase, solution.placements.back(), begin);
     }
     solution.phaseStart.push_back(begin);
@@ -55,7 +57,12 @@ private:
     while (!open.empty()) {
       int flow = open.top();
       open.pop();
-      placements[flow] = place(phase.flows[flow], ready[flow]);
+      auto placed = place(phase.flows[flow], ready[flow]);
+      if (!placed) {
+        solution.impossible = phase.flows[flow].label;
+        return placements;
+      }
+      placements[flow] = *placed;
       for (const Dependence *d : out[flow]) {
         ready[d->to] = std::max(ready[d->to], placements[flow].start + d->distance);
         if (--waiting[d->to] == 0)
@@ -66,10 +73,16 @@ private:
     return placements;
   }
 
-  Placement place(const FlowShape &flow, Cycle earliest) {
-    for (Cycle start = std::max<Cycle>(earliest, 0);; ++start)
-      if (auto placement = reservations.tryPlace(flow, start))
-        return *placement;
+  /// Nothing: the flow does not even fit behind everything else, because it asks for too much at once.
+  std::optional<Placement> place(const FlowShape &flow, Cycle earliest) {
+    // Streams are reserved by slots, which lie up to their length before and behind the issues.
+    Cycle start = std::max<Cycle>(earliest, 0), last = std::max(start, busyUntil + flow.end + kAfterglow);
+    for (; start <= last; ++start)
+      if (auto placement = reservations.tryPlace(flow, start)) {
+        busyUntil = std::max(busyUntil, start + flow.end);
+        return placement;
+      }
+    return std::nullopt;
   }
 
   /// A load may write a weight buffer from the cycle after the last install of its plane (or planes).
@@ -99,6 +112,8 @@ private:
   const Problem &problem;
   Reservations reservations;
   Solution solution;
+  static constexpr Cycle kAfterglow = 256; ///< more than four times the positions of any machine
+  Cycle busyUntil = 0;                     ///< end of all flows placed so far
   std::map<int, Cycle> lastInstall; ///< per plane
 };
 

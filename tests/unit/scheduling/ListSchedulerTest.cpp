@@ -114,6 +114,22 @@ TEST(ListScheduler, IndependentFlowsOverlap) {
   EXPECT_EQ(solution.end(), 5);
 }
 
+TEST(ListScheduler, GivesUpOnAFlowThatNeedsTooMuchAtOnce) {
+  isa::Machine machine = small();
+  Problem problem;
+  problem.phases.resize(1);
+  FlowShape wide = flowOf(machine, "wide", {read(machine, "mem.e0", 0, 8)});
+  for (int group = 0; group <= machine.streamsPerDirection; ++group) {
+    wide.groups.push_back({isa::Direction::West, 1});
+    wide.segments.push_back({group, 0, 0, 1, 6, 8});
+  }
+  problem.phases[0].flows = {flowOf(machine, "narrow", {read(machine, "mem.e1", 0)}), wide};
+  EXPECT_EQ(scheduleList(machine, problem).impossible, "wide");
+  problem.phases[0].flows[1].segments.pop_back();
+  problem.phases[0].flows[1].groups.pop_back();
+  EXPECT_EQ(scheduleList(machine, problem).impossible, "");
+}
+
 TEST(ListScheduler, FlowsOnOneQueueTakeTurns) {
   isa::Machine machine = small();
   Problem problem;

@@ -24,7 +24,7 @@ constexpr uint64_t kLongStep = 8;
 
 // Encoders: latencies of units outweigh what fewer tokens than the smallest would save; longer sequences than the largest take
 // more than one vector of lanes and are not lowered.
-constexpr uint64_t kSmallestSequence = 32, kLargestSequence = 256;
+constexpr uint64_t kSmallestSequence = 32, kUsualSequence = 128;
 
 std::vector<uint64_t> contextBuckets(uint64_t maxContext, uint64_t smallest) {
   std::vector<uint64_t> buckets;
@@ -79,7 +79,7 @@ struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
       builder.setInsertionPoint(forward);
     else
       builder.setInsertionPointToEnd(module.getBody());
-    uint64_t most = maxContext ? maxContext.getValue() : std::min(largest, kLargestSequence);
+    uint64_t most = maxContext ? maxContext.getValue() : std::min(largest, kUsualSequence);
     for (uint64_t bucket : contextBuckets(most, std::min(most, kSmallestSequence)))
       StepOp::create(builder, module.getLoc(), "encode_" + std::to_string(bucket), StepKind::Encode, bucket, bucket);
   }
