@@ -62,6 +62,18 @@ public:
     return false;
   }
 
+  /// Side by side in one bank of the outermost slices, so that as few tiles as possible lose their homes.
+  bool placeOutside(stream::ObjectOp object) {
+    std::int64_t planes = object.getPlanes();
+    for (std::int64_t side : {0, 1})
+      for (std::int64_t bank : {1, 0})
+        for (std::int64_t group = machine.memSlicesPerSide / 4 - 1; group >= innerSlices / 4; --group)
+          for (std::int64_t slice = group * 4; slice < group * 4 + 4; slice += planes)
+            if (placeAt(object, side, slice, bank))
+              return true;
+    return false;
+  }
+
   /// Hints from 6 on name a group of slices among those of tiles; smaller ones take turns with the inner groups there are.
   static bool isFixed(std::int64_t hint) { return hint >= 6; }
 
@@ -282,7 +294,7 @@ public:
 private:
   bool isTable(stream::ObjectOp object) const { return static_cast<std::int64_t>(object.getRows()) > machine.memRowsPerBank / 2; }
 
-  /// `sweepsLast`: tiles of sweeps take what all others left, instead of their home slices; `tablesFirst`: before small vectors.
+  /// `sweepsLast`: tiles of sweeps take what all others left, instead of their home slices; `tablesFirst`: before tiles.
   std::optional<Shortage> place(bool sweepsLast, bool tablesFirst) {
     Allocator allocator(machine);
     auto isEarly = [&](stream::ObjectOp object) { return tablesFirst && isTable(object); };
@@ -292,11 +304,11 @@ private:
     for (auto object : vectors)
       if (isFixed(object) && !allocator.placeVectors(object))
         return Shortage{object, allocator.freeRows()};
+    for (auto object : vectors)
+      if (!isFixed(object) && isEarly(object) && !allocator.placeOutside(object))
+        return Shortage{object, allocator.freeRows()};
     for (auto object : tiles)
       if (!isSwept(object) && !allocator.placeTile(object))
-        return Shortage{object, allocator.freeRows()};
-    for (auto object : vectors)
-      if (!isFixed(object) && isEarly(object) && !allocator.placeVectors(object))
         return Shortage{object, allocator.freeRows()};
     if (kept > machine.memoryBytes() / 10 * kScarceTenths)
       allocator.shareRows(lifetimes);
