@@ -21,7 +21,7 @@ def flags(weights, activations):
     return [f"--weight-type={weights}", f"--activation-type={activations}"]
 
 
-class Exactness(Case):
+class Compared(Case):
     def check(self, model, tokens, *extra, chips=(), configurations=CONFIGURATIONS):
         """Every configuration on one chip, and on each (tp, pp) of `chips`."""
         for weights, activations in configurations:
@@ -34,6 +34,8 @@ class Exactness(Case):
                     self.assert_steps_as_predicted(report)
                     self.assert_same_bits(logits, self.interpret(model, tokens + report["tokens"][:-1], *chosen))
 
+
+class Exactness(Compared):
     def test_embedded_model(self):
         self.check(tools.TINY, np.random.default_rng(5).integers(3, 1024, 21).tolist(), "--max-context=64")
 
@@ -99,6 +101,32 @@ class Exactness(Case):
         self.check(tools.TINY, [1, 403, 407, 261], "--max-context=64", f"--calibration={TEXT}")
 
 
+class Halves(Compared):
+    """fp16 linears and the types of keys and values: the interpreter knows the order of additions (N15)."""
+    HALF = [("fp16", "fp16")]
+
+    def test_embedded_model(self):
+        for kv in ("int16", "fp16"):
+            self.check(tools.TINY, np.random.default_rng(5).integers(3, 1024, 21).tolist(), "--max-context=64", f"--kv-type={kv}", chips=[(1, 4)], configurations=self.HALF)
+
+    def test_several_vectors(self):
+        path = self.dir / "wide.gguf"
+        gguf.write(path, gguf.Model(layers=2, hidden=384, heads=8, kv_heads=4, ffn=700, vocabulary=350, context=32, kind="f32"))
+        self.check(path, [3, 99, 17, 64, 127, 0, 5, 6, 7, 8], chips=[(1, 2)], configurations=self.HALF)
+
+    def test_biases(self):
+        path = self.dir / "qwen2.gguf"
+        gguf.write(path, gguf.Model(architecture="qwen2", layers=2, tied=True, hidden=128, heads=8, kv_heads=4, ffn=128))
+        self.check(path, [3, 99, 17, 64, 127, 0, 5, 6, 7, 8], chips=[(1, 2)], configurations=self.HALF)
+        for kv in ("int8", "fp16"):
+            self.check(path, [3, 99, 17, 64, 127, 0, 5, 6, 7, 8], f"--kv-type={kv}", chips=[(2, 1), (1, 2)], configurations=[("int8", "a16")])
+
+    def test_kv_types(self):
+        tokens = np.random.default_rng(6).integers(3, 1024, 21).tolist()
+        for kv in ("int8", "fp16"):
+            self.check(tools.TINY, tokens, "--max-context=64", f"--kv-type={kv}", chips=[(2, 1), (1, 4)], configurations=[("int8", "a16"), ("int8", "a8"), ("int8-group", "a16")])
+
+
 class Quality(Case):
     def rows(self, model, text, config, *extra):
         report = self.dir / "evaluation.json"
@@ -115,6 +143,20 @@ class Quality(Case):
         self.assertLess(self.change(rows[1]), 0.002)
         self.assertLess(rows[1]["kl"], rows[0]["kl"])
         self.assertLess(rows[1]["kl"], rows[2]["kl"])
+
+    def check_halves(self, model, text, *configurations):
+        for config, bar in configurations:
+            row = self.rows(model, text, config)[0]
+            print(f"  {config:<24} {row['perplexity']:.4f} (float {row['float_perplexity']:.4f})", file=sys.stderr)
+            self.assertLess(self.change(row), bar)
+
+    def test_halves_and_kv_types(self):
+        self.check_halves(tools.TINY, TEXT, ("fp16/fp16/fp16", 0.001), ("int8/a16/int8", 0.005), ("int8-group/a16/fp16", 0.002))
+        stories, text = tools.SHARED_MODELS / "stories260K-f32.gguf", tools.SHARED_MODELS / "stories-text.txt"
+        if not stories.exists():
+            self.skipTest(f"{stories} is not there")
+        self.check_halves(stories, text, ("fp16/fp16/fp16", 0.001), ("int8/a16/int8", 0.005))
+        self.check_halves(tools.SHARED_MODELS / "stories260K-q8_0.gguf", text, ("int8-group/a16/fp16", 0.002))
 
     def test_embedded_model(self):
         self.check_promises(tools.TINY, TEXT)
@@ -159,6 +201,26 @@ class Mistakes(Case):
         self.assertEqual(done.returncode, 1)
         self.assertIn("s.mlir: error: the weights were rounded with calibration (llm.rounding)", done.stderr)
         self.assertFalse((self.dir / "x.lpx").exists())
+
+    def test_halves(self):
+        for options, message in [
+                (["--weight-type=fp16"], '--weight-type: error: the weights of "blk.0.attn_q.weight" are to be fp16, what they are multiplied with is not'),
+                (["--activation-type=fp16"], "are to be integers, what they are multiplied with is not"),
+                (["--weight-type=fp16", "--activation-type=fp16", "--kv-type=int8"], "--kv-type: error: int8 values have the scale of attention's result"),
+                (["--weight-type=fp16", "--activation-type=fp16", "--tp=2"], "give --tp=1, with --pp for several chips"),
+                (["--weight-type=fp16", "--activation-type=fp16", "--target=small"], "machine 'small' has 64 lanes")]:
+            with self.subTest(options=options):
+                done = run("lpucc", tools.TINY, "-o", self.dir / "x.lpx", "--max-context=64", *options)
+                self.assertEqual((done.returncode, done.stderr.count("\n")), (1, 1), done.stderr)
+                self.assertIn(message, done.stderr)
+                self.assertFalse((self.dir / "x.lpx").exists())
+
+    def test_kv_types_of_tiles(self):
+        path = self.dir / "tiles.gguf"
+        gguf.write(path, gguf.Model(layers=1, hidden=192, heads=6, kv_heads=2, head_dim=64, ffn=192, context=512))
+        done = run("lpucc", path, "-o", self.dir / "x.lpx", "--kv-type=int8")
+        self.assertEqual((done.returncode, done.stderr.count("\n")), (1, 1))
+        self.assertIn("in tiles, which keep int16 keys and values; choose --kv-type=int16", done.stderr)
 
     def test_groups_over_chips(self):
         done = run("lpucc", tools.TINY, "-o", self.dir / "x.lpx", "--weight-type=int8-group", "--tp=8", "--max-context=64")

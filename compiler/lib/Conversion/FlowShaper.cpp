@@ -531,10 +531,10 @@ void FlowShaper::pass(stream::PassOp op) {
 }
 
 void FlowShaper::sweep(stream::SweepOp op) {
-  constexpr int period = 8; // activation rows used in turn
   Side side = sideOfPlane(op.getPlane());
   int plane = static_cast<int>(op.getPlane()), outward = groups.lookup(op.getValue());
   int lag = static_cast<int>(machine.latency.MxmLoad + op.getDelay()), n = static_cast<int>(repeat);
+  int period = lag < 8 ? 8 : 16; // activation rows used in turn
   Cycle begin = timing->ready(op.getValue()) + machine.mxmPosition();
 
   // Word at cycle c loads item c and plays item c − lag. The middle repeats with the period; ends are written out.

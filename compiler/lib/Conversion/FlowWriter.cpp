@@ -5,6 +5,7 @@
 
 #include "FlowWriter.h"
 
+#include "lpu/compiler/Support/HalfType.h"
 #include "lpu/isa/Numerics.h"
 
 using namespace mlir;
@@ -178,6 +179,11 @@ Value FlowWriter::digits16(Value value) {
 }
 
 void FlowWriter::loadDigits16(Value scaled, std::int64_t row, std::int64_t step, int bits) {
+  if (bits == kHalfBits) { // the low bytes into the lower planes, the high ones into the upper
+    for (std::int64_t side = 0; side < 2; ++side)
+      load(alu("cvt.f32.f16", {scaled}, 2), {2 * side, 2 * side + 1}, {0, 1}, {row, row}, step);
+    return;
+  }
   loadDigits(alu(bits == 8 ? "cvt.f32.i8" : "cvt.f32.d16", {scaled}), row, step);
 }
 

@@ -33,7 +33,7 @@ std::int64_t scoreBuffers(const isa::Machine &machine, std::int64_t positions) {
 } // namespace
 
 std::string ProgramLowering::cacheObject(char which, std::int64_t vector) {
-  return pool.zero(fmt::format("kv.{}.{}.{}", cacheLayer, which, vector), 2, (cacheCapacity + 7) / 8 * 8, which == 'k' ? 3 : 5);
+  return pool.zero(fmt::format("kv.{}.{}.{}", cacheLayer, which, vector), cacheType == llm::KVType::Int8 ? 1 : 2, (cacheCapacity + 7) / 8 * 8, which == 'k' ? 3 : 5);
 }
 
 Value ProgramLowering::ropeValue(FlowWriter &w, Value source, std::int64_t token, std::int64_t vector) {
@@ -77,22 +77,28 @@ void ProgramLowering::lowerRope(llm::RopeOp op) {
 
 void ProgramLowering::storeKeysAndValues(llm::AttentionOp op, const Layout &heads) {
   const Sums &values = sums[{op.getValue().getDefiningOp(), false}];
-  std::string queries = pool.scratch("q", 2, tokens * heads.vectors(), 1);
+  bool half = cacheType == llm::KVType::Half, narrow = cacheType == llm::KVType::Int8;
+  std::string queries = pool.scratch("q", half ? 4 : 2, tokens * heads.vectors(), 1);
   for (std::int64_t t = 0; t < tokens; ++t)
     for (std::int64_t v = 0; v < heads.vectors(); ++v) {
       {
         FlowWriter w = flow();
         std::string keys = cacheObject('k', v);
-        Value k = w.alu("cvt.f32.d16", {ropeValue(w, op.getKey(), t, v)}, 2);
+        Value k = w.alu(narrow ? "cvt.f32.i8" : half ? "cvt.f32.f16" : "cvt.f32.d16", {ropeValue(w, op.getKey(), t, v)}, narrow ? 1 : 2);
         w.scatter(k, w.mapTo(w.read("position", t), keys), keys);
       }
       {
         FlowWriter w = flow();
-        w.write(w.alu("cvt.f32.d16", {ropeValue(w, op.getQuery(), t, v)}, 2), queries, t * heads.vectors() + v);
+        Value q = w.alu("cvt.f32.d16", {ropeValue(w, op.getQuery(), t, v)}, half ? 4 : 2);
+        if (half) // fp32, so that the sweep need not convert it
+          q = w.alu("mulf", {w.alu("cvt.i32.f32", {q}), Operand::f32(kHalfStep)});
+        w.write(q, queries, t * heads.vectors() + v);
       }
       FlowWriter w = flow();
       std::string cache = cacheObject('v', v);
-      Value value = w.alu("cvt.f32.f16", {linearValue(w, values, t, v)}, 2);
+      Value y = linearValue(w, values, t, v);
+      Value value = narrow ? w.alu("cvt.f32.i8", {w.alu("mulf", {y, Operand::f32(valueConstants(llm::valueStep(op)).stored)})}, 1)
+                           : w.alu("cvt.f32.f16", {y}, 2);
       w.scatter(value, w.mapTo(w.read("position", t), cache), cache);
     }
 }
@@ -108,9 +114,15 @@ std::array<ProgramLowering::AttentionFactor, 4> ProgramLowering::attentionFactor
   Scale query = scaleOf(op.getQuery()), key = scaleOf(op.getKey()), result = scaleOf(op.getResult());
   ScoreConstants score = scoreConstants(query.value, key.value, static_cast<std::uint32_t>(headDim));
   std::string object;
+  bool half = llm::kvType(op) == llm::KVType::Half;
   if (!query.name.empty())
-    object = pool.attentionFactors(op.getCache().str(), query, key, result, headDim);
-  return {{{score.scoreHi, object, 0}, {score.scoreLo, object, 1}, {inverseScale(result.value), object, 2}, {256.0f * score.scoreLo, object, 3}}};
+    object = pool.attentionFactors(op.getCache().str(), query, key, result, headDim, half ? 6 : 4);
+  float step = half ? 1 / kHalfStep : 1;
+  std::array<AttentionFactor, 4> factors{
+      {{score.scoreHi * step, object, half ? 4 : 0}, {score.scoreLo * step, object, half ? 5 : 1}, {inverseScale(result.value), object, 2}, {256.0f * score.scoreLo, object, 3}}};
+  if (llm::kvType(op) == llm::KVType::Int8)
+    factors[2] = {valueConstants(llm::valueStep(op)).result, "", 0};
+  return factors;
 }
 
 void ProgramLowering::scoreFlow(std::int64_t token, std::int64_t vector, std::int64_t vectors, std::int64_t slot,
@@ -119,14 +131,16 @@ void ProgramLowering::scoreFlow(std::int64_t token, std::int64_t vector, std::in
   Value query = w.read("q", token * vectors + vector, 0, true);
   Value counter = w.read("step.counter", token, 0, true);
   Value key = w.read(cacheObject('k', vector), 0, 1);
-  Value product = w.aluHolding("muli", query, key);
+  bool half = cacheType == llm::KVType::Half;
+  Value product = half ? w.alu("cvt.f32.i32", {w.aluHolding("mulf", query, w.alu("cvt.f16.f32", {key}))}) : w.aluHolding("muli", query, key);
   Value biased = w.alu("addi", {product, Operand::i32(isa::kDigit32Bias)});
   Value east = w.alu("xor", {biased, Operand::i32(isa::kDigit32Bias)}), west = w.alu("xor", {biased, Operand::i32(isa::kDigit32Bias)});
   // Digits 3 and 1 are shifted left by 8 before they meet 2 and 0, so those are played one ALU latency later.
   std::int64_t row = otherHalf(), acc = machine.mxmAccumulatorRows - 1, delay = machine.latency.VxmSimple;
-  Value d3 = w.sweep(east, 3, 0, row, acc, 0), d1 = w.sweep(east, 1, 1, row, acc, 0);
-  Value d2 = w.sweep(west, 2, 2, row, acc, delay), d0 = w.sweep(west, 0, 3, row, acc, delay);
-  Value upper = times(w, w.alu("cvt.i32.f32", {w.joinHigh(d3, d2)}), high);
+  // Of fp16 keys there is no digit 3, and digit 2 waits for the other two to be joined.
+  Value d3 = half ? Value() : w.sweep(east, 3, 0, row, acc, 0), d1 = w.sweep(east, 1, 1, row, acc, 0);
+  Value d2 = w.sweep(west, 2, 2, row, acc, half ? 2 * delay : delay), d0 = w.sweep(west, 0, 3, row, acc, delay);
+  Value upper = times(w, w.alu("cvt.i32.f32", {half ? d2 : w.joinHigh(d3, d2)}), high);
   Value lower = times(w, w.alu("cvt.i32.f32", {w.joinHigh(d1, d0)}), low);
   Value score = w.alu("addf", {upper, lower});
   Value ahead = w.accumulate("addi", Operand::i32(1), counter); // negative up to the own position
@@ -139,7 +153,7 @@ void ProgramLowering::scoreFlow(std::int64_t token, std::int64_t vector, std::in
 void ProgramLowering::valueFlow(llm::AttentionOp op, ArrayRef<std::int64_t> group, std::int64_t vector, std::int64_t vectors,
                                 const AttentionFactor &inverse, std::int64_t row, std::int64_t firstSlot) {
   FlowWriter w = flow(sweepLength);
-  Value value = w.alu("cvt.f16.f32", {w.read(cacheObject('v', vector), 0, 1)});
+  Value value = w.alu(cacheType == llm::KVType::Int8 ? "cvt.i32.f32" : "cvt.f16.f32", {w.read(cacheObject('v', vector), 0, 1)});
   for (auto [member, token] : llvm::enumerate(group)) {
     std::int64_t slot = firstSlot + static_cast<std::int64_t>(member);
     Value maximum = w.read(fmt::format("score.max.{}", slot), token * vectors + vector, 0, true);
@@ -163,7 +177,7 @@ LogicalResult ProgramLowering::lowerAttention(llm::AttentionOp op) {
   auto cache = cast<llm::KVCacheOp>(SymbolTable::lookupSymbolIn(module, op.getCache()));
   if (static_cast<std::int64_t>(cache.getCapacity()) > machine.memRowsPerBank)
     return op->emitOpError("the cache of ") << cache.getCapacity() << " positions does not fit one memory bank of " << machine.memRowsPerBank << " rows";
-  cacheLayer = cache.getLayer(), cacheCapacity = cache.getCapacity();
+  cacheLayer = cache.getLayer(), cacheCapacity = cache.getCapacity(), cacheType = llm::kvType(op);
   Layout heads = headsOf(cache, 1, false);
   storeKeysAndValues(op, heads);
 

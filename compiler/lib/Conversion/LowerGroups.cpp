@@ -64,15 +64,21 @@ void ProgramLowering::passGroups(const Sums &out, const Digits &input, std::int6
   }
 }
 
+ProgramLowering::Digits &ProgramLowering::beginUncollected(llm::LinearOp op) {
+  Digits &input = digits[op.getInput()];
+  if (groupedInput == op.getInput())
+    return input;
+  std::string tensor = tensorOf(op.getWeight());
+  beginPhase(layerLabel(tensor, linearPhaseName(tensor)));
+  groupedInput = op.getInput(), groupedCount = 0;
+  if (!input.object.empty())
+    fetchAll(input);
+  return input;
+}
+
 void ProgramLowering::lowerGroupedLinear(llm::LinearOp op, const Layout &rows) {
   auto weight = cast<llm::WeightOp>(SymbolTable::lookupSymbolIn(module, op.getWeight()));
-  Digits &input = digits[op.getInput()];
-  if (groupedInput != op.getInput()) {
-    beginPhase(layerLabel(weight.getSource(), linearPhaseName(weight.getSource())));
-    groupedInput = op.getInput(), groupedCount = 0;
-    if (!input.object.empty())
-      fetchAll(input);
-  }
+  Digits &input = beginUncollected(op);
   Sums &out = sums[{op, rows.swap}];
   out.rows = rows;
   out.object = fmt::format("groups.{}", groupedCount);

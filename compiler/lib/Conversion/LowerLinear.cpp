@@ -58,12 +58,14 @@ Operation *producerOf(Value input) {
   return (gather ? gather.getPiece() : input).getDefiningOp();
 }
 
+bool isHalf(llm::LinearOp op) { return llm::activationBits(op.getInput()) == kHalfBits; }
+
 bool isSwept(const isa::Machine &machine, llm::SiluMulOp op, std::int64_t shards) {
   std::int64_t weights = weightsOf(linearOf(op.getGate()), shards) + weightsOf(linearOf(op.getUp()), shards);
   Operation *user = *op->getUsers().begin();
   if (mlir::isa<llm::AllGatherOp>(user))
     user = *user->getUsers().begin();
-  auto grouped = [](Operation *linear) { return mlir::isa<llm::LinearOp>(linear) && isGrouped(cast<llm::LinearOp>(linear)); };
+  auto grouped = [](Operation *linear) { return mlir::isa<llm::LinearOp>(linear) && (isGrouped(cast<llm::LinearOp>(linear)) || isHalf(cast<llm::LinearOp>(linear))); };
   if (grouped(linearOf(op.getGate())) || grouped(linearOf(op.getUp())) || grouped(user))
     return false;
   if (auto linear = dyn_cast<llm::LinearOp>(user))
@@ -77,10 +79,13 @@ LogicalResult ProgramLowering::lowerLinear(llm::LinearOp op) {
   bool grouped = isGrouped(op);
   if (grouped && failed(checkGroups(op)))
     return failure();
-  if (!grouped)
+  if (!grouped && !isHalf(op))
     pendingInput = op.getInput();
+  LogicalResult done = success();
   auto want = [&](const Layout &rows) {
-    if (grouped)
+    if (isHalf(op))
+      done = failed(done) ? done : lowerHalfLinear(op, rows);
+    else if (grouped)
       lowerGroupedLinear(op, rows);
     else
       pending.push_back({op, rows, &sums[{op, rows.swap}]});
@@ -90,21 +95,21 @@ LogicalResult ProgramLowering::lowerLinear(llm::LinearOp op) {
   Value headed = rope ? rope.getResult() : op.getResult();
   auto attention = dyn_cast<llm::AttentionOp>(rope ? *rope->getUsers().begin() : user);
   if (!attention)
-    return want(plainRows(op)), success();
+    return want(plainRows(op)), done;
   auto cache = cast<llm::KVCacheOp>(SymbolTable::lookupSymbolIn(module, attention.getCache()));
   std::int64_t heads = cache.getHeads(), headDim = cache.getHeadDim();
   if (headDim > machine.lanes())
     return op->emitOpError("heads of ") << headDim << " elements do not fit a vector of " << machine.lanes() << " lanes";
   if (attention.getTiles()) {
     TileLayouts layouts(machine.lanes(), cache);
-    return want(headed == attention.getQuery() ? layouts.query : headed == attention.getKey() ? layouts.key : layouts.value), success();
+    return want(headed == attention.getQuery() ? layouts.query : headed == attention.getKey() ? layouts.key : layouts.value), done;
   }
   // Keys and values are laid out per query head, so that no lane ever moves; grouped heads are repeated.
   std::int64_t queryGroup = cache.getQueryGroup() ? *cache.getQueryGroup() : heads / static_cast<std::int64_t>(cache.getKvHeads());
   for (bool swap : {false, true})
     if (rope || !swap)
       want(headsOf(cache, headed == attention.getQuery() ? 1 : queryGroup, swap));
-  return success();
+  return done;
 }
 
 //===-- tiles -------------------------------------------------------------------===//
@@ -291,6 +296,8 @@ void ProgramLowering::passByInputs(const Digits &input) {
 //===-- consumers of sums ---------------------------------------------------------===//
 
 Value ProgramLowering::linearValue(FlowWriter &w, const Sums &sums, std::int64_t token, std::int64_t vector) {
+  if (sums.half)
+    return halfValue(w, sums, token, vector);
   if (!sums.object.empty())
     return chunked ? w.read(sums.object, chunkRow(token, vector)) : groupedValue(w, sums, token, vector);
   std::size_t most = 1; // all vectors of a linear take as long, so that flows can tell when they want which of two

@@ -68,6 +68,21 @@ std::string ObjectPool::weightTile(const std::string &tensor, const Layout &rows
   return object(name, "constant", 16, groups, hint, plane, content);
 }
 
+std::string ObjectPool::halfTile(const std::string &tensor, const Layout &rows, std::int64_t rowVector, const Layout &cols,
+                                 std::int64_t colVector, std::int64_t plane, std::int64_t byte) {
+  std::string name = fmt::format("{}{}.{}.tile.{}.{}", tensor, rows.swap ? ".swapped" : "", byte ? "high" : "low", rowVector, colVector);
+  auto content = builder.getDictionaryAttr({named("kind", "half_tile"), named("tensor", tensor), named("byte", byte),
+                                            builder.getNamedAttr("rows", layoutAttr(rows)), named("row_vector", rowVector),
+                                            builder.getNamedAttr("cols", layoutAttr(cols)), named("col_vector", colVector)});
+  return object(name, "constant", 16, (rows.lanesUsed(rowVector) + 15) / 16, -1, plane, content);
+}
+
+std::string ObjectPool::linearFactor(const std::string &tensor, const Layout &rows, const Factor &factor) {
+  auto content = builder.getDictionaryAttr({named("kind", "linear_factor"),
+                                            factor.scaleName.empty() ? named("factor", factor.value) : named("factor_over", StringRef(factor.scaleName))});
+  return object(fmt::format("{}{}.factor", tensor, rows.swap ? ".swapped" : ""), "constant", 4, 1, nextHint++ % 6, -1, content);
+}
+
 std::string ObjectPool::onesTile(std::int64_t plane) {
   return object(fmt::format("ones.{}", plane), "constant", 16, machine.superlanes, -1, plane,
                 builder.getDictionaryAttr({named("kind", "ones")}));
@@ -141,11 +156,11 @@ std::string ObjectPool::normGain(const std::string &tensor, const Layout &layout
 }
 
 std::string ObjectPool::attentionFactors(const std::string &layer, const Scale &query, const Scale &key, const Scale &result,
-                                         std::int64_t headDim) {
+                                         std::int64_t headDim, std::int64_t rows) {
   auto content = builder.getDictionaryAttr({named("kind", "attention_factors"), named("query_scale", query), named("key_scale", key),
                                             named("result_scale", result), named("head_dim", headDim)});
   // Beside the query and the mask's counter: single rows, away from the bursts of keys and scores.
-  return object(layer + ".factors", "constant", 4, 4, 1, -1, content);
+  return object(layer + ".factors", "constant", 4, rows, 1, -1, content);
 }
 
 std::string ObjectPool::ropeTable(bool sine, double base, std::int64_t headDim, std::int64_t positions, const std::string &freqs,

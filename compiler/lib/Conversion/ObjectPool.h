@@ -50,6 +50,11 @@ public:
                           std::int64_t groups);
   /// One row, f of N12 in every lane.
   std::string groupFactor(llm::WeightOp weight, const Layout &rows, const Scale &input, const Factor &factor, std::int64_t hint);
+  /// One byte, 0 the low one, of such a tile of fp16 weights, for plane `plane`.
+  std::string halfTile(const std::string &tensor, const Layout &rows, std::int64_t rowVector, const Layout &cols, std::int64_t colVector,
+                       std::int64_t plane, std::int64_t byte);
+  /// A linear's factor in every lane, fp32.
+  std::string linearFactor(const std::string &tensor, const Layout &rows, const Factor &factor);
   /// Tile of ones: every output row is the sum over all lanes. Per plane.
   std::string onesTile(std::int64_t plane);
   /// Block tile: every output row of a head is the sum over the head's lanes. Per plane.
@@ -66,8 +71,10 @@ public:
   std::string channelBiases(const std::string &tensor, const Layout &rows, const Factor &factor, std::int64_t hint = -1);
   /// fp32 gains γ / scale.
   std::string normGain(const std::string &tensor, const Layout &layout, const Scale &scale, std::int64_t hint = -1);
-  /// Rows of one fp32 each in every lane: the score's two factors of N7, 1 / result, and 256 times the lower factor (N11).
-  std::string attentionFactors(const std::string &layer, const Scale &query, const Scale &key, const Scale &result, std::int64_t headDim);
+  /// Rows of one fp32 each in every lane: the score's two factors of N7, 1 / result, and 256 times the lower factor (N11); of six
+  /// the last two are the score's factors of N16.
+  std::string attentionFactors(const std::string &layer, const Scale &query, const Scale &key, const Scale &result, std::int64_t headDim,
+                               std::int64_t rows = 4);
   /// Rope table, a row per position, fp32; `freqs` may be empty. With `packed` a lane per pair, with the factors of its second
   /// element, and so many positions a row, one a slot; a single one fills all slots.
   std::string ropeTable(bool sine, double base, std::int64_t headDim, std::int64_t positions, const std::string &freqs, std::int64_t packed = 0);

@@ -24,6 +24,12 @@ bool takesTiles(Operation *op) {
   return attention && attention.getTiles();
 }
 
+/// Its values are cached in units of its result (N16).
+bool cachesInt8(Operation *op) {
+  auto attention = dyn_cast<llm::AttentionOp>(op);
+  return attention && llm::kvType(attention) == llm::KVType::Int8;
+}
+
 std::int64_t widthOf(Value value) { return cast<RankedTensorType>(value.getType()).getDimSize(1); }
 
 /// Vectors of a token's logits on one of `shards` chips; all tokens' logits share a bank.
@@ -69,7 +75,7 @@ std::int64_t chunkTokens(const isa::Machine &machine, ModuleOp module, std::int6
   std::int64_t tokens = machine.superlanes - 1, sharing = partitioned ? 1 : shards;
   bool takes = partitioned; // a chip of the vocabulary alone follows the others
   module.walk([&](llm::SiluMulOp op) { takes = isSwept(machine, op, sharing); });
-  module.walk([&](llm::LinearOp op) { takes &= !isGrouped(op) && llm::activationBits(op.getInput()) != 8; });
+  module.walk([&](llm::LinearOp op) { takes &= !isGrouped(op) && llm::activationBits(op.getInput()) != 8 && !isHalf(op); });
   module.walk([&](llm::AttentionOp op) {
     auto cache = SymbolTable::lookupNearestSymbolFrom<llm::KVCacheOp>(op, op.getCacheAttr());
     takes &= op.getTiles() || (cache && !llm::activationScale(op.getResult()) && llm::prefersTiles(cache)); // not quantized yet
@@ -148,7 +154,7 @@ Scale ProgramLowering::scaleOf(Value value) {
 Factor ProgramLowering::factorOf(llm::LinearOp op) {
   Factor factor{op.getFactor().convertToDouble(), ""};
   for (Operation *user : op->getUsers())
-    if (auto silu = dyn_cast<llm::SiluMulOp>(user); mlir::isa<llm::RopeOp>(user) || (silu && silu.getUp() == op.getResult()) || takesTiles(user))
+    if (auto silu = dyn_cast<llm::SiluMulOp>(user); mlir::isa<llm::RopeOp>(user) || (silu && silu.getUp() == op.getResult()) || takesTiles(user) || cachesInt8(user))
       factor.scaleName = scaleOf(user->getResult(0)).name;
   return factor;
 }
@@ -248,7 +254,7 @@ Layout ProgramLowering::writeLogits(llm::LinearOp op) {
     passChunk([&](FlowWriter &w, Value y, const Unit &unit) { w.write(y, output, unit.vector, vectors); }, {});
     return rows;
   }
-  if (!sumsFit(vectors) && logits.object.empty()) { // each vector leaves before its accumulators are used again
+  if (!sumsFit(vectors) && logits.object.empty() && !logits.half) { // each vector leaves before its accumulators are used again
     flushLinears([&](std::int64_t v) {
       for (std::int64_t t = 0; t < tokens; ++t)
         write(t, v);

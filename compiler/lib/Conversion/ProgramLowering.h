@@ -5,7 +5,7 @@
 
 #include "FlowWriter.h"
 #include "ObjectPool.h"
-#include "lpu/compiler/Dialect/LLM/LLM.h"
+#include "lpu/compiler/Dialect/LLM/Precisions.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/DenseMap.h"
@@ -58,6 +58,8 @@ private:
     /// object of what they are multiplied by. In a chunk y itself is in `object`, row chunkRow(token, vector). Else empty.
     std::string object, factor;
     bool single = false; ///< the input is int8, so that there are no sums of high digits
+    bool half = false;   ///< fp16: parts are one fp32 sum each, which is multiplied by `factor`'s row or by `number`
+    float number = 1;
   };
   /// A linear asked for before its phase is laid out.
   struct PendingLinear {
@@ -136,6 +138,12 @@ private:
   /// silu(gate)·up of N8.
   mlir::Value siluValue(FlowWriter &w, const Sums &gate, const Sums &up, std::int64_t token, std::int64_t vector);
   mlir::LogicalResult checkGroups(llm::LinearOp op);
+  /// A linear of N15 into accumulators.
+  mlir::LogicalResult lowerHalfLinear(llm::LinearOp op, const Layout &rows);
+  void passHalves(Sums &out, const Digits &input, llvm::StringRef tensor, std::int64_t n, std::int64_t pair);
+  mlir::Value halfValue(FlowWriter &w, const Sums &sums, std::int64_t token, std::int64_t vector);
+  /// Begins the phase of linears that are not collected, unless the last one shared the input.
+  Digits &beginUncollected(llm::LinearOp op);
   /// A linear of N12 into its objects.
   void lowerGroupedLinear(llm::LinearOp op, const Layout &rows);
   void passGroups(const Sums &out, const Digits &input, std::int64_t n, std::int64_t k, std::int64_t plane, const std::string &scales);
@@ -203,7 +211,7 @@ private:
   std::vector<PendingLinear> pending;
   mlir::Value pendingInput;
   mlir::Value groupedInput; ///< of the last grouped linear; those it feeds share a phase
-  std::int64_t groupedCount = 0, groupedPlane = 0;
+  std::int64_t groupedCount = 0, groupedPlane = 0, halfPair = 0;
   std::vector<std::int64_t> accumulatorCursor;
   std::int64_t tileHint = -1; ///< of the tiles that come next
   std::vector<std::int64_t> planeLoad; ///< cycles of tiles dealt to each plane
@@ -213,6 +221,7 @@ private:
   Layout residualLayout; ///< of a chip's piece
   llvm::DenseMap<mlir::Value, WrittenDigits> written;
   std::int64_t cacheLayer = 0, cacheCapacity = 0;
+  llm::KVType cacheType = llm::KVType::Int16;
 };
 
 /// Output vectors whose tiles take turns on a plane in a sweep.
@@ -225,6 +234,8 @@ mlir::Operation *producerOf(mlir::Value input);
 bool isSwept(const isa::Machine &machine, llm::SiluMulOp op, std::int64_t shards = 1);
 /// Whether the weights have a scale per group of columns.
 bool isGrouped(llm::LinearOp op);
+/// Whether the weights are fp16.
+bool isHalf(llm::LinearOp op);
 /// What the phase of a linear is called, by the tensor of its weights.
 std::string linearPhaseName(llvm::StringRef tensor);
 

@@ -5,6 +5,7 @@
 #include "lpu/compiler/Reference/Interpreter.h"
 
 #include "lpu/compiler/Dialect/LLM/LLM.h"
+#include "lpu/compiler/Dialect/LLM/Precisions.h"
 #include "lpu/compiler/Dialect/LLM/Source.h"
 #include "lpu/compiler/Reference/Kernels.h"
 #include "lpu/compiler/Support/ModelConstants.h"
@@ -29,6 +30,7 @@ struct Interpreter::State {
 
   LogicalResult prepareOp(llm::RmsNormOp op);
   LogicalResult prepareOp(llm::LinearOp op);
+  LogicalResult prepareBias(llm::LinearOp op);
   LogicalResult prepareOp(llm::RopeOp op);
   Status run(llm::EmbeddingOp op);
   Status run(llm::RmsNormOp op);
@@ -48,6 +50,7 @@ struct Interpreter::State {
   llvm::DenseMap<mlir::Operation *, Floats> constants;
   llvm::DenseMap<mlir::Operation *, Floats> biases; ///< of the linears that have one
   llvm::DenseMap<mlir::Operation *, std::shared_ptr<const QuantizedMatrix>> matrices;
+  llvm::DenseMap<mlir::Operation *, std::shared_ptr<const HalfMatrix>> halfMatrices; ///< of the linears in fp16
 
   // Of the step under way.
   std::int32_t token = 0;
@@ -67,8 +70,16 @@ LogicalResult Interpreter::State::prepareOp(llm::RmsNormOp op) {
 
 LogicalResult Interpreter::State::prepareOp(llm::LinearOp op) {
   llm::WeightOp weight = llm::lookupWeight(op, op.getWeightAttr());
-  if (!weight.isQuantized())
+  if (!weight.isQuantized() && !llm::isHalf(weight))
     return op.emitOpError("is not quantized, run llm-quantize first");
+  if (llm::isHalf(weight)) {
+    auto halves = loadHalves(*store, weight.getSource());
+    if (!halves)
+      return report(module.getContext(), halves.error());
+    halfMatrices[op] = *halves;
+    constants[op] = {static_cast<float>(op.getFactor().convertToDouble())};
+    return prepareBias(op);
+  }
   auto matrix = store->quantized(weight.getSource(), *weight.quantization());
   if (!matrix)
     return report(module.getContext(), matrix.error());
@@ -77,6 +88,10 @@ LogicalResult Interpreter::State::prepareOp(llm::LinearOp op) {
   // With scales per group those of the weights join the sums one by one, and a single factor is left.
   for (float weightScale : (*matrix)->group ? Floats{std::ldexp(1.0f, -(*matrix)->exponent)} : (*matrix)->scales)
     scales.push_back(linearScale(*llm::activationScale(op.getInput()), weightScale, op.getFactor().convertToDouble()));
+  return prepareBias(op);
+}
+
+LogicalResult Interpreter::State::prepareBias(llm::LinearOp op) {
   if (!op.getBiasAttr())
     return success();
   auto bias = store->load(llm::lookupWeight(op, op.getBiasAttr()).getSource());
@@ -149,8 +164,18 @@ Status Interpreter::State::run(llm::RmsNormOp op) {
 }
 
 Status Interpreter::State::run(llm::LinearOp op) {
-  const QuantizedMatrix &matrix = *matrices[op];
   const Digits &input = digits[op.getInput()];
+  if (auto halves = halfMatrices.find(op); halves != halfMatrices.end()) {
+    // Heads do not straddle vectors (N15).
+    std::size_t columns = 2 * kHalfBlock;
+    if (auto attention = op.getInput().getDefiningOp<llm::AttentionOp>()) {
+      std::size_t dim = llm::lookupCache(attention, attention.getCacheAttr()).getHeadDim();
+      columns = columns / dim * dim;
+    }
+    floats[op.getResult()] = halfLinear(*halves->second, input, columns, constants[op][0], biases[op]);
+    return Ok{};
+  }
+  const QuantizedMatrix &matrix = *matrices[op];
   floats[op.getResult()] =
       matrix.group ? groupedLinear(matrix, input, constants[op][0], biases[op]) : linear(matrix, input, constants[op], biases[op]);
   return Ok{};
@@ -159,7 +184,9 @@ Status Interpreter::State::run(llm::LinearOp op) {
 Status Interpreter::State::run(llm::RopeOp op) {
   RopeRow row = ropeRow(static_cast<std::uint64_t>(position), static_cast<std::uint32_t>(op.getHeadDim()),
                         op.getBase().convertToDouble(), constants[op]);
-  digits[op.getResult()] = rope(floats[op.getInput()], row.cos, row.sin);
+  auto attention = llvm::dyn_cast<llm::AttentionOp>(*op->getUsers().begin());
+  bool half = attention && llm::kvType(attention) == llm::KVType::Half && attention.getKey() == op.getResult();
+  digits[op.getResult()] = rope(floats[op.getInput()], row.cos, row.sin, half ? kHalfBits : llm::activationBits(op.getResult()));
   return Ok{};
 }
 
@@ -177,8 +204,18 @@ Status Interpreter::State::run(llm::AttentionOp op) {
     return Ok{};
   }
   cache.values.push_back(floats[op.getValue()]);
-  roundToHalf(cache.values.back());
-  AttentionScales scales{c.scoreHi, c.scoreLo, inverseScale(*llm::activationScale(op.getResult())), llm::activationBits(op.getResult())};
+  llm::KVType kv = llm::kvType(op);
+  AttentionScales scales{c.scoreHi, c.scoreLo, inverseScale(*llm::activationScale(op.getResult())), llm::activationBits(op.getResult()), kv == llm::KVType::Half};
+  if (kv == llm::KVType::Half)
+    scales.scoreHi *= 1 / kHalfStep, scales.scoreLo *= 1 / kHalfStep;
+  if (kv == llm::KVType::Int8) {
+    ValueConstants v = valueConstants(llm::valueStep(op));
+    scales.inverseOutput = v.result;
+    for (float &value : cache.values.back())
+      value = toDigits(value * v.stored, 8);
+  } else {
+    roundToHalf(cache.values.back());
+  }
   digits[op.getResult()] = attention(cache, digits[op.getQuery()], scales);
   return Ok{};
 }

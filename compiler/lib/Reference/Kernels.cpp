@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 
 namespace lpu::compiler::reference {
@@ -37,6 +38,8 @@ LaneSum laneSum(std::span<const std::int32_t> values) {
 }
 
 std::int16_t toDigits(float value, int bits) {
+  if (bits == kHalfBits)
+    return static_cast<std::int16_t>(isa::floatToHalf(value));
   std::int32_t largest = bits == 8 ? 127 : isa::kDigit16Max;
   return static_cast<std::int16_t>(isa::floatToInt(value, -largest, largest));
 }
@@ -85,6 +88,24 @@ Floats groupedLinear(const QuantizedMatrix &weights, std::span<const std::int16_
   return out;
 }
 
+Floats halfLinear(const HalfMatrix &weights, std::span<const std::int16_t> input, std::size_t vectorColumns, float factor,
+                  std::span<const float> bias) {
+  const auto *x = reinterpret_cast<const std::uint16_t *>(input.data());
+  Floats out(weights.rows);
+  for (std::uint32_t n = 0; n < weights.rows; ++n) {
+    for (std::size_t k = 0, count; k < weights.cols; k += count) {
+      count = std::min({std::size_t{kHalfBlock}, vectorColumns - k % vectorColumns, weights.cols - k});
+      float sum = 0;
+      isa::halfDots(weights.row(n).data() + k, 1, x + k, static_cast<int>(count), &sum);
+      out[n] = k == 0 ? sum : std::bit_cast<float>(isa::vxmOp(isa::Opcode::AddF, std::bit_cast<std::uint32_t>(out[n]), std::bit_cast<std::uint32_t>(sum), 0));
+    }
+    out[n] = out[n] * factor;
+    if (!bias.empty())
+      out[n] = out[n] + bias[n];
+  }
+  return out;
+}
+
 Floats linear(const QuantizedMatrix &weights, std::span<const std::int16_t> input, std::span<const float> scales,
               std::span<const float> bias) {
   auto [hi, lo] = split(input);
@@ -118,13 +139,18 @@ Digits rmsNorm(std::span<const float> input, std::span<const float> gains, float
   return out;
 }
 
-Digits rope(std::span<const float> input, std::span<const float> cos, std::span<const float> sin) {
+Digits rope(std::span<const float> input, std::span<const float> cos, std::span<const float> sin, int bits) {
   Digits out(input.size());
   for (std::size_t n = 0; n < input.size(); ++n) {
     std::size_t lane = n % cos.size();
-    out[n] = toDigits(input[n] * cos[lane] + input[n ^ 1] * sin[lane]); // n ^ 1: the pair's other element
+    out[n] = toDigits(input[n] * cos[lane] + input[n ^ 1] * sin[lane], bits); // n ^ 1: the pair's other element
   }
   return out;
+}
+
+/// N16: the product of a query and an fp16 key in steps of 2^7.
+std::int32_t halfProduct(std::int16_t query, std::int16_t key) {
+  return isa::floatToInt32((static_cast<float>(query) * kHalfStep) * isa::halfToFloat(static_cast<std::uint16_t>(key)));
 }
 
 Digits attention(const Cache &cache, std::span<const std::int16_t> query, const AttentionScales &scales) {
@@ -138,7 +164,7 @@ Digits attention(const Cache &cache, std::span<const std::int16_t> query, const 
     float largest = ScoreConstants::kMasked;
     for (std::size_t p = 0; p < scores.size(); ++p) {
       for (std::size_t d = 0; d < dim; ++d)
-        products[d] = std::int32_t{q[d]} * cache.keys[p][first + d];
+        products[d] = scales.halfKeys ? halfProduct(q[d], cache.keys[p][first + d]) : std::int32_t{q[d]} * cache.keys[p][first + d];
       LaneSum sum = laneSum(products);
       scores[p] = static_cast<float>(sum.hi) * scales.scoreHi + static_cast<float>(sum.lo) * scales.scoreLo;
       largest = largest > scores[p] ? largest : scores[p];

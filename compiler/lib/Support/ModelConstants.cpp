@@ -1,7 +1,9 @@
 // The one place where the constants of docs/spec/numerics.md are computed.
 
 #include "lpu/compiler/Support/ModelConstants.h"
+#include "lpu/compiler/Support/HalfType.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace lpu::compiler {
@@ -53,6 +55,16 @@ ScoreConstants scaledScores(double queryScale, double keyScale, double scale) {
   double c = queryScale * keyScale * scale;
   return {static_cast<float>(65536.0 * c), static_cast<float>(c)};
 }
+
+namespace {
+/// Of the spread that inputs of unit variance give an output. A normed vector has √width times that as its bound.
+constexpr double kSpreads = 8;
+} // namespace
+
+double keyRange(std::uint32_t width) { return std::min(1.0, kSpreads / std::sqrt(2.0 * width)); }
+double valueRange(std::uint32_t width) { return std::min(1.0, kSpreads / std::sqrt(static_cast<double>(width))); }
+
+ValueConstants valueConstants(double step) { return {static_cast<float>(1.0 / step), static_cast<float>(step)}; }
 
 float inverseScale(double scale) { return static_cast<float>(1.0 / scale); }
 

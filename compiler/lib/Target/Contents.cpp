@@ -5,6 +5,7 @@
 #include "Contents.h"
 
 #include "lpu/compiler/Support/ModelConstants.h"
+#include "lpu/compiler/Support/HalfType.h"
 #include "lpu/isa/Numerics.h"
 
 #include <bit>
@@ -80,6 +81,12 @@ Status Contents::fill(timed::RegionOp region, std::span<std::uint8_t> image) {
   std::string kind = text(content, "kind");
   if (kind == "tile")
     return tile(content, image);
+  if (kind == "half_tile")
+    return halfTile(content, image);
+  if (kind == "linear_factor") {
+    auto factor = factorOf(content);
+    return factor ? (broadcast(image, 0, std::bit_cast<std::uint32_t>(static_cast<float>(*factor))), Status(Ok{})) : Status(factor.error());
+  }
   if (kind == "group_scales")
     return groupScales(content, region.getRows(), image);
   if (kind == "group_factor")
@@ -119,7 +126,34 @@ Status Contents::tile(DictionaryAttr content, std::span<std::uint8_t> image) {
   auto weights = store.quantized(tensorOf(content), weightType(content));
   if (!weights)
     return weights.error();
-  const QuantizedMatrix &matrix = **weights;
+  fillTile(content, image, [&](std::int64_t row, std::int64_t column) {
+    return static_cast<std::uint8_t>((*weights)->values[static_cast<std::size_t>(row * (*weights)->cols + column)]);
+  });
+  return Ok{};
+}
+
+Result<std::shared_ptr<const HalfMatrix>> Contents::halves(const std::string &tensor) {
+  // The tiles of a tensor follow each other.
+  if (lastHalves.first == tensor)
+    return lastHalves.second;
+  auto loaded = loadHalves(store, tensor);
+  if (loaded)
+    lastHalves = {tensor, *loaded};
+  return loaded;
+}
+
+Status Contents::halfTile(DictionaryAttr content, std::span<std::uint8_t> image) {
+  auto weights = halves(tensorOf(content));
+  if (!weights)
+    return weights.error();
+  std::int64_t shift = 8 * integer(content, "byte");
+  fillTile(content, image, [&](std::int64_t row, std::int64_t column) {
+    return static_cast<std::uint8_t>((*weights)->values[static_cast<std::size_t>(row * (*weights)->cols + column)] >> shift);
+  });
+  return Ok{};
+}
+
+template <typename ByteOf> void Contents::fillTile(DictionaryAttr content, std::span<std::uint8_t> image, ByteOf byteOf) const {
   Layout rows = layoutOf(content, "rows"), cols = layoutOf(content, "cols");
   std::int64_t n = integer(content, "row_vector"), k = integer(content, "col_vector");
   // Tile row 16·r + i is row (r, i) of the region: the tile is contiguous in the image. A quarter has every fourth four rows.
@@ -134,10 +168,8 @@ Status Contents::tile(DictionaryAttr content, std::span<std::uint8_t> image) {
     std::int64_t at = row / 16 * slices + row % 16 - first;
     for (std::size_t lane = 0; lane < columns.size(); ++lane)
       if (columns[lane] >= 0)
-        image[static_cast<std::size_t>(at * machine.rowBytes()) + lane] =
-            static_cast<std::uint8_t>(matrix.values[static_cast<std::size_t>(source * matrix.cols + columns[lane])]);
+        image[static_cast<std::size_t>(at * machine.rowBytes()) + lane] = byteOf(source, columns[lane]);
   }
-  return Ok{};
 }
 
 Status Contents::groupScales(DictionaryAttr content, std::int64_t groups, std::span<std::uint8_t> image) {
@@ -261,6 +293,10 @@ Status Contents::attentionFactors(DictionaryAttr content, std::span<std::uint8_t
   broadcast(image, 1, std::bit_cast<std::uint32_t>(score.scoreLo));
   broadcast(image, 2, std::bit_cast<std::uint32_t>(inverseScale(*result)));
   broadcast(image, 3, std::bit_cast<std::uint32_t>(256.0f * score.scoreLo));
+  if (image.size() > static_cast<std::size_t>(4 * 4 * machine.rowBytes())) {
+    broadcast(image, 4, std::bit_cast<std::uint32_t>(score.scoreHi / kHalfStep));
+    broadcast(image, 5, std::bit_cast<std::uint32_t>(score.scoreLo / kHalfStep));
+  }
   return Ok{};
 }
 

@@ -4,7 +4,7 @@
 #include "lpu/compiler/Conversion/Layout.h"
 #include "lpu/compiler/Dialect/LLM/Chips.h"
 #include "lpu/compiler/Dialect/Lpu/Lpu.h"
-#include "lpu/compiler/Import/WeightStore.h"
+#include "lpu/compiler/Import/HalfMatrix.h"
 
 #include <span>
 
@@ -20,6 +20,10 @@ public:
 
 private:
   Status tile(mlir::DictionaryAttr content, std::span<std::uint8_t> image);
+  Result<std::shared_ptr<const HalfMatrix>> halves(const std::string &tensor);
+  Status halfTile(mlir::DictionaryAttr content, std::span<std::uint8_t> image);
+  /// byteOf(row, column) of a weight wherever its tile has it.
+  template <typename ByteOf> void fillTile(mlir::DictionaryAttr content, std::span<std::uint8_t> image, ByteOf byteOf) const;
   void headOnes(std::int64_t headDim, std::span<std::uint8_t> image);
   void laneIndex(std::int64_t slotWidth, std::span<std::uint8_t> image);
   void laneMasks(std::span<std::uint8_t> image);
@@ -49,6 +53,7 @@ private:
   const isa::Machine &machine;
   llm::ChipPlace chip;
   mlir::DictionaryAttr scales;
+  std::pair<std::string, std::shared_ptr<const HalfMatrix>> lastHalves;
 };
 
 } // namespace lpu::compiler

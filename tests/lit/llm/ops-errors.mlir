@@ -126,7 +126,7 @@ func.func @f(%x: tensor<?x4xf32>) {
 
 llm.weight @w "w" : tensor<6x4x!quant.any<i8<-127:127>:f32>>
 func.func @f(%x: tensor<?x4xf32>) {
-  // expected-error @+1 {{'llm.linear' op C3: needs an int8 weight with an int16 input or f32 with f32}}
+  // expected-error @+1 {{'llm.linear' op C3: needs an int8 weight with an int16 input, f16 with f16 or f32 with f32}}
   %0 = llm.linear %x, @w : (tensor<?x4xf32>) -> tensor<?x6xf32>
   return
 }
@@ -195,7 +195,7 @@ func.func @f(%x: tensor<?x8xf32>, %p: tensor<?xi32>) {
 // -----
 
 func.func @f(%x: tensor<?x8xf32>, %p: tensor<?xi32>) {
-  // expected-error @+1 {{'llm.rope' op C4: needs an f32 input and an f32 or int16 result of its shape, found 'tensor<?x8xf32>' and 'tensor<?x8xf16>'}}
+  // expected-error @+1 {{'llm.rope' op C4: needs an f32 input and an f32 or integer result of its shape, found 'tensor<?x8xf32>' and 'tensor<?x8xf16>'}}
   %0 = llm.rope %x, %p {heads = 4 : i64, head_dim = 2 : i64, base = 1.0 : f64} : (tensor<?x8xf32>, tensor<?xi32>) -> tensor<?x8xf16>
   return
 }

@@ -2,6 +2,8 @@
 
 #include "lpu/compiler/Dialect/LLM/LLM.h"
 
+#include "lpu/compiler/Support/HalfType.h"
+
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -45,6 +47,8 @@ mlir::quant::AnyQuantizedType weightType(mlir::MLIRContext *context, WeightType 
 mlir::quant::AnyQuantizedType weightType(mlir::MLIRContext *context) { return weightType(context, WeightType::Int8); }
 
 std::optional<double> activationScale(mlir::Type type) {
+  if (mlir::getElementTypeOrSelf(type).isF16())
+    return 1.0;
   auto quantized = llvm::dyn_cast<mlir::quant::UniformQuantizedType>(mlir::getElementTypeOrSelf(type));
   if (!quantized || (quantized != activationType(type.getContext(), quantized.getScale()) &&
                      quantized != activationType(type.getContext(), quantized.getScale(), 8)))
@@ -53,6 +57,8 @@ std::optional<double> activationScale(mlir::Type type) {
 }
 
 int activationBits(mlir::Value value) {
+  if (mlir::getElementTypeOrSelf(value.getType()).isF16())
+    return kHalfBits;
   auto quantized = llvm::dyn_cast<mlir::quant::UniformQuantizedType>(mlir::getElementTypeOrSelf(value.getType()));
   return quantized && activationScale(value) ? static_cast<int>(quantized.getStorageTypeIntegralWidth()) : 0;
 }

@@ -2,6 +2,7 @@
 // and open every message, so that constraint, check and test find each other.
 
 #include "lpu/compiler/Dialect/LLM/LLM.h"
+#include "lpu/compiler/Dialect/LLM/Precisions.h"
 
 #include "llvm/ADT/SmallSet.h"
 
@@ -136,10 +137,10 @@ LogicalResult LinearOp::verifySymbolUses(mlir::SymbolTableCollection &tables) {
   if (weight.getCols() != width(getInput()) || weight.getRows() != width(getResult()))
     return emitOpError("C2: weight is ") << weight.getRows() << "x" << weight.getCols() << ", but the input is "
                                          << width(getInput()) << " and the result " << width(getResult()) << " wide";
-  bool quantized = weight.isQuantized() && isInteger(getInput());
+  bool half = activationBits(getInput()) == kHalfBits, quantized = half ? isHalf(weight) : weight.isQuantized() && isInteger(getInput());
   bool real = weight.getTensorType().getElementType().isF32() && isFloat(getInput());
   if (!quantized && !real)
-    return emitOpError("C3: needs an int8 weight with an int16 input or f32 with f32, found ")
+    return emitOpError("C3: needs an int8 weight with an int16 input, f16 with f16 or f32 with f32, found ")
            << weight.getTensorType() << " and " << getInput().getType();
   if (!getBiasAttr())
     return success();
@@ -158,8 +159,8 @@ LogicalResult RopeOp::verify() {
                                << width(getInput());
   if (!positive(getBase()))
     return emitOpError("C2: base must be positive and finite, found ") << getBaseAttr();
-  if (!sameShape(getInput(), getResult()) || !isFloat(getInput()) || !(isFloat(getResult()) || isInt16(getResult())))
-    return emitOpError("C4: needs an f32 input and an f32 or int16 result of its shape, found ")
+  if (!sameShape(getInput(), getResult()) || !isFloat(getInput()) || !(isFloat(getResult()) || activationBits(getResult()) > 0))
+    return emitOpError("C4: needs an f32 input and an f32 or integer result of its shape, found ")
            << getInput().getType() << " and " << getResult().getType();
   return success();
 }
@@ -175,7 +176,7 @@ LogicalResult RopeOp::verifySymbolUses(mlir::SymbolTableCollection &tables) {
 }
 
 LogicalResult AttentionOp::verify() {
-  bool quantized = isInt16(getQuery()) && isInt16(getKey()) && isInteger(getResult());
+  bool quantized = isInt16(getQuery()) && (isInt16(getKey()) || kvType(*this) == KVType::Int8) && isInteger(getResult());
   bool real = isFloat(getQuery()) && isFloat(getKey()) && isFloat(getResult());
   if (!(quantized || real) || !isFloat(getValue()))
     return emitOpError("C3: query, key and result must be all f32 or all int16 and value f32, found ")

@@ -5,6 +5,7 @@
 #include "PartitionClass.h"
 
 #include "lpu/compiler/Dialect/LLM/Chips.h"
+#include "lpu/compiler/Dialect/LLM/Precisions.h"
 
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/StringExtras.h"
@@ -261,11 +262,12 @@ void noteTypes(mlir::ModuleOp model, Stage &stage) {
     return layer ? *layer >= stage.firstLayer && *layer < stage.firstLayer + stage.layers : stage.head;
   };
   for (WeightOp weight : model.getOps<WeightOp>())
-    if (weight.isQuantized() && holds(weight.getSymName()))
+    if ((weight.isQuantized() || isHalf(weight)) && holds(weight.getSymName()))
       stage.types.push_back(weight.getTensorType().getElementType());
   for (mlir::Operation &op : forwardFunction(model).front())
     if (int bits = op.getNumResults() == 1 ? activationBits(op.getResult(0)) : 0; bits && holds(scaleName(&op)))
-      stage.types.push_back(mlir::IntegerType::get(model.getContext(), static_cast<unsigned>(bits)));
+      stage.types.push_back(bits == kHalfBits ? mlir::Type(mlir::Float16Type::get(model.getContext()))
+                                              : mlir::IntegerType::get(model.getContext(), static_cast<unsigned>(bits)));
 }
 
 void buildClass(mlir::OpBuilder &builder, mlir::ModuleOp model, const Stage &stage, const std::string &name, bool shared) {

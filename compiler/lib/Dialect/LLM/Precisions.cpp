@@ -18,6 +18,27 @@ bool wantsOneDigit(mlir::Operation *op, const PrecisionPlan &plan) {
   });
 }
 
+bool wantsHalf(mlir::Operation *op, const PrecisionPlan &plan) {
+  return mlir::isa<RmsNormOp, AttentionOp, SiluMulOp>(op) && llvm::all_of(op->getUsers(), [&](mlir::Operation *user) {
+           auto linear = mlir::dyn_cast<LinearOp>(user);
+           return linear && plan.activations(lookupWeight(linear, linear.getWeightAttr()).getSource().str()) == "fp16";
+         });
+}
+
+bool wantsHalf(const PrecisionPlan &plan, WeightOp weight) { return plan.weights(weight.getSource().str()) == "fp16"; }
+
+KVType kvType(AttentionOp op) {
+  auto name = op->getAttrOfType<mlir::StringAttr>(kKVAttr);
+  return !name ? KVType::Int16 : name.getValue() == "int8" ? KVType::Int8 : KVType::Half;
+}
+
+double valueStep(AttentionOp op) {
+  auto linear = op.getValue().getDefiningOp<LinearOp>();
+  // A bias does not spread as the rest of the bound does.
+  double part = linear.getBiasAttr() ? 1.0 : valueRange(static_cast<std::uint32_t>(width(linear.getInput())));
+  return part * (activationBits(op.getResult()) == 8 ? 127 : 32639) / 127;
+}
+
 WeightType weightTypeFor(const PrecisionPlan &plan, const WeightStore &store, WeightOp weight) {
   const std::string &chosen = plan.weights(weight.getSource().str());
   if (chosen == "int8")
@@ -39,8 +60,9 @@ std::vector<LinearPrecision> precisionsOf(mlir::ModuleOp module) {
   for (auto linear : forwardFunction(module).getOps<LinearOp>()) {
     WeightOp weight = lookupWeight(linear, linear.getWeightAttr());
     std::optional<WeightType> type = weight.quantization();
-    out.push_back({weight.getSource().str(), type ? std::string(weightTypeName(*type)) : "float",
-                   activationBits(linear.getInput()) == 8 ? "a8" : "a16"});
+    int bits = activationBits(linear.getInput());
+    out.push_back({weight.getSource().str(), type ? std::string(weightTypeName(*type)) : isHalf(weight) ? "fp16" : "float",
+                   bits == 8 ? "a8" : bits == kHalfBits ? "fp16" : "a16"});
   }
   return out;
 }

@@ -12,6 +12,7 @@
 #include "lpu/compiler/Dialect/LLM/Passes.h"
 #include "lpu/compiler/Dialect/LLM/Precisions.h"
 #include "lpu/compiler/Dialect/LLM/Source.h"
+#include "lpu/compiler/Import/HalfMatrix.h"
 #include "lpu/compiler/Support/OneLineErrors.h"
 #include "lpu/isa/Numerics.h"
 
@@ -43,6 +44,11 @@ private:
   LogicalResult visit(AttentionOp op);
   LogicalResult visit(SiluMulOp op);
 
+  bool usesTiles(AttentionOp op) const { return prefersTiles(lookupCache(op, op.getCacheAttr())) && !wantsHalf(op, plan); }
+  bool cachedAsInt8(RopeOp op) const {
+    auto attention = mlir::dyn_cast<AttentionOp>(*op->getUsers().begin());
+    return plan.kv() == "int8" && attention && attention.getKey() == op.getResult() && !usesTiles(attention);
+  }
   WeightType typeFor(WeightOp weight) const { return weightTypeFor(plan, store, weight); }
   /// N10: bounds of |y[n]| of a linear fed by a norm.
   mlir::FailureOr<std::vector<double>> outputBounds(mlir::Operation *user, mlir::Value output);
@@ -60,12 +66,19 @@ private:
 };
 
 mlir::FailureOr<double> Quantizer::quantizeResult(mlir::Value result, double bound, double margin) {
+  auto tensor = llvm::cast<mlir::RankedTensorType>(result.getType());
+  if (wantsHalf(result.getDefiningOp(), plan))
+    return result.setType(tensor.clone(mlir::Float16Type::get(context))), 1.0;
   // In tiles the cached values have the result's scale (N11): it stays one of int16 that no value exceeds.
   auto attention = result.getDefiningOp<AttentionOp>();
-  bool tiles = attention && prefersTiles(lookupCache(attention, attention.getCacheAttr()));
-  int bits = wantsOneDigit(result.getDefiningOp(), plan) ? 8 : 16;
-  if (auto range = result.getDefiningOp()->getAttrOfType<mlir::FloatAttr>(kRangeAttr); range && !tiles)
-    bound = range.getValueAsDouble(), margin = 1;
+  bool tiles = attention && usesTiles(attention);
+  auto rope = result.getDefiningOp<RopeOp>();
+  bool key = rope && cachedAsInt8(rope), kept = tiles || (attention && plan.kv() == "int8"); // N16: values have its scale too
+  int bits = key || wantsOneDigit(result.getDefiningOp(), plan) ? 8 : 16;
+  if (auto range = result.getDefiningOp()->getAttrOfType<mlir::FloatAttr>(kRangeAttr); range && !kept)
+    bound = range.getValueAsDouble() / (key ? 2 : 1), margin = 1; // an int16 range is twice what was seen
+  else if (key)
+    bound *= keyRange(static_cast<uint32_t>(width(rope.getInput().getDefiningOp<LinearOp>().getInput())));
   double scale = bound == 0 ? 1.0 : margin * bound / (bits == 8 ? 127 : isa::kDigit16Max); // an all-zero tensor fits any scale
   // Reciprocals of scales are fp32 factors, so both must be normal numbers; and products of two bounded values
   // must stay finite. Trained models stay below 10^6.
@@ -73,8 +86,7 @@ mlir::FailureOr<double> Quantizer::quantizeResult(mlir::Value result, double bou
     return result.getDefiningOp()->emitOpError("its values may reach ")
            << bound
            << ", beyond what fp32 arithmetic on them can hold; the weights are damaged, fetch or export the file again";
-  auto type = llvm::cast<mlir::RankedTensorType>(result.getType());
-  result.setType(type.clone(activationType(context, scale, bits)));
+  result.setType(tensor.clone(activationType(context, scale, bits)));
   return scale;
 }
 
@@ -116,6 +128,16 @@ LogicalResult Quantizer::visit(RmsNormOp op) {
 
 LogicalResult Quantizer::visit(LinearOp op) {
   WeightOp weight = lookupWeight(op, op.getWeightAttr());
+  bool half = wantsHalf(plan, weight);
+  if (half != (activationBits(op.getInput()) == kHalfBits))
+    return fail({"--weight-type", "the weights of " + quote(weight.getSource()) + " are to be " + (half ? "fp16" : "integers") + ", what they are multiplied with is not; weights and activations of all linears that share an input are fp16 together"});
+  if (half) {
+    if (store.hasWeights())
+      if (auto matrix = loadHalves(store, weight.getSource()); !matrix)
+        return fail(matrix.error());
+    weight.setType(weight.getTensorType().clone(mlir::Float16Type::get(context)));
+    return success();
+  }
   if (store.hasWeights())
     if (auto matrix = store.quantized(weight.getSource(), typeFor(weight)); !matrix)
       return fail(matrix.error());
@@ -143,10 +165,22 @@ mlir::FailureOr<std::vector<double>> Quantizer::outputBounds(mlir::Operation *us
   }
   if (!store.hasWeights())
     return std::vector<double>(static_cast<std::size_t>(weight.getRows()), std::sqrt(static_cast<double>(weight.getCols())));
+  std::vector<double> bounds;
+  if (wantsHalf(plan, weight)) {
+    auto halves = loadHalves(store, weight.getSource());
+    if (!halves)
+      return fail(halves.error());
+    for (uint32_t n = 0; n < (*halves)->rows; ++n) {
+      double squares = 0;
+      for (uint32_t k = 0; k < (*halves)->cols; ++k)
+        squares += std::pow(static_cast<double>(isa::halfToFloat((*halves)->row(n)[k])) * (*gamma)[k], 2);
+      bounds.push_back(std::sqrt((*halves)->cols * squares) + std::fabs(static_cast<double>(bias[n])));
+    }
+    return bounds;
+  }
   auto matrix = store.quantized(weight.getSource(), typeFor(weight));
   if (!matrix)
     return fail(matrix.error());
-  std::vector<double> bounds;
   for (uint32_t n = 0; n < (*matrix)->rows; ++n) {
     double squares = 0;
     auto row = (*matrix)->row(n);
@@ -185,12 +219,19 @@ LogicalResult Quantizer::visit(AttentionOp op) {
   if (mlir::failed(bounds))
     return failure();
   auto scale = quantizeResult(op.getResult(), *std::max_element(bounds->begin(), bounds->end()), 1.01);
-  if (mlir::failed(scale) || !prefersTiles(lookupCache(op, op.getCacheAttr())))
+  if (plan.kv() != "int16") {
+    if (usesTiles(op))
+      return fail({"--kv-type", "attention over this model's context is in tiles, which keep int16 keys and values; choose --kv-type=int16"});
+    if (plan.kv() == "int8" && activationBits(op.getResult()) == kHalfBits)
+      return fail({"--kv-type", "int8 values have the scale of attention's result, and fp16 results have none; choose --kv-type=fp16"});
+    op->setAttr(kKVAttr, mlir::StringAttr::get(context, plan.kv()));
+  }
+  if (mlir::failed(scale) || !(usesTiles(op) || plan.kv() == "int8"))
     return scale;
   auto linear = exclusiveLinear(op, op.getValue());
   if (mlir::failed(linear))
     return failure();
-  op.setTiles(true);
+  op.setTiles(usesTiles(op));
   linear->setFactor(llvm::APFloat(1.0 / *scale));
   return success();
 }

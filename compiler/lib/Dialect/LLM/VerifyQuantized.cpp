@@ -2,6 +2,7 @@
 // on every point checked here.
 
 #include "lpu/compiler/Dialect/LLM/LLM.h"
+#include "lpu/compiler/Dialect/LLM/Precisions.h"
 #include "lpu/compiler/Dialect/LLM/Passes.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -45,7 +46,7 @@ LogicalResult check(LinearOp op) { return needInt16(op, op.getInput(), "input");
 LogicalResult check(AttentionOp op) {
   if (mlir::failed(needInt16(op, op.getResult(), "result")))
     return mlir::failure();
-  return op.getTiles() ? needFactor(op, op.getValue(), op.getResult()) : success();
+  return op.getTiles() || kvType(op) == KVType::Int8 ? needFactor(op, op.getValue(), op.getResult()) : success();
 }
 LogicalResult check(RopeOp op) {
   return mlir::failed(needInt16(op, op.getResult(), "result")) ? mlir::failure()

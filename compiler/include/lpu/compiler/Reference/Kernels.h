@@ -2,7 +2,8 @@
 // written to be read beside it. One token at a time; no dialect in sight.
 #pragma once
 
-#include "lpu/compiler/Import/WeightStore.h"
+#include "lpu/compiler/Import/HalfMatrix.h"
+#include "lpu/compiler/Support/HalfType.h"
 
 #include <cstdint>
 #include <span>
@@ -19,7 +20,7 @@ struct LaneSum {
 };
 LaneSum laneSum(std::span<const std::int32_t> values);
 
-/// d16: fp32 to int16, nearest even, clipped to ±32639; with 8 bits to ±127.
+/// d16: fp32 to int16, nearest even, clipped to ±32639; with 8 bits to ±127; with kHalfBits the bits of the fp16 value.
 std::int16_t toDigits(float value, int bits = 16);
 
 /// N3: y[n] = (fp32(H)·256 + fp32(L))·c[n], plus bias[n] unless `bias` is empty.
@@ -29,11 +30,16 @@ Floats linear(const QuantizedMatrix &weights, std::span<const std::int16_t> inpu
 /// N12: y[n] = (fp32(A)·256 + fp32(B))·factor, plus bias[n] unless `bias` is empty; `factor` is f of N12.
 Floats groupedLinear(const QuantizedMatrix &weights, std::span<const std::int16_t> input, float factor, std::span<const float> bias = {});
 
+/// N15: y[n] = (sum of the exact sums over blocks)·factor, plus bias[n] unless `bias` is empty; the input is the bits of fp16
+/// values. A block is kHalfBlock columns, or what is left of `vectorColumns` of them.
+Floats halfLinear(const HalfMatrix &weights, std::span<const std::int16_t> input, std::size_t vectorColumns, float factor,
+                  std::span<const float> bias = {});
+
 /// N5.
 Digits rmsNorm(std::span<const float> input, std::span<const float> gains, float eps, int bits = 16);
 
 /// N6: `cos` and `sin` hold one head; the input consists of whole heads.
-Digits rope(std::span<const float> input, std::span<const float> cos, std::span<const float> sin);
+Digits rope(std::span<const float> input, std::span<const float> cos, std::span<const float> sin, int bits = 16);
 
 /// Keys and values of one layer, one row per position.
 struct Cache {
@@ -44,8 +50,9 @@ struct Cache {
 };
 /// N7 constants, see ScoreConstants.
 struct AttentionScales {
-  float scoreHi, scoreLo, inverseOutput;
+  float scoreHi, scoreLo, inverseOutput; ///< with int8 values r of N16 instead of 1/s_out
   int resultBits = 16;
+  bool halfKeys = false; ///< N16: keys are the bits of fp16 values
 };
 /// N7 for the query at the last position of the cache, all heads.
 Digits attention(const Cache &cache, std::span<const std::int16_t> query, const AttentionScales &scales);
