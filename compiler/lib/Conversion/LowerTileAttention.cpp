@@ -147,12 +147,15 @@ FailureOr<std::vector<TileAttention::Chunk>> TileAttention::chooseChunks() {
   if (most < 1 || scoreRows > machine.memRowsPerBank)
     return op->emitOpError() << heads() << " heads over " << p.context << " positions do not fit what machine '"
                              << machine.name << "' holds at once";
-  std::int64_t count = ceilDiv(p.tokens, most), room = ceilDiv(p.tokens, count);
+  // Bursts of up to one operation's latency take as long as full ones, so chunks are made of so many tokens each.
+  std::int64_t unit = std::min(most, burst / 2), left = ceilDiv(p.tokens, unit), count = ceilDiv(left, most / unit);
   std::vector<Chunk> chunks;
-  for (std::int64_t first = 0; first < p.tokens; first += chunks.back().count, --count)
-    chunks.push_back({first, ceilDiv(p.tokens - first, count), room, false});
-  for (Chunk &each : chunks)
-    each.tokensInside = chunks.back().count >= group;
+  for (std::int64_t first = 0; first < p.tokens; first += chunks.back().count, --count) {
+    std::int64_t units = ceilDiv(left, count), tokens = std::min(units * unit, p.tokens - first);
+    std::int64_t room = chunks.empty() ? tokens : chunks.front().room;
+    chunks.push_back({first, tokens, room, room >= group});
+    left -= units;
+  }
   return chunks;
 }
 
@@ -165,10 +168,13 @@ LogicalResult TileAttention::lower() {
     return op->emitOpError("in tiles needs a transpose queue and four permute, distribute and select queues a side, "
                            "which machine '")
            << machine.name << "' has not";
-  for (std::int64_t t = 0; t < p.tokens; ++t) {
-    storeHalves(t, op.getKey(), "k", layouts.key);
-    storeHalves(t, op.getQuery(), "q", layouts.query);
-    storeValues(t);
+  // Sums in memory pass in bursts, those in accumulators one by one.
+  std::int64_t together = p.chunked ? burst : 1;
+  for (std::int64_t t = 0; t < p.tokens; t += together) {
+    std::int64_t count = std::min(together, p.tokens - t);
+    storeHalves(t, count, op.getKey(), "k", layouts.key);
+    storeHalves(t, count, op.getQuery(), "q", layouts.query);
+    storeValues(t, count);
   }
   // One token's keys are there early, and nobody waits for them; those of many have their place where streams are free.
   if (p.tokens == 1)
@@ -199,8 +205,11 @@ LogicalResult TileAttention::lower() {
       appendValues(v);
       scoreUpTo((v * layouts.value.slotsPerVector() + layouts.value.slotsUsed(v)) * group);
     }
-    for (std::int64_t t = 0; layouts.result.packed && t < (*chunks)[k].count; ++t)
-      packResult((*chunks)[k].first + t, 1);
+    // A plane takes both digits of a vector, an operation apart; memory takes them in bursts.
+    const Chunk &done = (*chunks)[k];
+    std::int64_t together = p.written.count(op.getResult()) ? burst : 1;
+    for (std::int64_t t = 0; layouts.result.packed && t < done.count; t += together)
+      packResult(done.first + t, std::min(together, done.count - t));
   }
   return success();
 }

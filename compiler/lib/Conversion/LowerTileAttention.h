@@ -85,8 +85,11 @@ private:
   std::int64_t slotsTogether() const { return ceilDiv(layouts.key.slotsPerVector(), 2); }
   std::pair<mlir::Value, mlir::Value> ropeHalves(FlowWriter &w, mlir::Value source, std::int64_t token,
                                                  std::int64_t pair);
-  void storeHalves(std::int64_t token, mlir::Value source, const std::string &name, const Layout &layout);
-  void storeValues(std::int64_t token);
+  /// y of one token and vector; in memory, of the tokens of a burst.
+  mlir::Value linearValue(FlowWriter &w, const ProgramLowering::Sums &sums, std::int64_t token, std::int64_t vector);
+  void storeHalves(std::int64_t token, std::int64_t count, mlir::Value source, const std::string &name,
+                   const Layout &layout);
+  void storeValues(std::int64_t token, std::int64_t count);
   std::vector<mlir::Value> mergeHalves(FlowWriter &w, const std::string &name, std::int64_t row, std::int64_t step,
                                        std::int64_t pair);
   void appendKeys(std::int64_t pair);

@@ -14,37 +14,43 @@ using namespace mlir;
 
 namespace lpu::compiler {
 
+Value TileAttention::linearValue(FlowWriter &w, const ProgramLowering::Sums &sums, std::int64_t token,
+                                 std::int64_t vector) {
+  return p.chunked ? w.read(sums.object, p.chunkRow(token, vector), 1) : p.linearValue(w, sums, token, vector);
+}
+
 std::pair<Value, Value> TileAttention::ropeHalves(FlowWriter &w, Value source, std::int64_t token, std::int64_t pair) {
   const ProgramLowering::Sums &sums = p.sums[{source.getDefiningOp<llm::RopeOp>().getInput().getDefiningOp(), false}];
-  Value first = p.linearValue(w, sums, token, 2 * pair), second = p.linearValue(w, sums, token, 2 * pair + 1);
+  Value first = linearValue(w, sums, token, 2 * pair), second = linearValue(w, sums, token, 2 * pair + 1);
   // Two operations apart they take neither an accumulator nor a row of scales in the same cycle, whatever planes they
   // come from.
   first = w.alu("move", {w.alu("move", {first})});
-  Value cos = w.read("step.cos", token), sin = w.read("step.sin", token);
+  Value cos = w.read("step.cos", token, 1), sin = w.read("step.sin", token, 1);
   // N6 with the sine's sign in the operation: x + (−y) is x − y.
   Value even = w.alu("subf", {w.alu("mulf", {first, cos}), w.alu("mulf", {second, sin})});
   return {even, w.alu("addf", {w.alu("mulf", {second, cos}), w.alu("mulf", {first, sin})})};
 }
 
-/// The halves of a token's queries or keys, quantized, into `name`.0 and `name`.1.
-void TileAttention::storeHalves(std::int64_t token, Value source, const std::string &name, const Layout &layout) {
+/// The halves of queries or keys of `count` tokens, quantized, into `name`.0 and `name`.1.
+void TileAttention::storeHalves(std::int64_t token, std::int64_t count, Value source, const std::string &name,
+                                const Layout &layout) {
   std::int64_t pairs = layout.vectors() / 2;
   std::string first = p.pool.scratch(name + ".0", 2, p.tokens * pairs, 1),
               second = p.pool.scratch(name + ".1", 2, p.tokens * pairs, 0);
   for (std::int64_t pair = 0; pair < pairs; ++pair) {
-    FlowWriter w = flow();
+    FlowWriter w = flow(count);
     auto [even, odd] = ropeHalves(w, source, token, pair);
-    w.write(w.alu("cvt.f32.d16", {even}, 2), first, token * pairs + pair);
-    w.write(w.alu("cvt.f32.d16", {odd}, 2), second, token * pairs + pair);
+    w.write(w.alu("cvt.f32.d16", {even}, 2), first, token * pairs + pair, pairs);
+    w.write(w.alu("cvt.f32.d16", {odd}, 2), second, token * pairs + pair, pairs);
   }
 }
 
-void TileAttention::storeValues(std::int64_t token) {
+void TileAttention::storeValues(std::int64_t token, std::int64_t count) {
   std::int64_t vectors = valueBlocks.vectors;
   for (std::int64_t v = 0; v < vectors; ++v) {
-    FlowWriter w = flow();
-    Value value = w.alu("cvt.f32.d16", {p.linearValue(w, p.sums[{op.getValue().getDefiningOp(), false}], token, v)});
-    w.write(w.digits16(value), table("v.new", 2, p.tokens * vectors, 4), token * vectors + v);
+    FlowWriter w = flow(count);
+    Value value = w.alu("cvt.f32.d16", {linearValue(w, p.sums[{op.getValue().getDefiningOp(), false}], token, v)});
+    w.write(w.digits16(value), table("v.new", 2, p.tokens * vectors, 4), token * vectors + v, vectors);
   }
 }
 

@@ -194,7 +194,8 @@ void TileAttention::packResult(std::int64_t token, std::int64_t count) {
     Value piece = w.lanes("permute.rotate", source, v % 2, (from - to + machine.superlanes) % machine.superlanes, 0,
                           v / 2 % 2 * 2);
     Value isOwn = w.alu("subi", {w.read(lanes, 0), Operand::i32(static_cast<std::int32_t>(result.perVector()))});
-    p.passOnQuantized(w, op.getResult(), w.alu("select", {isOwn, w.read(unpacked(0), token * kept + v, kept), piece}), token, v, row, 2 * kept);
+    Value packed = w.alu("select", {isOwn, w.read(unpacked(0), token * kept + v, kept), piece});
+    p.passOnQuantized(w, op.getResult(), packed, token, v, row, 2 * kept);
   }
 }
 
