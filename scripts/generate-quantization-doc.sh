@@ -20,7 +20,7 @@ done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 kv=int16
-weights=int8/a16/$kv,int8-group/a16/$kv,int4-group/a16/$kv
+weights=int8/a16/$kv,int8/a16/int8,int8-group/a16/$kv,int8-group/a16/fp16,int4-group/a16/$kv,fp16/fp16/fp16
 calibration=models/tiny/calibration-text.txt
 
 # evaluate NAME MODEL TEXT CONFIG [OPTION...]: into $work/NAME.json.

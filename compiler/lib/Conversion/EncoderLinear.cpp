@@ -86,8 +86,7 @@ void EncoderLowering::sumTiles(llm::LinearOp op, const Layout &outputs, std::int
 
 void EncoderLowering::passTile(const std::string &tile, const Codes &input, std::int64_t k, std::int64_t side,
                                std::int64_t count, bool add) {
-  auto object = cast<stream::ObjectOp>(SymbolTable::lookupSymbolIn(module, tile));
-  loadTile(tile, 0, object.getRows(), 0, side);
+  loadTile(tile, 0, pool.at(tile).getRows(), 0, side);
   for (std::int64_t t = 0; t < count; t += kFetched) {
     std::int64_t burst = std::min(kFetched, count - t), row = fetched[side]++ % kGroups * kFetched;
     for (std::int64_t digit : {1, 0}) { // the even plane takes the high ones

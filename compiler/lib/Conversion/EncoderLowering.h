@@ -94,7 +94,7 @@ private:
   std::string codesObject(mlir::Value value);
   bool isLive(mlir::Value value) const;
   void beginPhase(const std::string &label);
-  FlowWriter flow(std::int64_t repeat) { return FlowWriter(builder, loc, repeat); }
+  FlowWriter flow(std::int64_t repeat) { return FlowWriter(pool, builder, loc, repeat); }
   std::string tensorOf(llvm::StringRef symbol);
   void onesTiles();
 

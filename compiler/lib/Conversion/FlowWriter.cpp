@@ -12,16 +12,13 @@ using namespace mlir;
 
 namespace lpu::compiler {
 
-FlowWriter::FlowWriter(OpBuilder outer, Location loc, std::int64_t repeat) : builder(outer), loc(loc) {
+FlowWriter::FlowWriter(const ObjectPool &pool, OpBuilder outer, Location loc, std::int64_t repeat) : pool(pool), builder(outer), loc(loc) {
   auto flow = stream::FlowOp::create(builder, loc, builder.getI64IntegerAttr(repeat));
   builder.setInsertionPointToEnd(&flow.getBody().emplaceBlock());
 }
 
 Value FlowWriter::read(const std::string &object, std::int64_t row, std::int64_t step, bool once) {
-  // The width is the object's plane count; lowering asks the symbol table once per object name.
-  Operation *module = builder.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
-  auto planes = cast<stream::ObjectOp>(SymbolTable::lookupSymbolIn(module, object)).getPlanes();
-  return stream::ReadOp::create(builder, loc, vec(planes), symbol(object), builder.getI64IntegerAttr(row),
+  return stream::ReadOp::create(builder, loc, vec(pool.at(object).getPlanes()), symbol(object), builder.getI64IntegerAttr(row),
                                 builder.getI64IntegerAttr(step), once ? builder.getUnitAttr() : UnitAttr());
 }
 
@@ -30,9 +27,7 @@ void FlowWriter::write(Value value, const std::string &object, std::int64_t row,
 }
 
 Value FlowWriter::gather(Value map, const std::string &object) {
-  Operation *module = builder.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
-  auto planes = cast<stream::ObjectOp>(SymbolTable::lookupSymbolIn(module, object)).getPlanes();
-  return stream::GatherOp::create(builder, loc, vec(planes), map, symbol(object));
+  return stream::GatherOp::create(builder, loc, vec(pool.at(object).getPlanes()), map, symbol(object));
 }
 
 void FlowWriter::scatter(Value value, Value map, const std::string &object) {

@@ -2,6 +2,8 @@
 // formulas it implements.
 #pragma once
 
+#include "ObjectPool.h"
+
 #include "lpu/compiler/Dialect/Stream/Stream.h"
 
 #include "mlir/IR/Builders.h"
@@ -31,8 +33,8 @@ private:
 
 class FlowWriter {
 public:
-  /// Opens a flow at the builder's insertion point.
-  FlowWriter(mlir::OpBuilder builder, mlir::Location loc, std::int64_t repeat = 1);
+  /// Opens a flow at the builder's insertion point, on objects of `pool`.
+  FlowWriter(const ObjectPool &pool, mlir::OpBuilder builder, mlir::Location loc, std::int64_t repeat = 1);
 
   mlir::Value read(const std::string &object, std::int64_t row, std::int64_t step = 0, bool once = false);
   void write(mlir::Value value, const std::string &object, std::int64_t row, std::int64_t step = 0);
@@ -102,6 +104,7 @@ private:
   mlir::Value buildAlu(llvm::StringRef opcode, llvm::ArrayRef<Operand> operands, unsigned width, std::optional<mlir::Value> init,
                        std::optional<std::uint32_t> initImm, bool accWrite, const std::string &rowOf = {}, std::int64_t early = 0);
 
+  const ObjectPool &pool;
   mlir::OpBuilder builder;
   mlir::Location loc;
 };

@@ -41,6 +41,8 @@ public:
   /// Tile (rowVector, colVector) of a weight: output elements by `rows`, input elements by `cols`. `hint` is that of stream.object.
   std::string weightTile(const std::string &tensor, const Layout &rows, std::int64_t rowVector, const Layout &cols,
                          std::int64_t colVector, std::int64_t plane, std::int64_t hint);
+  /// An object made before.
+  stream::ObjectOp at(const std::string &name) const { return objects.at(name); }
   /// The plane that loads a tile.
   std::int64_t planeOf(const std::string &tile) { return *objects.at(tile).getPlane(); }
   /// A tile of a weight with scales per group, and those scales (fp16), a row per group of the tile.

@@ -131,7 +131,7 @@ private:
   void fetchDigits(const Digits &input, std::int64_t token, std::int64_t vector, std::int64_t count, std::int64_t row, std::int64_t high);
   /// `twin`: into both planes of the side.
   void emitTile(const std::string &object, std::int64_t plane, bool twin = false);
-  FlowWriter flow(std::int64_t repeat = 1) { return FlowWriter(builder, loc, repeat); }
+  FlowWriter flow(std::int64_t repeat = 1) { return FlowWriter(pool, builder, loc, repeat); }
   /// y[n] of N3 for one token and vector.
   mlir::Value linearValue(FlowWriter &w, const Sums &sums, std::int64_t token, std::int64_t vector);
   static mlir::Value withBias(FlowWriter &w, const Sums &sums, std::int64_t vector, mlir::Value scaled);
