@@ -20,6 +20,7 @@
 #include "lpu/isa/PendingName.h"
 
 #include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/Threading.h"
 #include "mlir/Parser/Parser.h"
 
 #include <fmt/format.h>
@@ -312,16 +313,17 @@ private:
   /// The last net before the file: the decoded words against the rules of the machine.
   Status checkWords(const isa::Program &program) {
     options.progress("checking the program");
-    for (std::size_t i = 0; i < program.steps.size(); ++i) {
-      const isa::SystemLegality report = isa::checkSystem(program, i);
+    std::vector<isa::SystemLegality> reports(program.steps.size());
+    mlir::parallelFor(&context, 0, reports.size(), [&](std::size_t i) { reports[i] = isa::checkSystem(program, i); });
+    for (std::size_t i = 0; i < reports.size(); ++i) {
       auto illegal = [&](const isa::Finding &finding) {
         return Error{options.inputName, fmt::format("the compiler made an illegal program, please report it: {}: {}", program.steps[i].name, finding.str())};
       };
-      for (const isa::LegalityReport &chip : report.classes)
+      for (const isa::LegalityReport &chip : reports[i].classes)
         if (!chip.findings.empty())
           return illegal(chip.findings.front());
-      if (!report.findings.empty())
-        return illegal(report.findings.front());
+      if (!reports[i].findings.empty())
+        return illegal(reports[i].findings.front());
     }
     return Ok{};
   }

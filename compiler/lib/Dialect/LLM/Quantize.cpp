@@ -16,6 +16,7 @@
 #include "lpu/compiler/Support/OneLineErrors.h"
 #include "lpu/isa/Numerics.h"
 
+#include "mlir/IR/Threading.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <cmath>
@@ -37,6 +38,8 @@ public:
   LogicalResult run();
 
 private:
+  /// The store keeps quantized weights: all cores make them, and who asks for one later gets it, or its error.
+  void quantizeWeights(mlir::func::FuncOp forward);
   LogicalResult visit(EmbeddingOp op);
   LogicalResult visit(RmsNormOp op);
   LogicalResult visit(LinearOp op);
@@ -252,10 +255,19 @@ LogicalResult Quantizer::visit(SiluMulOp op) {
   return scale;
 }
 
+void Quantizer::quantizeWeights(mlir::func::FuncOp forward) {
+  std::vector<std::pair<std::string, WeightType>> wanted;
+  for (auto linear : forward.getOps<LinearOp>())
+    if (WeightOp weight = lookupWeight(linear, linear.getWeightAttr()); store.hasWeights() && !wantsHalf(plan, weight))
+      wanted.emplace_back(weight.getSource(), typeFor(weight));
+  mlir::parallelFor(context, 0, wanted.size(), [&](std::size_t i) { (void)store.quantized(wanted[i].first, wanted[i].second); });
+}
+
 LogicalResult Quantizer::run() {
   mlir::func::FuncOp forward = forwardFunction(module);
   if (!forward || forward.isExternal())
     return module.emitError("there is no function @") << kForward << " to quantize";
+  quantizeWeights(forward);
   for (mlir::Operation &op : forward.front()) {
     auto result =
         llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
