@@ -2,7 +2,7 @@
 # Fuzzes the readers: tests/fuzz/run.sh [SECONDS EACH] [NAME...]; names are gguf,
 # onnx, safetensors, huggingface, arch, quant-config, lpx, assembly, machine. Needs a clang with its runtimes (clang-22 and
 # libclang-rt-22-dev, or clang-14 and libclang-rt-14-dev) and a release build (for the seeds).
-# Crashing inputs land in tests/crashers/NAME/, where a test replays them.
+# No allocation may exceed 64 MB and twice the input, which is at most 64 KiB. Crashing inputs land in tests/crashers/NAME/, where a test replays them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 seconds=${1:-60}
@@ -35,7 +35,7 @@ seeds=$build/seeds
 status=0
 for name in $names; do
   mkdir -p "$build/corpus/$name" "$build/found/$name" "tests/crashers/$name"
-  "$build/bin/fuzz-$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \
+  "$build/bin/fuzz-$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=65 -max_len=65536 \
     -artifact_prefix="$build/found/$name/" "$build/corpus/$name" "$seeds/$name" "tests/crashers/$name" || status=1
   for input in "$build/found/$name"/*; do
     [ -f "$input" ] || continue

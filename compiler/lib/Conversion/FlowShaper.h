@@ -6,6 +6,14 @@
 
 namespace lpu::compiler {
 
+/// Planes 0 and 1 are in the east, 2 and 3 in the west.
+inline isa::Side sideOfPlane(std::int64_t plane) { return plane / 2 == 0 ? isa::Side::East : isa::Side::West; }
+inline std::uint16_t planeOfSide(std::int64_t plane) { return static_cast<std::uint16_t>(plane % 2); }
+/// Away from VXM, or towards it.
+inline isa::Direction directionOf(isa::Side side, bool outward) {
+  return (side == isa::Side::East) == outward ? isa::Direction::East : isa::Direction::West;
+}
+
 class FlowShaper {
 public:
   /// Shapes the flows of one program, in its order; `shards` chips like this one make a group.
