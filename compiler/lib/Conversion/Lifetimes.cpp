@@ -77,7 +77,11 @@ Lifetimes::PhaseUses Lifetimes::usesOf(stream::PhaseOp phase) {
           if (auto known = rows.find(o.getObjectAttr().getAttr()); known != rows.end())
             read(o.getObjectAttr(), 0, 1, known->second);
         })
-        .Case<stream::ScatterOp>([&](auto o) { useOf(o.getObjectAttr()); });
+        .Case<stream::ScatterOp, stream::ScatterTileOp>([&](auto o) { useOf(o.getObjectAttr()); })
+        .Case<stream::LoadTileOp>([&](auto o) {
+          if (auto known = rows.find(o.getObjectAttr().getAttr()); known != rows.end())
+            read(o.getObjectAttr(), o.getRow(), 1, o.getRows() ? static_cast<std::int64_t>(*o.getRows()) : known->second - o.getRow());
+        });
   });
   return uses;
 }
