@@ -196,7 +196,7 @@ def calibrated(encoder):
     makers = {i: n for n in float_model.graph.node if n.op_type == "MatMul" for i in n.input if i.endswith(".weight")}
     random = np.random.default_rng(99)
     for _ in range(3):
-        ids = random.integers(0, encoder.vocabulary, (1, 16))
+        ids = random.integers(0, encoder.vocabulary, (1, min(16, encoder.positions)))
         values = evaluate(float_model, ids, np.zeros_like(ids), everything=True)
         for name, node in makers.items():
             x = values[node.input[0]]
