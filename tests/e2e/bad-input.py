@@ -518,6 +518,7 @@ class BadInput(Case):
                         "quant-config": [("lpu-interpret", tools.TINY, "--tokens=1", f"--quant-config={path}")],
                         "safetensors": [("lpu-interpret", self.folder_of(path), "--tokens=1")],
                         "huggingface": [("lpu-interpret", self.folder_of(path), "--tokens=1")],
+                        "onnx": [("lpucc", path, "-o", self.dir / "o")],
                         "machine": [("lpu-as", os.devnull, f"--machine={path}", "-o", self.dir / "o")]}
             for tool, *args in commands[path.parent.name]:
                 with self.subTest(file=path.name, tool=tool):

@@ -3,9 +3,8 @@
 
 #include "HuggingFace.h"
 #include "ModelTensors.h"
+#include "ParseJson.h"
 #include "lpu/compiler/Import/GgufFile.h"
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -182,12 +181,10 @@ std::int64_t tokenId(ConfigReader &reader, const Json &config, const char *key, 
 } // namespace
 
 Result<HfConfig> parseHfConfig(std::string_view text, const std::string &path) {
-  Json config;
-  try {
-    config = Json::parse(text);
-  } catch (const Json::parse_error &e) {
-    return Error{path, "is not valid JSON at byte " + std::to_string(e.byte) + "; fetch or export the model again"};
-  }
+  auto parsed = parseJson(text, path);
+  if (!parsed)
+    return parsed.error();
+  const Json &config = *parsed;
   if (!config.is_object())
     return Error{path, "must be a map of keys; fetch or export the model again"};
   ConfigReader reader(path);

@@ -5,9 +5,8 @@
 // merge that makes it, which orders merges as the file does.
 
 #include "HuggingFace.h"
+#include "ParseJson.h"
 #include "lpu/compiler/Import/GgufFile.h"
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
@@ -196,13 +195,10 @@ private:
 } // namespace
 
 Result<isa::Tokenizer> parseHfTokenizer(std::string_view text, const std::string &path, const HfConfig &config) {
-  Json json;
-  try {
-    json = Json::parse(text);
-  } catch (const Json::parse_error &e) {
-    return Error{path, "is not valid JSON at byte " + std::to_string(e.byte) + "; fetch or export the model again"};
-  }
-  return TokenizerReader(path, config).run(json);
+  auto json = parseJson(text, path);
+  if (!json)
+    return json.error();
+  return TokenizerReader(path, config).run(*json);
 }
 
 } // namespace lpu::compiler
