@@ -33,6 +33,7 @@ int main(int argc, char **argv) {
                "  lpucc model.gguf -o model.lpx --max-context=128     smaller KV cache, fewer programs\n"
                "  lpucc model.gguf -o model.lpx --chips=8             eight chips, arranged for the lowest latency\n"
                "  lpucc model.gguf -o model.lpx --tp=2 --pp=4         two chips share each layer, four groups of them\n"
+               "  lpucc model.gguf -o model.lpx --batch=4             four users decode together\n"
                "  lpucc model.gguf -o model.lpx --fastest --chips=16  the partition with the lowest latency on at most 16 chips\n"
                "  lpucc model.gguf -o m.mlir --compile-to=stream      stop at an intermediate stage\n"
                "  lpucc --arch=models/arch/llama-3-8b.yaml -o m.lpx   a shape, without weights, to time it\n"
@@ -44,6 +45,9 @@ int main(int argc, char **argv) {
   app.add_option("-o,--output", options.output, "file to write")->required();
   app.add_option("--target", options.pipeline.target, "machine: a preset (tsp1, small) or a YAML file")->capture_default_str();
   app.add_option("--max-context", options.pipeline.maxContext, "positions the KV cache holds (default: the model's context)")->check(CLI::PositiveNumber);
+  app.add_option("--batch", options.pipeline.batch, "users whose tokens a decode step feeds together, each with a KV cache of their own")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{65535}))
+      ->capture_default_str();
   addPrecisionFlags(app, options.pipeline.precision);
   CalibrationFlags calibration;
   addCalibrationFlags(app, calibration);

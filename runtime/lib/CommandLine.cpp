@@ -17,7 +17,8 @@ namespace {
 /// Option values as written; an option not given stays empty (nullopt).
 struct Texts {
   std::string program;
-  std::optional<std::string> prompt, promptFile, tokens, promptTokens, count, temperature, topK, topP, seed, engine,
+  std::vector<std::string> prompt, promptFile, tokens;
+  std::optional<std::string> promptTokens, count, temperature, topK, topP, seed, engine,
       mode, report, logits, trace, perplexity, threads, inputIds, tokenTypes, outputDir,
       outputs;
   bool ignoreEos = false, allChips = false, progress = false;
@@ -30,9 +31,17 @@ void declare(CLI::App &app, Texts &t) {
         ->type_name(type);
   };
   app.add_option("program", t.program, "compiled program")->type_name("OUT.lpx");
-  text("--prompt", t.prompt, "TEXT", "text to continue, tokenized as the program's vocabulary says");
-  text("--prompt-file", t.promptFile, "FILE", "the same from a file");
-  text("--tokens", t.tokens, "1,2,3", "token ids to continue, fed as they are");
+  auto texts = [&](const char *name, std::vector<std::string> &to, const char *type, const char *help) {
+    app.add_option_function<std::string>(
+           name, [&to](const std::string &v) { to.push_back(v); }, help)
+        ->type_name(type)
+        ->trigger_on_parse();
+  };
+  texts("--prompt", t.prompt, "TEXT",
+        "text to continue, tokenized as the program's vocabulary says; again for each further user of a program "
+        "compiled with --batch");
+  texts("--prompt-file", t.promptFile, "FILE", "the same from a file");
+  texts("--tokens", t.tokens, "1,2,3", "token ids to continue, fed as they are");
   text("--prompt-tokens", t.promptTokens, "N", "with --mode=timing: a prompt of N tokens, whatever they are");
   text("--input-ids", t.inputIds, "1,2,3|F.npy", "encoders: token ids of a sequence, or a file of them");
   text("--token-type-ids", t.tokenTypes, "0,0,1|F.npy", "encoders: a type for each token (default: zeros)");
@@ -132,7 +141,7 @@ Status readPath(const std::optional<std::string> &text, const char *option, std:
 }
 
 Status checkCombination(const Texts &t, const RunOptions &o) {
-  int sources = t.prompt.has_value() + t.promptFile.has_value() + t.tokens.has_value() + t.promptTokens.has_value();
+  int sources = !t.prompt.empty() + !t.promptFile.empty() + !t.tokens.empty() + t.promptTokens.has_value();
   auto usage = [](const char *message) { return Error{"lpu-run", message}; };
   if (t.program.empty())
     return usage("no program given; usage: lpu-run OUT.lpx --prompt TEXT (see --help)");
@@ -202,11 +211,11 @@ Result<RunOptions> convert(const Texts &t) {
     o.count = count;
   if (t.promptTokens)
     o.promptTokens = promptTokens;
-  if (t.tokens) {
-    auto ids = readTokens(*t.tokens);
+  for (const std::string &list : t.tokens) {
+    auto ids = readTokens(list);
     if (!ids)
       return ids.error();
-    o.tokens = *ids;
+    o.tokens.push_back(*ids);
   }
   if (t.inputIds) {
     auto ids = readIds(*t.inputIds, "--input-ids");

@@ -118,10 +118,11 @@ private:
                       program.steps[number].predictedCycles,
                       result.cycles,
                       {}};
-    report.promptTokens = *options.inputIds;
+    UserReport &own = report.users.emplace_back();
+    own.promptTokens = *options.inputIds;
     report.steps = {record};
-    report.chip = summarize(report.steps, 0, program, false);
-    report.withHost = summarize(report.steps, 0, program, true);
+    own.chip = summarize(report.steps, 0, program, false);
+    own.withHost = summarize(report.steps, 0, program, true);
     report.engine = options.engine == sim::Engine::Event ? "event" : "clocked";
     if (!options.report.empty())
       report.memorySha256 = hex(simulator.memorySha256());
@@ -150,8 +151,8 @@ private:
   int conclude() const {
     const StepRecord &record = report.steps[0];
     terminal.err << fmt::format("  {} tokens encoded by {} in {:.2f} us ({:.2f} us with the host)\n",
-                                options.inputIds->size(), program.steps[number].name, *report.chip.ttftUs,
-                                *report.withHost.ttftUs)
+                                options.inputIds->size(), program.steps[number].name, *report.users.front().chip.ttftUs,
+                                *report.users.front().withHost.ttftUs)
                  << fmt::format("  {} cycles predicted, {} simulated at {} GHz ({} engine, {:.2f} s of host time)\n",
                                 record.predictedCycles, record.simulatedCycles, program.machine.clockGHz, report.engine,
                                 report.hostSeconds)

@@ -2,6 +2,8 @@
 // never changes which program runs next; only a stop token ends it early.
 #include "lpu/rt/Generate.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -28,6 +30,11 @@ Status forEachWindow(const isa::Program &program, TokenId bos, const std::vector
   return Ok{};
 }
 
+/// Positions that are fed: all of the prompt and of what is generated but the last.
+std::size_t fedPositions(const GenerateRequest &request) {
+  return request.prompt.size() + (request.count ? request.count - 1 : 0);
+}
+
 } // namespace
 
 Result<Generation> generate(Session &session, const GenerateRequest &request, const RowSink &rows,
@@ -36,7 +43,7 @@ Result<Generation> generate(Session &session, const GenerateRequest &request, co
   if (!plan)
     return plan.error();
   Sampler sampler(request.sampling);
-  Generation out{{}, plan->promptSteps - 1, request.count > 0};
+  Generation out{{}, plan->promptSteps - 1, 0, request.count > 0};
   std::vector<TokenId> fed = request.prompt;
   for (std::size_t i = 0; i < plan->steps.size(); ++i) {
     const PlannedStep &step = plan->steps[i];
@@ -44,6 +51,7 @@ Result<Generation> generate(Session &session, const GenerateRequest &request, co
     auto logits = session.run(step, std::span(fed).subspan(step.position, step.tokens));
     if (!logits)
       return logits.error();
+    out.steps = i + 1;
     if (!session.functional())
       continue;
     if (rows)
@@ -56,6 +64,76 @@ Result<Generation> generate(Session &session, const GenerateRequest &request, co
       token(out.tokens.back());
     if (out.tokens.back() == request.stop && request.stop >= 0)
       break;
+  }
+  return out;
+}
+
+Result<std::vector<PlannedStep>> planTogether(const isa::Program &program, std::span<const GenerateRequest> requests) {
+  if (requests.size() > usersOf(program))
+    return Error{"", fmt::format("{} prompts for a program that takes {} at a time; give fewer, or compile the model with "
+                                 "lpucc --batch={}",
+                                 requests.size(), usersOf(program), requests.size())};
+  std::vector<PlannedStep> longest;
+  for (const GenerateRequest &request : requests) {
+    auto plan = planSteps(program, request.prompt.size(), request.count);
+    if (!plan)
+      return plan.error();
+    if (plan->steps.size() > longest.size())
+      longest = std::move(plan->steps);
+  }
+  for (PlannedStep &step : longest)
+    step.users = static_cast<std::uint32_t>(std::ranges::count_if(
+        requests, [&](const GenerateRequest &request) { return step.position < fedPositions(request); }));
+  return longest;
+}
+
+Result<std::vector<Generation>> generateTogether(Session &session, std::span<const GenerateRequest> requests,
+                                                 const UserRowSink &row, const UserTokenSink &token) {
+  auto plan = planTogether(session.compiled(), requests);
+  if (!plan)
+    return plan.error();
+  const std::size_t vocabulary = session.compiled().model.vocabulary;
+  std::vector<Generation> out;
+  std::vector<Sampler> samplers;
+  std::vector<std::vector<TokenId>> fed;
+  std::vector<bool> ended(requests.size(), false);
+  for (const GenerateRequest &request : requests) {
+    out.push_back({{}, request.prompt.size() - 1, 0, request.count > 0});
+    samplers.emplace_back(request.sampling);
+    fed.push_back(request.prompt);
+    fed.back().resize(std::max(request.prompt.size(), session.functional() ? 0 : fedPositions(request)), 0);
+  }
+  for (PlannedStep step : *plan) {
+    std::vector<Feed> feeds(requests.size());
+    std::vector<std::size_t> active;
+    for (std::size_t user = 0; user < requests.size(); ++user)
+      if (!ended[user] && step.position < fedPositions(requests[user])) {
+        feeds[user] = {step.position, std::span(fed[user]).subspan(step.position, 1)};
+        active.push_back(user);
+      }
+    if (active.empty())
+      break;
+    step.users = static_cast<std::uint32_t>(active.size());
+    auto logits = session.run(step, feeds);
+    if (!logits)
+      return logits.error();
+    for (std::size_t i = 0; i < active.size(); ++i) {
+      const std::size_t user = active[i];
+      out[user].steps = step.position + 1;
+      if (!session.functional())
+        continue;
+      const std::span<const float> own = std::span<const float>(*logits).subspan(i * vocabulary, vocabulary);
+      if (row)
+        row(user, own);
+      if (step.position < out[user].firstTokenStep || requests[user].count == 0)
+        continue;
+      const TokenId next = samplers[user].sample(own);
+      out[user].tokens.push_back(next);
+      fed[user].push_back(next);
+      if (token)
+        token(user, next);
+      ended[user] = next == requests[user].stop && requests[user].stop >= 0;
+    }
   }
   return out;
 }

@@ -80,46 +80,66 @@ private:
   }
 
   Status preparePrompt() {
-    auto ids = readPrompt();
-    if (!ids)
-      return ids.error();
-    request.prompt = *ids;
-    std::uint64_t limit = contextLimit(program), length = ids->size();
-    request.count = options.count.value_or(length > limit ? 0 : std::min(kDefaultCount, limit - length + 1));
-    request.sampling = options.sampling;
-    request.stop = options.ignoreEos ? -1 : tokenizer->eos();
-    auto plan = planSteps(program, length, request.count);
+    auto prompts = readPrompts();
+    if (!prompts)
+      return prompts.error();
+    for (std::vector<TokenId> &ids : *prompts) {
+      std::uint64_t limit = contextLimit(program), length = ids.size();
+      GenerateRequest &request = requests.emplace_back();
+      request.prompt = std::move(ids);
+      request.count = options.count.value_or(length > limit ? 0 : std::min(kDefaultCount, limit - length + 1));
+      request.sampling = options.sampling;
+      request.stop = options.ignoreEos ? -1 : tokenizer->eos();
+    }
+    if (isBatch() || requests.size() > 1) {
+      auto steps = planTogether(program, requests);
+      if (!steps)
+        return inProgram(steps.error());
+      plannedSteps = steps->size();
+      return Ok{};
+    }
+    auto plan = planSteps(program, requests.front().prompt.size(), requests.front().count);
     if (!plan)
       return inProgram(plan.error());
     plannedSteps = plan->steps.size();
     return Ok{};
   }
 
-  Result<std::vector<TokenId>> readPrompt() const {
+  bool isBatch() const { return usersOf(program) > 1; }
+
+  /// Of every user, in the order given.
+  Result<std::vector<std::vector<TokenId>>> readPrompts() const {
     if (options.promptTokens) {
       const std::uint64_t limit = contextLimit(program); // more of them would only take memory
-      return std::vector<TokenId>(std::min(*options.promptTokens, limit + 1), 0);
+      return std::vector(usersOf(program), std::vector<TokenId>(std::min(*options.promptTokens, limit + 1), 0));
     }
-    if (options.tokens) {
-      for (std::size_t i = 0; i < options.tokens->size(); ++i)
-        if (TokenId id = (*options.tokens)[i]; static_cast<std::uint32_t>(id) >= program.model.vocabulary)
+    for (const std::vector<TokenId> &ids : options.tokens)
+      for (std::size_t i = 0; i < ids.size(); ++i)
+        if (static_cast<std::uint32_t>(ids[i]) >= program.model.vocabulary)
           return inProgram(
               {"", fmt::format("token {} (number {} of --tokens) is outside of the vocabulary; ids run from 0 to {}",
-                               id, i + 1, program.model.vocabulary - 1)});
-      return *options.tokens;
-    }
-    std::string text = options.prompt.value_or("");
-    if (options.promptFile) {
-      auto content = readFile(*options.promptFile);
+                               ids[i], i + 1, program.model.vocabulary - 1)});
+    std::vector<std::vector<TokenId>> prompts = options.tokens;
+    std::vector<std::string> texts = options.prompt;
+    for (const std::string &path : options.promptFile) {
+      auto content = readFile(path);
       if (!content)
         return content.error();
-      text = *content;
+      texts.push_back(*content);
     }
-    auto ids = tokenizer->encodePrompt(text);
-    return ids ? ids : Result<std::vector<TokenId>>(inProgram(ids.error()));
+    for (const std::string &text : texts) {
+      auto ids = tokenizer->encodePrompt(text);
+      if (!ids)
+        return inProgram(ids.error());
+      prompts.push_back(*ids);
+    }
+    return prompts;
   }
 
   Status prepareText() {
+    if (isBatch())
+      return inProgram({"", fmt::format("--perplexity reads one text, and the program takes {} users at a time; compile the "
+                                        "model without --batch", usersOf(program))});
     auto content = readFile(options.perplexity);
     if (!content)
       return content.error();
@@ -152,34 +172,82 @@ private:
     return Ok{};
   }
 
+  /// One user's text is written as it comes, that of several at the end, each under a heading.
   Status generateText(Session &session, Progress &progress) {
-    Utf8Stream utf8;
-    auto say = [&](const std::string &piece) {
-      report.text += piece;
-      terminal.out << piece << std::flush;
+    std::vector<Utf8Stream> utf8(requests.size());
+    report.users.resize(requests.size());
+    auto say = [&](std::size_t user, const std::string &piece) {
+      report.users[user].text += piece;
+      if (requests.size() == 1)
+        terminal.out << piece << std::flush;
     };
-    auto generation = generate(session, request, rowSink(), [&](TokenId id) {
-      progress.textStarts();
-      say(utf8.push(tokenizer->bytes(id)));
-    });
-    if (!generation)
-      return generation.error();
-    say(utf8.finish());
-    if (terminal.outIsTerminal && !report.text.empty())
+    auto take = [&](std::size_t user, TokenId id) {
+      if (requests.size() == 1)
+        progress.textStarts();
+      say(user, utf8[user].push(tokenizer->bytes(id)));
+    };
+    if (Status status = isBatch() ? generateForAll(session, take) : generateForOne(session, take); !status)
+      return status;
+    for (std::size_t user = 0; user < requests.size(); ++user) {
+      say(user, utf8[user].finish());
+      if (requests.size() > 1 && session.functional())
+        terminal.out << fmt::format("--- user {} ---\n{}\n", user, report.users[user].text) << std::flush;
+    }
+    if (terminal.outIsTerminal && requests.size() == 1 && !report.users.front().text.empty())
       terminal.out << std::endl;
     if (!terminal.out)
       return Error{"stdout", "cannot write the generated text; check where it is redirected to"};
-    report.promptTokens = request.prompt;
-    report.tokens = generation->tokens;
-    if (generation->reachesToken)
-      firstTokenStep = generation->firstTokenStep;
     return Ok{};
+  }
+
+  Status generateForOne(Session &session, const UserTokenSink &take) {
+    auto generation = generate(session, requests.front(), rowSink(), [&](TokenId id) { take(0, id); });
+    if (!generation)
+      return generation.error();
+    generations = {*generation};
+    return Ok{};
+  }
+
+  Status generateForAll(Session &session, const UserTokenSink &take) {
+    std::vector<std::vector<float>> rows(requests.size());
+    UserRowSink keep = [&](std::size_t user, std::span<const float> row) {
+      rows[user].insert(rows[user].end(), row.begin(), row.end());
+    };
+    auto all = generateTogether(session, requests, options.logits.empty() ? UserRowSink() : keep, take);
+    if (!all)
+      return all.error();
+    generations = *all;
+    for (const std::vector<float> &own : rows)
+      logits.insert(logits.end(), own.begin(), own.end());
+    return Ok{};
+  }
+
+  void summarizeUsers() {
+    std::size_t yielded = 0, first = report.steps.size(), end = 0;
+    for (std::size_t user = 0; user < generations.size(); ++user) {
+      const Generation &generation = generations[user];
+      UserReport &own = report.users[user];
+      own.promptTokens = requests[user].prompt;
+      own.tokens = generation.tokens;
+      if (!generation.reachesToken)
+        continue;
+      const std::span<const StepRecord> records = std::span(report.steps).first(generation.steps);
+      own.chip = summarize(records, generation.firstTokenStep, program, false);
+      own.withHost = summarize(records, generation.firstTokenStep, program, true);
+      yielded += generation.steps - generation.firstTokenStep;
+      first = std::min(first, generation.firstTokenStep), end = std::max(end, generation.steps);
+    }
+    report.isBatch = isBatch();
+    double us = 0;
+    for (std::size_t i = first; i < end; ++i)
+      us += chipUs(report.steps[i], program.machine);
+    if (us > 0)
+      report.totalTokensPerSecond = static_cast<double>(yielded) * 1e6 / us;
   }
 
   void finishReport(const Session &session, const sim::Simulator &simulator) {
     report.steps = session.records();
-    report.chip = summarize(report.steps, firstTokenStep, program, false);
-    report.withHost = summarize(report.steps, firstTokenStep, program, true);
+    summarizeUsers();
     report.engine = options.engine == sim::Engine::Event ? "event" : "clocked";
     report.host.runSeconds = session.runSeconds();
     // Without values, memories hold constants alone, and not those of every chip.
@@ -221,10 +289,10 @@ private:
   Clock::time_point start;
   sim::Ranks *ranks; ///< null: alone
   std::unique_ptr<Tokenizer> tokenizer;
-  GenerateRequest request;
-  std::vector<TokenId> text; ///< for perplexity
+  std::vector<GenerateRequest> requests; ///< of each user
+  std::vector<Generation> generations;   ///< of each of them
+  std::vector<TokenId> text;             ///< for perplexity
   std::size_t plannedSteps = 0;
-  std::optional<std::size_t> firstTokenStep;
   std::vector<float> logits;
   RunReport report;
 };

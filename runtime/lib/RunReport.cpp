@@ -30,6 +30,8 @@ Json stepJson(const StepRecord &record, const isa::Program &program) {
             {"tokens", record.step.tokens},
             {"predicted_cycles", record.predictedCycles},
             {"simulated_cycles", record.simulatedCycles}};
+  if (step.users > 1)
+    json["users"] = record.step.users;
   for (std::size_t c = 0; program.classes.size() > 1 && c < record.classCycles.size(); ++c)
     json["chip_class_cycles"][program.classes[c].name] = record.classCycles[c];
   return json;
@@ -54,15 +56,26 @@ std::string counted(unsigned count, std::string_view what) {
 } // namespace
 
 std::string reportJson(const RunReport &report, const isa::Program &program) {
+  const UserReport first = report.users.empty() ? UserReport() : report.users.front();
   Json json;
-  json["prompt_tokens"] = report.promptTokens;
-  json["tokens"] = report.tokens;
-  json["text"] = report.text;
+  json["prompt_tokens"] = first.promptTokens;
+  json["tokens"] = first.tokens;
+  json["text"] = first.text;
   json["steps"] = Json::array();
   for (const StepRecord &record : report.steps)
     json["steps"].push_back(stepJson(record, program));
-  addLatency(json, report.chip);
-  addLatency(json["with_host"], report.withHost);
+  addLatency(json, first.chip);
+  addLatency(json["with_host"], first.withHost);
+  if (report.isBatch) {
+    json["users"] = Json::array();
+    for (const UserReport &user : report.users) {
+      Json own{{"prompt_tokens", user.promptTokens}, {"tokens", user.tokens}, {"text", user.text}};
+      addLatency(own, user.chip);
+      addLatency(own["with_host"], user.withHost);
+      json["users"].push_back(std::move(own));
+    }
+    json["total_tokens_per_second"] = number(report.totalTokensPerSecond);
+  }
   json["memory_sha256"] = report.memorySha256 ? Json(*report.memorySha256) : Json(nullptr);
   if (report.perplexity)
     json["perplexity"] = number(report.perplexity);
@@ -81,7 +94,8 @@ std::string reportTable(const RunReport &report, const isa::Program &program) {
     simulated += r.simulatedCycles;
     decodes += program.steps[r.step.program].kind == isa::StepKind::Decode;
   }
-  const auto &[chip, host] = std::pair{report.chip, report.withHost};
+  const UserReport first = report.users.empty() ? UserReport() : report.users.front();
+  const auto &[chip, host] = std::pair{first.chip, first.withHost};
   std::string out;
   auto row = [&](std::string_view name, const std::string &a, const std::string &b) {
     out += fmt::format("  {:<26}{:>14}{:>14}\n", name, a, b);
@@ -90,8 +104,14 @@ std::string reportTable(const RunReport &report, const isa::Program &program) {
   row("time to first token, us", cell(chip.ttftUs, 2), cell(host.ttftUs, 2));
   row("time per output token, us", cell(chip.tpotUs, 2), cell(host.tpotUs, 2));
   row("tokens per second", cell(chip.tokensPerSecond, 1), cell(host.tokensPerSecond, 1));
-  out += fmt::format("  {} prompt tokens, {} generated; {} prefill and {} decode steps\n", report.promptTokens.size(),
-                     report.tokens.size(), report.steps.size() - decodes, decodes);
+  out += fmt::format("  {} prompt tokens, {} generated; {} prefill and {} decode steps\n", first.promptTokens.size(),
+                     first.tokens.size(), report.steps.size() - decodes, decodes);
+  for (std::size_t u = 1; u < report.users.size(); ++u)
+    out += fmt::format("  user {}: {} prompt tokens, {} generated; first after {} us, {} tokens/s\n", u,
+                       report.users[u].promptTokens.size(), report.users[u].tokens.size(),
+                       cell(report.users[u].chip.ttftUs, 2), cell(report.users[u].chip.tokensPerSecond, 1));
+  if (report.isBatch)
+    out += fmt::format("  all users: {} tokens/s\n", cell(report.totalTokensPerSecond, 1));
   if (program.chips.size() > 1)
     out += fmt::format("  {} chips of {} classes\n", program.chips.size(), program.classes.size());
   out += fmt::format("  {} cycles predicted, {} simulated at {} GHz ({} engine)\n", predicted, simulated,

@@ -16,13 +16,20 @@ void Session::write(std::size_t step, const char *name, const std::vector<std::i
 }
 
 Result<std::vector<float>> Session::run(const PlannedStep &step, std::span<const TokenId> tokens) {
+  const Feed feed{step.position, tokens};
+  return run(step, std::span(&feed, 1));
+}
+
+Result<std::vector<float>> Session::run(const PlannedStep &step, std::span<const Feed> feeds) {
   const isa::SystemStep &target = program.steps[step.program];
-  std::vector<std::int32_t> ids, positions; // of several users all feed the same
-  for (std::uint32_t user = 0; user < target.users; ++user)
+  std::vector<std::int32_t> ids, positions;
+  for (std::uint32_t user = 0; user < target.users; ++user) {
+    const Feed feed = user < feeds.size() ? feeds[user] : Feed{};
     for (std::uint32_t i = 0; i < target.tokens; ++i) {
-      ids.push_back(i < tokens.size() ? tokens[i] : 0);
-      positions.push_back(static_cast<std::int32_t>(step.position + i));
+      ids.push_back(i < feed.tokens.size() ? feed.tokens[i] : 0);
+      positions.push_back(static_cast<std::int32_t>(feed.position + i));
     }
+  }
   const Clock::time_point begin = Clock::now();
   write(step.program, "token", ids);
   write(step.program, "position", positions);
@@ -31,7 +38,7 @@ Result<std::vector<float>> Session::run(const PlannedStep &step, std::span<const
     broken = result.violation;
     return Error{target.name, broken->str()};
   }
-  std::vector<float> rows = functional() ? readLogits(step) : std::vector<float>();
+  std::vector<float> rows = functional() ? readLogits(step.program, feeds) : std::vector<float>();
   lastEnd = Clock::now();
   if (steps.empty())
     firstStart = begin;
@@ -53,14 +60,17 @@ void Session::record(const PlannedStep &step, const sim::StepResult &result) {
 }
 
 /// Chips may hold more rows of a padded vocabulary than there are tokens.
-std::vector<float> Session::readLogits(const PlannedStep &step) const {
-  const isa::SystemStep &target = program.steps[step.program];
-  const std::vector<std::uint8_t> raw = simulator.readOutput(step.program, "logits");
+std::vector<float> Session::readLogits(std::size_t step, std::span<const Feed> feeds) const {
+  const isa::SystemStep &target = program.steps[step];
+  const std::vector<std::uint8_t> raw = simulator.readOutput(step, "logits");
   const std::size_t items = std::size_t{target.tokens} * target.users, vocabulary = program.model.vocabulary;
   const std::size_t width = raw.size() / sizeof(float) / items;
-  std::vector<float> rows(step.tokens * vocabulary);
-  for (std::size_t i = 0; i < step.tokens; ++i)
-    std::memcpy(&rows[i * vocabulary], &raw[i * width * sizeof(float)], vocabulary * sizeof(float));
+  std::vector<float> rows;
+  for (std::size_t user = 0; user < feeds.size(); ++user)
+    for (std::size_t i = 0; i < feeds[user].tokens.size(); ++i) {
+      rows.resize(rows.size() + vocabulary);
+      std::memcpy(&rows[rows.size() - vocabulary], &raw[(user * target.tokens + i) * width * sizeof(float)], vocabulary * sizeof(float));
+    }
   return rows;
 }
 

@@ -40,7 +40,7 @@ public:
     return steps;
   }
 
-  PlannedStep decode(std::uint32_t position) const { return {*smallest(Kind::Decode, 1, position), position, 1}; }
+  PlannedStep decode(std::uint32_t position) const { return {*smallest(Kind::Decode, 1, position), position, 1, 1}; }
 
 private:
   /// A chunk at a position, padded if fewer than `size` tokens remain; not for a single one.
@@ -48,7 +48,7 @@ private:
     auto program = smallest(Kind::Prefill, size, at);
     if (!program || remaining == 1)
       return std::nullopt;
-    return PlannedStep{*program, at, std::min(size, remaining)};
+    return PlannedStep{*program, at, std::min(size, remaining), 1};
   }
 
   /// The program of this kind and size with the smallest context that fits at a position.
@@ -75,6 +75,14 @@ std::uint32_t contextLimit(const isa::Program &program) {
     if (p.kind == Kind::Decode && p.tokens == 1)
       limit = std::max(limit, p.context);
   return program.model.maxContext ? std::min(limit, program.model.maxContext) : limit;
+}
+
+std::uint32_t usersOf(const isa::Program &program) {
+  std::uint32_t users = 1;
+  for (const isa::SystemStep &p : program.steps)
+    if (p.kind == Kind::Decode)
+      users = std::max(users, p.users);
+  return users;
 }
 
 Result<StepPlan> planSteps(const isa::Program &program, std::uint64_t prompt, std::uint64_t generated) {

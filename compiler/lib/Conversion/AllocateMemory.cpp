@@ -108,7 +108,8 @@ public:
     run.rows -= rows;
     stream::Pieces pieces;
     for (auto [piece, quad] : llvm::zip(pieces, run.groups)) {
-      std::int64_t slice = quad * stream::kPieceSlices, bank = *bankFor(side, quad, rows);
+      // Vectors that are written are in the first bank of their group, which a slice writes while it reads the other.
+      std::int64_t slice = quad * stream::kPieceSlices, bank = *bankFor(side, quad, rows, quad == kVectorGroup && object.getHint() == stream::kTileKeepsClear);
       piece = {slice, bank, used[side * machine.memSlicesPerSide + slice][bank]};
       for (std::int64_t i = 0; i < stream::kPieceSlices; ++i)
         used[side * machine.memSlicesPerSide + slice + i][bank] = piece.row + rows;
@@ -196,8 +197,8 @@ private:
   std::int64_t freeRows(std::int64_t side, std::int64_t quad) {
     return 2 * machine.memRowsPerBank - mark(side, quad, 0) - mark(side, quad, 1);
   }
-  std::optional<std::int64_t> bankFor(std::int64_t side, std::int64_t quad, std::int64_t rows) {
-    for (std::int64_t bank = 0; bank < 2; ++bank)
+  std::optional<std::int64_t> bankFor(std::int64_t side, std::int64_t quad, std::int64_t rows, std::int64_t first = 0) {
+    for (std::int64_t bank : {first, 1 - first})
       if (mark(side, quad, bank) + rows <= machine.memRowsPerBank)
         return bank;
     return std::nullopt;
@@ -205,11 +206,17 @@ private:
 
   /// Are the tiles to come so many that the last of them, and this is one, need room in the vectors' group?
   bool mustMix(std::int64_t plane) {
+    constexpr std::int64_t kFragments = 96; // rows lost at the ends of banks
+    std::int64_t overflow = std::max<std::int64_t>(0, stream::kTilePieces * remaining[plane ^ 1] - roomBeside(plane ^ 1));
+    return remaining[plane] <= stream::kTilePieces * remaining[plane] - roomBeside(plane) + overflow + kFragments;
+  }
+
+  /// Free rows in the plane's share but for the vectors' group.
+  std::int64_t roomBeside(std::int64_t plane) {
     std::int64_t side = plane / 2, first = plane % 2 ? boundary[side] : 0, end = plane % 2 ? quads() : boundary[side], room = 0;
     for (std::int64_t quad = first; quad < end; ++quad)
       room += quad == kVectorGroup ? 0 : freeRows(side, quad);
-    constexpr std::int64_t kFragments = 96; // rows lost at the ends of banks
-    return remaining[plane] <= stream::kTilePieces * remaining[plane] - room + kFragments;
+    return room;
   }
 
   /// The emptiest groups of the plane's share; those of the other plane only when these are full. The group in which the
@@ -227,7 +234,7 @@ private:
     llvm::stable_sort(candidates, [&](std::int64_t a, std::int64_t b) { return key(a) < key(b); });
     std::copy_n(candidates.begin(), run.groups.size(), run.groups.begin());
     llvm::sort(run.groups);
-    run.rows = machine.memRowsPerBank / 16;
+    run.rows = machine.memRowsPerBank / 8;
     return true;
   }
 

@@ -35,8 +35,8 @@ struct ConvertLLMToStreamPass : impl::ConvertLLMToStreamBase<ConvertLLMToStreamP
           return signalPassFailure();
         continue;
       }
-      if (static_cast<std::int64_t>(step.getTokens()) > most) {
-        step.emitError("feeds ") << step.getTokens() << " tokens, but the activation rows of '" << machine->name << "' hold the widest layer for " << most;
+      if (auto tokens = static_cast<std::int64_t>(step.getTokens() * step.getUsers().value_or(1)); tokens > most) {
+        step.emitError("feeds ") << tokens << " tokens, but the activation rows of '" << machine->name << "' hold the widest layer for " << most;
         return signalPassFailure();
       }
       if (failed(ProgramLowering(module, *machine, pool, step).run(forward)))

@@ -78,8 +78,7 @@ private:
       }
     for (auto &[queue, issues] : queues) {
       std::sort(issues.begin(), issues.end(), [](const TimedIssue &a, const TimedIssue &b) { return a.cycle < b.cycle; });
-      if (isa::queueAt(machine, queue).unit == isa::UnitKind::MxmA)
-        joinHalves(issues);
+      joinHalves(issues);
       mergeRuns(issues, machine);
     }
   }
@@ -145,7 +144,7 @@ private:
                                           f64("sxm", usage(isa::UnitKind::Sxm, cycles)), f64("mem", usage(isa::UnitKind::Mem, cycles)),
                                           f64("streams", streamUsage(cycles))});
     auto timed = timed::ProgramOp::create(builder, loc, program.getSymName(), program.getKind(), program.getTokens(), program.getContext(),
-                                          cycles, bounds, use, builder.getArrayAttr(totals.phases));
+                                          cycles, bounds, use, builder.getArrayAttr(totals.phases), program.getUsersAttr());
     OpBuilder body = OpBuilder::atBlockEnd(&timed.getBody().emplaceBlock());
     for (auto binding : program.getBody().getOps<stream::BindingOp>()) {
       auto object = objects.object(binding.getObjectAttr());

@@ -45,6 +45,9 @@ FailureOr<sched::FlowShape> FlowShaper::shape(Operation *op, StringRef label) {
                            .Default([](Operation *o) { return o->emitOpError("is no flow"); });
   if (failed(done))
     return failure();
+  for (sched::Issue &issue : result.issues)
+    if (issue.instruction.opcode == Opcode::Mem)
+      issue.half = issue.instruction.get(Field::Rd) ? sched::Half::First : sched::Half::Second;
   if (failed(checkQueues(op)))
     return failure();
   result.normalize(machine);
@@ -57,13 +60,15 @@ LogicalResult FlowShaper::checkQueues(Operation *op) const {
     if (issue.queue >= 0)
       issues.push_back(&issue);
   llvm::sort(issues, [](auto *a, auto *b) { return std::pair(a->queue, a->at) < std::pair(b->queue, b->at); });
-  for (std::size_t i = 1; i < issues.size(); ++i) {
-    const sched::Issue &a = *issues[i - 1], &b = *issues[i];
-    bool share = a.half != sched::Half::Whole && b.half != sched::Half::Whole && a.half != b.half;
-    if (!share && a.queue == b.queue && b.at <= a.at + lastCopy(a))
+  for (std::size_t i = 1; i < issues.size(); ++i)
+    for (std::size_t j = i; j-- > 0 && issues[j]->queue == issues[i]->queue;) {
+      const sched::Issue &a = *issues[j], &b = *issues[i];
+      bool share = a.half != sched::Half::Whole && b.half != sched::Half::Whole && a.half != b.half && (!bankOf(a) || bankOf(a) != bankOf(b));
+      if (share || b.at > a.at + lastCopy(a))
+        continue;
       return op->emitOpError("uses objects together that memory does not fit into different slices: queue ")
              << isa::queueName(isa::queueAt(machine, a.queue)) << " is needed twice in cycle " << b.at << " of the flow";
-  }
+    }
   return success();
 }
 

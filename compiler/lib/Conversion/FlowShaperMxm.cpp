@@ -81,7 +81,7 @@ int FlowShaper::transpose(Side side, int unit, int source, int rows) {
 
 void FlowShaper::shapeInstall(stream::InstallOp op) {
   sched::Issue &issue = addIssue({isa::UnitKind::MxmA, sideOfPlane(op.getPlane()), planeOfSide(op.getPlane())}, 0, Opcode::Activate);
-  issue.half = sched::Half::Play;
+  issue.half = sched::Half::Second;
   issue.instruction.set(Field::Install, 1);
   // Consuming the buffer is a write to it: the next tile may only be loaded afterwards.
   access(Access::Kind::WeightBuffer, op.getPlane(), 0, 0, false, 0, 0);
@@ -95,7 +95,7 @@ void FlowShaper::load(stream::LoadOp op) {
   Cycle at = timing->ready(op.getValue()) + machine.mxmPosition();
   for (auto [plane, byte, row] : llvm::zip(op.getPlanes(), op.getBytes(), op.getRows())) {
     sched::Issue &issue = addIssue({isa::UnitKind::MxmA, sideOfPlane(plane), planeOfSide(plane)}, at, Opcode::Activate, count);
-    issue.half = sched::Half::Load;
+    issue.half = sched::Half::First;
     issue.instruction.set(Field::Load, 1).set(Field::LoadRow, row).set(Field::LoadStep, count > 1 ? op.getStep() : 0);
     issue.streamFields.push_back({Field::LoadStream, group, static_cast<int>(byte)});
     std::int64_t end = row + static_cast<std::int64_t>(op.getStep()) * (count - 1);
@@ -121,7 +121,7 @@ void FlowShaper::fetch(stream::FetchOp op) {
   access(Access::Kind::Memory, objects.number(op.getObjectAttr()), op.getRow(), op.getRow() + count - 1, false, at, at + count - 1);
   for (auto [plane, row] : llvm::zip(op.getPlanes(), op.getRows())) {
     sched::Issue &load = addIssue({isa::UnitKind::MxmA, side, planeOfSide(plane)}, edge, Opcode::Activate, count);
-    load.half = sched::Half::Load;
+    load.half = sched::Half::First;
     load.instruction.set(Field::Load, 1).set(Field::LoadRow, row).set(Field::LoadStep, count > 1);
     load.streamFields.push_back({Field::LoadStream, group, 0});
     access(Access::Kind::ActivationRow, static_cast<int>(plane), row, row + count - 1, true, edge, edge + count - 1, machine.latency.MxmLoad);
@@ -137,7 +137,7 @@ void FlowShaper::pass(stream::PassOp op) {
   std::int64_t more = count - 1;
   for (int each = plane; each <= plane + op.getFp16(); ++each) {
     sched::Issue &play = addIssue({isa::UnitKind::MxmA, side, planeOfSide(each)}, begin, Opcode::Activate, count);
-    play.half = sched::Half::Play;
+    play.half = sched::Half::Second;
     play.instruction.set(Field::Play, 1).set(Field::PlayRow, op.getRow()).set(Field::PlayStep, count > 1).set(Field::Fp16, op.getFp16());
     play.instruction.set(Field::Mask, op.getMask() ? static_cast<std::int64_t>(*op.getMask()) : allSuperlanes(machine));
     access(Access::Kind::Array, each, 0, 0, false, begin, begin + more);

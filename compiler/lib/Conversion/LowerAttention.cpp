@@ -32,8 +32,12 @@ std::int64_t scoreBuffers(const isa::Machine &machine, std::int64_t positions) {
 
 } // namespace
 
-std::string ProgramLowering::cacheObject(char which, std::int64_t vector) {
-  return pool.zero(fmt::format("kv.{}.{}.{}", cacheLayer, which, vector), cacheType == llm::KVType::Int8 ? 1 : 2, (cacheCapacity + 7) / 8 * 8, which == 'k' ? 3 : 5);
+std::string ProgramLowering::cacheName(std::string name, std::int64_t token) const {
+  return users > 1 ? fmt::format("{}.user.{}", name, userOf(token)) : name;
+}
+
+std::string ProgramLowering::cacheObject(char which, std::int64_t vector, std::int64_t token) {
+  return pool.zero(cacheName(fmt::format("kv.{}.{}.{}", cacheLayer, which, vector), token), cacheType == llm::KVType::Int8 ? 1 : 2, (cacheCapacity + 7) / 8 * 8, which == 'k' ? 3 : 5);
 }
 
 Value ProgramLowering::ropeValue(FlowWriter &w, Value source, std::int64_t token, std::int64_t vector) {
@@ -83,7 +87,7 @@ void ProgramLowering::storeKeysAndValues(llm::AttentionOp op, const Layout &head
     for (std::int64_t v = 0; v < heads.vectors(); ++v) {
       {
         FlowWriter w = flow();
-        std::string keys = cacheObject('k', v);
+        std::string keys = cacheObject('k', v, t);
         Value k = w.alu(narrow ? "cvt.f32.i8" : half ? "cvt.f32.f16" : "cvt.f32.d16", {ropeValue(w, op.getKey(), t, v)}, narrow ? 1 : 2);
         w.scatter(k, w.mapTo(w.read("position", t), keys), keys);
       }
@@ -95,7 +99,7 @@ void ProgramLowering::storeKeysAndValues(llm::AttentionOp op, const Layout &head
         w.write(q, queries, t * heads.vectors() + v);
       }
       FlowWriter w = flow();
-      std::string cache = cacheObject('v', v);
+      std::string cache = cacheObject('v', v, t);
       Value y = linearValue(w, values, t, v);
       Value value = narrow ? w.alu("cvt.f32.i8", {w.alu("mulf", {y, Operand::f32(valueConstants(llm::valueStep(op)).stored)})}, 1)
                            : w.alu("cvt.f32.f16", {y}, 2);
@@ -130,7 +134,7 @@ void ProgramLowering::scoreFlow(std::int64_t token, std::int64_t vector, std::in
   FlowWriter w = flow(sweepLength);
   Value query = w.read("q", token * vectors + vector, 0, true);
   Value counter = w.read("step.counter", token, 0, true);
-  Value key = w.read(cacheObject('k', vector), 0, 1);
+  Value key = w.read(cacheObject('k', vector, token), 0, 1);
   bool half = cacheType == llm::KVType::Half;
   Value product = half ? w.alu("cvt.f32.i32", {w.aluHolding("mulf", query, w.alu("cvt.f16.f32", {key}))}) : w.aluHolding("muli", query, key);
   Value biased = w.alu("addi", {product, Operand::i32(isa::kDigit32Bias)});
@@ -153,7 +157,7 @@ void ProgramLowering::scoreFlow(std::int64_t token, std::int64_t vector, std::in
 void ProgramLowering::valueFlow(llm::AttentionOp op, ArrayRef<std::int64_t> group, std::int64_t vector, std::int64_t vectors,
                                 const AttentionFactor &inverse, std::int64_t row, std::int64_t firstSlot) {
   FlowWriter w = flow(sweepLength);
-  Value value = w.alu(cacheType == llm::KVType::Int8 ? "cvt.i32.f32" : "cvt.f16.f32", {w.read(cacheObject('v', vector), 0, 1)});
+  Value value = w.alu(cacheType == llm::KVType::Int8 ? "cvt.i32.f32" : "cvt.f16.f32", {w.read(cacheObject('v', vector, group.front()), 0, 1)});
   for (auto [member, token] : llvm::enumerate(group)) {
     std::int64_t slot = firstSlot + static_cast<std::int64_t>(member);
     Value maximum = w.read(fmt::format("score.max.{}", slot), token * vectors + vector, 0, true);
@@ -189,9 +193,10 @@ LogicalResult ProgramLowering::lowerAttention(llm::AttentionOp op) {
   noteDigits(op.getResult(), heads, out, "a");
   std::int64_t slot = 0;
   for (std::int64_t v = 0; v < heads.vectors(); ++v)
-    for (std::int64_t t0 = 0; t0 < tokens; t0 += kGroup, slot = (slot + kGroup) % scoreBuffers(machine, sweepLength)) {
+    for (std::int64_t t0 = 0, count; t0 < tokens; t0 += count, slot = (slot + kGroup) % scoreBuffers(machine, sweepLength)) {
+      count = std::min(kGroup, (userOf(t0) + 1) * tokens / users - t0); // they share a user's values
       SmallVector<std::int64_t> group;
-      for (std::int64_t t = t0; t < std::min(tokens, t0 + kGroup); ++t) {
+      for (std::int64_t t = t0; t < t0 + count; ++t) {
         scoreFlow(t, v, heads.vectors(), slot + t - t0, high, low);
         group.push_back(t);
       }

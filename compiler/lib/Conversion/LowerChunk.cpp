@@ -7,18 +7,28 @@
 //   the last pass of an output vector emits as it adds, and what takes the sums is one burst over the tokens.
 //
 // docs/decisions/0011 has the numbers.
+//
+// A batch's tokens may be so few that the weight stream is still scarce. Then every plane has tiles of its own, through
+// which both digits pass in the time of a load, and sums wait in accumulators (docs/decisions/0022).
 
 #include "ProgramLowering.h"
 
 #include "lpu/compiler/Support/ModelConstants.h"
 
 #include <array>
+#include <deque>
+#include <map>
+#include <set>
 
 using namespace mlir;
 
 namespace lpu::compiler {
 
 namespace {
+
+/// Outputs of a plane that begin at the same visit of a column. The more, the less often digits are fetched, but the more
+/// results VXM has to take at once.
+constexpr std::int64_t kWave = 2;
 
 llvm::StringRef sideName(std::int64_t side) { return side ? ".west" : ".east"; }
 
@@ -40,36 +50,46 @@ void ProgramLowering::flushChunk() {
     linear.sums->object = pool.scratch("y." + std::to_string(i), 4, tokens * linear.rows.vectors(), kHints[i % 3]);
     objects.push_back(linear.sums->object);
   }
-  passChunk([&](FlowWriter &w, Value y, const Unit &unit) { w.write(y, objects[unit.linear], chunkRow(0, unit.vector), 1); }, {});
+  passChunk([&](FlowWriter &w, Value y, const Unit &unit, Burst burst) { w.write(y, objects[unit.linear], chunkRow(burst.first, unit.vector), 1); }, {});
 }
 
-void ProgramLowering::passChunk(ChunkSink sink, llvm::function_ref<void(std::int64_t)> finished) {
+void ProgramLowering::passChunk(ChunkSink sink, llvm::function_ref<void(std::int64_t)> finished, llvm::function_ref<void(const Unit &)> drain) {
   if (pending.empty())
     return;
   const Digits &input = digits[pendingInput];
   bool isHead = mlir::isa<func::ReturnOp>(*pending.front().op->getUsers().begin());
-  bool swept = isHead || finished || mlir::isa_and_nonnull<llm::SiluMulOp>(producerOf(pendingInput));
+  bool isDown = mlir::isa_and_nonnull<llm::SiluMulOp>(producerOf(pendingInput)), swept = isHead || finished || isDown;
   prepareSums(input, swept);
   beginLinearPhase();
   chunkSlot = 0;
+  bool isOutput = mlir::isa_and_nonnull<llm::AttentionOp>(producerOf(pendingInput));
+  if (!paired && (swept || isOutput)) // there is no decode step of a single token that has placed the tiles
+    tileHint = stream::kTileAnywhere;
   std::int64_t done = 0;
+  std::vector<Unit> all;
   for (const std::vector<Unit> &group : dealtUnits(swept)) {
-    for (std::int64_t turn = 0; turn <= machine.mxmPlanesPerSide; ++turn) { // at last those that lie on all planes
+    all.insert(all.end(), group.begin(), group.end());
+    for (std::int64_t turn = 0; paired && turn <= machine.mxmPlanesPerSide; ++turn) { // at last those that lie on all planes
       SmallVector<Unit> units;
       for (const Unit &unit : group)
         if (turn < machine.mxmPlanesPerSide ? llvm::is_contained(planesOfTurn(turn), unit.plane) : unit.plane < 0)
           units.push_back(unit);
       if (!units.empty())
-        passGroup(input, units, sink);
+        passPaired(input, units, sink);
     }
     for (; finished && done <= group.back().vector; ++done)
       finished(done);
   }
+  if (!paired)
+    passSingly(input, all, drain ? drain : [&](const Unit &unit) {
+      forBursts([&](FlowWriter &w, Burst burst) { sink(w, heldValue(w, unit.linear, unit.vector, burst), unit, burst); });
+    });
   pending.clear();
   pendingInput = {};
+  tileHint = -1;
 }
 
-void ProgramLowering::passGroup(const Digits &input, ArrayRef<Unit> units, ChunkSink sink) {
+void ProgramLowering::passPaired(const Digits &input, ArrayRef<Unit> units, ChunkSink sink) {
   std::int64_t columns = input.layout.vectors(), slots = machine.mxmActivationRows / tokens;
   std::vector<ChunkSums> sums(units.size());
   std::vector<std::array<std::int64_t, 2>> tilesLeft(units.size(), {0, 0}); ///< on each side
@@ -109,9 +129,85 @@ void ProgramLowering::passGroup(const Digits &input, ArrayRef<Unit> units, Chunk
         upper = w.alu("addi", {upper, w.emit(2 * other, sums[u].high[other])});
         lower = w.alu("addi", {lower, w.emit(2 * other + 1, sums[u].low[other])});
       }
-      sink(w, chunkValue(w, *pending[unit.linear].sums, upper, lower, unit.vector), unit);
+      sink(w, chunkValue(w, *pending[unit.linear].sums, upper, lower, unit.vector), unit, {0, tokens});
     }
   }
+}
+
+/// Columns are visited in turns, and outputs begin a wave a visit, so that they are complete one after the other and VXM has
+/// time for their results.
+void ProgramLowering::passSingly(const Digits &input, ArrayRef<Unit> units, llvm::function_ref<void(const Unit &)> drain) {
+  struct Output {
+    const Unit *unit;
+    std::int64_t begin; ///< visit of its first tile
+  };
+  heldSums.clear();
+  std::int64_t columns = input.layout.vectors(), slots = machine.mxmActivationRows / (2 * tokens), planes = 2 * machine.mxmPlanesPerSide;
+  // So few at a time that the accumulators hold all that are under way.
+  bool spread = units.front().plane < 0;
+  std::int64_t room = machine.mxmAccumulatorRows / (2 * tokens) - planes, width = std::clamp<std::int64_t>(room / columns, 1, kWave);
+  std::int64_t wave = spread ? width : planes * width, apart = (columns + room - 1) / room;
+  std::deque<Output> active;
+  std::size_t next = 0;
+  for (std::int64_t visit = 0; next < units.size() || !active.empty(); ++visit) {
+    for (std::int64_t i = 0; visit % apart == 0 && i < wave && next < units.size(); ++i)
+      active.push_back({&units[next++], visit});
+    if (tileHint == stream::kTileAnywhere && visit + 1 == columns) // results leave from now on
+      tileHint = stream::kTileKeepsClear;
+    std::int64_t k = visit % columns, row = chunkSlot++ % slots * 2 * tokens;
+    std::vector<std::string> tiles;
+    std::set<std::int64_t> used;
+    for (const Output &output : active) {
+      const Unit &unit = *output.unit;
+      std::int64_t plane = unit.plane < 0 ? planeInTurn(unit.vector + k) : unit.plane;
+      tiles.push_back(pool.weightTile(tensorOf(pending[unit.linear].op.getWeight()), pending[unit.linear].rows, unit.vector, input.layout, k, plane, tileHint));
+      used.insert(pool.planeOf(tiles.back()));
+    }
+    for (std::int64_t side = 0; side < 2; ++side) {
+      SmallVector<std::int64_t> here;
+      for (std::int64_t plane : {2 * side, 2 * side + 1})
+        if (used.count(plane))
+          here.push_back(plane);
+      for (std::int64_t digit : {1, 0})
+        if (!here.empty())
+          flow(tokens).fetch(input.object + sideName(side).str(), chunkRow(0, k), digit, here, row + (1 - digit) * tokens);
+    }
+    for (auto [output, tile] : llvm::zip(active, tiles)) {
+      std::int64_t plane = pool.planeOf(tile);
+      auto [sums, isFirst] = heldSums[{output.unit->linear, output.unit->vector}].try_emplace(plane, 0);
+      if (isFirst)
+        sums->second = nextAccumulator(plane, 2 * tokens);
+      emitTile(tile, plane);
+      flow(2 * tokens).pass(plane, row, sums->second, !isFirst);
+    }
+    for (; !active.empty() && active.front().begin + columns == visit + 1; active.pop_front())
+      drain(*active.front().unit);
+  }
+}
+
+/// A plane's accumulators are free between the passes of two tiles: bursts are no longer than that, nor than an operation takes.
+void ProgramLowering::forBursts(llvm::function_ref<void(FlowWriter &, Burst)> f) {
+  std::int64_t gap = machine.superlanes - 2 * tokens, together = std::clamp<std::int64_t>(gap, 1, machine.latency.VxmSimple);
+  for (std::int64_t first = 0; first < tokens; first += together) {
+    Burst burst{first, std::min(together, tokens - first)};
+    FlowWriter w = flow(burst.count);
+    f(w, burst);
+  }
+}
+
+/// If both digits' sums do not leave between two tiles, those of the low digits leave a tile later.
+Value ProgramLowering::heldValue(FlowWriter &w, std::size_t linear, std::int64_t vector, Burst burst) {
+  std::int64_t x = machine.latency.VxmSimple, later = machine.superlanes - 2 * tokens < x + burst.count ? machine.superlanes / x - 1 : 0;
+  auto total = [&](std::int64_t digit) {
+    SmallVector<Value> parts;
+    for (auto [plane, accumulator] : heldSums.at({linear, vector}))
+      parts.push_back(w.emit(plane, accumulator + (1 - digit) * tokens + burst.first));
+    return sumOf(w, parts, parts.size());
+  };
+  Value upper = total(1), lower = total(0);
+  for (std::int64_t i = 0; i < later; ++i)
+    upper = w.alu("move", {upper});
+  return chunkValue(w, *pending[linear].sums, upper, lower, vector);
 }
 
 /// y of N3 for all tokens; a vector's factors are read once.
@@ -127,35 +223,54 @@ Value ProgramLowering::chunkValue(FlowWriter &w, const Sums &sums, Value upper, 
 void ProgramLowering::chunkSiluMul(llm::SiluMulOp op) {
   Layout layout = plainRows(op.getGate().getDefiningOp<llm::LinearOp>());
   noteDigits(op.getResult(), layout, 0, "h");
-  std::int64_t slots = kChunkVectors;
+  std::int64_t slots = paired ? kChunkVectors : 2 * kChunkVectors; // of a group that is complete at once
   // The flow that takes a gate reads it twice; if the burst lasts longer than the time between, from two places.
   bool twice = tokens > 2 * (machine.latency.VxmSimple + machine.latency.VxmSpecial);
   std::string gates = pool.scratch("ffn.gate", 4, slots * tokens, 2), ups = pool.scratch("ffn.up", 4, slots * tokens, 3),
               again = twice ? pool.scratch("ffn.gate.again", 4, slots * tokens, 4) : gates;
-  auto write = [&](FlowWriter &w, Value y, const Unit &unit) {
-    std::int64_t row = unit.vector % slots * tokens;
+  auto write = [&](FlowWriter &w, Value y, const Unit &unit, Burst burst) {
+    std::int64_t row = unit.vector % slots * tokens + burst.first;
     bool isGate = pending[unit.linear].op == op.getGate().getDefiningOp();
     w.write(y, isGate ? gates : ups, row, 1);
     if (isGate && twice)
       w.write(y, again, row, 1);
     if (!isGate) {
-      FlowWriter next = flow(tokens);
+      FlowWriter next = flow(burst.count);
       Value e = next.alu("exp", {next.alu("mulf", {next.read(gates, row, 1), Operand::f32(-1.0f)})});
       Value sigmoid = next.alu("recip", {next.alu("addf", {e, Operand::f32(1.0f)})});
       Value silu = next.alu("mulf", {next.read(again, row, 1), sigmoid});
-      next.storeDigits16(next.alu("mulf", {silu, next.read(ups, row, 1)}), "h.east", "h.west", chunkRow(0, unit.vector), 1);
+      next.storeDigits16(next.alu("mulf", {silu, next.read(ups, row, 1)}), "h.east", "h.west", chunkRow(burst.first, unit.vector), 1);
     }
   };
   passChunk(write, [](std::int64_t) {});
+}
+
+/// Without a way through memory, where tiles are read. A burst of gates cannot be held until their sigmoids are there, so they leave
+/// twice.
+void ProgramLowering::siluFromSums(llm::SiluMulOp op) {
+  auto indexOf = [&](Value value) {
+    return static_cast<std::size_t>(llvm::find_if(pending, [&](const PendingLinear &linear) { return linear.op == value.getDefiningOp(); }) - pending.begin());
+  };
+  std::size_t gate = indexOf(op.getGate()), up = indexOf(op.getUp());
+  passChunk({}, [](std::int64_t) {}, [&](const Unit &unit) {
+    if (unit.linear != std::max(gate, up)) // the later one
+      return;
+    forBursts([&](FlowWriter &w, Burst burst) {
+      Value e = w.alu("exp", {w.alu("mulf", {heldValue(w, gate, unit.vector, burst), Operand::f32(-1.0f)})});
+      Value sigmoid = w.alu("recip", {w.alu("addf", {e, Operand::f32(1.0f)})});
+      Value silu = w.alu("mulf", {heldValue(w, gate, unit.vector, burst), sigmoid});
+      w.storeDigits16(w.alu("mulf", {silu, heldValue(w, up, unit.vector, burst)}), "h.east", "h.west", chunkRow(burst.first, unit.vector), 1);
+    });
+  });
 }
 
 void ProgramLowering::chunkAdd(llm::AddOp op) {
   // Bursts read and write at once, so the sums go into a second residual.
   std::string next = residual == "x" ? "x.next" : "x";
   std::int64_t all = residualLayout.gather().vectors();
-  pool.scratch(next, 4, tokens * all, next == "x" ? 0 : 5);
-  passChunk([&](FlowWriter &w, Value y, const Unit &unit) {
-    std::int64_t row = residualRow(0, unit.vector);
+  pool.scratch(next, 4, tokens * all, next == "x" ? 0 : paired ? 5 : 1);
+  passChunk([&](FlowWriter &w, Value y, const Unit &unit, Burst burst) {
+    std::int64_t row = residualRow(burst.first, unit.vector);
     w.write(w.alu("addf", {y, w.read(residual, row, all)}), next, row, all);
   }, {});
   residual = next;

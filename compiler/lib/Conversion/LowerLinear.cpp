@@ -139,7 +139,7 @@ std::int64_t ProgramLowering::prepareSums(const Digits &input, bool swept) {
       weights += weightsOf(linear.op);
     linear.sums->rows = linear.rows;
     linear.sums->single = llm::activationBits(linear.op.getInput()) == 8;
-    linear.sums->scales = pool.channelScales(tensorOf(linear.op.getWeight()), linear.rows, input.scale, factorOf(linear.op), swept ? hint++ % 2 : -1);
+    linear.sums->scales = pool.channelScales(tensorOf(linear.op.getWeight()), linear.rows, input.scale, factorOf(linear.op), swept ? hint++ % 2 + (chunked && !paired ? 2 : 0) : -1);
     if (auto bias = linear.op.getBias())
       linear.sums->biases = pool.channelBiases(tensorOf(*bias), linear.rows, factorOf(linear.op));
     linear.sums->parts.assign(linear.rows.vectors(), std::vector<std::vector<std::pair<std::int64_t, std::int64_t>>>(tokens));
@@ -295,6 +295,18 @@ void ProgramLowering::passByInputs(const Digits &input) {
 
 //===-- consumers of sums ---------------------------------------------------------===//
 
+Value ProgramLowering::sumOf(FlowWriter &w, SmallVector<Value> parts, std::size_t width) {
+  for (; width > 1; width = (width + 1) / 2) { // a tree, kept level by moving the odd one along
+    SmallVector<Value> next;
+    for (std::size_t i = 0; i + 1 < parts.size(); i += 2)
+      next.push_back(w.alu("addi", {parts[i], parts[i + 1]}));
+    if (parts.size() % 2)
+      next.push_back(w.alu("move", {parts.back()}));
+    parts = next;
+  }
+  return parts.front();
+}
+
 Value ProgramLowering::linearValue(FlowWriter &w, const Sums &sums, std::int64_t token, std::int64_t vector) {
   if (sums.half)
     return halfValue(w, sums, token, vector);
@@ -304,18 +316,10 @@ Value ProgramLowering::linearValue(FlowWriter &w, const Sums &sums, std::int64_t
   for (const auto &tokensOf : sums.parts)
     most = std::max(most, tokensOf[token].size());
   auto total = [&](std::int64_t digit) {
-    std::vector<Value> parts;
+    SmallVector<Value> parts;
     for (auto [plane, acc] : sums.parts[vector][token])
       parts.push_back(w.emit(plane, acc + digit));
-    for (std::size_t width = most; width > 1; width = (width + 1) / 2) { // a tree, kept level by moving the odd one along
-      std::vector<Value> next;
-      for (std::size_t i = 0; i + 1 < parts.size(); i += 2)
-        next.push_back(w.alu("addi", {parts[i], parts[i + 1]}));
-      if (parts.size() % 2)
-        next.push_back(w.alu("move", {parts.back()}));
-      parts = next;
-    }
-    return parts.front();
+    return sumOf(w, parts, most);
   };
   if (sums.single)
     return withBias(w, sums, vector, w.alu("mulf", {w.alu("cvt.i32.f32", {total(1)}), w.read(sums.scales, vector)}));

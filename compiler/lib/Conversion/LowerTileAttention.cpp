@@ -42,7 +42,7 @@ TileLayouts::TileLayouts(std::int64_t lanes, llm::KVCacheOp cache, std::int64_t 
 }
 
 TileAttention::TileAttention(ProgramLowering &lowering, llm::AttentionOp attention)
-    : p(lowering), op(attention), machine(lowering.machine),
+    : p(lowering), op(attention), machine(lowering.machine), kind(llm::kvType(attention)),
       layouts(machine.lanes(),
               cast<llm::KVCacheOp>(SymbolTable::lookupSymbolIn(lowering.module, attention.getCache()))) {
   auto cache = cast<llm::KVCacheOp>(SymbolTable::lookupSymbolIn(lowering.module, attention.getCache()));
@@ -61,14 +61,18 @@ TileAttention::TileAttention(ProgramLowering &lowering, llm::AttentionOp attenti
 //===-- objects ---------------------------------------------------------------------===//
 
 std::string TileAttention::keyTiles(std::int64_t vector, std::int64_t digit, std::int64_t part) {
-  std::int64_t count = ceilDiv(ceilDiv(capacity, machine.lanes()), keyBlocks.parts());
-  return p.pool.cacheTiles(fmt::format("kv.{}.k.{}.{}.{}", layer, vector, digit, part), count * machine.superlanes,
+  std::int64_t rows = 0; // of 16 positions
+  for (std::int64_t first = 0, block = 0; first < capacity; first += machine.lanes(), ++block)
+    if (keyBlocks.part(block) == part)
+      rows += std::min<std::int64_t>(machine.superlanes, ceilDiv(capacity - first, kSquare));
+  rows = std::max<std::int64_t>(rows, 1); // of a part that no block falls to
+  return p.pool.cacheTiles(p.cacheName(fmt::format("kv.{}.k.{}.{}.{}", layer, vector, digit, part), chunk.first), rows,
                            2 * keyBlocks.side(part, vector) + 1 - digit);
 }
 
 std::string TileAttention::valueTiles(std::int64_t vector, std::int64_t digit, std::int64_t part) {
   std::int64_t count = ceilDiv(ceilDiv(capacity, machine.lanes()), valueBlocks.parts());
-  return p.pool.cacheTiles(fmt::format("kv.{}.v.{}.{}.{}", layer, vector, digit, part),
+  return p.pool.cacheTiles(p.cacheName(fmt::format("kv.{}.v.{}.{}.{}", layer, vector, digit, part), chunk.first),
                            count * layouts.value.perVector() / kSquare, 2 * valueBlocks.side(part, vector) + digit);
 }
 
@@ -147,6 +151,8 @@ FailureOr<std::vector<TileAttention::Chunk>> TileAttention::chooseChunks() {
   if (most < 1 || scoreRows > machine.memRowsPerBank)
     return op->emitOpError() << heads() << " heads over " << p.context << " positions do not fit what machine '"
                              << machine.name << "' holds at once";
+  if (p.users > 1) // a cache for each
+    most = std::min(most, p.tokens / p.users);
   // Bursts of up to one operation's latency take as long as full ones, so chunks are made of so many tokens each.
   std::int64_t unit = std::min(most, burst / 2), left = ceilDiv(p.tokens, unit), count = ceilDiv(left, most / unit);
   std::vector<Chunk> chunks;
@@ -155,6 +161,14 @@ FailureOr<std::vector<TileAttention::Chunk>> TileAttention::chooseChunks() {
     std::int64_t room = chunks.empty() ? tokens : chunks.front().room;
     chunks.push_back({first, tokens, room, room >= group});
     left -= units;
+  }
+  ahead = 1;
+  if (p.users > 1 && !chunks.front().tokensInside) {
+    ahead = std::min(kUsersAhead, static_cast<std::int64_t>(chunks.size()));
+    for (auto [i, chunk] : llvm::enumerate(chunks))
+      chunk.place = static_cast<std::int64_t>(i) % ahead * chunk.room;
+    for (Chunk &chunk : chunks)
+      chunk.room *= ahead;
   }
   return chunks;
 }
@@ -191,17 +205,19 @@ LogicalResult TileAttention::lower() {
   // not: so scores of the next chunk come between the values of this one, as soon as those of the same heads are not
   // wanted any more.
   // The next chunk's keys and values are appended just before, in the shadow of this one.
-  chunk = chunks->front();
-  for (std::int64_t v = 0; v < valueBlocks.vectors; ++v)
-    appendValues(v);
-  scoreUpTo(heads());
+  for (const Chunk &first : llvm::ArrayRef(*chunks).take_front(ahead)) {
+    chunk = first;
+    for (std::int64_t v = 0; v < valueBlocks.vectors; ++v)
+      appendValues(v);
+    scoreUpTo(heads());
+  }
   for (std::size_t k = 0; k < chunks->size(); ++k) {
     for (std::int64_t v = 0; v < valueBlocks.vectors; ++v) {
       chunk = (*chunks)[k];
       mix(v);
-      if (k + 1 == chunks->size())
+      if (k + ahead >= chunks->size())
         continue;
-      chunk = (*chunks)[k + 1];
+      chunk = (*chunks)[k + ahead];
       appendValues(v);
       scoreUpTo((v * layouts.value.slotsPerVector() + layouts.value.slotsUsed(v)) * group);
     }

@@ -31,6 +31,9 @@ public:
 private:
   /// Lanes of a superlane, slices of a tile, rows of a row group.
   static constexpr std::int64_t kSquare = 16;
+  /// Users of a batch whose scores are under way at once: what a user's softmax waits for takes as long as this many
+  /// users' tiles.
+  static constexpr std::int64_t kUsersAhead = 4;
   /// Copies of a burst whose flow does nothing twice in one place for at least so many cycles.
   static constexpr std::int64_t kLongBurst = 16;
   static std::int64_t ceilDiv(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
@@ -49,12 +52,13 @@ private:
   struct Merged {
     std::int64_t pair, first, slots;
   };
-  /// Tokens [first, first + count) of the step: as many as activation rows and accumulators hold at once. Rows of a
+  /// Tokens [first, first + count) of the step, all of one user: as many as activation rows and accumulators hold at once. Rows of a
   /// chunk's items (a token's query heads of a KV head) are ordered by head, then token, or by token, then head; those
   /// in memory leave room for the largest chunk, so that an item of the next chunk only replaces that of the same head.
   struct Chunk {
     std::int64_t first = 0, count = 1, room = 1;
     bool tokensInside = false;
+    std::int64_t place = 0; ///< of its first token in what has room for several chunks
   };
   /// Items in successive rows: `count` tokens from `token` on, or, when tokens are not inside, heads of one token from
   /// `member` on.
@@ -62,12 +66,18 @@ private:
     std::int64_t token, member, count;
   };
   /// Sums of one vector of results on one side: first accumulator row on both planes of, in this order, weights' high
-  /// (odd plane: low) digits times values' high digits, times their low digits, and alone.
+  /// (odd plane: low) digits times values' high digits (which int8 has not), times their low digits, and alone.
   struct Mixed {
     std::int64_t side = 0, high[3] = {}, low[3] = {};
     bool started = false, summed = false;
   };
 
+  /// Cached keys and values have one digit (N16) instead of two.
+  bool narrow() const { return kind == llm::KVType::Int8; }
+  llvm::ArrayRef<std::int64_t> cachedDigits() const {
+    static constexpr std::int64_t both[] = {1, 0};
+    return narrow() ? llvm::ArrayRef(both).drop_front() : llvm::ArrayRef(both);
+  }
   std::string keyTiles(std::int64_t vector, std::int64_t digit, std::int64_t part);
   std::string valueTiles(std::int64_t vector, std::int64_t digit, std::int64_t part);
   std::string laneIndex() { return p.pool.laneIndex(headDim / 2); }
@@ -111,6 +121,8 @@ private:
   void writeLaneGroups();
   std::string laneGroups() { return table("step.lanes", 4, 2 + kSquare / 4, 1); }
   std::string packed() { return table("score.packed", 4, chunk.room * batches, 0); }
+  /// Row of a token's maxima of a batch, in packed() and largest().
+  std::int64_t maximaRow(std::int64_t batch, std::int64_t token) const { return batch * chunk.room + chunk.place + token; }
   void mix(std::int64_t vector);
   void weigh(std::int64_t block, std::int64_t side, std::int64_t head, std::int64_t row);
   void mixSlot(std::int64_t vector, std::int64_t slot, std::int64_t first, std::int64_t end, std::vector<Mixed> &sums);
@@ -125,6 +137,7 @@ private:
   void divide(std::int64_t vector, const std::vector<Mixed> &sums);
   void divide(const Items &items, std::int64_t vector, const std::vector<Mixed> &sums);
   void divideSpread(const Items &items, std::int64_t vector);
+  mlir::Value inUnitsOfResult(FlowWriter &w, mlir::Value quotient);
   void passOn(FlowWriter &w, mlir::Value result, const Items &items, std::int64_t vector);
   void packResult(std::int64_t token, std::int64_t count);
   /// Quantized vectors of the result before packing, from `first` on: those that stay or those that are taken apart.
@@ -152,7 +165,7 @@ private:
   /// Row of a head's score of a block, in scores(block).
   std::int64_t scoreRow(std::int64_t token, std::int64_t block, std::int64_t head) const {
     if (!chunk.tokensInside)
-      return (block / 2 * chunk.room + token) * heads() + head;
+      return (block / 2 * chunk.room + chunk.place + token) * heads() + head;
     std::int64_t number = folds() ? head / kSquare * (kSquare / 2) + head % (kSquare / 2) : head;
     return (block / 2 * (folds() ? heads() / 2 : heads()) + number) * chunk.room + token;
   }
@@ -171,12 +184,14 @@ private:
   llm::AttentionOp op;
   const isa::Machine &machine;
   std::int64_t layer, kvHeads, group, headDim, capacity;
+  llm::KVType kind;
   TileLayouts layouts;
   std::vector<Merged> merged;
   Blocks keyBlocks, valueBlocks;
   std::int64_t blocks;  ///< of positions in this program's context
   std::int64_t batches; ///< groups of heads, one a lane of a superlane, whose maxima are reduced together
   std::int64_t burst;   ///< copies of a burst whose sums leave a plane two VXM operations apart
+  std::int64_t ahead = 1; ///< chunks whose scores are under way while an earlier one's values are multiplied
   std::int64_t out = 0; ///< first activation row of the result's digits
   std::array<std::array<std::int64_t, 2>, 2> nextRow = {}; ///< [weights][side]
   std::int64_t nextQueue = 0;

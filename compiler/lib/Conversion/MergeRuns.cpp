@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <optional>
 #include <span>
+#include <utility>
 
 namespace lpu::compiler {
 
@@ -63,33 +64,53 @@ bool extend(TimedIssue &a, const TimedIssue &b, const isa::Machine &machine) {
   return true;
 }
 
-/// Copy j of a burst as an issue of its own.
-TimedIssue copyOf(const TimedIssue &issue, int j) {
-  TimedIssue copy = issue;
-  copy.cycle += j, copy.count = 1;
-  for (Stepped field : steppedFields(issue.instruction.opcode))
-    copy.instruction.set(field.row, issue.instruction.get(field.row) + j * issue.instruction.get(field.step)).set(field.step, 0);
-  return copy;
+/// Copies first … first + count − 1 of a burst as an issue of their own.
+TimedIssue partOf(const TimedIssue &issue, isa::Cycle first, isa::Cycle count) {
+  TimedIssue part = issue;
+  part.cycle += first, part.count = static_cast<int>(count);
+  for (Stepped field : steppedFields(issue.instruction.opcode)) {
+    std::int64_t step = issue.instruction.get(field.step);
+    part.instruction.set(field.row, issue.instruction.get(field.row) + first * step).set(field.step, count > 1 ? step : 0);
+  }
+  return part;
 }
 
 } // namespace
 
 void joinHalves(std::vector<TimedIssue> &issues) {
+  auto endOf = [](const TimedIssue &issue) { return issue.cycle + (issue.window == 1 ? issue.count : isa::Cycle{issue.count - 1} * issue.window + 1); };
   std::vector<TimedIssue> words;
-  for (const TimedIssue &issue : issues)
-    for (int j = 0; j < (issue.window == 1 ? issue.count : 1); ++j)
-      words.push_back(issue.window == 1 ? copyOf(issue, j) : issue);
-  std::stable_sort(words.begin(), words.end(), [](const TimedIssue &a, const TimedIssue &b) { return a.cycle < b.cycle; });
-  issues.clear();
-  for (const TimedIssue &word : words) {
-    if (issues.empty() || issues.back().cycle != word.cycle) {
-      issues.push_back(word);
+  for (std::size_t i = 0, next = 0; i < issues.size(); i = next) {
+    isa::Cycle end = endOf(issues[i]);
+    for (next = i + 1; next < issues.size() && issues[next].cycle < end; ++next)
+      end = std::max(end, endOf(issues[next]));
+    if (next == i + 1) {
+      words.push_back(issues[i]);
       continue;
     }
-    for (const isa::FieldInfo &field : isa::info(word.instruction.opcode).fields)
-      if (std::int64_t value = word.instruction.get(field.field))
-        issues.back().instruction.set(field.field, value);
+    // Some of these overlap: between two beginnings or ends the same halves are dispatched in every cycle.
+    std::vector<isa::Cycle> edges;
+    for (std::size_t j = i; j < next; ++j)
+      edges.insert(edges.end(), {issues[j].cycle, endOf(issues[j])});
+    std::sort(edges.begin(), edges.end());
+    edges.erase(std::unique(edges.begin(), edges.end()), edges.end());
+    for (std::size_t e = 0; e + 1 < edges.size(); ++e) {
+      bool open = false;
+      for (std::size_t j = i; j < next; ++j) {
+        if (issues[j].cycle > edges[e] || endOf(issues[j]) <= edges[e])
+          continue;
+        TimedIssue part = partOf(issues[j], edges[e] - issues[j].cycle, edges[e + 1] - edges[e]);
+        if (!std::exchange(open, true)) {
+          words.push_back(part);
+          continue;
+        }
+        for (const isa::FieldInfo &field : isa::info(part.instruction.opcode).fields)
+          if (std::int64_t value = part.instruction.get(field.field))
+            words.back().instruction.set(field.field, value);
+      }
+    }
   }
+  issues = std::move(words);
 }
 
 void mergeRuns(std::vector<TimedIssue> &issues, const isa::Machine &machine) {

@@ -23,7 +23,8 @@ struct TimedIssue {
 /// dispatched when stays the same, in fewer words. `issues` is one queue's, sorted by cycle.
 void mergeRuns(std::vector<TimedIssue> &issues, const isa::Machine &machine);
 
-/// Makes one word of a load and a play or install of an MXM activation queue that are dispatched in the same cycle.
+/// Makes one word of the two halves that are dispatched in the same cycle: a load and a play or install of an MXM activation
+/// queue, a read and a write of a memory slice. `issues` is one queue's, sorted by cycle.
 void joinHalves(std::vector<TimedIssue> &issues);
 
 } // namespace lpu::compiler

@@ -85,13 +85,14 @@ std::int64_t chunkTokens(const isa::Machine &machine, ModuleOp module, std::int6
 
 ProgramLowering::ProgramLowering(ModuleOp module, const isa::Machine &machine, ObjectPool &pool, llm::StepOp step)
     : module(module), machine(machine), pool(pool), step(step), builder(OpBuilder::atBlockEnd(module.getBody())),
-      loc(step.getLoc()), tokens(step.getTokens()), context(step.getContext()), chunked(tokens > prefillTokens(machine, module)),
+      loc(step.getLoc()), users(step.getUsers().value_or(1)), tokens(users * static_cast<std::int64_t>(step.getTokens())), context(step.getContext()), chunked(tokens > prefillTokens(machine, module)),
+      paired(2 * tokens + 1 > machine.superlanes),
       sweepLength((context + 7) / 8 * 8), accumulatorCursor(2 * machine.mxmPlanesPerSide, 0),
       planeLoad(2 * machine.mxmPlanesPerSide, 0) {}
 
 LogicalResult ProgramLowering::run(func::FuncOp forward) {
   auto kind = step.getKind() == llm::StepKind::Prefill ? "prefill" : "decode";
-  program = stream::ProgramOp::create(builder, loc, step.getSymName(), kind, tokens, context, 0);
+  program = stream::ProgramOp::create(builder, loc, step.getSymName(), kind, step.getTokens(), context, 0, step.getUsersAttr());
   builder.setInsertionPointToEnd(&program.getBody().emplaceBlock());
   for (Operation &op : forward.getBody().front())
     if (failed(lower(&op)))
@@ -251,7 +252,7 @@ Layout ProgramLowering::writeLogits(llm::LinearOp op) {
     w.write(linearValue(w, logits, t, v), output, t * vectors + v);
   };
   if (chunked) {
-    passChunk([&](FlowWriter &w, Value y, const Unit &unit) { w.write(y, output, unit.vector, vectors); }, {});
+    passChunk([&](FlowWriter &w, Value y, const Unit &unit, Burst burst) { w.write(y, output, burst.first * vectors + unit.vector, vectors); }, {});
     return rows;
   }
   if (!sumsFit(vectors) && logits.object.empty() && !logits.half) { // each vector leaves before its accumulators are used again

@@ -108,14 +108,25 @@ private:
   /// The plane with the least to load so far, for the next tile of a large group.
   std::int64_t leastLoadedPlane() const;
   struct ChunkSums;
-  /// Takes y of one output vector for all tokens in the flow that emits it.
-  using ChunkSink = llvm::function_ref<void(FlowWriter &, mlir::Value, const Unit &)>;
+  /// Takes y of one output vector in the flow that emits it: a burst over `count` tokens from `first` on.
+  struct Burst {
+    std::int64_t first, count;
+  };
+  using ChunkSink = llvm::function_ref<void(FlowWriter &, mlir::Value, const Unit &, Burst)>;
   /// Lowers the pending linears for a chunk; without a sink into memory. `finished` as in flushLinears.
   void flushChunk();
-  void passChunk(ChunkSink sink, llvm::function_ref<void(std::int64_t)> finished);
-  void passGroup(const Digits &input, llvm::ArrayRef<Unit> units, ChunkSink sink);
+  /// `drain` takes the sums of an output that passed singly, if that is not the sink.
+  void passChunk(ChunkSink sink, llvm::function_ref<void(std::int64_t)> finished, llvm::function_ref<void(const Unit &)> drain = {});
+  void passPaired(const Digits &input, llvm::ArrayRef<Unit> units, ChunkSink sink);
+  /// Leaves an output's sums in accumulators and calls drain for it.
+  void passSingly(const Digits &input, llvm::ArrayRef<Unit> units, llvm::function_ref<void(const Unit &)> drain);
+  /// Calls f with a flow for each burst over tokens whose sums passSingly has left.
+  void forBursts(llvm::function_ref<void(FlowWriter &, Burst)> f);
+  /// y of a burst's tokens from those sums.
+  mlir::Value heldValue(FlowWriter &w, std::size_t linear, std::int64_t vector, Burst burst);
   mlir::Value chunkValue(FlowWriter &w, const Sums &sums, mlir::Value upper, mlir::Value lower, std::int64_t vector);
   void chunkSiluMul(llm::SiluMulOp op);
+  void siluFromSums(llm::SiluMulOp op);
   void chunkAdd(llm::AddOp op);
   void chunkNorm(llm::RmsNormOp op);
   /// Row of digits that wait in memory, among those of all pieces.
@@ -132,6 +143,8 @@ private:
   /// `twin`: into both planes of the side.
   void emitTile(const std::string &object, std::int64_t plane, bool twin = false);
   FlowWriter flow(std::int64_t repeat = 1) { return FlowWriter(pool, builder, loc, repeat); }
+  /// The sum of int32 parts, as deep in operations as that of `width` of them.
+  static mlir::Value sumOf(FlowWriter &w, llvm::SmallVector<mlir::Value> parts, std::size_t width);
   /// y[n] of N3 for one token and vector.
   mlir::Value linearValue(FlowWriter &w, const Sums &sums, std::int64_t token, std::int64_t vector);
   static mlir::Value withBias(FlowWriter &w, const Sums &sums, std::int64_t vector, mlir::Value scaled);
@@ -187,7 +200,10 @@ private:
   std::int64_t nextHalf();
   std::int64_t otherHalf() const { return half ? 0 : machine.mxmActivationRows / 2; }
   std::string layerLabel(llvm::StringRef tensor, llvm::StringRef what);
-  std::string cacheObject(char which, std::int64_t vector);
+  std::int64_t userOf(std::int64_t token) const { return token * users / tokens; }
+  /// The name of part of a cache, made that of the user whose token it is.
+  std::string cacheName(std::string name, std::int64_t token) const;
+  std::string cacheObject(char which, std::int64_t vector, std::int64_t token);
   Scale scaleOf(mlir::Value value);
   Factor factorOf(llm::LinearOp op);
   std::string tensorOf(llvm::StringRef symbol);
@@ -200,9 +216,14 @@ private:
   mlir::Location loc;
   stream::ProgramOp program;
 
-  std::int64_t tokens, context;
-  bool chunked;             ///< the tokens' digits do not fit the activation rows
+  std::int64_t users;           ///< each with caches of their own
+  std::int64_t tokens, context; ///< tokens of all users, one user's after the other's
+  bool chunked;                 ///< the tokens' digits do not fit the activation rows
+  bool paired; ///< in a chunk: planes of a side share tiles and take a digit each; else a tile takes both digits in the time of its load
   std::int64_t chunkSlot = 0; ///< activation rows take columns in turns
+  /// By linear, among the pending ones, and vector: on each plane the first accumulator row of the high digits' sums, which those of
+  /// the low digits follow.
+  std::map<std::pair<std::size_t, std::int64_t>, std::map<std::int64_t, std::int64_t>> heldSums;
   std::int64_t sweepLength; ///< positions swept: the context rounded up to the sweep's window
   std::int64_t weightBytes = 0;
   bool half = true;

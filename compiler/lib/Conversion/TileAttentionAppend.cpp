@@ -6,6 +6,7 @@
 
 #include "LowerTileAttention.h"
 
+#include "lpu/compiler/Support/ModelConstants.h"
 #include "lpu/isa/Numerics.h"
 
 #include <algorithm>
@@ -37,11 +38,12 @@ void TileAttention::storeHalves(std::int64_t token, std::int64_t count, Value so
   std::int64_t pairs = layout.vectors() / 2;
   std::string first = p.pool.scratch(name + ".0", 2, p.tokens * pairs, 1),
               second = p.pool.scratch(name + ".1", 2, p.tokens * pairs, 0);
+  const char *convert = narrow() && source == op.getKey() ? "cvt.f32.i8" : "cvt.f32.d16";
   for (std::int64_t pair = 0; pair < pairs; ++pair) {
     FlowWriter w = flow(count);
     auto [even, odd] = ropeHalves(w, source, token, pair);
-    w.write(w.alu("cvt.f32.d16", {even}, 2), first, token * pairs + pair, pairs);
-    w.write(w.alu("cvt.f32.d16", {odd}, 2), second, token * pairs + pair, pairs);
+    w.write(w.alu(convert, {even}, 2), first, token * pairs + pair, pairs);
+    w.write(w.alu(convert, {odd}, 2), second, token * pairs + pair, pairs);
   }
 }
 
@@ -49,7 +51,10 @@ void TileAttention::storeValues(std::int64_t token, std::int64_t count) {
   std::int64_t vectors = valueBlocks.vectors;
   for (std::int64_t v = 0; v < vectors; ++v) {
     FlowWriter w = flow(count);
-    Value value = w.alu("cvt.f32.d16", {linearValue(w, p.sums[{op.getValue().getDefiningOp(), false}], token, v)});
+    Value y = linearValue(w, p.sums[{op.getValue().getDefiningOp(), false}], token, v);
+    if (narrow())
+      y = w.alu("mulf", {y, Operand::f32(valueConstants(llm::valueStep(op)).stored)});
+    Value value = w.alu(narrow() ? "cvt.f32.i8" : "cvt.f32.d16", {y});
     w.write(w.digits16(value), table("v.new", 2, p.tokens * vectors, 4), token * vectors + v, vectors);
   }
 }
@@ -82,7 +87,7 @@ void TileAttention::appendKeys(std::int64_t pair) {
   });
   for (auto [vector, m] : llvm::enumerate(merged))
     for (std::int64_t part = 0; m.pair == pair && part < keyBlocks.parts(); ++part)
-      for (std::int64_t digit : {1, 0}) // apart, because their tiles may share slices
+      for (std::int64_t digit : cachedDigits()) // apart, because their tiles may share slices
         forTokens(chunk.first, chunk.count, [&](std::int64_t first, std::int64_t count) {
           std::string tiles = keyTiles(static_cast<std::int64_t>(vector), digit, part);
           FlowWriter w = flow(count);
@@ -95,7 +100,7 @@ void TileAttention::appendKeys(std::int64_t pair) {
 /// the position's is.
 void TileAttention::appendValues(std::int64_t v) {
   for (std::int64_t token = chunk.first; token < chunk.first + chunk.count; ++token)
-    for (std::int64_t digit = 0; digit < 2; ++digit)
+    for (std::int64_t digit : llvm::reverse(cachedDigits()))
       for (std::int64_t part = 0; part < valueBlocks.parts(); ++part) {
         std::string tiles = valueTiles(v, digit, part);
         FlowWriter w = flow(layouts.value.lanesUsed(v) / kSquare);

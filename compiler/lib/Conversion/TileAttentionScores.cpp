@@ -38,6 +38,10 @@ void TileAttention::loadQueries(std::int64_t pair, ArrayRef<std::array<std::int6
           continue;
         Value digits = w.alu("xor", {biased, Operand::i32(isa::kDigit16Bias)}, 2);
         std::int64_t planes[] = {2 * side, 2 * side + 1}, high = at[side] + itemRow(burstOf), low = high + items();
+        if (narrow()) { // a digit for each plane
+          w.load(digits, planes, {1, 0}, {high, high}, 1);
+          continue;
+        }
         w.load(digits, planes, {1, 1}, {high, high}, 1);
         // A plane takes one load a cycle: the other digit waits until the burst is over.
         for (std::int64_t i = 0; i < ceilDiv(burstOf.count, machine.latency.VxmSimple); ++i)
@@ -58,11 +62,11 @@ void TileAttention::multiplyKeys(std::size_t vector, std::int64_t block, std::in
   auto number = static_cast<std::int64_t>(vector);
   std::int64_t side = keyBlocks.side(block, number);
   std::int64_t rows = std::min<std::int64_t>(machine.superlanes, ceilDiv(p.context - block * machine.lanes(), kSquare));
-  for (std::int64_t digit : {1, 0}) {
-    std::int64_t plane = 2 * side + 1 - digit;
+  for (std::int64_t digit : cachedDigits()) {
+    std::int64_t plane = narrow() ? 2 * side : 2 * side + 1 - digit;
     loadRows(keyTiles(number, digit, keyBlocks.part(block)), keyBlocks.index(block) * machine.superlanes, rows, 0,
-             plane, false, false);
-    install(plane, false);
+             plane, false, narrow());
+    install(plane, narrow());
   }
   const Merged &m = merged[vector];
   for (std::int64_t slot = m.first; slot < m.first + m.slots; ++slot)
@@ -75,13 +79,18 @@ void TileAttention::joinScores(const Items &burstOf, std::int64_t side, std::int
   auto factors = p.attentionFactors(op, headDim);
   const auto &scale256 = factors[3], &scale = factors[1];
   FlowWriter w = flow(burstOf.count);
-  auto product = [&](std::int64_t keyDigit, std::int64_t digit) {
-    std::int64_t plane = 2 * side + 1 - keyDigit, at = row + (1 - digit) * items() + itemRow(burstOf);
-    return w.passAndEmit(plane, at, p.nextAccumulator(plane, burstOf.count), false, mask);
+  auto product = [&](std::int64_t plane, std::int64_t at) {
+    return w.passAndEmit(plane, at + itemRow(burstOf), p.nextAccumulator(plane, burstOf.count), false, mask);
   };
-  Value upper = w.joinHigh(product(1, 1), product(0, 1));
-  Value high = w.alu("cvt.i32.f32", {w.alu("addi", {upper, product(1, 0)})}),
-        low = w.alu("cvt.i32.f32", {product(0, 0)});
+  Value high, low;
+  if (narrow()) { // both planes have the keys
+    high = w.alu("cvt.i32.f32", {product(2 * side, row)});
+    low = w.alu("cvt.i32.f32", {product(2 * side + 1, row)});
+  } else {
+    Value upper = w.joinHigh(product(2 * side, row), product(2 * side + 1, row));
+    high = w.alu("cvt.i32.f32", {w.alu("addi", {upper, product(2 * side, row + items())})});
+    low = w.alu("cvt.i32.f32", {product(2 * side + 1, row + items())});
+  }
   Value score = w.alu("addf", {p.times(w, high, scale256), p.times(w, low, scale)});
   Value isSeen = w.read("step.mask", block * p.tokens + chunk.first + burstOf.token, step(1, 0));
   Value masked = w.alu("select", {isSeen, score, Operand::f32(ScoreConstants::kMasked)});
@@ -130,7 +139,7 @@ void TileAttention::reduceMaxima(std::int64_t batch) {
     if (!folds())
       packMaxima(t, batch);
     // Across superlanes: every rotation of the packed vector, one a cycle.
-    std::int64_t row = batch * chunk.room + t;
+    std::int64_t row = maximaRow(batch, t);
     FlowWriter w = flow(machine.superlanes);
     Value rotated = w.lanes("permute.rotate", w.repeatHeld(w.read(packed(), row, 0, true)), (batch + t) % 2, 0, 1);
     Value maximum = w.accumulate("maxf", rotated, std::bit_cast<std::uint32_t>(ScoreConstants::kMasked));
@@ -156,7 +165,7 @@ void TileAttention::packMaxima(std::int64_t token, std::int64_t batch) {
   }
   Value masks = w.read(p.pool.laneMasks(), 0, 1);
   Value kept = w.selectInto(masks, all, std::bit_cast<std::uint32_t>(ScoreConstants::kMasked));
-  w.write(w.last("move", kept), packed(), batch * chunk.room + token);
+  w.write(w.last("move", kept), packed(), maximaRow(batch, token));
 }
 
 /// The same for all tokens of the chunk, with a quarter of the rotations: two heads first share a vector, each with the
@@ -201,7 +210,7 @@ void TileAttention::foldMaxima(std::int64_t batch) {
                               w.lanes("distribute.rotate", copy, side, (kSquare + lane + 1) % kSquare)});
       };
       Value all = w.alu("maxf", {largerOf(0), largerOf(1)});
-      std::int64_t at = batch * chunk.room + t;
+      std::int64_t at = maximaRow(batch, t);
       if (i > 0)
         all = w.alu("select", {w.read(laneGroups(), 2 + i), all, w.read(packed(), at, 1)});
       w.write(all, packed(), at, 1);

@@ -18,7 +18,7 @@ void TileAttention::weigh(std::int64_t block, std::int64_t side, std::int64_t he
   for (const Items &part : bursts(burst, head % kSquare)) {
     std::int64_t first = head + part.member;
     FlowWriter w = flow(part.count);
-    Value packed = w.read(largest(), first / kSquare * chunk.room + part.token, step(1, 0), !chunk.tokensInside);
+    Value packed = w.read(largest(), maximaRow(first / kSquare, part.token), step(1, 0), !chunk.tokensInside);
     Value held = chunk.tokensInside ? w.alu("move", {packed}) : w.repeatHeld(packed);
     Value maximum = w.lanes("distribute.broadcast", held, side, first % kSquare, step(0, 1));
     Value score = w.read(scores(block, first), scoreRow(part.token, block, first), 1);
@@ -32,10 +32,10 @@ void TileAttention::weigh(std::int64_t block, std::int64_t side, std::int64_t he
 void TileAttention::multiplyValues(std::int64_t vector, std::int64_t slot, std::int64_t block, std::int64_t row,
                                    const Mixed &mixed) {
   std::int64_t plane = 2 * mixed.side, rows = headDim / kSquare, perBlock = layouts.value.perVector() / kSquare;
-  for (std::int64_t digit : {1, 0}) {
+  for (std::int64_t digit : cachedDigits()) {
     loadRows(valueTiles(vector, digit, valueBlocks.part(block)), valueBlocks.index(block) * perBlock + slot * rows,
              rows, slot * rows, plane, true, true);
-    if (digit && sumsInTile())
+    if (digit == cachedDigits().front() && sumsInTile())
       loadRows(p.pool.onesTile(plane), 0, 1, machine.superlanes - 1 - slot, plane, false, true);
     install(plane, true);
     flow(items()).pass(plane, row, mixed.high[1 - digit], mixed.started);
@@ -55,7 +55,7 @@ void TileAttention::mix(std::int64_t vector) {
   for (std::int64_t b = 0; b < std::min(blocks, valueBlocks.parts()); ++b) {
     Mixed &mixed = sums.emplace_back();
     mixed.side = valueBlocks.side(b, vector);
-    for (int i = 0; i < (sumsInTile() ? 2 : 3); ++i) {
+    for (int i = narrow(); i < (sumsInTile() ? 2 : 3); ++i) {
       mixed.high[i] = p.nextAccumulator(2 * mixed.side, items());
       mixed.low[i] = p.nextAccumulator(2 * mixed.side + 1, items());
     }
@@ -135,20 +135,30 @@ void TileAttention::divide(const Items &part, std::int64_t vector, const std::ve
       v = w.alu("move", {v});
     return v;
   };
-  Value highSum = total(true, 0), lowSum = total(false, 0);
-  Value high = later(w.alu("mulf", {real(highSum), Operand::f32(256.0f)}), apart);
-  Value mixed = real(w.alu("addi", {total(true, 1), lowSum}));
-  Value upper = w.alu("mulf", {w.alu("addf", {high, mixed}), Operand::f32(256.0f)});
-  Value value = w.alu("addf", {upper, real(total(false, 1))});
+  Value highSum = total(true, narrow()), lowSum = total(false, narrow());
+  Value high = w.alu("mulf", {real(highSum), Operand::f32(256.0f)}), value;
+  if (narrow()) {
+    value = w.alu("addf", {high, real(lowSum)});
+  } else {
+    Value mixed = real(w.alu("addi", {total(true, 1), lowSum}));
+    Value upper = w.alu("mulf", {w.alu("addf", {later(high, apart), mixed}), Operand::f32(256.0f)});
+    value = w.alu("addf", {upper, real(total(false, 1))});
+  }
   if (sumsInTile()) {
-    Value sum = w.alu("addi", {later(w.alu("shl", {highSum, Operand::i32(8)}), apart - 1), lowSum});
+    Value shifted = w.alu("shl", {highSum, Operand::i32(8)});
+    Value sum = w.alu("addi", {later(shifted, narrow() ? 0 : apart - 1), lowSum});
     w.write(value, table("mixed.values", 4, chunk.room * group, 5), itemRow(part), 1);
     w.write(sum, table("mixed.sums", 4, chunk.room * group, 1), itemRow(part), 1);
     return;
   }
   Value inverse = w.alu("recip", {real(w.joinHigh(total(true, 2), total(false, 2)))});
-  inverse = later(inverse, ceilDiv(2 * (apart + 1) * x - machine.latency.VxmSpecial, x));
-  passOn(w, w.alu("mulf", {value, inverse}), part, vector);
+  inverse = later(inverse, ceilDiv((narrow() ? apart : 2 * (apart + 1)) * x - machine.latency.VxmSpecial, x));
+  passOn(w, inUnitsOfResult(w, w.alu("mulf", {value, inverse})), part, vector);
+}
+
+/// int8 values are in units of their own (r of N16).
+Value TileAttention::inUnitsOfResult(FlowWriter &w, Value quotient) {
+  return narrow() ? p.times(w, quotient, p.attentionFactors(op, headDim)[2]) : quotient;
 }
 
 /// The quotient of what waits in memory; the sum of a slot's weights is in a superlane at the end.
@@ -157,7 +167,7 @@ void TileAttention::divideSpread(const Items &part, std::int64_t vector) {
   Value sum = w.alu("move", {w.read("mixed.sums", itemRow(part), 1)});
   Value spread = w.lanes("permute.spread", sum, nextQueue++ % 2, headDim / kSquare);
   Value inverse = w.alu("recip", {w.alu("cvt.i32.f32", {spread})});
-  passOn(w, w.alu("mulf", {w.read("mixed.values", itemRow(part), 1), inverse}), part, vector);
+  passOn(w, inUnitsOfResult(w, w.alu("mulf", {w.read("mixed.values", itemRow(part), 1), inverse})), part, vector);
 }
 
 void TileAttention::passOn(FlowWriter &w, Value result, const Items &part, std::int64_t vector) {

@@ -24,7 +24,7 @@ public:
     for (auto cache : planned.getOps<llm::KVCacheOp>())
       capacity = static_cast<std::int64_t>(cache.getCapacity());
     for (auto step : planned.getOps<llm::StepOp>())
-      tokens = std::max<std::uint64_t>(tokens, step.getTokens());
+      tokens = std::max<std::uint64_t>(tokens, step.getTokens()), users = std::max<std::uint64_t>(users, step.getUsers().value_or(1));
   }
 
   FittingContext run() {
@@ -52,7 +52,7 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> planFor(std::int64_t context) {
     mlir::OwningOpRef<mlir::ModuleOp> trial = planned.clone();
     mlir::PassManager passes(planned.getContext());
-    passes.addPass(llm::createPlanSteps({.maxContext = static_cast<std::uint64_t>(context), .maxTokens = tokens}));
+    passes.addPass(llm::createPlanSteps({.maxContext = static_cast<std::uint64_t>(context), .maxTokens = tokens, .batch = users}));
     return mlir::succeeded(passes.run(*trial)) ? std::move(trial) : nullptr;
   }
 
@@ -82,7 +82,7 @@ private:
   Clock::time_point deadline = Clock::now() + kPatience;
   bool exact = true;
   std::int64_t capacity = 0;
-  std::uint64_t tokens = 1;
+  std::uint64_t tokens = 1, users = 1;
 };
 
 } // namespace

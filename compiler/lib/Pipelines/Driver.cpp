@@ -122,6 +122,10 @@ private:
     bool isLLM = stageOf(*module) == Stage::LLM && !llm::isPartitioned(*module);
     if (!isLLM && (!options.partition.isEmpty() || !options.topology.empty()))
       return Error{options.inputName, "is past the stage at which a model is dealt over chips; start from the model, or from llm.mlir of one chip"};
+    if (options.pipeline.batch > 1 && (!isLLM || isPlanned(*module)))
+      return Error{options.inputName, "has its steps already, and with them the users of each; give --batch where the model is compiled"};
+    if (options.pipeline.batch > 1 && llm::isEncoder(*module))
+      return Error{options.inputName, "is an encoder, which takes one sequence at a time; leave out --batch"};
     if (!isLLM)
       return Ok{};
     if (!isPlanned(*module)) {
@@ -173,6 +177,9 @@ private:
 
   /// The planned model on the chips of `partition`.
   Status deal() {
+    if (std::int64_t users = modelSize(*planned).users, most = mostUsers(machine, *planned, partition); users > std::max<std::int64_t>(1, most))
+      return Error{options.inputName, fmt::format("a step takes the tokens of at most {} users here, not {}: machine '{}' has no room for the activations of more; {}", most, users,
+                                                  machine.name, most > 1 ? fmt::format("take --batch={} or less", most) : "leave out --batch")};
     if (partition.chips() == 1) {
       module = replanned(*planned, stepTokens(machine, *planned, partition, chunks));
       return module ? dump(Stage::LLM) : failure();
@@ -232,7 +239,7 @@ private:
       error.message += "; take a smaller --max-context";
       return error;
     }
-    if (std::exchange(chunks, false) && stepTokens(machine, *planned, partition, true) > stepTokens(machine, *planned, partition, false)) {
+    if (std::exchange(chunks, false) && modelSize(*planned).users == 1 && stepTokens(machine, *planned, partition, true) > stepTokens(machine, *planned, partition, false)) {
       errors.clear();
       return deal(); // shorter steps need less room for activations
     }

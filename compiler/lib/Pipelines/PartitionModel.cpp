@@ -6,6 +6,7 @@
 #include "lpu/compiler/Dialect/LLM/Chips.h"
 #include "lpu/compiler/Dialect/LLM/LLM.h"
 #include "lpu/compiler/Dialect/LLM/Passes.h"
+#include "lpu/compiler/Dialect/LLM/Precisions.h"
 #include "lpu/compiler/System/Placement.h"
 
 #include "mlir/Pass/PassManager.h"
@@ -57,13 +58,18 @@ ModelSize modelSize(mlir::ModuleOp planned) {
     size.heads = static_cast<std::int64_t>(cache.getHeads()), size.kvHeads = static_cast<std::int64_t>(cache.getKvHeads());
     size.headDim = static_cast<std::int64_t>(cache.getHeadDim()), size.context = static_cast<std::int64_t>(cache.getCapacity());
   }
-  planned.walk([&](llm::AttentionOp op) { size.positionsInLanes = op.getTiles(); });
+  planned.walk([&](llm::AttentionOp op) {
+    size.positionsInLanes = op.getTiles();
+    size.cacheBytes = llm::kvType(op) == llm::KVType::Int8 ? 2 : 4;
+  });
   planned.walk([&](llm::EmbeddingOp op) { size.hidden = llm::width(op.getResult()); });
   planned.walk([&](llm::SiluMulOp op) { size.ffn = std::max(size.ffn, llm::width(op.getResult())); });
   if (mlir::func::FuncOp forward = llm::forwardFunction(planned))
     size.vocabulary = llm::width(forward.getBody().front().getTerminator()->getOperand(0));
   auto steps = planned.getOps<llm::StepOp>();
   size.programs = std::distance(steps.begin(), steps.end());
+  for (llm::StepOp step : steps)
+    size.users = std::max(size.users, static_cast<std::int64_t>(step.getUsers().value_or(1)));
   return size;
 }
 
@@ -73,6 +79,11 @@ std::int64_t stepTokens(const isa::Machine &machine, mlir::ModuleOp module, cons
     return chunk;
   // At least one, so that a layer too wide for even that is reported by the lowering that knows its width.
   return std::clamp<std::int64_t>(std::min(prefillTokens(machine, module), prefillTokens(machine, module, shards)), 1, kMostTokens);
+}
+
+std::int64_t mostUsers(const isa::Machine &machine, mlir::ModuleOp module, const Partition &partition) {
+  return std::max(std::min(prefillTokens(machine, module), prefillTokens(machine, module, partition.tp)),
+                  chunkTokens(machine, module, partition.tp, partition.tp * std::max<std::int64_t>(1, partition.headGroups)));
 }
 
 static void addReplanning(mlir::PassManager &passes, mlir::ModuleOp planned, std::int64_t tokens) {

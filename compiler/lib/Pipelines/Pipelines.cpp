@@ -17,7 +17,7 @@ namespace lpu::compiler {
 
 void addLLMPhase(mlir::OpPassManager &passes, const PipelineOptions &options) {
   passes.addPass(llm::createQuantize({options.precision.weights, options.precision.activations, options.precision.kv, options.precision.config}));
-  passes.addPass(llm::createPlanSteps({.maxContext = options.maxContext, .maxTokens = options.maxTokens}));
+  passes.addPass(llm::createPlanSteps({.maxContext = options.maxContext, .maxTokens = options.maxTokens, .batch = options.batch}));
   passes.addPass(llm::createVerifyQuantized());
 }
 

@@ -197,10 +197,12 @@ Status Interpreter::State::run(llm::AttentionOp op) {
       scoreConstants(*llm::activationScale(op.getQuery()), *llm::activationScale(op.getKey()), cache.headDim);
   cache.keys.push_back(digits[op.getKey()]);
   if (op.getTiles()) {
+    bool narrow = llm::kvType(op) == llm::KVType::Int8;
+    ValueConstants v = narrow ? valueConstants(llm::valueStep(op)) : ValueConstants{1, 1};
     Digits &value = cache.valueDigits.emplace_back();
-    for (float v : floats[op.getValue()])
-      value.push_back(toDigits(v));
-    digits[op.getResult()] = attentionInTiles(cache, digits[op.getQuery()], c.scoreLo);
+    for (float y : floats[op.getValue()])
+      value.push_back(narrow ? toDigits(y * v.stored, 8) : toDigits(y));
+    digits[op.getResult()] = attentionInTiles(cache, digits[op.getQuery()], c.scoreLo, v.result);
     return Ok{};
   }
   cache.values.push_back(floats[op.getValue()]);

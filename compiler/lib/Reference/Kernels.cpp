@@ -211,7 +211,7 @@ Digits exponents(std::span<const float> scores) {
 
 } // namespace
 
-Digits attentionInTiles(const Cache &cache, std::span<const std::int16_t> query, float scoreScale) {
+Digits attentionInTiles(const Cache &cache, std::span<const std::int16_t> query, float scoreScale, float valueScale) {
   std::size_t dim = cache.headDim, group = cache.heads / cache.kvHeads, positions = cache.keys.size();
   Digits out;
   Floats scores(positions);
@@ -233,7 +233,7 @@ Digits attentionInTiles(const Cache &cache, std::span<const std::int16_t> query,
       for (std::size_t p = 0; p < positions; ++p)
         sum.add(e[p], cache.valueDigits[p][first + d]);
       float value = (static_cast<float>(sum.high) * 256.0f + static_cast<float>(sum.mixed)) * 256.0f + static_cast<float>(sum.low);
-      out.push_back(toDigits(value * inverse));
+      out.push_back(toDigits(value * inverse * valueScale));
     }
   }
   return out;

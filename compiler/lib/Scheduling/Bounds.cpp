@@ -20,8 +20,9 @@ namespace {
 using Graph = boost::adjacency_list<boost::vecS, boost::vecS, boost::directedS, boost::no_property,
                                     boost::property<boost::edge_weight_t, Cycle>>;
 
-/// Dispatches of every queue: of words that load or are whole, and of those that play or are whole.
-using QueueUse = std::vector<std::array<double, 2>>;
+/// Dispatches of every queue: of words that have a first half or are whole, of those that have a second half or are whole, and of
+/// halves at either bank.
+using QueueUse = std::vector<std::array<double, 4>>;
 
 void addFlow(const isa::Machine &machine, const FlowShape &flow, QueueUse &queues, std::map<int, Cycle> &links, double &alus,
              std::vector<double> &cuts) {
@@ -31,11 +32,14 @@ void addFlow(const isa::Machine &machine, const FlowShape &flow, QueueUse &queue
       links[issue.queue] += links.count(issue.queue) ? machine.c2cVectorInterval : machine.latency.C2cSend;
     // A windowed issue repeats the words before it too, which were counted once already.
     double copies = issue.window == 1 ? issue.count : 1 + (issue.count - 1.0) * issue.window;
-    if (issue.queue < 0)
+    if (issue.queue < 0) {
       alus += copies;
-    else
-      for (Half half : {Half::Load, Half::Play})
-        queues[issue.queue][half == Half::Play] += issue.half == Half::Whole || issue.half == half ? copies : 0;
+      continue;
+    }
+    for (Half half : {Half::First, Half::Second})
+      queues[issue.queue][half == Half::Second] += issue.half == Half::Whole || issue.half == half ? copies : 0;
+    if (std::optional<int> bank = bankOf(issue))
+      queues[issue.queue][2 + *bank] += copies;
   }
   int positions = 2 * machine.maxPosition() + 1;
   for (const Segment &segment : flow.segments)
@@ -79,7 +83,7 @@ Bounds boundPhase(const isa::Machine &machine, const Phase &phase) {
       bounds.resource = whole, bounds.busiest = name;
   };
   for (std::size_t q = 0; q < queues.size(); ++q)
-    consider(std::max(queues[q][0], queues[q][1]), isa::queueName(isa::queueAt(machine, static_cast<int>(q))));
+    consider(*std::max_element(queues[q].begin(), queues[q].end()), isa::queueName(isa::queueAt(machine, static_cast<int>(q))));
   for (auto [queue, cycles] : links)
     consider(static_cast<double>(cycles), isa::queueName(isa::queueAt(machine, queue)));
   consider(alus / machine.vxmAlus, "vxm");

@@ -37,4 +37,10 @@ void FlowShape::normalize(const isa::Machine &machine) {
     end = std::max(end, issue.at + lastCopy(issue) + effectLatency(machine, issue.instruction));
 }
 
+std::optional<int> bankOf(const Issue &issue) {
+  if (issue.half == Half::Whole || issue.instruction.opcode != isa::Opcode::Mem)
+    return std::nullopt;
+  return static_cast<int>(issue.instruction.get(issue.half == Half::First ? isa::Field::RdBank : isa::Field::WrBank));
+}
+
 } // namespace lpu::compiler::sched

@@ -16,11 +16,11 @@ Cycle slotsOf(const Issue &issue) { return lastCopy(issue) + 1; }
 } // namespace
 
 Reservations::Reservations(const isa::Machine &machine)
-    : machine(machine), queues(isa::queueCount(machine)), playHalves(queues.size()), split(queues.size()), streams(2 * machine.streamsPerDirection),
+    : machine(machine), queues(isa::queueCount(machine)), seconds(queues.size()), split(queues.size()), banks(queues.size()), streams(2 * machine.streamsPerDirection),
       accumulators(machine.vxmAlus), results(machine.vxmAlus), tauOffset(4 * machine.maxPosition()),
       vxmQueue(isa::queueNumber(machine, {isa::UnitKind::Vxm, isa::Side::East, 0})) {
   for (int queue = 0; queue < isa::queueCount(machine); ++queue)
-    split[queue] = isa::queueAt(machine, queue).unit == isa::UnitKind::MxmA;
+    split[queue] = isa::queueAt(machine, queue).unit == isa::UnitKind::MxmA || isa::queueAt(machine, queue).unit == isa::UnitKind::Mem;
 }
 
 bool Reservations::Bits::isFree(Cycle from, Cycle count) const {
@@ -79,8 +79,10 @@ bool Reservations::queuesFree(const FlowShape &flow, Cycle start) const {
     if (issue.queue < 0)
       return true;
     Cycle from = start + issue.at, count = slotsOf(issue);
-    return (issue.half == Half::Play || queues[issue.queue].isFree(from, count)) &&
-           (issue.half == Half::Load || !split[issue.queue] || playHalves[issue.queue].isFree(from, count));
+    std::optional<int> bank = bankOf(issue);
+    return (issue.half == Half::Second || queues[issue.queue].isFree(from, count)) &&
+           (issue.half == Half::First || !split[issue.queue] || seconds[issue.queue].isFree(from, count)) &&
+           (!bank || banks[issue.queue][*bank].isFree(from, count));
   });
 }
 
@@ -195,10 +197,12 @@ std::optional<Placement> Reservations::tryPlace(const FlowShape &flow, Cycle sta
     return std::nullopt;
   }
   for (const Issue &issue : flow.issues) {
-    if (issue.queue >= 0 && issue.half != Half::Play)
+    if (issue.queue >= 0 && issue.half != Half::Second)
       queues[issue.queue].assign(start + issue.at, slotsOf(issue), true);
-    if (issue.queue >= 0 && issue.half != Half::Load && split[issue.queue])
-      playHalves[issue.queue].assign(start + issue.at, slotsOf(issue), true);
+    if (issue.queue >= 0 && issue.half != Half::First && split[issue.queue])
+      seconds[issue.queue].assign(start + issue.at, slotsOf(issue), true);
+    if (std::optional<int> bank = bankOf(issue))
+      banks[issue.queue][*bank].assign(start + issue.at, slotsOf(issue), true);
   }
   return placement;
 }

@@ -4,6 +4,7 @@
 
 #include "lpu/compiler/Scheduling/Flow.h"
 
+#include <array>
 #include <optional>
 
 namespace lpu::compiler::sched {
@@ -39,9 +40,10 @@ private:
   std::uint32_t positions(const Segment &segment) const;
 
   const isa::Machine &machine;
-  std::vector<Bits> queues;     ///< slots of whole words, and the load halves of split ones
-  std::vector<Bits> playHalves; ///< the other halves
-  std::vector<bool> split;      ///< has halves: an MXM activation queue
+  std::vector<Bits> queues;  ///< slots of whole words, and the first halves of split ones
+  std::vector<Bits> seconds; ///< the other halves
+  std::vector<bool> split;   ///< has halves: an MXM activation queue or a memory slice
+  std::vector<std::array<Bits, 2>> banks; ///< per queue, of a memory slice: what halves are at
   std::vector<std::vector<std::uint32_t>> streams; ///< [direction × 32 + stream][tau + offset]
   std::vector<std::vector<Span>> accumulators;     ///< per ALU
   std::vector<Bits> results; ///< per ALU: cycles in which a result becomes visible (operations differ in latency)

@@ -71,10 +71,12 @@ private:
     for (const Issue &issue : flow.issues) {
       int queue = issue.queue >= 0 ? issue.queue : vxm + placement.alus[issue.alu];
       Cycle from = placement.start + issue.at;
-      if (issue.half != Half::Play)
+      if (issue.half != Half::Second)
         issues.push_back({queue, from, from + lastCopy(issue), &flow.label});
-      if (issue.half != Half::Load)
-        playHalves.push_back({queue, from, from + lastCopy(issue), &flow.label});
+      if (issue.half != Half::First)
+        seconds.push_back({queue, from, from + lastCopy(issue), &flow.label});
+      if (std::optional<int> bank = bankOf(issue))
+        banks.push_back({2 * queue + *bank, from, from + lastCopy(issue), &flow.label});
       if (issue.instruction.opcode == isa::Opcode::Send)
         sends.push_back({queue, from, from + machine.c2cVectorInterval - 1, &flow.label});
       if (issue.alu >= 0) {
@@ -103,9 +105,11 @@ private:
   }
 
   Fault checkIssues() {
-    for (std::vector<Span> *halves : {&issues, &playHalves})
+    for (std::vector<Span> *halves : {&issues, &seconds})
       if (Fault fault = overlap(*halves, "queue"))
         return fault;
+    if (Fault fault = overlap(banks, "bank (twice the queue, plus its number)"))
+      return fault;
     if (Fault fault = overlap(sends, "link of queue"))
       return fault;
     if (Fault fault = overlap(results, "result of ALU"))
@@ -127,7 +131,7 @@ private:
   const isa::Machine &machine;
   const Problem &problem;
   const Solution &solution;
-  std::vector<Span> issues, playHalves, sends, results, accumulators; // a whole word is in both of the first two
+  std::vector<Span> issues, seconds, banks, sends, results, accumulators; // a whole word is in both of the first two
   std::vector<Slot> slots;
 };
 

@@ -57,10 +57,12 @@ public:
     std::int64_t ffn = 2 * linear(shard(model.ffn), x) + linear(shard(model.hidden), gathered(model.ffn));
     return projections + linear(shard(model.hidden), attention) + ffn + 2 * 4 * x * lanes;
   }
-  /// Keys and values of two digits, or int16 and fp16; tiles of the cache hold `lanes` positions.
+  /// Keys and values of equally many bytes. In tiles, keys take rows of 16 positions and values vectors of `lanes` positions.
   std::int64_t layerCache() const {
-    std::int64_t positions = model.positionsInLanes ? divideUp(model.context, lanes) * lanes : model.context;
-    return positions * headVectors(keyHeads()) * 4 * lanes;
+    std::int64_t keys = model.context, values = model.context;
+    if (model.positionsInLanes)
+      keys = divideUp(keys, kTileRowGroup) * kTileRowGroup, values = divideUp(values, lanes) * lanes;
+    return model.users * (keys + values) * headVectors(keyHeads()) * model.cacheBytes / 2 * lanes;
   }
   /// Tables of more than a bank take whole banks.
   std::int64_t embedding(std::int64_t groups) const {
@@ -68,8 +70,8 @@ public:
     return (rows > bank ? divideUp(rows, bank) * bank : rows) * vectors(shard(model.hidden)) * 2 * lanes;
   }
   std::int64_t head(std::int64_t groups) const { return linear(divideUp(model.vocabulary, groups * tp), gathered(model.hidden)); }
-  std::int64_t logits(std::int64_t groups) const { return vectors(divideUp(model.vocabulary, groups * tp)) * 4 * lanes; }
-  std::int64_t residual() const { return gathered(model.hidden) * 4 * lanes; }
+  std::int64_t logits(std::int64_t groups) const { return model.users * vectors(divideUp(model.vocabulary, groups * tp)) * 4 * lanes; }
+  std::int64_t residual() const { return model.users * gathered(model.hidden) * 4 * lanes; }
   std::int64_t ropeTables() const {
     std::int64_t slots = lanes / std::max<std::int64_t>(1, model.headDim / 2); // positions that share a row
     return 2 * 4 * lanes * (model.positionsInLanes && 2 * lanes == slots * model.headDim ? divideUp(model.context, slots) : model.context);

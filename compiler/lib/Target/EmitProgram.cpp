@@ -100,6 +100,7 @@ private:
       step.name = op.getSymName().str();
       step.kind = op.getKind() == "prefill" ? isa::StepKind::Prefill : op.getKind() == "encode" ? isa::StepKind::Encode : isa::StepKind::Decode;
       step.tokens = static_cast<std::uint32_t>(op.getTokens()), step.context = static_cast<std::uint32_t>(op.getContext());
+      step.users = static_cast<std::uint32_t>(op.getUsers().value_or(1));
       program.model.maxContext = std::max(program.model.maxContext, step.context);
       program.steps.push_back(step);
       program.steps.back().predictedCycles = isa::predictedLength(program, i);

@@ -68,7 +68,7 @@ stream.program @p kind("train") tokens(1) context(64) weight_bytes(0) {
 
 // -----
 
-// expected-error @+1 {{'stream.program' op C2: tokens and context are at least 1}}
+// expected-error @+1 {{'stream.program' op C2: tokens, context and users are at least 1}}
 stream.program @p kind("decode") tokens(0) context(64) weight_bytes(0) {
 }
 

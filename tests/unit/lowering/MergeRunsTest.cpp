@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include <map>
 
 namespace lpu::compiler {
@@ -81,15 +83,35 @@ TEST(JoinHalves, ALoadAndAPlayOfOneCycleBecomeOneWord) {
   play.instruction.set(Field::Play, 1).set(Field::PlayRow, 7).set(Field::Mask, 15);
   std::vector<TimedIssue> issues = {loads, play};
   joinHalves(issues);
-  ASSERT_EQ(issues.size(), 4u);
-  for (int j = 0; j < 4; ++j) {
-    const isa::Instruction &word = issues[static_cast<std::size_t>(j)].instruction;
-    EXPECT_EQ(issues[static_cast<std::size_t>(j)].cycle, 10 + j);
-    EXPECT_EQ(word.get(Field::LoadRow), 5 + j);
-    EXPECT_EQ(word.get(Field::LoadStream), 3);
-    EXPECT_EQ(word.get(Field::Play), j == 2);
-    EXPECT_EQ(word.get(Field::PlayRow), j == 2 ? 7 : 0);
+  ASSERT_EQ(issues.size(), 3u); // before, with and after the play
+  for (int j = 0; j < 3; ++j) {
+    const TimedIssue &issue = issues[static_cast<std::size_t>(j)];
+    int first = j == 0 ? 0 : j + 1;
+    EXPECT_EQ(issue.cycle, 10 + first);
+    EXPECT_EQ(issue.count, j == 0 ? 2 : 1);
+    EXPECT_EQ(issue.instruction.get(Field::LoadRow), 5 + first);
+    EXPECT_EQ(issue.instruction.get(Field::LoadStep), j == 0);
+    EXPECT_EQ(issue.instruction.get(Field::LoadStream), 3);
+    EXPECT_EQ(issue.instruction.get(Field::Play), j == 1);
+    EXPECT_EQ(issue.instruction.get(Field::PlayRow), j == 1 ? 7 : 0);
   }
+}
+
+TEST(JoinHalves, ReadsAndWritesOfASliceMeet) {
+  TimedIssue reads{10, 6, 1, {Opcode::Mem, {}}, "a"}, early{8, 3, 1, {Opcode::Mem, {}}, "a"}, late{13, 4, 1, {Opcode::Mem, {}}, "a"};
+  reads.instruction.set(Field::Rd, 1).set(Field::RdBank, 1).set(Field::RdRow, 100).set(Field::RdStep, 2);
+  early.instruction.set(Field::Wr, 1).set(Field::WrRow, 40).set(Field::WrStep, -1);
+  late.instruction.set(Field::Wr, 1).set(Field::WrRow, 60).set(Field::WrStep, 1);
+  std::vector<TimedIssue> issues = {early, reads, late};
+  joinHalves(issues);
+  std::vector<std::array<std::int64_t, 6>> words; // cycle, whether and where it reads, whether and where it writes, copies
+  for (const TimedIssue &issue : issues)
+    for (int j = 0; j < issue.count; ++j)
+      words.push_back({issue.cycle + j, issue.instruction.get(Field::Rd), issue.instruction.get(Field::RdRow) + j * issue.instruction.get(Field::RdStep),
+                       issue.instruction.get(Field::Wr), issue.instruction.get(Field::WrRow) + j * issue.instruction.get(Field::WrStep), issue.instruction.get(Field::RdBank)});
+  EXPECT_EQ(words, (std::vector<std::array<std::int64_t, 6>>{{8, 0, 0, 1, 40, 0}, {9, 0, 0, 1, 39, 0}, {10, 1, 100, 1, 38, 1}, {11, 1, 102, 0, 0, 1},
+                                                             {12, 1, 104, 0, 0, 1}, {13, 1, 106, 1, 60, 1}, {14, 1, 108, 1, 61, 1}, {15, 1, 110, 1, 62, 1}, {16, 0, 0, 1, 63, 0}}));
+  EXPECT_EQ(issues.size(), 5u);
 }
 
 } // namespace

@@ -18,7 +18,7 @@ TEST(CommandLine, BothSpellings) {
         parse({"--mode", "timing", "--tokens", "1, 2", "-n3", "--engine", "clocked", "--report", "r.json", "a.lpx"})}) {
     ASSERT_TRUE(parsed.options) << parsed.error;
     EXPECT_EQ(parsed.options->program, "a.lpx");
-    EXPECT_EQ(*parsed.options->tokens, (std::vector<TokenId>{1, 2}));
+    EXPECT_EQ(parsed.options->tokens, (std::vector<std::vector<TokenId>>{{1, 2}}));
     EXPECT_EQ(parsed.options->count, 3u);
     EXPECT_EQ(parsed.options->engine, sim::Engine::Clocked);
     EXPECT_EQ(parsed.options->mode, sim::Mode::Timing);
@@ -67,8 +67,16 @@ TEST(CommandLine, Threads) {
 TEST(CommandLine, PromptsThatLookLikeOptions) {
   auto parsed = parse({"a.lpx", "--prompt", "--tokens"});
   ASSERT_TRUE(parsed.options) << parsed.error;
-  EXPECT_EQ(*parsed.options->prompt, "--tokens");
-  EXPECT_EQ(*parse({"a.lpx", "--prompt", ""}).options->prompt, "");
+  EXPECT_EQ(parsed.options->prompt, std::vector<std::string>{"--tokens"});
+  EXPECT_EQ(parse({"a.lpx", "--prompt", ""}).options->prompt, std::vector<std::string>{""});
+}
+
+TEST(CommandLine, PromptsOfSeveralUsers) {
+  auto parsed = parse({"a.lpx", "--tokens=1,2", "--tokens", "3"});
+  ASSERT_TRUE(parsed.options) << parsed.error;
+  EXPECT_EQ(parsed.options->tokens, (std::vector<std::vector<TokenId>>{{1, 2}, {3}}));
+  EXPECT_EQ(parse({"a.lpx", "--prompt=a, b", "--prompt=c"}).options->prompt, (std::vector<std::string>{"a, b", "c"}));
+  EXPECT_EQ(parse({"a.lpx", "--prompt=a", "--prompt-file=f"}).exitCode, 2);
 }
 
 TEST(CommandLine, Help) {
@@ -122,8 +130,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Mistake{{"a.lpx", "--tokens=1", "--report", ""}, "--report"},
                     Mistake{{"a.lpx", "--prompt-tokens=4"}, "--mode=timing"},
                     Mistake{{"a.lpx", "--prompt-tokens=0", "--mode=timing"}, "--prompt-tokens"},
-                    Mistake{{"a.lpx", "--prompt-tokens=4", "--tokens=1", "--mode=timing"}, "exclude"},
-                    Mistake{{"a.lpx", "--tokens=1", "--tokens=2"}, "--tokens"}));
+                    Mistake{{"a.lpx", "--prompt-tokens=4", "--tokens=1", "--mode=timing"}, "exclude"}));
 
 } // namespace
 } // namespace lpu::rt

@@ -102,7 +102,7 @@ TEST(RealChip, RunsAHandWrittenProgramFromItsFile) {
   options.program = folder / "constant.lpx";
   Status written = isa::writeProgram(constantModel(), options.program);
   ASSERT_TRUE(written) << written.error().str();
-  options.tokens = std::vector<TokenId>{1, 2, 3};
+  options.tokens = {{1, 2, 3}};
   options.count = 3;
   options.report = folder / "report.json", options.logits = folder / "logits.npy",
   options.trace = folder / "trace.json";

@@ -31,7 +31,7 @@ struct RunTest : testing::Test {
 
   RunTest() {
     options.program = "model.lpx";
-    options.tokens = std::vector<TokenId>{1, 259, 261, 265, 280};
+    options.tokens = {{1, 259, 261, 265, 280}};
     options.count = 4;
     options.report = folder / "report.json";
   }
@@ -155,15 +155,15 @@ TEST_F(RunTest, TimingModeHasTheSameFigures) {
 }
 
 TEST_F(RunTest, PromptsGoThroughTheTokenizer) {
-  options.tokens.reset();
-  options.prompt = "Once upon a time";
+  options.tokens.clear();
+  options.prompt = {"Once upon a time"};
   ASSERT_EQ(run().code, 0);
   Json fromText = report();
   EXPECT_EQ(spell(program.tokenizer, fromText["prompt_tokens"].get<std::vector<TokenId>>()),
             "<s>|_Once|_upon|_a|_time");
-  options.prompt.reset();
-  options.promptFile = folder / "prompt.txt";
-  ASSERT_TRUE(writeFileAtomically(*options.promptFile, "Once upon a time"));
+  options.prompt.clear();
+  options.promptFile = {folder / "prompt.txt"};
+  ASSERT_TRUE(writeFileAtomically(options.promptFile.front(), "Once upon a time"));
   ASSERT_EQ(run().code, 0);
   EXPECT_EQ(report()["prompt_tokens"], fromText["prompt_tokens"]);
 }
@@ -210,7 +210,7 @@ TEST_F(RunTest, TheTraceIsClosedBeforeItAppears) {
 }
 
 TEST_F(RunTest, PerplexityGeneratesNothing) {
-  options.tokens.reset();
+  options.tokens.clear();
   options.perplexity = folder / "text.txt";
   ASSERT_TRUE(writeFileAtomically(options.perplexity, "Once upon a time the cat and the dog"));
   Outcome o = run();
@@ -238,20 +238,20 @@ TEST_F(RunTest, AViolationLeavesNoFile) {
 }
 
 TEST_F(RunTest, InputErrors) {
-  options.tokens = std::vector<TokenId>{1, 100000};
+  options.tokens = {{1, 100000}};
   expectFailure(run(), 1, "token 100000 (number 2 of --tokens)");
-  options.tokens = std::vector<TokenId>(17, 5);
+  options.tokens = {std::vector<TokenId>(17, 5)};
   expectFailure(run(), 1, "--max-context=17");
-  options.tokens = std::vector<TokenId>(5, 5);
+  options.tokens = {std::vector<TokenId>(5, 5)};
   options.count = 13;
   expectFailure(run(), 1, "-n 12");
   options.count = 1;
-  options.tokens.reset();
-  options.promptFile = folder / "missing\nfile";
+  options.tokens.clear();
+  options.promptFile = {folder / "missing\nfile"};
   expectFailure(run(), 1, "missing file");
-  options.promptFile = folder.path();
+  options.promptFile = {folder.path()};
   expectFailure(run(), 1, "directory");
-  options.promptFile.reset();
+  options.promptFile.clear();
   options.perplexity = folder / "missing";
   expectFailure(run(), 1, "missing");
 }
@@ -264,8 +264,8 @@ TEST_F(RunTest, AProgramWithoutVocabularyTakesTokensOnly) {
   EXPECT_EQ(report()["tokens"].size(), 4u);
   EXPECT_EQ(report()["text"], "");
   std::filesystem::remove(options.report);
-  options.tokens.reset();
-  options.prompt = "Once";
+  options.tokens.clear();
+  options.prompt = {"Once"};
   expectFailure(run(), 1, "--tokens");
 }
 
@@ -379,8 +379,8 @@ TEST_F(RunTest, TimingOfSeveralChipsHasNoDigest) {
   program = twoChips();
   options.mode = sim::Mode::Timing;
   options.count = 1;
-  options.prompt.reset();
-  options.tokens.reset();
+  options.prompt.clear();
+  options.tokens.clear();
   options.promptTokens = 5;
   ASSERT_EQ(run().code, 0);
   EXPECT_TRUE(report()["memory_sha256"].is_null());

@@ -52,7 +52,7 @@ TEST_F(VerifySolution, Dependence) {
 }
 
 TEST_F(VerifySolution, HalvesOfAWord) {
-  for (Half half : {Half::Load, Half::Play, Half::Load}) {
+  for (Half half : {Half::First, Half::Second, Half::First}) {
     Issue word = issue(machine, "mxm.e0.a", 0, isa::Opcode::Activate);
     word.half = half;
     add(flowOf(machine, "word", {word}));
@@ -66,7 +66,7 @@ TEST_F(VerifySolution, HalvesOfAWord) {
 }
 
 TEST_F(VerifySolution, AWholeWordLeavesNoHalf) {
-  for (Half half : {Half::Whole, Half::Play}) {
+  for (Half half : {Half::Whole, Half::Second}) {
     Issue word = issue(machine, "mxm.e0.a", 0, isa::Opcode::Activate);
     word.half = half;
     add(flowOf(machine, "word", {word}));

@@ -90,6 +90,8 @@ LogicalResult StepOp::verify() {
     return emitOpError("C2: a decode step feeds one token, found ") << tokens;
   if (getKind() == StepKind::Encode && tokens != context)
     return emitOpError("C3: an encode step feeds its context of ") << context << " tokens, found " << tokens;
+  if (auto users = static_cast<int64_t>(getUsers().value_or(1)); users < 1 || (users > 1 && getKind() != StepKind::Decode))
+    return emitOpError("C4: feeds ") << users << " users, possible are 1 or, in decode steps, more";
   return success();
 }
 

@@ -81,7 +81,7 @@ struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
       builder.setInsertionPointToEnd(module.getBody());
     uint64_t most = maxContext ? maxContext.getValue() : std::min(largest, kUsualSequence);
     for (uint64_t bucket : contextBuckets(most, std::min(most, kSmallestSequence)))
-      StepOp::create(builder, module.getLoc(), "encode_" + std::to_string(bucket), StepKind::Encode, bucket, bucket);
+      StepOp::create(builder, module.getLoc(), "encode_" + std::to_string(bucket), StepKind::Encode, bucket, bucket, mlir::IntegerAttr());
   }
 
   /// The context to plan for; nothing after an error.
@@ -95,6 +95,10 @@ struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
       module.emitError("max-tokens is 0, a prefill step feeds at least 1 token");
       return std::nullopt;
     }
+    if (batch == 0) {
+      module.emitError("batch is 0, a decode step feeds at least 1 user");
+      return std::nullopt;
+    }
     uint64_t largest = (*caches.begin()).getCapacity();
     if (maxContext > largest) {
       module.emitError("max-context ") << maxContext.getValue() << " is more than the model's " << largest
@@ -106,11 +110,12 @@ struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
 
   void createSteps(mlir::OpBuilder &builder, mlir::Location loc, uint64_t context, uint64_t mostTokens) {
     std::string suffix = std::to_string(context);
-    StepOp::create(builder, loc, "decode_" + suffix, StepKind::Decode, 1, context);
-    uint64_t tokens = std::min(mostTokens, context);
+    StepOp::create(builder, loc, "decode_" + suffix, StepKind::Decode, 1, context,
+                   batch > 1 ? builder.getI64IntegerAttr(batch) : mlir::IntegerAttr());
+    uint64_t tokens = batch > 1 ? 1 : std::min(mostTokens, context);
     if (tokens > 1)
       StepOp::create(builder, loc, "prefill_" + std::to_string(tokens) + "x" + suffix, StepKind::Prefill, tokens,
-                     context);
+                     context, mlir::IntegerAttr());
   }
 };
 

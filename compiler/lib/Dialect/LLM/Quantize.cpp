@@ -50,7 +50,7 @@ private:
   bool usesTiles(AttentionOp op) const { return prefersTiles(lookupCache(op, op.getCacheAttr())) && !wantsHalf(op, plan); }
   bool cachedAsInt8(RopeOp op) const {
     auto attention = mlir::dyn_cast<AttentionOp>(*op->getUsers().begin());
-    return plan.kv() == "int8" && attention && attention.getKey() == op.getResult() && !usesTiles(attention);
+    return plan.kv() == "int8" && attention && attention.getKey() == op.getResult();
   }
   WeightType typeFor(WeightOp weight) const { return weightTypeFor(plan, store, weight); }
   /// N10: bounds of |y[n]| of a linear fed by a norm.
@@ -223,8 +223,8 @@ LogicalResult Quantizer::visit(AttentionOp op) {
     return failure();
   auto scale = quantizeResult(op.getResult(), *std::max_element(bounds->begin(), bounds->end()), 1.01);
   if (plan.kv() != "int16") {
-    if (usesTiles(op))
-      return fail({"--kv-type", "attention over this model's context is in tiles, which keep int16 keys and values; choose --kv-type=int16"});
+    if (plan.kv() == "fp16" && usesTiles(op))
+      return fail({"--kv-type", "attention over this model's context is in tiles, which multiply integers; choose --kv-type=int8 or int16"});
     if (plan.kv() == "int8" && activationBits(op.getResult()) == kHalfBits)
       return fail({"--kv-type", "int8 values have the scale of attention's result, and fp16 results have none; choose --kv-type=fp16"});
     op->setAttr(kKVAttr, mlir::StringAttr::get(context, plan.kv()));

@@ -141,8 +141,8 @@ LogicalResult ObjectOp::verify() {
 LogicalResult ProgramOp::verify() {
   if (getKind() != "prefill" && getKind() != "decode" && getKind() != "encode")
     return emitOpError("C1: kind is '") << getKind() << "', expected prefill, decode or encode";
-  if (static_cast<int64_t>(getTokens()) < 1 || static_cast<int64_t>(getContext()) < 1)
-    return emitOpError("C2: tokens and context are at least 1");
+  if (static_cast<int64_t>(getTokens()) < 1 || static_cast<int64_t>(getContext()) < 1 || static_cast<int64_t>(getUsers().value_or(1)) < 1)
+    return emitOpError("C2: tokens, context and users are at least 1");
   return success();
 }
 

@@ -12,9 +12,9 @@ namespace lpu::rt {
 
 struct RunOptions {
   std::string program;
-  /// At most one of the next four, and none with `perplexity`.
-  std::optional<std::string> prompt, promptFile;
-  std::optional<std::vector<TokenId>> tokens;
+  /// At most one of the next four, and none with `perplexity`. Several entries are of several users.
+  std::vector<std::string> prompt, promptFile;
+  std::vector<std::vector<TokenId>> tokens;
   std::optional<std::uint64_t> promptTokens; ///< timing mode: how many, whatever they are
   std::optional<std::uint64_t> count;        ///< -n; none: as many as fit, at most kDefaultCount
   std::optional<std::vector<TokenId>> inputIds; ///< of an encoder, with none of the above

@@ -23,6 +23,7 @@ struct GenerateRequest {
 struct Generation {
   std::vector<TokenId> tokens;    ///< generated; empty in timing mode
   std::size_t firstTokenStep = 0; ///< index of the step that yields the first generated token
+  std::size_t steps = 0;          ///< until the user had ended
   bool reachesToken = false;      ///< count > 0
 };
 
@@ -30,6 +31,20 @@ struct Generation {
 /// generated ones, over the same steps.
 Result<Generation> generate(Session &session, const GenerateRequest &request, const RowSink &rows,
                             const TokenSink &token);
+
+/// Gets a row of logits, or a token, of one of several users.
+using UserRowSink = std::function<void(std::size_t user, std::span<const float> row)>;
+using UserTokenSink = std::function<void(std::size_t user, TokenId)>;
+
+/// Several users, one of the program's each, in step with each other: step i feeds token i of everyone's sequence, which is the
+/// prompt and then what was generated. Who has ended is idle, and the run is over when all have. So everyone gets the tokens of
+/// a run of their own. Index of a generation's firstTokenStep: as for one user. Error besides those of generate: more
+/// requests than users.
+Result<std::vector<Generation>> generateTogether(Session &session, std::span<const GenerateRequest> requests,
+                                                 const UserRowSink &row, const UserTokenSink &token);
+
+/// The steps that takes, should nobody stop early.
+Result<std::vector<PlannedStep>> planTogether(const isa::Program &program, std::span<const GenerateRequest> requests);
 
 /// Mean negative log-likelihood over tokens, in double.
 class Likelihood {

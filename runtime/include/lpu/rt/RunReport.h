@@ -17,11 +17,20 @@ struct HostUse {
   unsigned threads = 1, ranks = 1;
 };
 
-struct RunReport {
+/// What one of several users got.
+struct UserReport {
   std::vector<TokenId> promptTokens, tokens;
   std::string text; ///< valid UTF-8
-  std::vector<StepRecord> steps;
   Latency chip, withHost;
+};
+
+struct RunReport {
+  /// Of each prompt; the first one's stand at the top of the report, too.
+  std::vector<UserReport> users;
+  bool isBatch = false; ///< the program takes several users
+  /// Of a batch: tokens generated for all users, over the chip time of the steps that yielded them.
+  std::optional<double> totalTokensPerSecond;
+  std::vector<StepRecord> steps;
   std::optional<std::string> memorySha256; ///< hex; none in timing mode of several chips
   std::optional<double> perplexity;
   std::string engine;

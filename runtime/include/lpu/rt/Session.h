@@ -22,6 +22,13 @@ struct StepRecord {
   std::vector<isa::Cycle> classCycles{}; ///< per chip class: of its program from its own start, the longest of its chips; 0: took no part
 };
 
+/// What one user is fed in a step: tokens at the positions from `position` on. Without tokens the user is idle: token 0 is fed at
+/// position 0, and nobody looks at what comes of it.
+struct Feed {
+  std::uint32_t position = 0;
+  std::span<const TokenId> tokens;
+};
+
 class Session {
 public:
   /// Sees every record as it is made.
@@ -34,6 +41,9 @@ public:
   /// rows) and returns the valid rows of logits, step.tokens × vocabulary, empty in
   /// timing mode. Error: a violation, see violation().
   Result<std::vector<float>> run(const PlannedStep &step, std::span<const TokenId> tokens);
+  /// The same for a step of several users, a feed for each of the first of them; the others are idle. The rows of those fed follow
+  /// one another.
+  Result<std::vector<float>> run(const PlannedStep &step, std::span<const Feed> feeds);
   /// A new sequence: the KV cache is empty again.
   void reset() { simulator.clearState(); }
 
@@ -50,7 +60,7 @@ private:
   using Clock = std::chrono::steady_clock;
   void write(std::size_t step, const char *name, const std::vector<std::int32_t> &values);
   void record(const PlannedStep &step, const sim::StepResult &result);
-  std::vector<float> readLogits(const PlannedStep &step) const;
+  std::vector<float> readLogits(std::size_t step, std::span<const Feed> feeds) const;
 
   const isa::Program &program;
   sim::Simulator &simulator;

@@ -14,7 +14,8 @@ namespace lpu::rt {
 struct PlannedStep {
   std::size_t program = 0;    ///< index into Program::steps
   std::uint32_t position = 0; ///< of the first token fed
-  std::uint32_t tokens = 0;   ///< valid ones; the program's further rows are padding
+  std::uint32_t tokens = 0;   ///< valid ones of each user; the program's further rows are padding
+  std::uint32_t users = 1;    ///< fed in this step; the program's others are idle
   bool operator==(const PlannedStep &) const = default;
 };
 
@@ -26,6 +27,9 @@ struct StepPlan {
 /// Positions a sequence may have: the largest context of a decode program, or the
 /// model's maxContext where that is smaller (buckets may be rounded up).
 std::uint32_t contextLimit(const isa::Program &program);
+
+/// Users whose tokens a decode step takes together; more than one where the program was compiled for a batch.
+std::uint32_t usersOf(const isa::Program &program);
 
 /// Steps that feed `prompt` tokens and then, to generate `generated` tokens, each
 /// of them but the last. Contract for every step: position + program.tokens <=

@@ -21,6 +21,9 @@ ModelSize modelSize(mlir::ModuleOp planned);
 /// Without a partition the most that any of them could take.
 std::int64_t stepTokens(const isa::Machine &machine, mlir::ModuleOp module, const std::optional<Partition> &partition, bool chunks);
 
+/// The most users whose tokens a decode step can feed together.
+std::int64_t mostUsers(const isa::Machine &machine, mlir::ModuleOp module, const Partition &partition);
+
 /// A copy of `planned`, on one chip; its prefill steps feed no more than so many tokens. Null after an error, which went to the context's handler.
 mlir::OwningOpRef<mlir::ModuleOp> replanned(mlir::ModuleOp planned, std::int64_t tokens);
 

@@ -56,8 +56,8 @@ struct AttentionScales {
 };
 /// N7 for the query at the last position of the cache, all heads.
 Digits attention(const Cache &cache, std::span<const std::int16_t> query, const AttentionScales &scales);
-/// N11 for the query at the last position of the cache, all heads; `scoreScale` is c.
-Digits attentionInTiles(const Cache &cache, std::span<const std::int16_t> query, float scoreScale);
+/// N11 for the query at the last position of the cache, all heads; `scoreScale` is c. `valueScale` is r of N16, 1 of int16 values.
+Digits attentionInTiles(const Cache &cache, std::span<const std::int16_t> query, float scoreScale, float valueScale = 1);
 
 /// N8.
 Digits siluMul(std::span<const float> gate, std::span<const float> up, int bits = 16);

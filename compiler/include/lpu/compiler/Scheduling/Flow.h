@@ -6,6 +6,7 @@
 #include "lpu/isa/Machine.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,9 @@ struct Segment {
   int count = 1;
 };
 
-/// What an issue takes of its queue's slot. A word of an MXM activation queue loads and plays (or installs), so two flows may share it.
-enum class Half : std::uint8_t { Whole, Load, Play };
+/// What an issue takes of its queue's slot. A word of an MXM activation queue loads and plays (or installs), one of a memory slice
+/// reads and writes, so two flows may share it; in memory, if they are at different banks.
+enum class Half : std::uint8_t { Whole, First, Second };
 
 /// An instruction dispatched at `at`; `count` copies, `window` words apart (the
 /// copies repeat this issue and the window − 1 issues of the queue before it).
@@ -79,6 +81,8 @@ struct FlowShape {
 
 /// Cycles from dispatch to the slowest effect of one instruction (timing.md T1.5).
 Cycle effectLatency(const isa::Machine &machine, const isa::Instruction &instruction);
+/// The bank that an issue of half a memory word is at; nothing for all other issues.
+std::optional<int> bankOf(const Issue &issue);
 /// Cycles after an issue's first dispatch at which its last copy dispatches.
 inline Cycle lastCopy(const Issue &issue) { return Cycle{issue.count - 1} * issue.window; }
 

@@ -154,19 +154,23 @@ def LLM_StepOp : LLM_Op<"step", [Symbol]> {
   let summary = "one program to build";
   let description = [{
     Asks for a program that feeds `tokens` tokens to @forward, at positions below `context`. One program serves
-    every position of its context bucket. An encode step feeds whole sequences of up to `tokens` tokens.
+    every position of its context bucket. An encode step feeds whole sequences of up to `tokens` tokens. A decode step
+    may feed the tokens of several `users`, each of whom has caches of their own.
 
     ```mlir
     llm.step @decode_64 decode tokens 1 context 64
+    llm.step @decode_128 decode tokens 1 context 128 users 8
     ```
 
     Constraints:
     - C1: `tokens` is at least 1 and at most `context`.
-    - C2: a decode step feeds exactly one token.
+    - C2: a decode step feeds exactly one token of each user.
     - C3: an encode step feeds `context` tokens.
+    - C4: `users` is at least 1, and more than that for decode steps alone.
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, LLM_StepKindAttr:$kind, I64Attr:$tokens, I64Attr:$context);
-  let assemblyFormat = "$sym_name $kind `tokens` $tokens `context` $context attr-dict";
+  let arguments = (ins SymbolNameAttr:$sym_name, LLM_StepKindAttr:$kind, I64Attr:$tokens, I64Attr:$context,
+                       OptionalAttr<I64Attr>:$users);
+  let assemblyFormat = "$sym_name $kind `tokens` $tokens `context` $context (`users` $users^)? attr-dict";
 }
 
 //===-----------------------------------------------------------------------===//

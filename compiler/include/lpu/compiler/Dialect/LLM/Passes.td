@@ -28,11 +28,13 @@ def PlanSteps : Pass<"llm-plan-steps", "::mlir::ModuleOp"> {
   let description = [{
     Creates one decode and one prefill `llm.step` per context bucket. Buckets are the powers of two from 64 (256 for attention in tiles) up to
     the maximum context, the last one clipped to it. Sets the capacity of every KV cache to the maximum context.
+    For a batch there are decode steps alone: a prompt is fed as its user's turn in them.
     An encoder gets one encode step per bucket, powers of two from 32 up to its longest sequence or 256, whichever is less.
   }];
   let options = [
     Option<"maxContext", "max-context", "uint64_t", "0", "positions the caches hold; 0: as many as the model was made for">,
     Option<"maxTokens", "max-tokens", "uint64_t", "8", "tokens fed per prefill step; 1: decode programs only">,
+    Option<"batch", "batch", "uint64_t", "1", "users whose tokens a decode step feeds together">,
   ];
 }
 

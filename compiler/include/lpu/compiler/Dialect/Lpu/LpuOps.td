@@ -52,10 +52,11 @@ def ProgramOp : Lpu_Op<"program", [Symbol, NoTerminator, SingleBlock]> {
     (C1) cycles is not less than the lower bound; (C2) no queue appears twice.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$kind, I64Attr:$tokens, I64Attr:$context, I64Attr:$cycles,
-                       DictionaryAttr:$bounds, DictionaryAttr:$usage, OptionalAttr<ArrayAttr>:$phases);
+                       DictionaryAttr:$bounds, DictionaryAttr:$usage, OptionalAttr<ArrayAttr>:$phases,
+                       OptionalAttr<I64Attr>:$users);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    $sym_name `kind` `(` $kind `)` `tokens` `(` $tokens `)` `context` `(` $context `)` `cycles` `(` $cycles `)`
+    $sym_name `kind` `(` $kind `)` `tokens` `(` $tokens `)` `context` `(` $context `)` (`users` `(` $users^ `)`)? `cycles` `(` $cycles `)`
     `bounds` `(` $bounds `)` `usage` `(` $usage `)` (`phases` $phases^)? attr-dict-with-keyword $body
   }];
   let hasVerifier = 1;

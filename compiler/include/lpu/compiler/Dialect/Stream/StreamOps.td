@@ -60,13 +60,13 @@ def ProgramOp : Stream_Op<"program", [Symbol, IsolatedFromAbove, NoTerminator, S
     stream.program @decode_64 kind("decode") tokens(1) context(64) weight_bytes(0) {
     }
     ```
-    (C1) kind is prefill or decode; (C2) tokens and context are positive.
+    (C1) kind is prefill, decode or encode; (C2) tokens, context and users are positive.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$kind, I64Attr:$tokens, I64Attr:$context,
-                       I64Attr:$weight_bytes);
+                       I64Attr:$weight_bytes, OptionalAttr<I64Attr>:$users);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    $sym_name `kind` `(` $kind `)` `tokens` `(` $tokens `)` `context` `(` $context `)`
+    $sym_name `kind` `(` $kind `)` `tokens` `(` $tokens `)` `context` `(` $context `)` (`users` `(` $users^ `)`)?
     `weight_bytes` `(` $weight_bytes `)` attr-dict-with-keyword $body
   }];
   let hasVerifier = 1;
