@@ -43,7 +43,7 @@ int main(int argc, char **argv) {
   auto *shape = app.add_option("--arch", arch, "instead of a model: its shape as YAML (see models/arch)")->excludes(model);
   app.add_option("--weights", weights, "weights for --arch: none (to time programs) or random:SEED (to run them as well)")->needs(shape)->capture_default_str();
   app.add_option("-o,--output", options.output, "file to write")->required();
-  app.add_option("--target", options.pipeline.target, "machine: a preset (tsp1, small) or a YAML file")->capture_default_str();
+  app.add_option("--target", options.pipeline.target, "machine: a preset (tsp1, small, tsp1-int4) or a YAML file")->capture_default_str();
   app.add_option("--max-context", options.pipeline.maxContext, "positions the KV cache holds (default: the model's context)")->check(CLI::PositiveNumber);
   app.add_option("--batch", options.pipeline.batch, "users whose tokens a decode step feeds together, each with a KV cache of their own")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{65535}))

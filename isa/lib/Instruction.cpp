@@ -58,7 +58,7 @@ constexpr std::string_view kFieldEnumNames[] = {
     "Bank",     "MapDir",    "MapStream", "MapLane", "AKind",   "AIndex",   "ADir",      "AWidth",   "BKind",
     "BIndex",   "BDir",      "BWidth",  "CKind",    "CIndex",   "CDir",     "CWidth",    "Out",      "OutDir",
     "OutStream", "OutWidth", "AccWrite", "Imm",     "RowGroup", "RowStep",  "Load",      "LoadStream", "LoadRow",
-    "LoadStep", "Play",      "PlayRow", "PlayStep", "Mask",     "Install",  "Fp16",     "Row",       "AccMode",  "Emit",
+    "LoadStep", "Play",      "PlayRow", "PlayStep", "Mask",     "Install",  "Fp16",     "Packed",   "Row",       "AccMode",  "Emit",
     "SrcDir",   "SrcStream", "DstDir",  "DstStream", "Amount",  "Map",      "Src2Dir",   "Src2Stream"};
 static_assert(std::size(kFieldEnumNames) == kFieldCount);
 

@@ -29,21 +29,25 @@ bool inRange(Findings &findings, const Site &site, const char *what, std::int64_
 } // namespace
 
 void Plane::loadWeights(const Site &site) {
+  if (site.get(Field::Packed) && !machine.mxmInt4Expand)
+    return findings.add("illegal-encoding", site, "this machine's lw does not expand packed int4 (mxm.int4_expand)");
   streams.sample(site, outbound(site), site.get(Field::Stream), 16);
   const std::int64_t n = machine.superlanes;
   if (!inRange(findings, site, "row group", site.get(Field::RowGroup), machine.superlanes))
     return;
-  const std::int64_t group = (site.row(Field::RowGroup, Field::RowStep) % n + n) % n;
   // An install in this cycle takes the row with it, also when it was fed first; when it takes effect too early for that, it is to blame.
   const bool sameCycle = lastInstall && lastInstall->t == site.t;
   if (sameCycle && machine.latency.MxmLoadWeights > 1)
     findings.add("early-install", *lastInstall, "an lw of this plane stands in the same cycle and is not complete one cycle later");
-  std::optional<Cycle> &loaded = (sameCycle ? groupsBefore : groups)[static_cast<std::size_t>(group)];
-  if (loaded)
-    findings.add("early-lw", site,
-                 "row group " + std::to_string(group) + " was loaded at " + std::to_string(*loaded) +
-                     " and not installed since");
-  loaded = site.t;
+  for (std::int64_t i = 0; i <= site.get(Field::Packed); ++i) {
+    const std::int64_t group = ((site.row(Field::RowGroup, Field::RowStep) + i) % n + n) % n;
+    std::optional<Cycle> &loaded = (sameCycle ? groupsBefore : groups)[static_cast<std::size_t>(group)];
+    if (loaded)
+      findings.add("early-lw", site,
+                   "row group " + std::to_string(group) + " was loaded at " + std::to_string(*loaded) +
+                       " and not installed since");
+    loaded = site.t;
+  }
 }
 
 void Plane::activate(const Site &site) {

@@ -104,7 +104,7 @@ private:
       if (!parseEntry(section, entry.first, entry.second, seen))
         return false;
     for (const MachineKey &key : machineKeys())
-      if (key.section == section && !seen.contains(std::string(key.key)))
+      if (key.section == section && !key.optional && !seen.contains(std::string(key.key)))
         return fail(at, fmt::format("missing key '{}.{}'", section, key.key));
     return true;
   }
@@ -196,7 +196,9 @@ std::string writeMachine(const Machine &machine) {
   for (const MachineKey &key : machineKeys()) {
     if (key.section != section)
       text += fmt::format("{}:\n", section = key.section);
-    text += fmt::format("  {}: {}\n", key.key, valueText(machine, key));
+    const std::string value = valueText(machine, key);
+    if (!key.optional || value != "0")
+      text += fmt::format("  {}: {}\n", key.key, value);
   }
   return text;
 }

@@ -27,6 +27,7 @@ const MachineKey kKeys[] = {
     {"mxm", "planes_per_side", &M::mxmPlanesPerSide, 1, 8},
     {"mxm", "activation_rows", &M::mxmActivationRows, 1, 256},
     {"mxm", "accumulator_rows", &M::mxmAccumulatorRows, 1, 1024},
+    {"mxm", "int4_expand", &M::mxmInt4Expand, 0, 1, true},
 
     {"sxm", "transpose_queues", &M::sxmTransposeQueues, 0, 16},
     {"sxm", "permute_queues", &M::sxmPermuteQueues, 0, 16},

@@ -16,6 +16,8 @@ struct MachineKey {
   std::string_view section, key;
   std::variant<int Machine::*, double Machine::*, Cycle Latencies::*> member;
   double low, high; ///< inclusive
+  /// May be missing, which says 0; then it is not written either.
+  bool optional = false;
 };
 
 /// In canonical order; keys of one section stand together.

@@ -45,13 +45,19 @@ def read_shape(name):
 class Row:
     """A row of the table: the command, what it measures, and the bar it is held against."""
 
-    def __init__(self, case, model, flags, bar, measure):
+    def __init__(self, case, model, flags, bar, measure, against=None):
         self.case, self.model, self.flags, self.bar, self.measure = case, model, flags, bar, measure
+        self.against = against  # flags of a compilation to compare with, whose report `measure` finds as `reference`
 
     def command(self):
         return ["lpucc", f"--arch={ARCH}/{self.model}.yaml", "--weights=none", *self.flags]
 
     def run(self, lpucc, folder):
+        if self.against:
+            other = Row(self.case, self.model, self.against, self.bar, lambda _, report: (report, None))
+            self.reference, error = other.run(lpucc, folder)
+            if error:
+                return None, error
         report, output = folder / "report.json", folder / "out.lpx"
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         began = time.monotonic()
@@ -78,11 +84,23 @@ def hand_over(program):
     return sum(p["cycles"] for p in program["phases"] if p["name"] in ("receive residual", "send residual"))
 
 
+def layer_cycles(report, context):
+    """Of the slowest chip that holds one layer, in a decode step, without the hand-over."""
+    layers = [p for p in decode_programs(report, context) if len(p["layers"]) == p["chips"]]
+    return max(p["predicted_cycles"] - hand_over(p) for p in layers)
+
+
+def layer_over_one_user(context):
+    def measure(row, report):
+        together, alone = layer_cycles(report, context), layer_cycles(row.reference, context)
+        return together / alone, f"{together:,} cycles a layer, {alone:,} with one user"
+    return measure
+
+
 def layer_over_stream(context):
     def measure(row, report):
         floor = linear_weights(read_shape(row.model)) / STREAM_BYTES
-        layers = [p for p in decode_programs(report, context) if len(p["layers"]) == p["chips"]]
-        worst = max(p["predicted_cycles"] - hand_over(p) for p in layers)
+        worst = layer_cycles(report, context)
         return worst / floor, f"{worst:,} cycles a layer without hand-over, floor {floor:,.0f}"
     return measure
 
@@ -123,6 +141,8 @@ def host_seconds(row, report):
 ROWS = [
     Row("one layer a chip, decode, ÷ weight stream", "llama-3-8b", ["--tp=1", "--pp=32", "--max-context=512"], "≤ 1.25", layer_over_stream(512)),
     Row("tensor parallel 8, decode, ÷ lower bound", "llama-3-8b", ["--tp=8", "--max-context=512"], "≤ 1.3", token_over_bound),
+    Row("eight users together, one layer a chip, ÷ one user", "llama-3-8b", ["--tp=1", "--pp=32", "--max-context=256", "--kv-type=int8", "--batch=8"], "≤ 1.3",
+        layer_over_one_user(256), against=["--tp=1", "--pp=32", "--max-context=256", "--kv-type=int8"]),
     Row("576 chips, fastest, tokens/s of a user", "llama-2-70b", ["--chips=576", "--fastest", "--max-context=512"], "≥ 800", tokens_per_second),
     Row("prefill of 512 tokens, share of the MXM's rate", "llama-3-8b", ["--tp=1", "--pp=32", "--max-context=512"], "≥ 0.75", mxm_rate(512)),
     Row("context 4096, tokens/s of a user", "llama-3-8b", ["--max-context=4096"], "compiles", tokens_per_second),

@@ -51,6 +51,25 @@ class Machines(Case):
         self.assertGreater(lengths["mxm_play", 80], lengths["barrier", 70])
         self.assertGreater(lengths["vxm_simple", 7], lengths["vxm_simple", 2])
 
+    def test_int4_that_lw_expands(self):
+        # The same values in half the bytes; words of the one machine are refused by the other.
+        programs, reports, logits = {}, {}, {}
+        for target in ("tsp1", "tsp1-int4"):
+            programs[target], report = self.dir / f"{target}.lpx", self.dir / "m.json"
+            succeed("lpucc", TINY, "-o", programs[target], f"--target={target}", "--weight-type=int4-group", "--max-context=64", f"--report={report}")
+            succeed("lpu-objdump", "--check", programs[target])
+            reports[target] = load_json(report)
+            for engine in ("event", "clocked"):
+                ran, logits[target, engine] = self.lpu_run(programs[target], f"--tokens={ids(PROMPT)}", "-n", 0, f"--engine={engine}")
+                self.assert_steps_as_predicted(ran)
+        expected = self.interpret(TINY, PROMPT, "--weight-type=int4-group")
+        for values in logits.values():
+            self.assert_same_bits(values, expected)
+        weights = {target: report["memory"]["weights_bytes"] for target, report in reports.items()}
+        self.assertLess(weights["tsp1-int4"], 0.75 * weights["tsp1"])  # the embedding and scales stay
+        self.assertIn("packed=1", succeed("lpu-objdump", "--asm", programs["tsp1-int4"]).stdout)
+        self.assertNotIn("packed=1", succeed("lpu-objdump", "--asm", programs["tsp1"]).stdout)
+
     def test_refused_by_name(self):
         for key, value, words in IMPOSSIBLE:
             with self.subTest(key=key, value=value):

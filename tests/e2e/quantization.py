@@ -218,9 +218,10 @@ class Mistakes(Case):
     def test_kv_types_of_tiles(self):
         path = self.dir / "tiles.gguf"
         gguf.write(path, gguf.Model(layers=1, hidden=192, heads=6, kv_heads=2, head_dim=64, ffn=192, context=512))
-        done = run("lpucc", path, "-o", self.dir / "x.lpx", "--kv-type=int8")
+        done = run("lpucc", path, "-o", self.dir / "x.lpx", "--kv-type=fp16")
         self.assertEqual((done.returncode, done.stderr.count("\n")), (1, 1))
-        self.assertIn("in tiles, which keep int16 keys and values; choose --kv-type=int16", done.stderr)
+        self.assertIn("in tiles, which multiply integers; choose --kv-type=int8 or int16", done.stderr)
+        self.assertFalse((self.dir / "x.lpx").exists())
 
     def test_groups_over_chips(self):
         done = run("lpucc", tools.TINY, "-o", self.dir / "x.lpx", "--weight-type=int8-group", "--tp=8", "--max-context=64")

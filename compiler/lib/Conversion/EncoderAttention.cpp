@@ -48,7 +48,7 @@ void EncoderLowering::loadTile(const std::string &object, std::int64_t row, std:
   OpBuilder &b = builder;
   stream::LoadTileOp::create(b, loc, FlatSymbolRefAttr::get(b.getContext(), object), b.getI64IntegerAttr(2 * side),
                              b.getI64IntegerAttr(row), b.getI64IntegerAttr(count), b.getI64IntegerAttr(first),
-                             UnitAttr(), b.getUnitAttr());
+                             UnitAttr(), b.getUnitAttr(), UnitAttr());
   for (std::int64_t plane : {2 * side, 2 * side + 1})
     stream::InstallOp::create(b, loc, b.getI64IntegerAttr(plane));
 }

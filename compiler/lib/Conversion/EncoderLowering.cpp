@@ -340,7 +340,7 @@ void EncoderLowering::onesTiles() {
   for (std::int64_t plane = 0; plane < 4; ++plane) {
     stream::LoadTileOp::create(builder, loc, FlatSymbolRefAttr::get(builder.getContext(), pool.onesTile(plane)),
                                builder.getI64IntegerAttr(plane), builder.getI64IntegerAttr(0), IntegerAttr(),
-                               builder.getI64IntegerAttr(0), UnitAttr(), UnitAttr());
+                               builder.getI64IntegerAttr(0), UnitAttr(), UnitAttr(), UnitAttr());
     stream::InstallOp::create(builder, loc, builder.getI64IntegerAttr(plane));
   }
 }

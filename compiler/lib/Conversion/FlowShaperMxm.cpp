@@ -53,7 +53,7 @@ void FlowShaper::shapeTile(stream::LoadTileOp op) {
   for (std::int64_t twin = 0; twin <= op.getTwin(); ++twin) {
     int plane = static_cast<int>(op.getPlane() ^ twin);
     sched::Issue &lw = addIssue({isa::UnitKind::MxmW, side, planeOfSide(plane)}, arrival, Opcode::LoadWeights, rows);
-    lw.instruction.set(Field::RowGroup, op.getGroup()).set(Field::RowStep, 1);
+    lw.instruction.set(Field::RowGroup, op.getGroup()).set(Field::RowStep, 1 + op.getPacked()).set(Field::Packed, op.getPacked());
     lw.streamFields.push_back({Field::Stream, group, 0});
     access(Access::Kind::WeightBuffer, plane, 0, 0, true, arrival, arrival + rows - 1, visible);
   }

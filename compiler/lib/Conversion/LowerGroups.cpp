@@ -93,11 +93,11 @@ void ProgramLowering::lowerGroupedLinear(llm::LinearOp op, const Layout &rows) {
     out.biases = pool.channelBiases(tensorOf(*bias), rows, factorOf(op), turn);
   out.single = llm::activationBits(op.getInput()) == 8;
   if (!rows.swap)
-    weightBytes += weight.getRows() * weight.getCols();
+    weightBytes += weight.getRows() * weight.getCols() / (pool.isPacked(weight) ? 2 : 1);
   for (std::int64_t n = 0; n < rows.vectors(); ++n)
     for (std::int64_t k = 0; k < input.layout.vectors(); ++k) {
       std::int64_t plane = groupedPlane++ % (2 * machine.mxmPlanesPerSide);
-      emitTile(pool.groupTile(weight, rows, n, input.layout, k, plane), plane);
+      emitTile(pool.groupTile(weight, rows, n, input.layout, k, plane), plane, false, pool.isPacked(weight));
       passGroups(out, input, n, k, plane, pool.groupScales(weight, rows, n, input.layout, k, groupsIn(input.layout, k)));
     }
 }

@@ -134,7 +134,7 @@ void TileAttention::loadRows(const std::string &object, std::int64_t row, std::i
   auto flag = [&](bool set) { return set ? b.getUnitAttr() : UnitAttr(); };
   stream::LoadTileOp::create(b, p.loc, FlatSymbolRefAttr::get(b.getContext(), object), b.getI64IntegerAttr(plane),
                              b.getI64IntegerAttr(row), b.getI64IntegerAttr(rows), b.getI64IntegerAttr(first),
-                             flag(transposed), flag(twin));
+                             flag(transposed), flag(twin), flag(false));
 }
 
 void TileAttention::install(std::int64_t plane, bool twin) {

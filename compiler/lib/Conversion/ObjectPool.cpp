@@ -91,7 +91,13 @@ std::string ObjectPool::onesTile(std::int64_t plane) {
 std::string ObjectPool::groupTile(llm::WeightOp weight, const Layout &rows, std::int64_t rowVector, const Layout &cols,
                                   std::int64_t colVector, std::int64_t plane) {
   return object(fmt::format("{}{}.tile.{}.{}", weight.getSource(), rows.swap ? ".swapped" : "", rowVector, colVector), "constant", 16,
-                (rows.lanesUsed(rowVector) + 15) / 16, -1, plane, groupContent("tile", weight, rows, rowVector, cols, colVector));
+                (rows.lanesUsed(rowVector) + (isPacked(weight) ? 31 : 15)) / (isPacked(weight) ? 32 : 16), -1, plane,
+                groupContent(isPacked(weight) ? "packed_tile" : "tile", weight, rows, rowVector, cols, colVector));
+}
+
+bool ObjectPool::isPacked(llm::WeightOp weight) const {
+  // Of an odd number of row groups the last one's high halves would be the first one's.
+  return machine.mxmInt4Expand && machine.superlanes % 2 == 0 && weight.quantization() == WeightType::Int4Group;
 }
 
 std::string ObjectPool::groupScales(llm::WeightOp weight, const Layout &rows, std::int64_t rowVector, const Layout &cols,

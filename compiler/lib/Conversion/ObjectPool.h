@@ -48,6 +48,8 @@ public:
   /// A tile of a weight with scales per group, and those scales (fp16), a row per group of the tile.
   std::string groupTile(llm::WeightOp weight, const Layout &rows, std::int64_t rowVector, const Layout &cols, std::int64_t colVector,
                         std::int64_t plane);
+  /// Whether such tiles hold two int4 weights in a byte, row groups 2r and 2r + 1 in row r: where lw expands them.
+  bool isPacked(llm::WeightOp weight) const;
   std::string groupScales(llm::WeightOp weight, const Layout &rows, std::int64_t rowVector, const Layout &cols, std::int64_t colVector,
                           std::int64_t groups);
   /// One row, f of N12 in every lane.

@@ -171,9 +171,9 @@ std::string ProgramLowering::layerLabel(StringRef tensor, StringRef what) {
   return fmt::format("layer {}: {}", rest.split('.').first.str(), what.str());
 }
 
-void ProgramLowering::emitTile(const std::string &object, std::int64_t plane, bool twin) {
+void ProgramLowering::emitTile(const std::string &object, std::int64_t plane, bool twin, bool packed) {
   stream::LoadTileOp::create(builder, loc, FlatSymbolRefAttr::get(builder.getContext(), object), builder.getI64IntegerAttr(plane),
-                             builder.getI64IntegerAttr(0), IntegerAttr(), builder.getI64IntegerAttr(0), UnitAttr(), twin ? builder.getUnitAttr() : UnitAttr());
+                             builder.getI64IntegerAttr(0), IntegerAttr(), builder.getI64IntegerAttr(0), UnitAttr(), twin ? builder.getUnitAttr() : UnitAttr(), packed ? builder.getUnitAttr() : UnitAttr());
   for (std::int64_t other = 0; other <= twin; ++other)
     stream::InstallOp::create(builder, loc, builder.getI64IntegerAttr(plane ^ other));
 }

@@ -141,7 +141,7 @@ private:
   /// Digits of `count` vectors from memory: the low ones into rows from `row` on, the high ones `high` rows further.
   void fetchDigits(const Digits &input, std::int64_t token, std::int64_t vector, std::int64_t count, std::int64_t row, std::int64_t high);
   /// `twin`: into both planes of the side.
-  void emitTile(const std::string &object, std::int64_t plane, bool twin = false);
+  void emitTile(const std::string &object, std::int64_t plane, bool twin = false, bool packed = false);
   FlowWriter flow(std::int64_t repeat = 1) { return FlowWriter(pool, builder, loc, repeat); }
   /// The sum of int32 parts, as deep in operations as that of `width` of them.
   static mlir::Value sumOf(FlowWriter &w, llvm::SmallVector<mlir::Value> parts, std::size_t width);

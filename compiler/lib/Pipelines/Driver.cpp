@@ -164,7 +164,10 @@ private:
     if (!found)
       return Error{options.inputName, found.error().message};
     // Groups whose gathered vectors the activation rows cannot hold come last: they are left for the error, if nothing else fits.
-    llvm::stable_sort(*found, [&](const Partition &a, const Partition &b) { return feedsAToken(a) > feedsAToken(b); });
+    // So do those that cut groups of columns with a scale each.
+    llvm::stable_sort(*found, [&](const Partition &a, const Partition &b) {
+      return std::pair(keepsGroups(*planned, a.tp), feedsAToken(a)) > std::pair(keepsGroups(*planned, b.tp), feedsAToken(b));
+    });
     if (options.partition.fastest && !measured) {
       options.progress("compiling for the fastest partition");
       sortByCompilation(*found, *planned, machine, options.pipeline);

@@ -62,6 +62,8 @@ ModelSize modelSize(mlir::ModuleOp planned) {
     size.positionsInLanes = op.getTiles();
     size.cacheBytes = llm::kvType(op) == llm::KVType::Int8 ? 2 : 4;
   });
+  size.int4 = true;
+  planned.walk([&](llm::LinearOp op) { size.int4 &= llm::lookupWeight(op, op.getWeightAttr()).quantization() == WeightType::Int4Group; });
   planned.walk([&](llm::EmbeddingOp op) { size.hidden = llm::width(op.getResult()); });
   planned.walk([&](llm::SiluMulOp op) { size.ffn = std::max(size.ffn, llm::width(op.getResult())); });
   if (mlir::func::FuncOp forward = llm::forwardFunction(planned))
@@ -84,6 +86,16 @@ std::int64_t stepTokens(const isa::Machine &machine, mlir::ModuleOp module, cons
 std::int64_t mostUsers(const isa::Machine &machine, mlir::ModuleOp module, const Partition &partition) {
   return std::max(std::min(prefillTokens(machine, module), prefillTokens(machine, module, partition.tp)),
                   chunkTokens(machine, module, partition.tp, partition.tp * std::max<std::int64_t>(1, partition.headGroups)));
+}
+
+bool keepsGroups(mlir::ModuleOp planned, std::int64_t tp) {
+  bool keeps = true;
+  planned.walk([&](llm::LinearOp op) {
+    std::optional<WeightType> type = llm::lookupWeight(op, op.getWeightAttr()).quantization();
+    bool grouped = type == WeightType::Int8Group || type == WeightType::Int4Group, ofHeads = op.getInput().getDefiningOp<llm::AttentionOp>();
+    keeps &= tp == 1 || !grouped || ofHeads || (llm::width(op.getInput()) + tp - 1) / tp % kWeightGroup == 0; // heads stay whole
+  });
+  return keeps;
 }
 
 static void addReplanning(mlir::PassManager &passes, mlir::ModuleOp planned, std::int64_t tokens) {

@@ -15,6 +15,7 @@ namespace {
 std::int64_t divideUp(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 constexpr std::int64_t kTileRowGroup = 16, kWordBytes = 16;
+constexpr std::int64_t kTileScaleRows = 2 * 10; // of two bytes, for each group of 32 columns
 constexpr double kLayerLatency = 840;     // two norms and four linears without their weights
 constexpr double kAttentionLatency = 200; // rope, maximum, sum and normalisation
 constexpr double kSweepPerPosition = 2;   // per vector of heads, either way of the two sweeps
@@ -43,8 +44,11 @@ public:
     return held % group == 0 ? held / group : group % held == 0 ? 1 : held;
   }
 
-  /// Tiles of `rows` output rows over `columns` input vectors: bytes, and a row of fp32 scales per output vector.
+  /// Tiles of `rows` output rows over `columns` input vectors: bytes, and a row of fp32 scales per output vector. Packed int4 weights
+  /// have two of these rows in one of memory, and ten rows of fp16 scales per tile.
   std::int64_t linear(std::int64_t rows, std::int64_t columns) const {
+    if (model.int4 && machine.mxmInt4Expand)
+      return (divideUp(rows, 2 * kTileRowGroup) * kTileRowGroup + vectors(rows) * kTileScaleRows) * columns * lanes + 4 * lanes;
     return divideUp(rows, kTileRowGroup) * kTileRowGroup * columns * lanes + vectors(rows) * 4 * lanes;
   }
   std::int64_t headRows(std::int64_t heads) const { return heads * model.headDim; }

@@ -79,7 +79,7 @@ void Contents::put(std::span<std::uint8_t> image, std::int64_t planes, std::int6
 Status Contents::fill(timed::RegionOp region, std::span<std::uint8_t> image) {
   DictionaryAttr content = *region.getContent();
   std::string kind = text(content, "kind");
-  if (kind == "tile")
+  if (kind == "tile" || kind == "packed_tile")
     return tile(content, image);
   if (kind == "half_tile")
     return halfTile(content, image);
@@ -157,6 +157,8 @@ template <typename ByteOf> void Contents::fillTile(DictionaryAttr content, std::
   Layout rows = layoutOf(content, "rows"), cols = layoutOf(content, "cols");
   std::int64_t n = integer(content, "row_vector"), k = integer(content, "col_vector");
   // Tile row 16·r + i is row (r, i) of the region: the tile is contiguous in the image. A quarter has every fourth four rows.
+  // Packed, it is half of the byte in row (r / 2, i).
+  bool packed = text(content, "kind") == "packed_tile";
   std::int64_t piece = integer(content, "piece", -1), slices = piece < 0 ? 16 : 4, first = std::max<std::int64_t>(piece, 0) * slices;
   std::vector<std::int64_t> columns;
   for (std::int64_t lane = 0; lane < cols.lanesUsed(k); ++lane)
@@ -165,10 +167,13 @@ template <typename ByteOf> void Contents::fillTile(DictionaryAttr content, std::
     std::int64_t source = rows.source(n, row, chip.shard); // −1: padding, which stays zero
     if (row % 16 < first || row % 16 >= first + slices || source < 0)
       continue;
-    std::int64_t at = row / 16 * slices + row % 16 - first;
-    for (std::size_t lane = 0; lane < columns.size(); ++lane)
-      if (columns[lane] >= 0)
-        image[static_cast<std::size_t>(at * machine.rowBytes()) + lane] = byteOf(source, columns[lane]);
+    std::int64_t at = row / (packed ? 32 : 16) * slices + row % 16 - first, shift = row / 16 % 2 * 4;
+    for (std::size_t lane = 0; lane < columns.size(); ++lane) {
+      if (columns[lane] < 0)
+        continue;
+      std::uint8_t &byte = image[static_cast<std::size_t>(at * machine.rowBytes()) + lane], value = byteOf(source, columns[lane]);
+      byte = packed ? static_cast<std::uint8_t>(byte | (value & 15) << shift) : value;
+    }
   }
 }
 

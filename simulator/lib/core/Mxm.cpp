@@ -68,10 +68,17 @@ std::string MxmPlane::installTooEarly(Cycle install, Cycle load) const {
                      install - zero, install - zero + 1, load - zero, load - zero, latency, load - zero + latency);
 }
 
+/// The row groups that an lw beginning with `group` loads, a bit for each.
+std::uint32_t MxmPlane::WeightUnit::groupsOf(const WeightsOp &op, int group) const {
+  return 1u << group | (op.packed ? 1u << (group + 1) % chip.machine.superlanes : 0u);
+}
+
 /// Takes the rows of one lw into a tile; false after reporting.
 bool MxmPlane::WeightUnit::takeRows(const Dispatch &d, int group, Tile &tile) const {
   const WeightsOp &op = d.op->weights;
   const int first = group * kGroup;
+  if (op.packed)
+    return expandRows(d, group, tile);
   for (int i = 0; i < kGroup; ++i) {
     if (d.sources && chip.functional && d.sources[i].kind == Source::Kind::Image) {
       tile.rows[first + i] = reinterpret_cast<const std::int8_t *>(chip.registers.imageRow(d.sources[i], d.part));
@@ -86,6 +93,31 @@ bool MxmPlane::WeightUnit::takeRows(const Dispatch &d, int group, Tile &tile) co
   return true;
 }
 
+/// The same for rows of packed int4: the halves of a byte are weights of two rows.
+bool MxmPlane::WeightUnit::expandRows(const Dispatch &d, int group, Tile &tile) const {
+  const WeightsOp &op = d.op->weights;
+  const int firsts[] = {group * kGroup, (group + 1) % chip.machine.superlanes * kGroup};
+  for (int i = 0; i < kGroup; ++i) {
+    VectorValue packed;
+    if (d.sources && chip.functional && d.sources[i].kind == Source::Kind::Image)
+      packed = VectorValue::view(chip.registers.imageRow(d.sources[i], d.part));
+    else if (!sample(d, i, {plane.outbound(), static_cast<std::uint8_t>(op.stream + i)}, packed))
+      return false;
+    if (!chip.functional)
+      continue;
+    for (int half = 0; half < 2; ++half) {
+      VectorValue row = VectorValue::allocate(chip.rows);
+      for (int lane = 0; lane < chip.machine.lanes(); ++lane) {
+        const auto byte = static_cast<std::int8_t>(half ? packed.data()[lane] : packed.data()[lane] << 4);
+        row.writable()[lane] = static_cast<std::uint8_t>(byte >> 4);
+      }
+      tile.values[firsts[half] + i] = row;
+      tile.rows[firsts[half] + i] = reinterpret_cast<const std::int8_t *>(row.data());
+    }
+  }
+  return true;
+}
+
 /// A burst in which nothing is wrong and no install takes part: false, with nothing done, if there may be more to it.
 bool MxmPlane::WeightUnit::executeBurst(const Dispatch &d) {
   const WeightsOp &op = d.op->weights;
@@ -95,14 +127,14 @@ bool MxmPlane::WeightUnit::executeBurst(const Dispatch &d) {
   std::uint32_t groups = 0;
   int group = groupOf(op, d.copy, superlanes);
   for (std::int32_t k = 0; k < d.count; ++k) {
-    groups |= 1u << group;
+    groups |= groupsOf(op, group);
     group += step;
     group += group < 0 ? superlanes : group >= superlanes ? -superlanes : 0;
   }
-  if (plane.buffer.groups & groups || std::popcount(groups) != d.count)
+  if (plane.buffer.groups & groups || std::popcount(groups) != d.count * (op.packed ? 2 : 1))
     return false;
   group = groupOf(op, d.copy, superlanes);
-  const bool inPlace = chip.functional && d.sources && std::all_of(d.sources, d.sources + kGroup, [](const Source &s) {
+  const bool inPlace = chip.functional && !op.packed && d.sources && std::all_of(d.sources, d.sources + kGroup, [](const Source &s) {
                          return s.kind == Source::Kind::Image;
                        });
   for (std::int32_t k = 0; k < d.count && chip.functional; ++k) {
@@ -138,13 +170,13 @@ Cycle MxmPlane::WeightUnit::executeOne(const Dispatch &d) {
     return kNoEffect;
   }
   const int group = groupOf(op, d.copy, superlanes);
-  const std::uint32_t bit = 1u << group;
+  const std::uint32_t bits = groupsOf(op, group);
   // An install of this cycle that ran first takes this row with it (T5.2).
   const bool installing = plane.lastInstall == d.time;
   Tile &tile = installing ? plane.installed : plane.buffer;
-  if (tile.groups & bit) {
+  if (const std::uint32_t loaded = tile.groups & bits) {
     fault("early-lw", d,
-          fmt::format("row group {} is loaded already and not installed at t={}", group, relative(d.time)));
+          fmt::format("row group {} is loaded already and not installed at t={}", loaded >> group & 1 ? group : (group + 1) % superlanes, relative(d.time)));
     return kNoEffect;
   }
   // The install is to blame, whichever of the two ran first; a load without operands comes before it (T9).
@@ -155,7 +187,7 @@ Cycle MxmPlane::WeightUnit::executeOne(const Dispatch &d) {
     return kNoEffect;
   if (tile.groups == 0)
     plane.firstLoad = d.time;
-  tile.groups |= bit;
+  tile.groups |= bits;
   plane.lastLoad = d.time;
   return d.time + chip.machine.latency.MxmLoadWeights;
 }

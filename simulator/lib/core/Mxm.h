@@ -69,7 +69,9 @@ private:
   private:
     Cycle executeOne(const Dispatch &d);
     bool executeBurst(const Dispatch &d);
+    std::uint32_t groupsOf(const WeightsOp &op, int group) const;
     bool takeRows(const Dispatch &d, int group, Tile &tile) const;
+    bool expandRows(const Dispatch &d, int group, Tile &tile) const;
     MxmPlane &plane;
   };
 

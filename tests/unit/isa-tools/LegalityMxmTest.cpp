@@ -57,6 +57,10 @@ TEST(LegalityMxm, T5_1_WeightsAndActivationsComeFromOutboundStreams) {
   EXPECT_EQ(found(pass(kW, "nop 20; act load=1 loadstream=17 loadrow=3; act install=1; act play=1 playrow=3")).at("empty-stream"), 20);
 }
 
+TEST(LegalityMxm, T5_8_PackedWeightsNeedAMachineThatExpandsThem) {
+  EXPECT_EQ(found(pass("nop 20; lw rowgroup=0 packed=1")).at("illegal-encoding"), 20);
+}
+
 TEST(LegalityMxm, T5_4_InstallPlay) {
   // A second tile is loaded at 22 and ready to install at 23.
   const auto second = [](const std::string &last) {

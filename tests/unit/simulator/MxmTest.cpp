@@ -115,6 +115,42 @@ TEST_P(Mxm, RowGroupStepsWrap) {
   EXPECT_EQ(y[0], 0);
 }
 
+// T5.8: the halves of a byte are weights of two row groups; here of 3 and 0, and in the second load of 1 and 2.
+TEST_P(Mxm, PackedLoadsExpandToTwoRowGroups) {
+  auto four = [](int row, int lane) { return (row * 5 + lane * 3) % 16 - 8; };
+  auto build = [&](int expands, bool again, std::vector<RowRef> *refs = nullptr) {
+    MxmBench b;
+    b.program.machine.mxmInt4Expand = expands;
+    for (int load = 0; load < 2; ++load)
+      b.feed16([&](int i) {
+        const int low = (load ? 16 : 48) + i, high = (load ? 32 : 0) + i;
+        return b.lanes([&](int l) { return (four(low, l) & 15) | four(high, l) * 16; });
+      }, kMxmEast, 40 + load);
+    b.feed(kEast, 16, "e16", b.lanes(activation), kMxmEast, 40);
+    b.at(40, "mxm.e0.w", "lw stream=0 rowgroup=3 packed=1");
+    b.at(41, "mxm.e0.w", again ? "lw stream=0 rowgroup=0" : "lw stream=0 rowgroup=1 packed=1");
+    b.at(40, "mxm.e0.a", "act load=1 loadstream=16 loadrow=2");
+    b.at(42, "mxm.e0.a", "act install=1");
+    b.at(43, "mxm.e0.a", "act play=1 playrow=2 mask=0xf");
+    b.at(87, "mxm.e0.r", "acc accmode=overwrite emit=1");
+    auto r = b.storeSum(88);
+    if (refs)
+      *refs = r;
+    return b.finish();
+  };
+  std::vector<RowRef> refs;
+  auto program = build(1, false, &refs);
+  auto y = Bench::words(legal(program, refs));
+  for (int row = 0; row < 64; ++row) {
+    std::int32_t sum = 0;
+    for (int l = 0; l < 64; ++l)
+      sum += four(row, l) * activation(l);
+    EXPECT_EQ(y[row], sum) << row;
+  }
+  illegal(build(1, true), "early-lw", 41, "mxm.e0.w"); // group 0 came with group 3
+  illegal(build(0, false), "illegal-encoding", 40, "mxm.e0.w");
+}
+
 // T5.2: playable from t + 1; in the load's own cycle the row is still what it was.
 TEST_P(Mxm, LoadedRowIsPlayableOneCycleLater) {
   auto build = [](isa::Cycle loadAt) {

@@ -44,7 +44,8 @@ TEST(Partition, WeightsAreCountedInWholeRows) {
   std::int64_t o = 4096 * 13 * 320 + 13 * 4 * 320;
   std::int64_t gateUp = 14336 * 13 * 320 + 45 * 4 * 320, down = 4096 * 45 * 320 + 13 * 4 * 320;
   EXPECT_EQ(one.layer.weights, q + 2 * kv + o + 2 * gateUp + down + 2 * 4 * 13 * 320);
-  EXPECT_EQ(one.layer.cache, 640 * 4 * 4 * 320); // two tiles of 320 positions; eight key heads in four vectors, two int16 of each
+  // Keys take rows of 16 positions, values two tiles of 320; eight key heads in four vectors, two bytes of each.
+  EXPECT_EQ(one.layer.cache, (512 + 640) * 4 * 2 * 320);
   EXPECT_EQ(one.stage.weights, 2 * 4 * 103 * 320); // rope: five positions of half a head in a row, 512 / 5 rounded up
   EXPECT_EQ(one.embedding.weights, 7 * 4096ll * 13 * 2 * 320); // a fifth of the words in seven banks, 13 vectors of fp16
   EXPECT_EQ(one.head.weights, 42752ll * 13 * 320 + 134 * 4 * 320);
@@ -71,11 +72,14 @@ TEST(Partition, ShardsArePadded) {
 TEST(Partition, KeyHeadsAreReplicatedWhenFewer) {
   ModelSize model = llama2of70B(); // groups of eight query heads
   auto cache = [&](std::int64_t tp) { return estimateMemory(model, {tp, 80, 1, 1, {}}, isa::Machine()).layer.cache; };
-  EXPECT_EQ(cache(8), 640 * 1 * 4 * 320); // one key head
-  EXPECT_EQ(cache(4), 640 * 1 * 4 * 320); // two, in one vector
-  EXPECT_EQ(cache(7), 640 * 5 * 4 * 320); // ten query heads straddle groups: ten key heads
+  std::int64_t vector = (512 + 640) * 2 * 320; // 512 positions of keys, two blocks of values; two bytes each
+  EXPECT_EQ(cache(8), 1 * vector); // one key head
+  EXPECT_EQ(cache(4), 1 * vector); // two, in one vector
+  EXPECT_EQ(cache(7), 5 * vector); // ten query heads straddle groups: ten key heads
   model.kvHeads = 2;
-  EXPECT_EQ(cache(8), 640 * 1 * 4 * 320); // the same one on four chips
+  EXPECT_EQ(cache(8), 1 * vector); // the same one on four chips
+  model.users = 3, model.cacheBytes = 2;
+  EXPECT_EQ(cache(8), 3 * vector / 2); // a cache for each user, in int8
 }
 
 TEST(Partition, SmallModelsStayOnOneChip) { EXPECT_EQ(tries(tiny(), {}).front(), (Partition{1, 1, 0, 0, {5}})); }

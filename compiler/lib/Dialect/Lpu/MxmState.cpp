@@ -52,7 +52,8 @@ void MxmState::drive(const Dispatch &d) {
   auto &plane = const_cast<Plane &>(planeOf(d));
   const isa::Instruction &i = d.instruction;
   if (i.opcode == Opcode::LoadWeights)
-    plane.loads.push_back({d.cycle, i.get(Field::RowGroup), d.op});
+    for (std::int64_t more = 0; more <= i.get(Field::Packed); ++more)
+      plane.loads.push_back({d.cycle, (i.get(Field::RowGroup) + more) % machine.superlanes, d.op});
   if (i.opcode == Opcode::Activate) {
     if (i.get(Field::Install))
       plane.installs.push_back(d.cycle);
@@ -118,9 +119,12 @@ LogicalResult MxmState::half(const Dispatch &d) const {
 }
 
 LogicalResult MxmState::loadWeights(const Dispatch &d, const Plane &plane) const {
+  std::int64_t packed = d.instruction.get(Field::Packed), first = d.instruction.get(Field::RowGroup);
+  if (packed && !machine.mxmInt4Expand)
+    return d.op.emitOpError("loads packed int4 weights in cycle ") << d.cycle << ", which machine '" << machine.name << "' does not expand";
   Cycle since = installBefore(plane.installs, d.cycle);
   for (const Load &load : loadsBetween(plane.loads, since, d.cycle))
-    if (load.group == d.instruction.get(Field::RowGroup))
+    if (load.group == first || (packed && load.group == (first + 1) % machine.superlanes))
       return d.op.emitOpError("loads row group ")
              << load.group << " in cycle " << d.cycle << ", which was loaded in cycle " << load.cycle
              << " and is not installed yet";

@@ -38,7 +38,7 @@ enum class Field : std::uint8_t {
   AKind, AIndex, ADir, AWidth, BKind, BIndex, BDir, BWidth,
   CKind, CIndex, CDir, CWidth, Out, OutDir, OutStream, OutWidth, AccWrite, Imm,
   RowGroup, RowStep, Load, LoadStream, LoadRow, LoadStep,
-  Play, PlayRow, PlayStep, Mask, Install, Fp16, Row, AccMode, Emit,
+  Play, PlayRow, PlayStep, Mask, Install, Fp16, Packed, Row, AccMode, Emit,
   SrcDir, SrcStream, DstDir, DstStream, Amount, Map, Src2Dir, Src2Stream,
 };
 inline constexpr int kFieldCount = static_cast<int>(Field::Src2Stream) + 1;

@@ -40,6 +40,7 @@ struct Machine {
   int mxmPlanesPerSide = 2;
   int mxmActivationRows = 128;
   int mxmAccumulatorRows = 512;
+  int mxmInt4Expand = 0;        ///< 1: lw can expand packed int4 to two row groups (timing.md T5.8)
 
   int sxmTransposeQueues = 2, sxmPermuteQueues = 4, sxmDistributeQueues = 4, sxmSelectQueues = 4; ///< per side, in this order
 

@@ -17,10 +17,11 @@ namespace lpu::compiler {
 struct ModelSize {
   std::int64_t layers = 0, hidden = 0, heads = 0, kvHeads = 0, headDim = 0, ffn = 0, vocabulary = 0;
   std::int64_t context = 0;         ///< positions the caches hold
-  std::int64_t users = 1;           ///< each of whom has caches of their own
-  std::int64_t cacheBytes = 4;      ///< of an element of a key and of its value
   std::int64_t programs = 1;        ///< step programs, which share the chip's memory
   bool positionsInLanes = false;    ///< attention contracts over positions in MXM; false: it sweeps them one by one
+  std::int64_t users = 1;           ///< each of whom has caches of their own
+  std::int64_t cacheBytes = 4;      ///< of an element of a key and of its value
+  bool int4 = false;                ///< all linears have int4 weights, which some machines take packed
 };
 
 /// `tp` chips share every layer, `pp` groups of them hold consecutive layers. Embedding and output projection stand

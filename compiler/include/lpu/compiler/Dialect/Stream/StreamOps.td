@@ -93,7 +93,8 @@ def LoadTileOp : Stream_Op<"load_tile", [HasParent<"PhaseOp">, DeclareOpInterfac
     Rows `row` … `row + rows − 1` of the object (all of them unless `rows` is given) become row groups of the tile, from
     `group` on; 16 rows of the tile a group. A constant may start before its phase does, as soon as the plane's weight buffer is
     free. `transposed` sends the rows through SXM: lane l of slice i becomes lane i of the tile's row l, inside every superlane.
-    `twin` also loads the other plane of the side, from the same streams.
+    `twin` also loads the other plane of the side, from the same streams. `packed` expands int4 on the way: a row of the object holds two
+    row groups.
     ```mlir
     stream.object @tile role("constant") planes(16) rows(20) plane(2) content {kind = "ones"}
     stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
@@ -108,10 +109,10 @@ def LoadTileOp : Stream_Op<"load_tile", [HasParent<"PhaseOp">, DeclareOpInterfac
     (C3) the rows are inside of the object.
   }];
   let arguments = (ins FlatSymbolRefAttr:$object, I64Attr:$plane, DefaultValuedAttr<I64Attr, "0">:$row, OptionalAttr<I64Attr>:$rows,
-                       DefaultValuedAttr<I64Attr, "0">:$group, UnitAttr:$transposed, UnitAttr:$twin);
+                       DefaultValuedAttr<I64Attr, "0">:$group, UnitAttr:$transposed, UnitAttr:$twin, UnitAttr:$packed);
   let assemblyFormat = [{
     $object (`row` `(` $row^ `)`)? (`rows` `(` $rows^ `)`)? (`group` `(` $group^ `)`)? `plane` `(` $plane `)`
-    (`transposed` $transposed^)? (`twin` $twin^)? attr-dict
+    (`transposed` $transposed^)? (`twin` $twin^)? (`packed` $packed^)? attr-dict
   }];
 }
 
