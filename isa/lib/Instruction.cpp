@@ -1,8 +1,9 @@
 // The instruction table and the encoder and decoder it drives. The table is the
 // expansion of Instructions.def: a flat list of rows in which the FIELD rows
 // belong to the INSTRUCTION row above them. The fields common to all VXM
-// operations come last, and only when LPU_VXM_FIELDS is defined, so they are
-// what the second expansion has beyond the first.
+// operations and those common to all units come last, and only when
+// LPU_VXM_FIELDS or LPU_UNIT_FIELDS is defined, so they are what the second and
+// third expansion have beyond the first.
 #include "lpu/isa/Instruction.h"
 
 #include "lpu/isa/Machine.h"
@@ -52,6 +53,15 @@ constexpr Row kRowsWithVxmFields[] = {
 #include "lpu/isa/Instructions.def"
 };
 
+#define INSTRUCTION(ENUM, MNEMONIC, UNIT, LATENCY, DOC) Row{},
+#define VXM_OP(ENUM, MNEMONIC, LATENCY, OPERANDS, DOC) Row{},
+#define FIELD(NAME, LSB, WIDTH, SIGN)                                                                                  \
+  Row{true, {Field::NAME, LSB, WIDTH, Sign::SIGN == Sign::S}, {}, {}, {}, {}, {}, 0, nullptr},
+#define LPU_UNIT_FIELDS
+constexpr Row kRowsWithUnitFields[] = {
+#include "lpu/isa/Instructions.def"
+};
+
 constexpr std::string_view kFieldEnumNames[] = {
     "Count",    "Interval",  "Window",  "Mode",     "Dir",      "Stream",   "Rd",        "RdBank",   "RdRow",
     "RdStep",   "RdDir",     "RdStream", "Wr",      "WrBank",   "WrRow",    "WrStep",    "WrDir",    "WrStream",
@@ -59,7 +69,8 @@ constexpr std::string_view kFieldEnumNames[] = {
     "BIndex",   "BDir",      "BWidth",  "CKind",    "CIndex",   "CDir",     "CWidth",    "Out",      "OutDir",
     "OutStream", "OutWidth", "AccWrite", "Imm",     "RowGroup", "RowStep",  "Load",      "LoadStream", "LoadRow",
     "LoadStep", "Play",      "PlayRow", "PlayStep", "Mask",     "Install",  "Fp16",     "Packed",   "Row",       "AccMode",  "Emit",
-    "SrcDir",   "SrcStream", "DstDir",  "DstStream", "Amount",  "Map",      "Src2Dir",   "Src2Stream"};
+    "SrcDir",   "SrcStream", "DstDir",  "DstStream", "Amount",  "Map",      "Src2Dir",   "Src2Stream",
+    "Copies",   "Wait"};
 static_assert(std::size(kFieldEnumNames) == kFieldCount);
 
 /// A 128-bit word as two halves; fields may straddle bit 64.
@@ -115,7 +126,8 @@ struct Table {
   std::array<std::string, kFieldCount> fieldNames;
 
   Table() {
-    fields.reserve(std::size(kRowsWithVxmFields)); // spans into it must stay valid
+    constexpr std::size_t common = std::size(kRowsWithUnitFields) - std::size(kRows);
+    fields.reserve(std::size(kRowsWithVxmFields) + std::size(kRows) * common); // spans into it must stay valid
     addVxmFields();
     for (std::size_t r = 0; r < std::size(kRows); ++r)
       if (!kRows[r].isField)
@@ -131,7 +143,13 @@ private:
   void addVxmFields() {
     for (std::size_t r = std::size(kRows); r < std::size(kRowsWithVxmFields); ++r)
       fields.push_back(kRowsWithVxmFields[r].field);
+    addUnitFields();
     vxmFields = fields;
+  }
+
+  void addUnitFields() {
+    for (std::size_t r = std::size(kRows); r < std::size(kRowsWithUnitFields); ++r)
+      fields.push_back(kRowsWithUnitFields[r].field);
   }
 
   void addInstruction(std::size_t at) {
@@ -139,6 +157,8 @@ private:
     const std::size_t first = fields.size();
     for (std::size_t r = at + 1; r < std::size(kRows) && kRows[r].isField; ++r)
       fields.push_back(kRows[r].field);
+    if (row.unit != "Any" && row.unit != "Vxm")
+      addUnitFields();
     std::span<const FieldInfo> own = std::span(fields).subspan(first);
     if (row.unit == "Vxm")
       own = vxmFields;

@@ -124,9 +124,21 @@ private:
       state.windowFrom = i + 1;
       [[fallthrough]];
     default:
-      ++state.next;
-      return emit(q, i, state.next - 1, 0);
+      return dispatch(q, i, state);
     }
+  }
+
+  /// A word of a unit, with the copies and the wait it carries.
+  bool dispatch(std::uint32_t q, std::uint32_t i, QueueState &state) {
+    const Instruction &instruction = at(q, i);
+    const Cycle copies = instruction.get(Field::Copies);
+    if (copies > 0)
+      state.windowFrom = i + 1;
+    for (Cycle j = 0; j <= copies; ++j)
+      if (!emit(q, i, state.next + j, static_cast<std::uint32_t>(j)))
+        return false;
+    state.next += copies + 1 + instruction.get(Field::Wait);
+    return true;
   }
 
   bool repeat(std::uint32_t q, std::uint32_t i, QueueState &state) {
@@ -136,7 +148,7 @@ private:
     if (window < 1 || from < state.windowFrom) {
       report("illegal-encoding", q, state.next, i,
              "its window of " + std::to_string(window) +
-                 " words holds a sync, notify, repeat or ifetch, or is empty, or starts before the release");
+                 " words holds a sync, notify, repeat, ifetch or copies, or is empty, or starts before the release");
       return false;
     }
     state.windowFrom = i + 1;
@@ -151,7 +163,7 @@ private:
       for (auto w = static_cast<std::uint32_t>(from); w < i; ++w)
         if (at(q, w).opcode != Opcode::Nop && !emit(q, w, due[w] + j * interval, static_cast<std::uint32_t>(j)))
           return false;
-    state.next = due[i - 1] + count * interval + 1;
+    state.next = due[i - 1] + count * interval + 1 + at(q, i - 1).get(Field::Wait);
     return true;
   }
 

@@ -77,7 +77,9 @@ std::string isaDocument() {
       "cycles from dispatch to result: the name in the machine description and, in parentheses, its value on `tsp1`.\n"
       "Semantics are in [spec/timing.md](spec/timing.md), arithmetic in [spec/numerics.md](spec/numerics.md).\n\n"
       "In assembly an instruction is `mnemonic field=value …`; fields not given are 0. Directions are `e` and `w`; a\n"
-      "stream with its direction is `rdstream=w3`. `accmode` is `none`, `overwrite`, `add` or `addf`.\n";
+      "stream with its direction is `rdstream=w3`. `accmode` is `none`, `overwrite`, `add` or `addf`.\n\n"
+      "`copies` and `wait` of what a unit executes: the word stands for itself, `repeat count=copies interval=1 window=1`\n"
+      "and `nop wait`.\n";
   std::string_view unit;
   bool vxmDone = false;
   for (const InstructionInfo &i : instructions()) {

@@ -112,6 +112,16 @@ class Nets(Case):
         self.assembly.wait(self.assembly.find("mxm.w0.a", r"nop \d\d", 2), 1)
         self.expect("empty-stream", "no-sum", "lost-sum")
 
+    def test_a_burst_of_one_more(self):
+        self.assembly = Assembly(self.text, STEP, brief=True)
+        self.assembly.swap("mem.w*", r"rdrow=\d+ .*copies=3 wait=\d\d", lambda m: m[0].replace("copies=3 wait=", "copies=4 wait="))
+        self.expect("empty-stream", "stream-collision", "bank-conflict")
+
+    def test_a_word_that_waits_longer(self):
+        self.assembly = Assembly(self.text, STEP, brief=True)
+        self.assembly.swap("mxm.e0.r", r"wait=(\d\d)$", lambda m: f"wait={int(m[1]) + 1}")
+        self.expect("no-sum", "lost-sum", "empty-stream")
+
     # Streams, banks, rows.
 
     def test_a_read_on_another_stream(self):
@@ -258,9 +268,10 @@ class Nets(Case):
         self.assertEqual(sum("error:" in l for l in done.stderr.splitlines()), 1)
 
     def test_round_trip_is_byte_identical(self):
+        self.assembly = Assembly(self.text, STEP, brief=True)
         self.assert_same_file(self.assemble(), self.program)
         whole, _ = tools.compiled_tiny()
-        self.assembly = Assembly(succeed("lpu-objdump", "--asm", whole).stdout, STEP)
+        self.assembly = Assembly(succeed("lpu-objdump", "--asm", whole).stdout, STEP, brief=True)
         (self.dir / "w.s").write_text(self.assembly.text())
         succeed("lpu-as", self.dir / "w.s", f"--image={whole}", "-o", self.dir / "w.lpx")
         self.assert_same_file(self.dir / "w.lpx", whole)

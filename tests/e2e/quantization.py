@@ -59,6 +59,7 @@ class Exactness(Compared):
         path = self.dir / "tiles.gguf"
         gguf.write(path, gguf.Model(layers=2, hidden=192, heads=6, kv_heads=2, head_dim=64, ffn=192, context=512))
         self.check(path, [t % 128 for t in range(3, 40, 3)], chips=[(3, 2)], configurations=[("int8-group", "a16"), ("int4-group", "a8")])
+        self.check(path, [t % 128 for t in range(3, 40, 3)], "--kv-type=fp16", configurations=[("int8", "a16")])  # by sweeps: tiles multiply integers
 
     def test_packed_results_of_tiles(self):
         path = self.dir / "packed.gguf"
@@ -215,12 +216,16 @@ class Mistakes(Case):
                 self.assertIn(message, done.stderr)
                 self.assertFalse((self.dir / "x.lpx").exists())
 
-    def test_kv_types_of_tiles(self):
-        path = self.dir / "tiles.gguf"
-        gguf.write(path, gguf.Model(layers=1, hidden=192, heads=6, kv_heads=2, head_dim=64, ffn=192, context=512))
-        done = run("lpucc", path, "-o", self.dir / "x.lpx", "--kv-type=fp16")
-        self.assertEqual((done.returncode, done.stderr.count("\n")), (1, 1))
-        self.assertIn("in tiles, which multiply integers; choose --kv-type=int8 or int16", done.stderr)
+    def test_halves_over_chips(self):
+        """Chips share no fp16 layer: partitions found are without, or there is none."""
+        options = ["--weights=none", "--weight-type=fp16", "--activation-type=fp16", "--max-context=64", f"--report={self.dir / 'r.json'}", "-o", self.dir / "x.lpx"]
+        succeed("lpucc", f"--arch={tools.ROOT / 'models/arch/tinyllama-1.1b.yaml'}", *options)
+        system = load_json(self.dir / "r.json")["system"]
+        self.assertEqual((system["tp"], system["pp"] > 1), (1, True))
+        (self.dir / "x.lpx").unlink()
+        done = run("lpucc", f"--arch={tools.ROOT / 'models/arch/llama-3-8b.yaml'}", *options)
+        self.assertEqual((done.returncode, done.stderr.count("\n")), (1, 1), done.stderr)
+        self.assertIn("a layer takes more than a chip of 'tsp1' holds, and chips cannot share it: fp16 sums have an order; choose --weight-type=int8", done.stderr)
         self.assertFalse((self.dir / "x.lpx").exists())
 
     def test_groups_over_chips(self):

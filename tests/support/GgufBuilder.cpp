@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <fstream>
 
-#include <gtest/gtest.h>
 #include <unistd.h>
 
 namespace lpu::test {
@@ -192,7 +191,16 @@ void writeFile(const std::string &path, const Bytes &bytes) {
 }
 
 std::string temporaryPath(const std::string &name) {
-  return testing::TempDir() + "lpu-" + std::to_string(::getpid()) + "-" + name;
+  struct Folder {
+    std::filesystem::path path = std::filesystem::temp_directory_path() / ("lpu-" + std::to_string(::getpid()));
+    Folder() { std::filesystem::create_directories(path); }
+    ~Folder() {
+      std::error_code error;
+      std::filesystem::remove_all(path, error);
+    }
+  };
+  static const Folder folder;
+  return (folder.path / name).string();
 }
 
 } // namespace lpu::test

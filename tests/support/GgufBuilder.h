@@ -74,7 +74,7 @@ struct TinyLlama {
 };
 
 void writeFile(const std::string &path, const GgufBuilder::Bytes &bytes);
-/// A path in the test's temporary folder.
+/// A path in a folder of this process, which is removed when it ends.
 std::string temporaryPath(const std::string &name);
 
 } // namespace lpu::test

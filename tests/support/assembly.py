@@ -2,10 +2,27 @@
 import re
 
 
+def written_out(lines):
+    """timing.md T1.3: copies c and wait v of a word stand for `repeat c,1,1` and `nop v` behind it."""
+    wait = 0  # of the word before, which a `repeat` of a window may follow
+    for line in lines:
+        if wait and not line.startswith("  repeat "):
+            yield f"  nop {wait}"
+            wait = 0
+        fields = dict(re.findall(r" (copies|wait)=(\d+)", line))
+        yield re.sub(r" (copies|wait)=\d+", "", line)
+        if "copies" in fields:
+            yield f"  repeat count={fields['copies']} interval=1 window=1"
+        wait = int(fields.get("wait", wait))
+    if wait:
+        yield f"  nop {wait}"
+
+
 class Assembly:
-    def __init__(self, text, step, chip_class=None):
-        """Of a program for several chips, the step of one class."""
-        self.lines = text.split("\n")
+    def __init__(self, text, step, chip_class=None, brief=False):
+        """Of a program for several chips, the step of one class. Copies and waits of words are written out as `repeat` and
+        `nop`, so that a word can be moved or left out alone; with `brief` they are left as they are."""
+        self.lines = text.split("\n") if brief else list(written_out(text.split("\n")))
         self.step, self.chip_class = step, chip_class
 
     def begin(self):

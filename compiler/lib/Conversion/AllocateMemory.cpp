@@ -54,10 +54,16 @@ public:
       // innermost west one: it must share no slice with those.
       if (object.getRole() == "zero" && n / 2 < inner && (side == 0 || n / 2 == 0))
         continue;
-      for (std::int64_t bank : {firstBank, 1 - firstBank})
+      for (std::int64_t bank : {firstBank, 1 - firstBank}) {
+        SmallVector<std::int64_t, 4> slices;
         for (std::int64_t slice = n / 2 * 4; slice < n / 2 * 4 + 4; slice += static_cast<std::int64_t>(object.getPlanes()))
-          if (placeAt(object, n % 2, preferred(slice, object), bank))
+          slices.push_back(preferred(slice, object));
+        if (shares(object)) // beside others and not above them: what is free above all slices of a group is left to tiles
+          llvm::stable_sort(slices, [&](std::int64_t a, std::int64_t b) { return rowAt(object, n % 2, a, bank) < rowAt(object, n % 2, b, bank); });
+        for (std::int64_t slice : slices)
+          if (placeAt(object, n % 2, slice, bank))
             return true;
+      }
     }
     return false;
   }
@@ -136,29 +142,36 @@ private:
   }
 
   bool placeAt(stream::ObjectOp object, std::int64_t side, std::int64_t slice, std::int64_t bank) {
-    std::int64_t planes = object.getPlanes(), rows = object.getRows(), row = 0;
+    std::int64_t planes = object.getPlanes(), rows = object.getRows();
     if (slice + planes > machine.memSlicesPerSide)
       return false;
-    bool shares = lifetimes && object.getRole() == "scratch";
-    for (std::int64_t i = 0; i < planes; ++i) {
-      std::int64_t number = side * machine.memSlicesPerSide + slice + i;
-      row = std::max(row, shares ? kept[number][bank] : used[number][bank]);
-    }
-    if (shares)
-      row = lowestRow(object, side, slice, bank, row);
+    std::int64_t row = rowAt(object, side, slice, bank);
     if (row + rows > machine.memRowsPerBank)
       return false;
     stream::setPlace(object, {side, slice, bank, row});
     for (std::int64_t i = 0; i < planes; ++i) {
       std::int64_t number = side * machine.memSlicesPerSide + slice + i, &mark = used[number][bank];
       mark = std::max(mark, row + rows);
-      if (!shares)
+      if (!shares(object))
         kept[number][bank] = mark;
     }
-    if (shares)
+    if (shares(object))
       scratch.push_back(object);
     flip = !flip;
     return true;
+  }
+
+  /// May it share rows with others?
+  bool shares(stream::ObjectOp object) const { return lifetimes && object.getRole() == "scratch"; }
+
+  /// The first row of an object whose first slice is this one.
+  std::int64_t rowAt(stream::ObjectOp object, std::int64_t side, std::int64_t slice, std::int64_t bank) const {
+    std::int64_t row = 0;
+    for (std::int64_t i = 0; i < static_cast<std::int64_t>(object.getPlanes()); ++i) {
+      std::int64_t number = side * machine.memSlicesPerSide + slice + i;
+      row = std::max(row, shares(object) ? kept[number][bank] : used[number][bank]);
+    }
+    return shares(object) ? lowestRow(object, side, slice, bank, row) : row;
   }
 
   /// The lowest row from `row` on at which a scratch object meets none that is needed at the same time.
@@ -234,7 +247,10 @@ private:
     llvm::stable_sort(candidates, [&](std::int64_t a, std::int64_t b) { return key(a) < key(b); });
     std::copy_n(candidates.begin(), run.groups.size(), run.groups.begin());
     llvm::sort(run.groups);
+    // Shorter as groups fill up, so that they stay about equally full and the last tiles find room on four.
     run.rows = machine.memRowsPerBank / 8;
+    for (std::int64_t quad : run.groups)
+      run.rows = std::min(run.rows, freeRows(side, quad) / 2);
     return true;
   }
 

@@ -9,7 +9,7 @@
 // docs/decisions/0011 has the numbers.
 //
 // A batch's tokens may be so few that the weight stream is still scarce. Then every plane has tiles of its own, through
-// which both digits pass in the time of a load, and sums wait in accumulators (docs/decisions/0022).
+// which both digits pass in the time of a load, and sums wait in accumulators (docs/decisions/0020).
 
 #include "ProgramLowering.h"
 
@@ -29,6 +29,10 @@ namespace {
 /// Outputs of a plane that begin at the same visit of a column. The more, the less often digits are fetched, but the more
 /// results VXM has to take at once.
 constexpr std::int64_t kWave = 2;
+/// Groups of slices that gates and ups of a batch take turns in, and vectors in each: at any time a plane's tiles leave one of its
+/// groups alone, so flows that go on with them soon find one free.
+constexpr std::int64_t kGateGroups = 4, kGatesTogether = 2;
+constexpr std::int64_t kHiddenTurns = 2; ///< objects of a side that digits between up and down are divided between
 
 llvm::StringRef sideName(std::int64_t side) { return side ? ".west" : ".east"; }
 
@@ -53,7 +57,7 @@ void ProgramLowering::flushChunk() {
   passChunk([&](FlowWriter &w, Value y, const Unit &unit, Burst burst) { w.write(y, objects[unit.linear], chunkRow(burst.first, unit.vector), 1); }, {});
 }
 
-void ProgramLowering::passChunk(ChunkSink sink, llvm::function_ref<void(std::int64_t)> finished, llvm::function_ref<void(const Unit &)> drain) {
+void ProgramLowering::passChunk(ChunkSink sink, llvm::function_ref<void(std::int64_t)> finished) {
   if (pending.empty())
     return;
   const Digits &input = digits[pendingInput];
@@ -69,24 +73,28 @@ void ProgramLowering::passChunk(ChunkSink sink, llvm::function_ref<void(std::int
   std::vector<Unit> all;
   for (const std::vector<Unit> &group : dealtUnits(swept)) {
     all.insert(all.end(), group.begin(), group.end());
-    for (std::int64_t turn = 0; paired && turn <= machine.mxmPlanesPerSide; ++turn) { // at last those that lie on all planes
-      SmallVector<Unit> units;
+    // Tiles of even and odd planes lie in different slices: each column first takes the ones, then the others, at last those that
+    // lie on all planes. So no slice is read for tiles all the time, and flows that want the slices near VXM find them free.
+    SmallVector<Unit> units;
+    for (std::int64_t turn = 0; turn <= machine.mxmPlanesPerSide; ++turn)
       for (const Unit &unit : group)
         if (turn < machine.mxmPlanesPerSide ? llvm::is_contained(planesOfTurn(turn), unit.plane) : unit.plane < 0)
           units.push_back(unit);
-      if (!units.empty())
-        passPaired(input, units, sink);
-    }
+    if (paired)
+      passPaired(input, units, sink);
     for (; finished && done <= group.back().vector; ++done)
       finished(done);
   }
   if (!paired)
-    passSingly(input, all, drain ? drain : [&](const Unit &unit) {
-      forBursts([&](FlowWriter &w, Burst burst) { sink(w, heldValue(w, unit.linear, unit.vector, burst), unit, burst); });
-    });
+    passSingly(input, all, sink);
   pending.clear();
   pendingInput = {};
   tileHint = -1;
+}
+
+std::pair<std::string, std::int64_t> ProgramLowering::chunkDigits(const Digits &input, std::int64_t side, std::int64_t vector) const {
+  std::int64_t turn = vector % input.turns;
+  return {input.object + (turn ? "." + std::to_string(turn) : "") + sideName(side).str(), chunkRow(0, vector / input.turns)};
 }
 
 void ProgramLowering::passPaired(const Digits &input, ArrayRef<Unit> units, ChunkSink sink) {
@@ -107,9 +115,10 @@ void ProgramLowering::passPaired(const Digits &input, ArrayRef<Unit> units, Chun
       auto isHere = [&](const std::vector<std::string> &own) { return pool.planeOf(own[k]) / 2 == side; };
       if (llvm::none_of(tiles, isHere))
         continue;
+      auto [object, first] = chunkDigits(input, side, k);
       FlowWriter w = flow(tokens);
       for (std::int64_t digit : {1, 0})
-        w.fetch(input.object + sideName(side).str(), chunkRow(0, k), digit, {2 * side + 1 - digit}, row);
+        w.fetch(object, first, digit, {2 * side + 1 - digit}, row);
     }
     for (auto [u, unit] : llvm::enumerate(units)) {
       std::int64_t side = pool.planeOf(tiles[u][k]) / 2, &high = sums[u].high[side], &low = sums[u].low[side];
@@ -136,7 +145,7 @@ void ProgramLowering::passPaired(const Digits &input, ArrayRef<Unit> units, Chun
 
 /// Columns are visited in turns, and outputs begin a wave a visit, so that they are complete one after the other and VXM has
 /// time for their results.
-void ProgramLowering::passSingly(const Digits &input, ArrayRef<Unit> units, llvm::function_ref<void(const Unit &)> drain) {
+void ProgramLowering::passSingly(const Digits &input, ArrayRef<Unit> units, ChunkSink sink) {
   struct Output {
     const Unit *unit;
     std::int64_t begin; ///< visit of its first tile
@@ -147,6 +156,7 @@ void ProgramLowering::passSingly(const Digits &input, ArrayRef<Unit> units, llvm
   bool spread = units.front().plane < 0;
   std::int64_t room = machine.mxmAccumulatorRows / (2 * tokens) - planes, width = std::clamp<std::int64_t>(room / columns, 1, kWave);
   std::int64_t wave = spread ? width : planes * width, apart = (columns + room - 1) / room;
+  std::array<std::int64_t, 4> busy = {}; ///< cycles of the streams that each plane's tiles come on; digits take those of a side's even plane
   std::deque<Output> active;
   std::size_t next = 0;
   for (std::int64_t visit = 0; next < units.size() || !active.empty(); ++visit) {
@@ -159,7 +169,8 @@ void ProgramLowering::passSingly(const Digits &input, ArrayRef<Unit> units, llvm
     std::set<std::int64_t> used;
     for (const Output &output : active) {
       const Unit &unit = *output.unit;
-      std::int64_t plane = unit.plane < 0 ? planeInTurn(unit.vector + k) : unit.plane;
+      std::int64_t plane = unit.plane < 0 ? std::distance(busy.begin(), llvm::min_element(busy)) : unit.plane;
+      busy[plane] += machine.superlanes;
       tiles.push_back(pool.weightTile(tensorOf(pending[unit.linear].op.getWeight()), pending[unit.linear].rows, unit.vector, input.layout, k, plane, tileHint));
       used.insert(pool.planeOf(tiles.back()));
     }
@@ -168,9 +179,12 @@ void ProgramLowering::passSingly(const Digits &input, ArrayRef<Unit> units, llvm
       for (std::int64_t plane : {2 * side, 2 * side + 1})
         if (used.count(plane))
           here.push_back(plane);
+      if (here.empty())
+        continue;
+      busy[2 * side] += 2 * tokens;
+      auto [object, first] = chunkDigits(input, side, k);
       for (std::int64_t digit : {1, 0})
-        if (!here.empty())
-          flow(tokens).fetch(input.object + sideName(side).str(), chunkRow(0, k), digit, here, row + (1 - digit) * tokens);
+        flow(tokens).fetch(object, first, digit, here, row + (1 - digit) * tokens);
     }
     for (auto [output, tile] : llvm::zip(active, tiles)) {
       std::int64_t plane = pool.planeOf(tile);
@@ -180,8 +194,10 @@ void ProgramLowering::passSingly(const Digits &input, ArrayRef<Unit> units, llvm
       emitTile(tile, plane);
       flow(2 * tokens).pass(plane, row, sums->second, !isFirst);
     }
-    for (; !active.empty() && active.front().begin + columns == visit + 1; active.pop_front())
-      drain(*active.front().unit);
+    for (; !active.empty() && active.front().begin + columns == visit + 1; active.pop_front()) {
+      const Unit &unit = *active.front().unit;
+      forBursts([&](FlowWriter &w, Burst burst) { sink(w, heldValue(w, unit.linear, unit.vector, burst), unit, burst); });
+    }
   }
 }
 
@@ -223,13 +239,30 @@ Value ProgramLowering::chunkValue(FlowWriter &w, const Sums &sums, Value upper, 
 void ProgramLowering::chunkSiluMul(llm::SiluMulOp op) {
   Layout layout = plainRows(op.getGate().getDefiningOp<llm::LinearOp>());
   noteDigits(op.getResult(), layout, 0, "h");
-  std::int64_t slots = paired ? kChunkVectors : 2 * kChunkVectors; // of a group that is complete at once
-  // The flow that takes a gate reads it twice; if the burst lasts longer than the time between, from two places.
+  // Of all that waits in memory these digits are most: on half as many rows they leave the rest of a group of slices to tiles.
+  Digits hidden{layout, 0, {}, "h"};
+  if (auto noted = digits.find(op.getResult()); noted != digits.end()) {
+    noted->second.turns = hidden.turns = kHiddenTurns;
+    for (std::int64_t turn = 0; turn < kHiddenTurns; ++turn)
+      for (std::int64_t side = 0; side < 2; ++side)
+        pool.scratch(chunkDigits(hidden, side, turn).first, 2, tokens * ((layout.vectors() + kHiddenTurns - 1) / kHiddenTurns), side);
+  }
+  struct Waiting {
+    std::string gates, ups, again; ///< the flow that takes a gate reads it twice; if the burst lasts longer than the time between, from two places
+  };
+  SmallVector<Waiting> waiting;
+  std::int64_t groups = paired ? 1 : kGateGroups, slots = paired ? 2 * kChunkVectors : kGatesTogether; // of four planes' outputs half are gates
   bool twice = tokens > 2 * (machine.latency.VxmSimple + machine.latency.VxmSpecial);
-  std::string gates = pool.scratch("ffn.gate", 4, slots * tokens, 2), ups = pool.scratch("ffn.up", 4, slots * tokens, 3),
-              again = twice ? pool.scratch("ffn.gate.again", 4, slots * tokens, 4) : gates;
+  for (std::int64_t i = 0; i < groups; ++i) {
+    std::string suffix = i ? "." + std::to_string(i) : "";
+    std::string gates = pool.scratch("ffn.gate" + suffix, 4, slots * tokens, 2 + 2 * i), ups = pool.scratch("ffn.up" + suffix, 4, slots * tokens, 3 + 2 * i);
+    waiting.push_back({gates, ups, twice ? pool.scratch("ffn.gate.again" + suffix, 4, slots * tokens, 4) : gates});
+  }
+  // Places by turn: neighbours are dealt to different planes, so vectors that are worked on together have no numbers in a row.
+  llvm::DenseMap<std::int64_t, std::int64_t> places;
   auto write = [&](FlowWriter &w, Value y, const Unit &unit, Burst burst) {
-    std::int64_t row = unit.vector % slots * tokens + burst.first;
+    std::int64_t place = places.try_emplace(unit.vector, places.size()).first->second, row = place / groups % slots * tokens + burst.first;
+    const auto &[gates, ups, again] = waiting[place % groups];
     bool isGate = pending[unit.linear].op == op.getGate().getDefiningOp();
     w.write(y, isGate ? gates : ups, row, 1);
     if (isGate && twice)
@@ -239,36 +272,18 @@ void ProgramLowering::chunkSiluMul(llm::SiluMulOp op) {
       Value e = next.alu("exp", {next.alu("mulf", {next.read(gates, row, 1), Operand::f32(-1.0f)})});
       Value sigmoid = next.alu("recip", {next.alu("addf", {e, Operand::f32(1.0f)})});
       Value silu = next.alu("mulf", {next.read(again, row, 1), sigmoid});
-      next.storeDigits16(next.alu("mulf", {silu, next.read(ups, row, 1)}), "h.east", "h.west", chunkRow(burst.first, unit.vector), 1);
+      auto [east, first] = chunkDigits(hidden, 0, unit.vector);
+      next.storeDigits16(next.alu("mulf", {silu, next.read(ups, row, 1)}), east, chunkDigits(hidden, 1, unit.vector).first, first + burst.first, 1);
     }
   };
   passChunk(write, [](std::int64_t) {});
-}
-
-/// Without a way through memory, where tiles are read. A burst of gates cannot be held until their sigmoids are there, so they leave
-/// twice.
-void ProgramLowering::siluFromSums(llm::SiluMulOp op) {
-  auto indexOf = [&](Value value) {
-    return static_cast<std::size_t>(llvm::find_if(pending, [&](const PendingLinear &linear) { return linear.op == value.getDefiningOp(); }) - pending.begin());
-  };
-  std::size_t gate = indexOf(op.getGate()), up = indexOf(op.getUp());
-  passChunk({}, [](std::int64_t) {}, [&](const Unit &unit) {
-    if (unit.linear != std::max(gate, up)) // the later one
-      return;
-    forBursts([&](FlowWriter &w, Burst burst) {
-      Value e = w.alu("exp", {w.alu("mulf", {heldValue(w, gate, unit.vector, burst), Operand::f32(-1.0f)})});
-      Value sigmoid = w.alu("recip", {w.alu("addf", {e, Operand::f32(1.0f)})});
-      Value silu = w.alu("mulf", {heldValue(w, gate, unit.vector, burst), sigmoid});
-      w.storeDigits16(w.alu("mulf", {silu, heldValue(w, up, unit.vector, burst)}), "h.east", "h.west", chunkRow(burst.first, unit.vector), 1);
-    });
-  });
 }
 
 void ProgramLowering::chunkAdd(llm::AddOp op) {
   // Bursts read and write at once, so the sums go into a second residual.
   std::string next = residual == "x" ? "x.next" : "x";
   std::int64_t all = residualLayout.gather().vectors();
-  pool.scratch(next, 4, tokens * all, next == "x" ? 0 : paired ? 5 : 1);
+  pool.scratch(next, 4, tokens * all, next == "x" ? 0 : 1);
   passChunk([&](FlowWriter &w, Value y, const Unit &unit, Burst burst) {
     std::int64_t row = residualRow(burst.first, unit.vector);
     w.write(w.alu("addf", {y, w.read(residual, row, all)}), next, row, all);
@@ -290,11 +305,11 @@ void ProgramLowering::chunkNorm(llm::RmsNormOp op) {
   written[op.getResult()] = {"n", layout, 0};
   for (std::int64_t side = 0; side < 2; ++side)
     pool.scratch("n" + sideName(side).str(), 2, tokens * vectors, 4 + side);
+  std::array<std::int64_t, 4> sum;
+  for (std::int64_t plane = 0; plane < 4; ++plane)
+    sum[plane] = nextAccumulator(plane, 2 * together);
   for (std::int64_t t0 = 0; t0 < tokens; t0 += together) {
     std::int64_t count = std::min(together, tokens - t0);
-    std::array<std::int64_t, 4> sum;
-    for (std::int64_t plane = 0; plane < 4; ++plane)
-      sum[plane] = nextAccumulator(plane, 2 * count);
     for (std::int64_t v = 0; v < vectors; ++v) {
       std::int64_t row = slot++ % slots * 2 * together;
       {

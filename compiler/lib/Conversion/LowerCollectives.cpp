@@ -32,7 +32,7 @@ void ProgramLowering::noteDigits(Value result, const Layout &layout, std::int64_
   bool gathers = mlir::isa<llm::AllGatherOp>(*result.getUsers().begin());
   if (!gathers)
     digits[result] = {layout, row, scaleOf(result), chunked ? object : "", false};
-  if (!gathers && !chunked)
+  if (!gathers && (!chunked || object == "h")) // chunkSiluMul has places of its own
     return;
   // Digits of a chunk are written while a residual is read; what waits for the feed-forward part comes later.
   std::int64_t hint = chunked && object != "h" ? 4 : 0;

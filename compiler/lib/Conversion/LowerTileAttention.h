@@ -33,7 +33,7 @@ private:
   static constexpr std::int64_t kSquare = 16;
   /// Users of a batch whose scores are under way at once: what a user's softmax waits for takes as long as this many
   /// users' tiles.
-  static constexpr std::int64_t kUsersAhead = 4;
+  static constexpr std::int64_t kUsersAhead = 6;
   /// Copies of a burst whose flow does nothing twice in one place for at least so many cycles.
   static constexpr std::int64_t kLongBurst = 16;
   static std::int64_t ceilDiv(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }

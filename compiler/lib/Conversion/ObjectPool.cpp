@@ -165,8 +165,8 @@ std::string ObjectPool::attentionFactors(const std::string &layer, const Scale &
                                          std::int64_t headDim, std::int64_t rows) {
   auto content = builder.getDictionaryAttr({named("kind", "attention_factors"), named("query_scale", query), named("key_scale", key),
                                             named("result_scale", result), named("head_dim", headDim)});
-  // Beside the query and the mask's counter: single rows, away from the bursts of keys and scores.
-  return object(layer + ".factors", "constant", 4, rows, 1, -1, content);
+  // Single rows, away from the bursts of keys and scores and from the factors of rope.
+  return object(layer + ".factors", "constant", 4, rows, 5, -1, content);
 }
 
 std::string ObjectPool::ropeTable(bool sine, double base, std::int64_t headDim, std::int64_t positions, const std::string &freqs,

@@ -33,6 +33,7 @@ private:
     std::string object;    ///< in memory: objects `object`.east and .west of 2 planes, row t·vectors + v
     bool streamed = false; ///< made in the phase that takes them, one vector after another; rows from `row` on are free
     std::int64_t stride = 2, high = 1;
+    std::int64_t turns = 1; ///< of chunks: a vector's digits are in `object` number v mod `turns`
     std::int64_t lowRow(std::int64_t token, std::int64_t vector) const { return row + stride * (token * layout.vectors() + vector); }
   };
   /// A piece of digits that waits in memory to be gathered: objects `object`.east and .west, row
@@ -115,18 +116,16 @@ private:
   using ChunkSink = llvm::function_ref<void(FlowWriter &, mlir::Value, const Unit &, Burst)>;
   /// Lowers the pending linears for a chunk; without a sink into memory. `finished` as in flushLinears.
   void flushChunk();
-  /// `drain` takes the sums of an output that passed singly, if that is not the sink.
-  void passChunk(ChunkSink sink, llvm::function_ref<void(std::int64_t)> finished, llvm::function_ref<void(const Unit &)> drain = {});
+  void passChunk(ChunkSink sink, llvm::function_ref<void(std::int64_t)> finished);
   void passPaired(const Digits &input, llvm::ArrayRef<Unit> units, ChunkSink sink);
-  /// Leaves an output's sums in accumulators and calls drain for it.
-  void passSingly(const Digits &input, llvm::ArrayRef<Unit> units, llvm::function_ref<void(const Unit &)> drain);
-  /// Calls f with a flow for each burst over tokens whose sums passSingly has left.
+  /// Leaves an output's sums in accumulators, from which the sink takes them.
+  void passSingly(const Digits &input, llvm::ArrayRef<Unit> units, ChunkSink sink);
+  /// Calls f with a flow for each burst over tokens whose sums wait in accumulators.
   void forBursts(llvm::function_ref<void(FlowWriter &, Burst)> f);
   /// y of a burst's tokens from those sums.
   mlir::Value heldValue(FlowWriter &w, std::size_t linear, std::int64_t vector, Burst burst);
   mlir::Value chunkValue(FlowWriter &w, const Sums &sums, mlir::Value upper, mlir::Value lower, std::int64_t vector);
   void chunkSiluMul(llm::SiluMulOp op);
-  void siluFromSums(llm::SiluMulOp op);
   void chunkAdd(llm::AddOp op);
   void chunkNorm(llm::RmsNormOp op);
   /// Row of digits that wait in memory, among those of all pieces.
@@ -135,6 +134,8 @@ private:
   }
   /// Digits of a chunk in memory: tokens follow one another.
   std::int64_t chunkRow(std::int64_t token, std::int64_t vector) const { return vector * tokens + token; }
+  /// Where a chunk's digits of a vector lie on a side: object, and row of the first token.
+  std::pair<std::string, std::int64_t> chunkDigits(const Digits &input, std::int64_t side, std::int64_t vector) const;
   mlir::Value inverseNorm(FlowWriter &w, const RmsNormConstants &constants, float eps,
                           llvm::function_ref<mlir::Value(std::int64_t, std::int64_t)> sum);
   void fetchAll(Digits &input);

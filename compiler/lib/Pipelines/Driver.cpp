@@ -161,12 +161,16 @@ private:
       return deal();
     }
     auto found = partitionsToTry(modelSize(*planned), options.partition, machine, usable);
+    bool shares = found && llvm::any_of(*found, [&](const Partition &partition) { return canShare(*planned, partition.tp); });
+    if (!shares && options.partition.tp <= 1 && !canShare(*planned, 2))
+      return Error{options.inputName, fmt::format("a layer takes more than a chip of '{}' holds, and chips cannot share it: fp16 sums have an order; choose --weight-type=int8, or --quant-config for some layers",
+                                                  machine.name)};
     if (!found)
       return Error{options.inputName, found.error().message};
-    // Groups whose gathered vectors the activation rows cannot hold come last: they are left for the error, if nothing else fits.
-    // So do those that cut groups of columns with a scale each.
+    // Groups of chips that cannot share a layer, and those whose gathered vectors the activation rows cannot hold, come last: they
+    // are left for the error, if nothing else fits.
     llvm::stable_sort(*found, [&](const Partition &a, const Partition &b) {
-      return std::pair(keepsGroups(*planned, a.tp), feedsAToken(a)) > std::pair(keepsGroups(*planned, b.tp), feedsAToken(b));
+      return std::pair(canShare(*planned, a.tp), feedsAToken(a)) > std::pair(canShare(*planned, b.tp), feedsAToken(b));
     });
     if (options.partition.fastest && !measured) {
       options.progress("compiling for the fastest partition");

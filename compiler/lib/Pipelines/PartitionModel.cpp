@@ -88,14 +88,16 @@ std::int64_t mostUsers(const isa::Machine &machine, mlir::ModuleOp module, const
                   chunkTokens(machine, module, partition.tp, partition.tp * std::max<std::int64_t>(1, partition.headGroups)));
 }
 
-bool keepsGroups(mlir::ModuleOp planned, std::int64_t tp) {
-  bool keeps = true;
+bool canShare(mlir::ModuleOp planned, std::int64_t tp) {
+  bool can = true;
   planned.walk([&](llm::LinearOp op) {
-    std::optional<WeightType> type = llm::lookupWeight(op, op.getWeightAttr()).quantization();
+    llm::WeightOp weight = llm::lookupWeight(op, op.getWeightAttr());
+    std::optional<WeightType> type = weight.quantization();
     bool grouped = type == WeightType::Int8Group || type == WeightType::Int4Group, ofHeads = op.getInput().getDefiningOp<llm::AttentionOp>();
-    keeps &= tp == 1 || !grouped || ofHeads || (llm::width(op.getInput()) + tp - 1) / tp % kWeightGroup == 0; // heads stay whole
+    bool whole = !grouped || ofHeads || (llm::width(op.getInput()) + tp - 1) / tp % kWeightGroup == 0; // heads stay whole
+    can &= tp == 1 || (whole && !llm::isHalf(weight));
   });
-  return keeps;
+  return can;
 }
 
 static void addReplanning(mlir::PassManager &passes, mlir::ModuleOp planned, std::int64_t tokens) {

@@ -33,7 +33,7 @@ private:
     for (const isa::Word &word : queue.words) {
       auto instruction = isa::decode(word);
       instructions.push_back(instruction ? *instruction : isa::Instruction{});
-      times.push_back(isControl(instructions.back().opcode) ? 0 : 1);
+      times.push_back(isControl(instructions.back().opcode) ? 0 : 1 + static_cast<double>(instructions.back().get(Field::Copies)));
       if (instructions.back().opcode != Opcode::Repeat)
         continue;
       auto window = static_cast<std::size_t>(instructions.back().get(Field::Window));

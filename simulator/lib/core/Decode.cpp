@@ -182,6 +182,7 @@ struct Decoder {
       bool allowed =
           before[i].kind == OpKind::Unit || before[i].kind == OpKind::Nop || before[i].kind == OpKind::Config;
       check(allowed, "a repeat window may not hold sync, notify, repeat or ifetch");
+      check(before[i].copies == 0, "a repeat window may not hold a word that carries copies");
       if (i + 1 < before.size())
         span += before[i].gap;
     }
@@ -193,12 +194,14 @@ struct Decoder {
 
   void dispatchKind(const std::vector<Op> &before) {
     op.kind = OpKind::Unit;
+    op.copies = static_cast<std::uint16_t>(get(Field::Copies));
+    op.gap = 1 + static_cast<std::uint32_t>(get(Field::Wait));
     if (isa::isVxm(in.opcode))
       return vxm();
     switch (in.opcode) {
     case Opcode::Nop:
       op.kind = OpKind::Nop;
-      op.gap = static_cast<std::uint16_t>(get(Field::Count));
+      op.gap = static_cast<std::uint32_t>(get(Field::Count));
       return check(op.gap >= 1, "nop counts at least 1");
     case Opcode::Repeat:
       op.kind = OpKind::Repeat;
@@ -258,6 +261,7 @@ void decodeOp(const isa::Machine &machine, isa::QueueId queue, const isa::Word &
   if (op.problem) {
     op.kind = OpKind::Illegal;
     op.gap = 1;
+    op.copies = 0;
   }
   ops.push_back(op);
 }

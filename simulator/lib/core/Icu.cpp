@@ -63,12 +63,16 @@ void Icu::enterRepeat(Cycle now) {
     return;
   ++pc;
   if (op.repeat.count == 0)
-    return scheduleAfter(last + 1);
-  active = &op.repeat;
-  windowStart = windowAt = pc - 1 - op.repeat.window;
+    return scheduleAfter(last + gapAfter(ops()[pc - 2]));
+  reissue(op.repeat, pc - 1);
+}
+
+void Icu::reissue(const RepeatOp &repeat, std::size_t end) {
+  active = &repeat;
+  windowStart = windowAt = end - repeat.window;
   copy = 1;
-  firstIssue = last - (op.repeat.span - 1);
-  next = firstIssue + op.repeat.interval;
+  firstIssue = last - (repeat.span - 1);
+  next = firstIssue + repeat.interval;
 }
 
 Dispatch Icu::takeRepeated(Cycle now) {
@@ -82,7 +86,7 @@ Dispatch Icu::takeRepeated(Cycle now) {
     next = firstIssue + static_cast<Cycle>(copy) * active->interval;
   } else {
     active = nullptr;
-    scheduleAfter(now + 1);
+    scheduleAfter(now + gapAfter(op));
   }
   return d;
 }
@@ -112,8 +116,12 @@ Dispatch Icu::take(Cycle now) {
     return {&op, now, 0};
   }
   scheduleAfter(now + op.gap);
-  if (op.kind != OpKind::Notify && op.kind != OpKind::IFetch)
+  if (op.copies > 0) {
+    own = {op.copies, 1, 1, 1};
+    reissue(own, pc);
+  } else if (op.kind != OpKind::Notify && op.kind != OpKind::IFetch) {
     enterRepeat(now);
+  }
   return {&op, now, 0};
 }
 

@@ -66,7 +66,11 @@ private:
   Dispatch takeRepeated(Cycle now);
   /// If the next word is a valid REPEAT that is present, enters it.
   void enterRepeat(Cycle now);
+  /// From now on the words before `end` are issued again.
+  void reissue(const RepeatOp &repeat, std::size_t end);
   void scheduleAfter(Cycle at);
+  /// Cycles from a word's last copy to the word behind its copies.
+  static Cycle gapAfter(const Op &op) { return op.kind == OpKind::Nop ? 1 : op.gap; }
 
   const isa::Machine &machine;
   isa::QueueId queue;
@@ -82,6 +86,7 @@ private:
   bool waiting = false, starved = false;
 
   const RepeatOp *active = nullptr;
+  RepeatOp own{}; ///< copies that a word carries, as a REPEAT behind it
   std::size_t windowStart = 0, windowAt = 0;
   std::uint32_t copy = 0;
   Cycle firstIssue = 0;

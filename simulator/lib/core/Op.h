@@ -76,8 +76,9 @@ struct Op {
   OpKind kind = OpKind::Illegal;
   isa::Opcode opcode = isa::Opcode::Nop;
   std::uint16_t label = 0;
-  /// Cycles until the next word of the queue (nop n: n).
-  std::uint16_t gap = 1;
+  /// Cycles from the last dispatch of the word to the next word of the queue (nop n: n).
+  std::uint32_t gap = 1;
+  std::uint16_t copies = 0; ///< that the word itself carries
   isa::Word raw{};
   const char *problem = nullptr;
   union {

@@ -11,6 +11,9 @@ namespace lpu::sim {
 
 namespace {
 constexpr Cycle kAnyLength = 128; ///< of a burst that is executed ahead of time; bounds what streams hold
+
+/// Cycles from a word's last copy to the word behind its REPEAT.
+Cycle gapAfter(const Op &op) { return op.kind == OpKind::Nop ? 1 : op.gap; }
 } // namespace
 
 std::unique_ptr<Timeline> Timeline::of(const isa::Machine &machine, const std::vector<DecodedQueue> &queues,
@@ -81,16 +84,16 @@ bool Timeline::walk(const DecodedQueue &queue, std::vector<Burst> &out) {
   for (++pc; pc < ops.size(); ++pc) {
     const Op &op = ops[pc];
     if (op.kind != OpKind::Repeat) {
-      last = next;
-      next += op.gap;
+      last = next + op.copies;
       if (op.kind == OpKind::Nop)
         ++wiring.idle[queue.number].words;
       else
-        out.push_back({{&op, last, 0}});
+        out.push_back({{&op, next, 0, op.copies + 1}});
+      next = last + op.gap;
       continue;
     }
     const RepeatOp &repeat = op.repeat;
-    next = last + 1 + static_cast<Cycle>(repeat.count) * repeat.interval;
+    next = last + static_cast<Cycle>(repeat.count) * repeat.interval + gapAfter(ops[pc - 1]);
     const Op *window = &ops[pc - repeat.window];
     // The window's other words stand in `out` already; each gets its copies.
     std::size_t word = out.size() - std::count_if(window, &op, [](const Op &o) { return o.kind != OpKind::Nop; });
@@ -104,7 +107,7 @@ bool Timeline::walk(const DecodedQueue &queue, std::vector<Burst> &out) {
       burst.dispatch.interval = repeat.interval;
       burst.alone = repeat.window == 1;
     }
-    last = next - 1;
+    last += static_cast<Cycle>(repeat.count) * repeat.interval;
   }
   return true;
 }

@@ -1,11 +1,11 @@
 // REQUIRES: lpu-opt
 // RUN: lpu-opt %s --split-input-file --lpu-allocate-code=target=small | FileCheck %s
 
-// Words of a queue: sync; for each issue a nop when there is a gap before it, the word, and a repeat when it has copies.
-// mem.e0: sync, mem (at 0), nop, mem (at 5), repeat: 5 words, busy until 5 + 9 = 14; vxm.0: sync, nop, move, move: 4 words.
-// 9 words · 16 bytes = 144 bytes = 3 rows of 64. The outermost slice east, bank 1, above the 1000 rows in use there.
+// Words of a queue: sync; a nop when there is a gap before the first issue; a word for each issue, with its copies and the gap behind it.
+// mem.e0: sync, mem (at 0, waits 4), mem (at 5, 9 copies): 3 words; vxm.0: sync, nop, move, move: 4 words.
+// 7 words · 16 bytes = 112 bytes = 2 rows of 64. The outermost slice east, bank 1, above the 1000 rows in use there.
 // CHECK-LABEL: module
-// CHECK: lpu.region "code.0.27.1" kind("code") side(0) slice(27) slices(1) bank(1) row(1000) rows(3)
+// CHECK: lpu.region "code.0.27.1" kind("code") side(0) slice(27) slices(1) bank(1) row(1000) rows(2)
 // CHECK-NOT: kind("code")
 lpu.region "full" kind("scratch") side(0) slice(24) slices(4) bank(1) row(990) rows(10)
 lpu.program @p kind("decode") tokens(1) context(64) cycles(100) bounds({}) usage({}) {
@@ -21,13 +21,13 @@ lpu.program @p kind("decode") tokens(1) context(64) cycles(100) bounds({}) usage
 
 // -----
 
-// Two programs: 4 words each, one of them a gap of 70000 cycles that takes two nops (65535 + 4465): 4 + 5 = 9 words, 3 rows.
-// Bank 1 of slice 27 east has 2 rows left; the third goes to its bank 0.
+// Two programs: 4 words each, one of them with a gap of 70000 cycles, 65535 in the word and a nop for 4465: 8 words, 2 rows.
+// Bank 1 of slice 27 east has 1 row left; the second goes to its bank 0.
 // CHECK-LABEL: module
-// CHECK: lpu.region "code.0.27.1" kind("code") side(0) slice(27) slices(1) bank(1) row(1022) rows(2)
+// CHECK: lpu.region "code.0.27.1" kind("code") side(0) slice(27) slices(1) bank(1) row(1023) rows(1)
 // CHECK: lpu.region "code.0.27.0" kind("code") side(0) slice(27) slices(1) bank(0) row(0) rows(1)
 // CHECK-NOT: kind("code")
-lpu.region "full" kind("scratch") side(0) slice(27) slices(1) bank(1) row(0) rows(1022)
+lpu.region "full" kind("scratch") side(0) slice(27) slices(1) bank(1) row(0) rows(1023)
 lpu.program @p kind("decode") tokens(1) context(64) cycles(100) bounds({}) usage({}) {
   lpu.queue "vxm.0" {
     lpu.issue 1 "move" {akind = 3 : i64} for "a"

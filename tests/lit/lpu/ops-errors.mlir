@@ -106,6 +106,15 @@ lpu.program @p kind("decode") tokens(1) context(64) cycles(100) bounds({}) usage
 
 lpu.program @p kind("decode") tokens(1) context(64) cycles(100) bounds({}) usage({}) {
   lpu.queue "mem.e0" {
+    // expected-error @+1 {{'lpu.issue' op C2: field 'wait' follows from count and from the next issue's cycle}}
+    lpu.issue 0 "mem" {rd = 1 : i64, wait = 3 : i64} for "a"
+  }
+}
+
+// -----
+
+lpu.program @p kind("decode") tokens(1) context(64) cycles(100) bounds({}) usage({}) {
+  lpu.queue "mem.e0" {
     // rdrow has 13 bits: 0 to 8191.
     // expected-error @+1 {{'lpu.issue' op C2: value 8192 of 'mem' does not fit 13 unsigned bits (rdrow)}}
     lpu.issue 0 "mem" {rd = 1 : i64, rdrow = 8192 : i64} for "a"

@@ -93,7 +93,7 @@ TEST(Disassemble, WritesReadableTextWithoutZeroFields) {
 
 TEST(AssembleInstruction, ErrorsNameTheMistakeAndWhatWouldBeRight) {
   EXPECT_EQ(errorOf("nope a=1"), "unknown mnemonic 'nope'; docs/isa.md lists all instructions");
-  EXPECT_EQ(errorOf("send row=1"), "unknown field 'row' of send; it has dir, stream");
+  EXPECT_EQ(errorOf("send row=1"), "unknown field 'row' of send; it has dir, stream, copies, wait");
   EXPECT_EQ(errorOf("sync x=1"), "unknown field 'x' of sync; it has no fields");
   EXPECT_EQ(errorOf("mem rdrow=9000"), "field rdrow of mem takes 0 to 8191, not 9000");
   EXPECT_EQ(errorOf("mem rdstep=-4097"), "field rdstep of mem takes -4096 to 4095, not -4097");

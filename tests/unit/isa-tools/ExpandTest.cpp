@@ -74,6 +74,25 @@ TEST(Expand, T1_3_WindowsHoldNoRepeatIfetchSyncOrNothing) {
   EXPECT_EQ(times("config; repeat count=1 interval=2"), (Times{"0:config", "illegal-encoding"}));
 }
 
+TEST(Expand, T1_3_AWordWithCopiesAndAWaitIsShortForRepeatAndNop) {
+  for (auto [brief, full] : {std::pair("mem rdrow=4 rdstep=2 copies=2 wait=5; mem", "mem rdrow=4 rdstep=2; repeat count=2 interval=1 window=1; nop 5; mem"),
+                             std::pair("mem wait=3; mem", "mem; nop 3; mem"),
+                             std::pair("mem; mem wait=2; repeat count=1 interval=4 window=2; mem", "mem; mem; repeat count=1 interval=4 window=2; nop 2; mem")}) {
+    const Program a = program(stepText({{"mem.e0", brief}})), b = program(stepText({{"mem.e0", full}}));
+    const Expansion short_ = expand(a.machine, a.classes[0].programs[0]), long_ = expand(b.machine, b.classes[0].programs[0]);
+    EXPECT_TRUE(short_.findings.empty()) << brief;
+    ASSERT_EQ(short_.dispatches.size(), long_.dispatches.size()) << brief;
+    for (std::size_t i = 0; i < short_.dispatches.size(); ++i) {
+      EXPECT_EQ(short_.dispatches[i].cycle, long_.dispatches[i].cycle) << brief;
+      EXPECT_EQ(short_.dispatches[i].reissue, long_.dispatches[i].reissue) << brief;
+    }
+  }
+  // A wait inside a window is part of it, copies are not allowed there.
+  EXPECT_EQ(times("config; mem wait=2; mem; repeat count=1 interval=4 window=2; config"),
+            (Times{"0:config", "1:mem wait=2", "4:mem", "5:mem wait=2", "8:mem", "9:config"}));
+  EXPECT_EQ(times("mem copies=1; repeat count=1 interval=2 window=1"), (Times{"0:mem copies=1", "1:mem copies=1", "illegal-encoding"}));
+}
+
 TEST(Expand, T1_4_NothingDispatchesWithoutTheOneBarrier) {
   const Machine machine = preset();
   const auto findings = [&](const std::string &text) {

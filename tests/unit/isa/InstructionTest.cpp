@@ -53,9 +53,9 @@ TEST(Instruction, FieldsLieInsideTheWordAndDoNotOverlap) {
 TEST(Instruction, TableContents) {
   EXPECT_EQ(info(Opcode::Mem).unit, "Mem");
   EXPECT_EQ(info(Opcode::Mem).latency, "MemRead");
-  EXPECT_EQ(info(Opcode::Mem).fields.size(), 12u);
+  EXPECT_EQ(info(Opcode::Mem).fields.size(), 14u);
   EXPECT_EQ(info(Opcode::Sync).fields.size(), 0u);
-  EXPECT_EQ(info(Opcode::Deskew).fields.size(), 0u);
+  EXPECT_EQ(info(Opcode::Deskew).fields.size(), 2u);
   EXPECT_EQ(info(Opcode::Select).operands, 3);
   EXPECT_EQ(info(Opcode::Exp).operands, 1);
   EXPECT_EQ(info(Opcode::Shift).operands, 0);
@@ -63,7 +63,7 @@ TEST(Instruction, TableContents) {
     EXPECT_EQ(isVxm(in.opcode), in.unit == "Vxm") << in.mnemonic;
     if (isVxm(in.opcode)) {
       EXPECT_EQ(in.fields.data(), info(Opcode::Move).fields.data());
-      EXPECT_EQ(in.fields.size(), 18u);
+      EXPECT_EQ(in.fields.size(), 20u);
       EXPECT_TRUE(in.operands >= 1 && in.operands <= 3);
     }
   }
@@ -90,6 +90,7 @@ TEST(Instruction, EveryFieldNameIsItsEnumerator) {
     EXPECT_EQ(fieldName(Field::NAME), expected);                                                                       \
   }
 #define LPU_VXM_FIELDS
+#define LPU_UNIT_FIELDS
 #include "lpu/isa/Instructions.def"
 }
 
@@ -106,6 +107,18 @@ TEST(Encoding, DirectedWords) {
   add.set(Field::Imm, 0x3F800000).set(Field::AKind, 1).set(Field::AWidth, 2);
   // Bits 8..10 kind, 17..18 width code, 64..95 immediate.
   EXPECT_EQ(*encode(add), wordOf({static_cast<int>(Opcode::AddF), 1, 4, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x3F}));
+}
+
+TEST(Encoding, WhatUnitsExecuteCarriesCopiesAndAWait) {
+  for (const InstructionInfo &in : instructions()) {
+    Instruction word{in.opcode};
+    word.set(Field::Copies, 0x1234).set(Field::Wait, 0xABCD);
+    auto encoded = encode(word);
+    EXPECT_EQ(bool(encoded), in.unit != "Any") << in.mnemonic;
+    if (encoded) {
+      EXPECT_EQ(*encoded, wordOf({static_cast<int>(in.opcode), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x34, 0x12, 0xCD, 0xAB}));
+    }
+  }
 }
 
 TEST(Encoding, FieldAcrossBit64) {

@@ -78,8 +78,11 @@ isa::Program build(std::vector<Burst> list) {
   b.constant(kWest, 3, 0, 0, b.fill(9));
   std::stable_sort(list.begin(), list.end(), [](const Burst &x, const Burst &y) { return x.at < y.at; });
   for (const Burst &burst : list) {
-    b.at(burst.at, burst.queue, burst.text);
-    if (burst.count > 1)
+    const bool carried = burst.interval == 1 && burst.at % 2 == 0; // by the word itself
+    b.at(burst.at, burst.queue, burst.text + (carried ? " copies=" + std::to_string(burst.count - 1) : ""));
+    if (carried)
+      b.append(burst.queue, {}, burst.at + burst.count);
+    else if (burst.count > 1)
       b.append(burst.queue,
                {"repeat count=" + std::to_string(burst.count - 1) + " interval=" + std::to_string(burst.interval) + " window=1"},
                burst.at + (burst.count - 1) * burst.interval + 1);

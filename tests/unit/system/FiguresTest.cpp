@@ -101,12 +101,14 @@ TEST(Figures, UseIsCountedThroughRepeats) {
   isa::QueueCode memory{{isa::UnitKind::Mem, isa::Side::East, 0},
                         {word(Opcode::Mem, {{Field::Rd, 1}, {Field::RdStream, 7}, {Field::RdDir, 1}}), word(Opcode::Repeat, {{Field::Count, 99}, {Field::Interval, 1}, {Field::Window, 1}})},
                         {}};
-  step.queues = {link, memory};
+  isa::QueueCode burst{{isa::UnitKind::Mem, isa::Side::East, 1}, {word(Opcode::Mem, {{Field::Copies, 49}, {Field::Wait, 7}})}, {}};
+  step.queues = {link, memory, burst};
   StepUse use = useOf(isa::Machine(), step);
   EXPECT_NEAR(use.queues.at("c2c.3"), 0.020, 1e-12);
   EXPECT_NEAR(use.links.at("c2c.3"), 0.480, 1e-12);
   EXPECT_NEAR(use.allLinks, 0.480 / 11, 1e-12);
   EXPECT_NEAR(use.queues.at("mem.e0"), 0.1, 1e-12);
+  EXPECT_NEAR(use.queues.at("mem.e1"), 0.05, 1e-12);
   EXPECT_NEAR(use.streams.at("w7"), 0.1, 1e-12);
   EXPECT_EQ(use.streams.size(), 1u);
 }

@@ -10,7 +10,7 @@ bool wantsOneDigit(mlir::Operation *op, const PrecisionPlan &plan) {
   if (!mlir::isa<RmsNormOp, AttentionOp, SiluMulOp>(op))
     return false;
   if (auto attention = mlir::dyn_cast<AttentionOp>(op);
-      attention && prefersTiles(lookupCache(attention, attention.getCacheAttr())))
+      attention && wantsTiles(attention, plan))
     return false;
   return llvm::all_of(op->getUsers(), [&](mlir::Operation *user) {
     auto linear = mlir::dyn_cast<LinearOp>(user);
@@ -23,6 +23,10 @@ bool wantsHalf(mlir::Operation *op, const PrecisionPlan &plan) {
            auto linear = mlir::dyn_cast<LinearOp>(user);
            return linear && plan.activations(lookupWeight(linear, linear.getWeightAttr()).getSource().str()) == "fp16";
          });
+}
+
+bool wantsTiles(AttentionOp op, const PrecisionPlan &plan) {
+  return prefersTiles(lookupCache(op, op.getCacheAttr())) && plan.kv() != "fp16" && !wantsHalf(op, plan);
 }
 
 bool wantsHalf(const PrecisionPlan &plan, WeightOp weight) { return plan.weights(weight.getSource().str()) == "fp16"; }

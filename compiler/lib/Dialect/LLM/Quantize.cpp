@@ -47,7 +47,6 @@ private:
   LogicalResult visit(AttentionOp op);
   LogicalResult visit(SiluMulOp op);
 
-  bool usesTiles(AttentionOp op) const { return prefersTiles(lookupCache(op, op.getCacheAttr())) && !wantsHalf(op, plan); }
   bool cachedAsInt8(RopeOp op) const {
     auto attention = mlir::dyn_cast<AttentionOp>(*op->getUsers().begin());
     return plan.kv() == "int8" && attention && attention.getKey() == op.getResult();
@@ -74,7 +73,7 @@ mlir::FailureOr<double> Quantizer::quantizeResult(mlir::Value result, double bou
     return result.setType(tensor.clone(mlir::Float16Type::get(context))), 1.0;
   // In tiles the cached values have the result's scale (N11): it stays one of int16 that no value exceeds.
   auto attention = result.getDefiningOp<AttentionOp>();
-  bool tiles = attention && usesTiles(attention);
+  bool tiles = attention && wantsTiles(attention, plan);
   auto rope = result.getDefiningOp<RopeOp>();
   bool key = rope && cachedAsInt8(rope), kept = tiles || (attention && plan.kv() == "int8"); // N16: values have its scale too
   int bits = key || wantsOneDigit(result.getDefiningOp(), plan) ? 8 : 16;
@@ -223,18 +222,16 @@ LogicalResult Quantizer::visit(AttentionOp op) {
     return failure();
   auto scale = quantizeResult(op.getResult(), *std::max_element(bounds->begin(), bounds->end()), 1.01);
   if (plan.kv() != "int16") {
-    if (plan.kv() == "fp16" && usesTiles(op))
-      return fail({"--kv-type", "attention over this model's context is in tiles, which multiply integers; choose --kv-type=int8 or int16"});
     if (plan.kv() == "int8" && activationBits(op.getResult()) == kHalfBits)
       return fail({"--kv-type", "int8 values have the scale of attention's result, and fp16 results have none; choose --kv-type=fp16"});
     op->setAttr(kKVAttr, mlir::StringAttr::get(context, plan.kv()));
   }
-  if (mlir::failed(scale) || !(usesTiles(op) || plan.kv() == "int8"))
+  if (mlir::failed(scale) || !(wantsTiles(op, plan) || plan.kv() == "int8"))
     return scale;
   auto linear = exclusiveLinear(op, op.getValue());
   if (mlir::failed(linear))
     return failure();
-  op.setTiles(usesTiles(op));
+  op.setTiles(wantsTiles(op, plan));
   linear->setFactor(llvm::APFloat(1.0 / *scale));
   return success();
 }

@@ -121,6 +121,8 @@ LogicalResult IssueOp::verify() {
     auto value = dyn_cast<IntegerAttr>(entry.getValue());
     if (!found || !value)
       return emitOpError("C2: '") << getOpcode() << "' has no field '" << entry.getName().getValue() << "'";
+    if (found->field == isa::Field::Copies || found->field == isa::Field::Wait)
+      return emitOpError("C2: field '") << entry.getName().getValue() << "' follows from count and from the next issue's cycle";
     instruction.set(found->field, value.getInt());
   }
   if (auto word = isa::encode(instruction); !word)

@@ -40,8 +40,9 @@ enum class Field : std::uint8_t {
   RowGroup, RowStep, Load, LoadStream, LoadRow, LoadStep,
   Play, PlayRow, PlayStep, Mask, Install, Fp16, Packed, Row, AccMode, Emit,
   SrcDir, SrcStream, DstDir, DstStream, Amount, Map, Src2Dir, Src2Stream,
+  Copies, Wait,
 };
-inline constexpr int kFieldCount = static_cast<int>(Field::Src2Stream) + 1;
+inline constexpr int kFieldCount = static_cast<int>(Field::Wait) + 1;
 
 enum class OperandKind : std::uint8_t { None = 0, Stream = 1, Alu = 2, Immediate = 3, Accumulator = 4 };
 enum class AccMode : std::uint8_t { None = 0, Overwrite = 1, Add = 2, AddF = 3 };

@@ -24,8 +24,9 @@ std::int64_t stepTokens(const isa::Machine &machine, mlir::ModuleOp module, cons
 /// The most users whose tokens a decode step can feed together.
 std::int64_t mostUsers(const isa::Machine &machine, mlir::ModuleOp module, const Partition &partition);
 
-/// Whether pieces of activations that `tp` chips share hold whole groups of the columns that have a scale each, if any linear has such.
-bool keepsGroups(mlir::ModuleOp planned, std::int64_t tp);
+/// Whether `tp` chips can share the linears of a layer: pieces of activations must hold whole groups of the columns that have a scale
+/// each, and fp16 sums have an order that chips would change.
+bool canShare(mlir::ModuleOp planned, std::int64_t tp);
 
 /// A copy of `planned`, on one chip; its prefill steps feed no more than so many tokens. Null after an error, which went to the context's handler.
 mlir::OwningOpRef<mlir::ModuleOp> replanned(mlir::ModuleOp planned, std::int64_t tokens);

@@ -11,6 +11,9 @@ namespace lpu::compiler::llm {
 /// and it is no attention in tiles, whose result shares the scale of the cached values (N11).
 bool wantsOneDigit(mlir::Operation *op, const PrecisionPlan &plan);
 
+/// Whether attention is to be in tiles, which multiply integers: neither its result nor its keys and values are to be fp16.
+bool wantsTiles(AttentionOp op, const PrecisionPlan &plan);
+
 /// Whether that result is to be fp16: all linears it feeds are to take it. Attention is by sweeps then.
 bool wantsHalf(mlir::Operation *op, const PrecisionPlan &plan);
 /// Whether a linear's weights are to be fp16.

@@ -103,7 +103,7 @@ def QueueOp : Lpu_Op<"queue", [NoTerminator, SingleBlock, HasParent<"ProgramOp">
 def IssueOp : Lpu_Op<"issue", [HasParent<"QueueOp">]> {
   let summary = "an instruction dispatched at `cycle`, and `count` − 1 times more, `window` cycles apart";
   let description = [{
-    `fields` are those of Instructions.def by name, zero ones omitted. Cycle 0 is the release of the opening SYNC.
+    `fields` are those of Instructions.def by name, zero ones and `copies` and `wait` omitted. Cycle 0 is the release of the opening SYNC.
     With `window` w > 1 the copies repeat this and the w − 1 issues before it.
     ```mlir
     lpu.program @decode_64 kind("decode") tokens(1) context(64) cycles(200) bounds({}) usage({}) {
