@@ -120,9 +120,9 @@ def bars(args, folder, binary):
 
     case("embedded model, functional decode", "≥ 100 tokens/s", [TINY / "model.gguf"], runs(2, 202, *DECODE), None,
          lambda tokens, cycles, seconds, read, peak, size: f"{tokens / seconds:.0f} tokens/s")
-    case("one layer of Llama-3-8B, decode, timing", "≥ 10 Mcycles/s of the layer's chip",
+    case("one layer of Llama-3-8B and a head of 320 tokens, decode, timing", "≥ 10 Mcycles/s of the layer's chip",
          [f"--arch={folder}/layer.yaml", "--tp=1", "--pp=1", "--max-context=512", "--weights=none"],
-         runs(2, 202, "--mode=timing", "--prompt-tokens", "1"), "layers.1",
+         runs(2, 202, "--mode=timing", "--prompt-tokens", "1"), "layers.1+lm_head",
          lambda tokens, cycles, seconds, read, peak, size: f"{cycles / seconds / 1e6:.1f} Mcycles/s")
     case("TinyLlama-1.1B, functional decode", "≤ 3 readings of the program, ≤ 1.3 × its size + 500 MB",
          [f"--arch={ROOT}/models/arch/tinyllama-1.1b.yaml", "--weights=random:1", "--max-context=64"],
