@@ -1,9 +1,9 @@
 // The instruction table and the encoder and decoder it drives. The table is the
 // expansion of Instructions.def: a flat list of rows in which the FIELD rows
 // belong to the INSTRUCTION row above them. The fields common to all VXM
-// operations and those common to all units come last, and only when
-// LPU_VXM_FIELDS or LPU_UNIT_FIELDS is defined, so they are what the second and
-// third expansion have beyond the first.
+// operations come last, then those common to all units, and only when
+// LPU_VXM_FIELDS and LPU_UNIT_FIELDS are defined, so they are what the second
+// expansion has beyond the first.
 #include "lpu/isa/Instruction.h"
 
 #include "lpu/isa/Machine.h"
@@ -49,18 +49,12 @@ constexpr Row kRows[] = {
 #define FIELD(NAME, LSB, WIDTH, SIGN)                                                                                  \
   Row{true, {Field::NAME, LSB, WIDTH, Sign::SIGN == Sign::S}, {}, {}, {}, {}, {}, 0, nullptr},
 #define LPU_VXM_FIELDS
-constexpr Row kRowsWithVxmFields[] = {
-#include "lpu/isa/Instructions.def"
-};
-
-#define INSTRUCTION(ENUM, MNEMONIC, UNIT, LATENCY, DOC) Row{},
-#define VXM_OP(ENUM, MNEMONIC, LATENCY, OPERANDS, DOC) Row{},
-#define FIELD(NAME, LSB, WIDTH, SIGN)                                                                                  \
-  Row{true, {Field::NAME, LSB, WIDTH, Sign::SIGN == Sign::S}, {}, {}, {}, {}, {}, 0, nullptr},
 #define LPU_UNIT_FIELDS
-constexpr Row kRowsWithUnitFields[] = {
+constexpr Row kRowsWithCommonFields[] = {
 #include "lpu/isa/Instructions.def"
 };
+constexpr std::size_t kUnitFields = 2; ///< of them, the last: Copies and Wait
+static_assert(kRowsWithCommonFields[std::size(kRowsWithCommonFields) - kUnitFields].field.field == Field::Copies);
 
 constexpr std::string_view kFieldEnumNames[] = {
     "Count",    "Interval",  "Window",  "Mode",     "Dir",      "Stream",   "Rd",        "RdBank",   "RdRow",
@@ -126,8 +120,7 @@ struct Table {
   std::array<std::string, kFieldCount> fieldNames;
 
   Table() {
-    constexpr std::size_t common = std::size(kRowsWithUnitFields) - std::size(kRows);
-    fields.reserve(std::size(kRowsWithVxmFields) + std::size(kRows) * common); // spans into it must stay valid
+    fields.reserve(std::size(kRowsWithCommonFields) + std::size(kRows) * kUnitFields); // spans into it must stay valid
     addVxmFields();
     for (std::size_t r = 0; r < std::size(kRows); ++r)
       if (!kRows[r].isField)
@@ -141,15 +134,14 @@ private:
   std::span<const FieldInfo> vxmFields;
 
   void addVxmFields() {
-    for (std::size_t r = std::size(kRows); r < std::size(kRowsWithVxmFields); ++r)
-      fields.push_back(kRowsWithVxmFields[r].field);
-    addUnitFields();
+    for (std::size_t r = std::size(kRows); r < std::size(kRowsWithCommonFields); ++r)
+      fields.push_back(kRowsWithCommonFields[r].field);
     vxmFields = fields;
   }
 
   void addUnitFields() {
-    for (std::size_t r = std::size(kRows); r < std::size(kRowsWithUnitFields); ++r)
-      fields.push_back(kRowsWithUnitFields[r].field);
+    for (std::size_t r = std::size(kRowsWithCommonFields) - kUnitFields; r < std::size(kRowsWithCommonFields); ++r)
+      fields.push_back(kRowsWithCommonFields[r].field);
   }
 
   void addInstruction(std::size_t at) {

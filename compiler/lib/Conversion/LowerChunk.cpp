@@ -73,15 +73,16 @@ void ProgramLowering::passChunk(ChunkSink sink, llvm::function_ref<void(std::int
   std::vector<Unit> all;
   for (const std::vector<Unit> &group : dealtUnits(swept)) {
     all.insert(all.end(), group.begin(), group.end());
-    // Tiles of even and odd planes lie in different slices: each column first takes the ones, then the others, at last those that
-    // lie on all planes. So no slice is read for tiles all the time, and flows that want the slices near VXM find them free.
-    SmallVector<Unit> units;
-    for (std::int64_t turn = 0; turn <= machine.mxmPlanesPerSide; ++turn)
-      for (const Unit &unit : group)
-        if (turn < machine.mxmPlanesPerSide ? llvm::is_contained(planesOfTurn(turn), unit.plane) : unit.plane < 0)
-          units.push_back(unit);
-    if (paired)
+    if (paired) {
+      // Tiles of even and odd planes lie in different slices: each column first takes the ones, then the others, at last those
+      // that lie on all planes. So no slice is read for tiles all the time, and flows that want the slices near VXM find them free.
+      SmallVector<Unit> units;
+      for (std::int64_t turn = 0; turn <= machine.mxmPlanesPerSide; ++turn)
+        for (const Unit &unit : group)
+          if (turn < machine.mxmPlanesPerSide ? llvm::is_contained(planesOfTurn(turn), unit.plane) : unit.plane < 0)
+            units.push_back(unit);
       passPaired(input, units, sink);
+    }
     for (; finished && done <= group.back().vector; ++done)
       finished(done);
   }

@@ -63,7 +63,7 @@ void Icu::enterRepeat(Cycle now) {
     return;
   ++pc;
   if (op.repeat.count == 0)
-    return scheduleAfter(last + gapAfter(ops()[pc - 2]));
+    return scheduleAfter(last + ops()[pc - 2].gapBehindCopies());
   reissue(op.repeat, pc - 1);
 }
 
@@ -86,7 +86,7 @@ Dispatch Icu::takeRepeated(Cycle now) {
     next = firstIssue + static_cast<Cycle>(copy) * active->interval;
   } else {
     active = nullptr;
-    scheduleAfter(now + gapAfter(op));
+    scheduleAfter(now + op.gapBehindCopies());
   }
   return d;
 }

@@ -69,8 +69,6 @@ private:
   /// From now on the words before `end` are issued again.
   void reissue(const RepeatOp &repeat, std::size_t end);
   void scheduleAfter(Cycle at);
-  /// Cycles from a word's last copy to the word behind its copies.
-  static Cycle gapAfter(const Op &op) { return op.kind == OpKind::Nop ? 1 : op.gap; }
 
   const isa::Machine &machine;
   isa::QueueId queue;

@@ -93,6 +93,9 @@ struct Op {
     SxmOp sxm;
   };
   Op() : repeat{} {}
+
+  /// Cycles from the word's last copy, its own or that of a REPEAT behind it, to the word after those.
+  Cycle gapBehindCopies() const { return kind == OpKind::Nop ? 1 : gap; }
 };
 
 struct Source;

@@ -11,9 +11,6 @@ namespace lpu::sim {
 
 namespace {
 constexpr Cycle kAnyLength = 128; ///< of a burst that is executed ahead of time; bounds what streams hold
-
-/// Cycles from a word's last copy to the word behind its REPEAT.
-Cycle gapAfter(const Op &op) { return op.kind == OpKind::Nop ? 1 : op.gap; }
 } // namespace
 
 std::unique_ptr<Timeline> Timeline::of(const isa::Machine &machine, const std::vector<DecodedQueue> &queues,
@@ -93,7 +90,7 @@ bool Timeline::walk(const DecodedQueue &queue, std::vector<Burst> &out) {
       continue;
     }
     const RepeatOp &repeat = op.repeat;
-    next = last + static_cast<Cycle>(repeat.count) * repeat.interval + gapAfter(ops[pc - 1]);
+    next = last + static_cast<Cycle>(repeat.count) * repeat.interval + ops[pc - 1].gapBehindCopies();
     const Op *window = &ops[pc - repeat.window];
     // The window's other words stand in `out` already; each gets its copies.
     std::size_t word = out.size() - std::count_if(window, &op, [](const Op &o) { return o.kind != OpKind::Nop; });
