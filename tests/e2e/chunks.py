@@ -14,19 +14,20 @@ LARGE = dict(hidden=640, heads=8, kv_heads=2, head_dim=64, ffn=2900, context=512
 
 
 class Chunks(Case):
-    def check(self, model, *flags, length=45, target="tsp1", tokens=TOKENS):
+    def check(self, model, *flags, length=45, target="tsp1", tokens=TOKENS, context=64, contexts=(64,)):
         path, program, report = self.dir / "m.gguf", self.dir / "m.lpx", self.dir / "m.json"
         if not path.exists():
             gguf.write(path, model)
-        succeed("lpucc", path, "-o", program, f"--target={target}", f"--report={report}", "--max-context=64", *flags)
+        succeed("lpucc", path, "-o", program, f"--target={target}", f"--report={report}", f"--max-context={context}", *flags)
         steps = load_json(report)["system"]["steps"]
-        self.assertEqual([s["tokens"] for s in steps if s["kind"] == "prefill"], [tokens])
+        self.assertEqual([(s["tokens"], s["context"]) for s in steps if s["kind"] == "prefill"], [(tokens, c) for c in contexts])
         succeed("lpu-objdump", "--check", program)
         prompt = np.random.default_rng(1).integers(0, model.vocabulary, length).tolist()
         ran, logits = self.lpu_run(program, f"--tokens={ids(prompt)}", "-n", 3, "--ignore-eos")
         self.assert_steps_as_predicted(ran)
         self.assertIn(tokens, [s["tokens"] for s in ran["steps"]])
-        self.assert_same_bits(logits, self.interpret(path, prompt + ran["tokens"][:-1]))
+        self.assert_same_bits(logits, self.interpret(path, prompt + ran["tokens"][:-1], *(f for f in flags if f.startswith("--kv-type"))))
+        return ran
 
     def test_one_chip(self):
         self.check(gguf.Model(layers=2, vocabulary=700, **LARGE))
@@ -40,6 +41,21 @@ class Chunks(Case):
 
     def test_stages(self):
         self.check(gguf.Model(layers=2, vocabulary=700, **LARGE), "--pp=2")
+
+    def test_both_buckets(self):
+        # With int8 caches the scores of two parts of a chunk are under way at once.
+        ran = self.check(gguf.Model(layers=1, vocabulary=300, **LARGE), "--kv-type=int8", length=350, context=512, contexts=(320, 512))
+        self.assertLessEqual({"prefill_19x320", "prefill_19x512"}, {s["program"] for s in ran["steps"]})
+
+    def test_more_queries_of_a_key_than_tokens(self):
+        self.check(gguf.Model(layers=1, vocabulary=300, **{**LARGE, "heads": 16, "kv_heads": 1}))
+
+    def test_phases_overlap(self):
+        self.check(gguf.Model(layers=2, vocabulary=700, **LARGE), "--pp=2")
+        chunk = next(p for p in load_json(self.dir / "m.json")["programs"] if p["kind"] == "prefill" and p["phases"][0]["name"] == "receive residual")
+        names = [p["name"].split(": ")[-1] for p in chunk["phases"]]
+        self.assertEqual(names[1:8], ["attention norm", "qkv", "attention", "attention output", "ffn norm", "ffn gate, up", "ffn down"])
+        self.assertEqual(sum(p["cycles"] for p in chunk["phases"]) + 19, chunk["predicted_cycles"]) # superlanes − 1 behind the last
 
     def test_nearly_full_chip(self):
         # Weights and caches take more than eight tenths of memory: scratch objects share rows.

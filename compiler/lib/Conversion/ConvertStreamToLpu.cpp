@@ -48,16 +48,19 @@ private:
   LogicalResult buildProblem() {
     FlowShaper shaper(machine, objects, llm::shardsOf(program->getParentOfType<ModuleOp>()));
     for (auto phase : program.getBody().getOps<stream::PhaseOp>()) {
-      sched::Phase &out = problem.phases.emplace_back();
-      out.label = phase.getLabel().str();
+      if (!phase.getJoined() || problem.phases.empty())
+        problem.phases.emplace_back().label = phase.getLabel().str();
+      sched::Phase &out = problem.phases.back();
+      out.parts.push_back({phase.getLabel().str(), out.flows.size()});
       for (Operation &op : phase.getBody().front()) {
-        FailureOr<sched::FlowShape> shape = shaper.shape(&op, out.label);
+        FailureOr<sched::FlowShape> shape = shaper.shape(&op, phase.getLabel());
         if (failed(shape))
           return failure();
         out.flows.push_back(std::move(*shape));
       }
-      out.connect();
     }
+    for (sched::Phase &phase : problem.phases)
+      phase.connect();
     return success();
   }
 
@@ -92,17 +95,40 @@ private:
     Totals totals;
     for (auto [p, phase] : llvm::enumerate(problem.phases)) {
       sched::Bounds bounds = sched::boundPhase(machine, phase);
-      bool byPath = bounds.criticalPath >= bounds.resource;
       totals.resource += bounds.resource;
       totals.criticalPath += bounds.criticalPath;
       totals.lower += std::max(bounds.resource, bounds.criticalPath);
-      totals.phases.push_back(builder.getDictionaryAttr(
-          {builder.getNamedAttr("name", builder.getStringAttr(phase.label)),
-           builder.getNamedAttr("cycles", builder.getI64IntegerAttr(solution.phaseStart[p + 1] - solution.phaseStart[p])),
-           builder.getNamedAttr("bound", builder.getStringAttr(byPath ? "critical path" : bounds.busiest)),
-           builder.getNamedAttr("bound_cycles", builder.getI64IntegerAttr(std::max(bounds.resource, bounds.criticalPath)))}));
+      if (phase.parts.size() == 1)
+        totals.phases.push_back(describe(builder, phase.label, solution.phaseStart[p + 1] - solution.phaseStart[p], bounds));
+      else
+        describeParts(builder, p, totals.phases);
     }
     return totals;
+  }
+
+  /// Parts overlap: each takes the cycles between the end of those before and its own.
+  void describeParts(Builder &builder, std::size_t p, SmallVector<Attribute> &into) const {
+    const sched::Phase &phase = problem.phases[p];
+    Cycle before = solution.phaseStart[p];
+    for (auto [i, part] : llvm::enumerate(phase.parts)) {
+      std::size_t end = i + 1 < phase.parts.size() ? phase.parts[i + 1].firstFlow : phase.flows.size();
+      sched::Phase alone;
+      Cycle last = before;
+      for (std::size_t f = part.firstFlow; f < end; ++f) {
+        alone.flows.push_back(phase.flows[f]);
+        last = std::max(last, solution.placements[p][f].start + phase.flows[f].end);
+      }
+      alone.connect();
+      into.push_back(describe(builder, part.label, last - before, sched::boundPhase(machine, alone)));
+      before = last;
+    }
+  }
+
+  static DictionaryAttr describe(Builder &builder, StringRef name, Cycle cycles, const sched::Bounds &bounds) {
+    bool byPath = bounds.criticalPath >= bounds.resource;
+    return builder.getDictionaryAttr({builder.getNamedAttr("name", builder.getStringAttr(name)), builder.getNamedAttr("cycles", builder.getI64IntegerAttr(cycles)),
+                                      builder.getNamedAttr("bound", builder.getStringAttr(byPath ? "critical path" : bounds.busiest)),
+                                      builder.getNamedAttr("bound_cycles", builder.getI64IntegerAttr(std::max(bounds.resource, bounds.criticalPath)))});
   }
 
   /// Share of issue slots (or, for streams, of register slots) in use over the step.

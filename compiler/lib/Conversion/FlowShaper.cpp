@@ -109,6 +109,17 @@ void FlowShaper::access(Access::Kind kind, int where, std::int64_t low, std::int
   result.accesses.push_back({kind, where, low, high, write, first, last, visible});
 }
 
+void FlowShaper::memory(FlatSymbolRefAttr object, std::int64_t low, std::int64_t high, bool write, Cycle first, Cycle last, Cycle visible) {
+  access(Access::Kind::Memory, objects.number(object), low, high, write, first, last, visible);
+  if (!objects.sharesRows(object))
+    return;
+  stream::Place place = objects.place(object);
+  for (std::int64_t plane = 0; plane < static_cast<std::int64_t>(objects.object(object).getPlanes()); ++plane) {
+    std::int64_t bank = (place.side * machine.memSlicesPerSide + place.slice + plane) * machine.memBanks + place.bank;
+    access(Access::Kind::SharedRow, static_cast<int>(bank), place.row + low, place.row + high, write, first, last, visible);
+  }
+}
+
 //===-- flows ---------------------------------------------------------------------===//
 
 LogicalResult FlowShaper::shapeFlow(stream::FlowOp flow) {
@@ -160,7 +171,7 @@ void FlowShaper::read(stream::ReadOp op) {
     issue.streamFields.push_back({Field::RdStream, group, b});
   }
   std::int64_t end = op.getRow() + op.getStep() * (count - 1);
-  access(Access::Kind::Memory, objects.number(op.getObjectAttr()), op.getRow(), end, false, first, first + count - 1);
+  memory(op.getObjectAttr(), op.getRow(), end, false, first, first + count - 1);
 }
 
 void FlowShaper::emit(stream::EmitOp op) {
@@ -292,7 +303,7 @@ void FlowShaper::write(stream::WriteOp op) {
     issue.streamFields.push_back({Field::WrStream, group, b});
   }
   std::int64_t end = op.getRow() + op.getStep() * (count - 1);
-  access(Access::Kind::Memory, objects.number(op.getObjectAttr()), op.getRow(), end, true, at, at + count - 1, machine.latency.MemWrite);
+  memory(op.getObjectAttr(), op.getRow(), end, true, at, at + count - 1, machine.latency.MemWrite);
 }
 
 void FlowShaper::gather(stream::GatherOp op) {
@@ -310,7 +321,7 @@ void FlowShaper::gather(stream::GatherOp op) {
     issue.streamFields.push_back({Field::MapStream, map, 0});
     issue.streamFields.push_back({Field::Stream, group, b});
   }
-  access(Access::Kind::Memory, objects.number(op.getObjectAttr()), 0, object.getRows() - 1, false, at, at);
+  memory(op.getObjectAttr(), 0, object.getRows() - 1, false, at, at);
 }
 
 void FlowShaper::scatter(stream::ScatterOp op) {
@@ -325,7 +336,7 @@ void FlowShaper::scatter(stream::ScatterOp op) {
     issue.streamFields.push_back({Field::MapStream, map, 0});
     issue.streamFields.push_back({Field::Stream, group, b});
   }
-  access(Access::Kind::Memory, objects.number(op.getObjectAttr()), 0, object.getRows() - 1, true, at, at, machine.latency.MemScatter);
+  memory(op.getObjectAttr(), 0, object.getRows() - 1, true, at, at, machine.latency.MemScatter);
 }
 
 void FlowShaper::scatterTile(stream::ScatterTileOp op) {
@@ -342,7 +353,7 @@ void FlowShaper::scatterTile(stream::ScatterTileOp op) {
   }
   // Reads and writes of a tile's slices go outward alike, so the innermost slice stands for all.
   Cycle at = ready + distance(slicePlace(object, 0));
-  access(Access::Kind::Memory, objects.number(op.getObjectAttr()), 0, object.getRows() - 1, true, at, at + count - 1, machine.latency.MemScatter);
+  memory(op.getObjectAttr(), 0, object.getRows() - 1, true, at, at + count - 1, machine.latency.MemScatter);
 }
 
 //===-- SXM -----------------------------------------------------------------------===//
@@ -416,7 +427,7 @@ LogicalResult FlowShaper::send(stream::SendOp op) {
   sched::Issue &read = addIssue(mem(place, byte), at, Opcode::Mem);
   read.instruction.set(Field::Rd, 1).set(Field::RdBank, place.bank).set(Field::RdRow, place.row + op.getRow()).set(Field::RdDir, static_cast<int>(direction));
   read.streamFields.push_back({Field::RdStream, group, 0});
-  access(Access::Kind::Memory, objects.number(op.getObjectAttr()), op.getRow(), op.getRow(), false, at, at);
+  memory(op.getObjectAttr(), op.getRow(), op.getRow(), false, at, at);
   for (std::int64_t link : op.getLinks()) {
     sched::Issue &issue = addIssue({isa::UnitKind::C2c, Side::East, static_cast<std::uint16_t>(link)}, 0, Opcode::Send);
     issue.instruction.set(Field::Dir, static_cast<int>(direction));
@@ -449,7 +460,7 @@ LogicalResult FlowShaper::receive(stream::ReceiveOp op) {
     sched::Issue &write = addIssue(mem(place, byte), at, Opcode::Mem);
     write.instruction.set(Field::Wr, 1).set(Field::WrBank, place.bank).set(Field::WrRow, place.row + op.getRow()).set(Field::WrDir, static_cast<int>(direction));
     write.streamFields.push_back({Field::WrStream, group, 0});
-    access(Access::Kind::Memory, objects.number(object), op.getRow(), op.getRow(), true, at, at, machine.latency.MemWrite);
+    memory(object, op.getRow(), op.getRow(), true, at, at, machine.latency.MemWrite);
     farthest = std::abs(to - from) > std::abs(farthest - from) ? to : farthest;
   }
   result.segments.push_back({group, 0, std::min(from, farthest), std::max(from, farthest), machine.latency.C2cReceive + machine.sxmPosition(), 1});

@@ -59,6 +59,9 @@ private:
   void setOut(sched::Issue &issue, mlir::Value value);
   void access(sched::Access::Kind kind, int where, std::int64_t low, std::int64_t high, bool write, isa::Cycle first, isa::Cycle last,
               isa::Cycle visible = 1);
+  /// An access to rows of an object, and of the slices it stands in if it shares these.
+  void memory(mlir::FlatSymbolRefAttr object, std::int64_t low, std::int64_t high, bool write, isa::Cycle first, isa::Cycle last,
+              isa::Cycle visible = 1);
   int repeats(mlir::Operation *op) const;
   isa::QueueId mem(const stream::Place &place, int plane) const;
   int distance(const stream::Place &place, int plane = 0) const;

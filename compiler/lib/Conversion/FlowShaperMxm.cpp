@@ -16,7 +16,7 @@ using sched::Access;
 namespace {
 
 /// How far ahead of its tile a fetch takes its turn, in tile loads.
-constexpr Cycle kFetchLead = 16;
+constexpr Cycle kFetchLead = 8;
 
 std::int64_t allSuperlanes(const isa::Machine &machine) { return (std::int64_t{1} << machine.superlanes) - 1; }
 
@@ -61,7 +61,7 @@ void FlowShaper::shapeTile(stream::LoadTileOp op) {
   result.tileLoad = object.getRole() == "constant";
   Cycle read = distance(slicePlace(object, 0)) - machine.latency.MemRead;
   if (!result.tileLoad)
-    access(Access::Kind::Memory, objects.number(op.getObjectAttr()), first, first + rows - 1, false, read, read + rows - 1);
+    memory(op.getObjectAttr(), first, first + rows - 1, false, read, read + rows - 1);
 }
 
 /// Rows of a group of 16 that reach SXM from slot 0 on, transposed and on their way to MXM; returns their group.
@@ -118,7 +118,7 @@ void FlowShaper::fetch(stream::FetchOp op) {
   issue.instruction.set(Field::Rd, 1).set(Field::RdBank, place.bank).set(Field::RdRow, place.row + op.getRow());
   issue.instruction.set(Field::RdDir, static_cast<int>(directionOf(side, true))).set(Field::RdStep, count > 1);
   issue.streamFields.push_back({Field::RdStream, group, 0});
-  access(Access::Kind::Memory, objects.number(op.getObjectAttr()), op.getRow(), op.getRow() + count - 1, false, at, at + count - 1);
+  memory(op.getObjectAttr(), op.getRow(), op.getRow() + count - 1, false, at, at + count - 1);
   for (auto [plane, row] : llvm::zip(op.getPlanes(), op.getRows())) {
     sched::Issue &load = addIssue({isa::UnitKind::MxmA, side, planeOfSide(plane)}, edge, Opcode::Activate, count);
     load.half = sched::Half::First;

@@ -14,10 +14,24 @@ namespace lpu::compiler {
 
 using isa::Cycle;
 
+static bool meet(stream::ObjectOp a, stream::ObjectOp b) {
+  stream::Place p = stream::placeOf(a), q = stream::placeOf(b);
+  auto within = [](std::int64_t first, std::int64_t count, std::int64_t other, std::int64_t otherCount) { return first < other + otherCount && other < first + count; };
+  return p.side == q.side && p.bank == q.bank && within(p.slice, a.getPlanes(), q.slice, b.getPlanes()) && within(p.row, a.getRows(), q.row, b.getRows());
+}
+
 ObjectMap::ObjectMap(ModuleOp module) {
   int number = 0;
   for (auto object : module.getOps<stream::ObjectOp>())
     entries[object.getSymNameAttr()] = {object, number++};
+  SmallVector<stream::ObjectOp> scratch;
+  for (auto object : module.getOps<stream::ObjectOp>())
+    if (object.getRole() == "scratch")
+      scratch.push_back(object);
+  for (stream::ObjectOp a : scratch)
+    for (stream::ObjectOp b : scratch)
+      if (a != b && meet(a, b))
+        sharing.insert(a.getSymNameAttr());
 }
 
 namespace {

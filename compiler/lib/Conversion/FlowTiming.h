@@ -6,6 +6,7 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
 
 #include <vector>
 
@@ -18,8 +19,11 @@ public:
   stream::ObjectOp object(mlir::FlatSymbolRefAttr symbol) const { return entries.lookup(symbol.getAttr()).first; }
   int number(mlir::FlatSymbolRefAttr symbol) const { return entries.lookup(symbol.getAttr()).second; }
   stream::Place place(mlir::FlatSymbolRefAttr symbol) const { return stream::placeOf(object(symbol)); }
+  /// Whether another object has some of the object's rows.
+  bool sharesRows(mlir::FlatSymbolRefAttr symbol) const { return sharing.contains(symbol.getAttr()); }
 
 private:
+  llvm::DenseSet<mlir::StringAttr> sharing;
   llvm::DenseMap<mlir::StringAttr, std::pair<stream::ObjectOp, int>> entries;
 };
 

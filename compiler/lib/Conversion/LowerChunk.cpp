@@ -48,7 +48,7 @@ struct ProgramLowering::ChunkSums {
 };
 
 void ProgramLowering::flushChunk() {
-  constexpr std::int64_t kHints[] = {4, 2, 2}; // on the side that the factors of rope do not come from
+  constexpr std::int64_t kHints[] = {2, 4, 4}; // on the side that the factors of rope do not come from
   std::vector<std::string> objects;
   for (auto [i, linear] : llvm::enumerate(pending)) {
     linear.sums->object = pool.scratch("y." + std::to_string(i), 4, tokens * linear.rows.vectors(), kHints[i % 3]);
@@ -69,25 +69,11 @@ void ProgramLowering::passChunk(ChunkSink sink, llvm::function_ref<void(std::int
   bool isOutput = mlir::isa_and_nonnull<llm::AttentionOp>(producerOf(pendingInput));
   if (!paired && (swept || isOutput)) // there is no decode step of a single token that has placed the tiles
     tileHint = stream::kTileAnywhere;
-  std::int64_t done = 0;
-  std::vector<Unit> all;
-  for (const std::vector<Unit> &group : dealtUnits(swept)) {
-    all.insert(all.end(), group.begin(), group.end());
-    if (paired) {
-      // Tiles of even and odd planes lie in different slices: each column first takes the ones, then the others, at last those
-      // that lie on all planes. So no slice is read for tiles all the time, and flows that want the slices near VXM find them free.
-      SmallVector<Unit> units;
-      for (std::int64_t turn = 0; turn <= machine.mxmPlanesPerSide; ++turn)
-        for (const Unit &unit : group)
-          if (turn < machine.mxmPlanesPerSide ? llvm::is_contained(planesOfTurn(turn), unit.plane) : unit.plane < 0)
-            units.push_back(unit);
-      passPaired(input, units, sink);
-    }
-    for (; finished && done <= group.back().vector; ++done)
-      finished(done);
-  }
-  if (!paired)
-    passSingly(input, all, sink);
+  std::vector<Unit> units = dealtUnits(input.layout.vectors(), swept, rolls());
+  if (paired)
+    passPaired(input, units, sink, finished);
+  else
+    passSingly(input, units, sink);
   pending.clear();
   pendingInput = {};
   tileHint = -1;
@@ -98,30 +84,34 @@ std::pair<std::string, std::int64_t> ProgramLowering::chunkDigits(const Digits &
   return {input.object + (turn ? "." + std::to_string(turn) : "") + sideName(side).str(), chunkRow(0, vector / input.turns)};
 }
 
-void ProgramLowering::passPaired(const Digits &input, ArrayRef<Unit> units, ChunkSink sink) {
+void ProgramLowering::passPaired(const Digits &input, ArrayRef<Unit> units, ChunkSink sink, llvm::function_ref<void(std::int64_t)> finished) {
   std::int64_t columns = input.layout.vectors(), slots = machine.mxmActivationRows / tokens;
   std::vector<ChunkSums> sums(units.size());
   std::vector<std::array<std::int64_t, 2>> tilesLeft(units.size(), {0, 0}); ///< on each side
   std::vector<std::vector<std::string>> tiles(units.size());
-  for (std::int64_t k = 0; k < columns; ++k)
-    for (auto [u, unit] : llvm::enumerate(units)) {
+  for (auto [u, unit] : llvm::enumerate(units))
+    tiles[u].resize(columns);
+  visit(units, columns, [&](std::int64_t k, ArrayRef<std::size_t> active) {
+    for (std::size_t u : active) {
+      const Unit &unit = units[u];
       PendingLinear &linear = pending[unit.linear];
       std::int64_t plane = unit.plane < 0 ? planeInTurn(unit.vector + k) : unit.plane;
-      tiles[u].push_back(pool.weightTile(tensorOf(linear.op.getWeight()), linear.rows, unit.vector, input.layout, k, plane, tileHint));
-      ++tilesLeft[u][pool.planeOf(tiles[u].back()) / 2];
+      tiles[u][k] = pool.weightTile(tensorOf(linear.op.getWeight()), linear.rows, unit.vector, input.layout, k, plane, tileHint);
+      ++tilesLeft[u][pool.planeOf(tiles[u][k]) / 2];
     }
-  for (std::int64_t k = 0; k < columns; ++k) {
+  }, {});
+  visit(units, columns, [&](std::int64_t k, ArrayRef<std::size_t> active) {
     std::int64_t row = chunkSlot++ % slots * tokens;
     for (std::int64_t side = 0; side < 2; ++side) {
-      auto isHere = [&](const std::vector<std::string> &own) { return pool.planeOf(own[k]) / 2 == side; };
-      if (llvm::none_of(tiles, isHere))
+      if (llvm::none_of(active, [&](std::size_t u) { return pool.planeOf(tiles[u][k]) / 2 == side; }))
         continue;
       auto [object, first] = chunkDigits(input, side, k);
       FlowWriter w = flow(tokens);
       for (std::int64_t digit : {1, 0})
         w.fetch(object, first, digit, {2 * side + 1 - digit}, row);
     }
-    for (auto [u, unit] : llvm::enumerate(units)) {
+    for (std::size_t u : active) {
+      const Unit &unit = units[u];
       std::int64_t side = pool.planeOf(tiles[u][k]) / 2, &high = sums[u].high[side], &low = sums[u].low[side];
       emitTile(tiles[u][k], 2 * side, true);
       bool first = high < 0;
@@ -141,7 +131,7 @@ void ProgramLowering::passPaired(const Digits &input, ArrayRef<Unit> units, Chun
       }
       sink(w, chunkValue(w, *pending[unit.linear].sums, upper, lower, unit.vector), unit, {0, tokens});
     }
-  }
+  }, finished);
 }
 
 /// Columns are visited in turns, and outputs begin a wave a visit, so that they are complete one after the other and VXM has
@@ -230,7 +220,9 @@ Value ProgramLowering::heldValue(FlowWriter &w, std::size_t linear, std::int64_t
 /// y of N3 for all tokens; a vector's factors are read once.
 Value ProgramLowering::chunkValue(FlowWriter &w, const Sums &sums, Value upper, Value lower, std::int64_t vector) {
   Value high = w.alu("mulf", {w.alu("cvt.i32.f32", {upper}), Operand::f32(256.0f)});
-  Value sum = w.alu("addf", {high, w.alu("cvt.i32.f32", {lower})});
+  // The move makes both digits' sums leave their planes in the same cycle, so that both are free for the next tile.
+  Value low = w.alu("cvt.i32.f32", {paired ? w.alu("move", {lower}) : lower});
+  Value sum = w.alu("addf", {high, low});
   Value scaled = w.aluHolding("mulf", w.read(sums.scales, vector, 0, true), sum);
   return sums.biases.empty() ? scaled : w.aluHolding("addf", w.read(sums.biases, vector, 0, true), scaled);
 }
@@ -287,7 +279,7 @@ void ProgramLowering::chunkAdd(llm::AddOp op) {
   pool.scratch(next, 4, tokens * all, next == "x" ? 0 : 1);
   passChunk([&](FlowWriter &w, Value y, const Unit &unit, Burst burst) {
     std::int64_t row = residualRow(burst.first, unit.vector);
-    w.write(w.alu("addf", {y, w.read(residual, row, all)}), next, row, all);
+    w.write(w.alu("addf", {y, w.read(residual, row, tokenStep(all))}), next, row, tokenStep(all));
   }, {});
   residual = next;
 }
@@ -315,7 +307,7 @@ void ProgramLowering::chunkNorm(llm::RmsNormOp op) {
       std::int64_t row = slot++ % slots * 2 * together;
       {
         FlowWriter w = flow(count);
-        Value x = w.read(residual, t0 * vectors + v, vectors);
+        Value x = w.read(residual, residualRow(t0, v), tokenStep(vectors));
         Value square = w.alu("mulf", {x, x});
         Value coarse = w.alu("cvt.f32.d32", {w.alu("mulf", {square, Operand::f32(C::kCoarse)})});
         Value back = w.alu("mulf", {w.alu("cvt.i32.f32", {coarse}), Operand::f32(C::kMinusInverseCoarse)});
@@ -338,7 +330,7 @@ void ProgramLowering::chunkNorm(llm::RmsNormOp op) {
     }
     for (std::int64_t v = 0; v < vectors; ++v) {
       FlowWriter w = flow(count);
-      Value normed = w.alu("mulf", {w.read(residual, t0 * vectors + v, vectors), w.read(inverse, t0, 1)});
+      Value normed = w.alu("mulf", {w.read(residual, residualRow(t0, v), tokenStep(vectors)), w.read(inverse, t0, 1)});
       // Gains may share slices with the residual; they are there before its burst begins.
       w.storeDigits16(w.aluHolding("mulf", w.read(gain, v, 0, true), normed, machine.latency.VxmSimple), "n.east", "n.west", chunkRow(t0, v), 1);
     }

@@ -69,11 +69,11 @@ void ProgramLowering::sendRow(ArrayRef<std::string> objects, std::int64_t row, s
 }
 
 void ProgramLowering::exchange(ArrayRef<std::string> objects, std::int64_t planes, const Layout &piece) {
-  std::int64_t own = piece.pieceVectors(), all = piece.gather().vectors();
+  std::int64_t own = piece.pieceVectors();
   SmallVector<std::int64_t> links;
   for (std::int64_t link = 0; link < piece.shards - 1; ++link)
     links.push_back(link);
-  auto row = [&](std::int64_t t, std::int64_t v) { return objects.size() > 1 ? writtenRow(piece, t, v) : t * all + v; };
+  auto row = [&](std::int64_t t, std::int64_t v) { return objects.size() > 1 ? writtenRow(piece, t, v) : residualRow(t, v); };
   for (std::int64_t t = 0; t < tokens; ++t)
     for (std::int64_t v = 0; v < own; ++v)
       for (std::int64_t byte = 0; byte < planes; ++byte) {
@@ -113,13 +113,13 @@ void ProgramLowering::lowerSend(llm::SendOp op) {
 }
 
 void ProgramLowering::lowerReceive(llm::ReceiveOp op) {
-  beginPhase("receive residual");
+  beginPhase(kReceivePhase);
   std::int64_t width = cast<RankedTensorType>(op.getResult().getType()).getDimSize(1);
   setResidual(cut(Layout::plain(machine.lanes(), width), op.getPiece()));
   // What is added to the residual at once waits in rows for two tokens.
   std::int64_t all = residualLayout.gather().vectors(), rows = std::min<std::int64_t>(tokens, 2) * all;
   auto buffer = [&](std::size_t source) { return source ? pool.scratch(fmt::format("x.in.{}", source), 4, rows, source) : residual; };
-  auto row = [&](std::size_t source, std::int64_t t, std::int64_t v) { return residualRow(source ? t % 2 : t, v); };
+  auto row = [&](std::size_t source, std::int64_t t, std::int64_t v) { return source ? t % 2 * all + v : residualRow(t, v); };
   for (std::int64_t t = 0; t < tokens; ++t)
     for (std::int64_t v = 0; v < residualLayout.vectors(); ++v) {
       for (std::int64_t byte = 0; byte < 4; ++byte)

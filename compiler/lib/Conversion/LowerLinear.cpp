@@ -7,6 +7,7 @@
 #include "LowerTileAttention.h"
 #include "ProgramLowering.h"
 
+#include "lpu/compiler/Conversion/Passes.h"
 #include "lpu/compiler/Dialect/LLM/Chips.h"
 
 #include <algorithm>
@@ -127,7 +128,7 @@ void ProgramLowering::beginLinearPhase() {
   llm::LinearOp first = pending.front().op;
   auto feeds = dyn_cast<llm::SiluMulOp>(*first->getUsers().begin());
   std::string tensor = tensorOf(first.getWeight());
-  beginPhase(layerLabel(tensor, feeds && isSwept(machine, feeds) && !chunked ? "ffn" : linearPhaseName(tensor)));
+  beginPhase(layerLabel(tensor, feeds && isSwept(machine, feeds) && !chunked ? "ffn" : linearPhaseName(tensor)), !isHead());
 }
 
 /// Names the constants of the pending linears and counts their weights, in bytes.
@@ -229,6 +230,12 @@ void ProgramLowering::passPinned(const Digits &input) {
     }
 }
 
+bool ProgramLowering::rolls() const {
+  return llm::shardsOf(module) == 1 && chunkTokens(machine, module) > 0 && mlir::isa_and_nonnull<llm::RmsNormOp>(producerOf(pendingInput)) && !isHead();
+}
+
+bool ProgramLowering::isHead() const { return mlir::isa<func::ReturnOp>(*pending.front().op->getUsers().begin()); }
+
 std::int64_t ProgramLowering::leastLoadedPlane() const { return std::min_element(planeLoad.begin(), planeLoad.end()) - planeLoad.begin(); }
 
 /// Sides first, so that gate and up of a vector stand on different ones.
@@ -236,7 +243,7 @@ std::int64_t ProgramLowering::planeInTurn(std::int64_t number) const {
   return number % 2 * machine.mxmPlanesPerSide + number / 2 % machine.mxmPlanesPerSide;
 }
 
-std::vector<std::vector<ProgramLowering::Unit>> ProgramLowering::dealtUnits(bool swept) {
+std::vector<ProgramLowering::Unit> ProgramLowering::dealtUnits(std::int64_t columns, bool swept, bool rolling) {
   std::int64_t vectors = 0, count = 0, planes = 2 * machine.mxmPlanesPerSide, together = planes * (swept ? kSweptTogether : kDealtTogether);
   for (PendingLinear &linear : pending)
     vectors = std::max(vectors, linear.rows.vectors()), count += linear.rows.vectors();
@@ -244,36 +251,59 @@ std::vector<std::vector<ProgramLowering::Unit>> ProgramLowering::dealtUnits(bool
   bool gathers = llm::shardsOf(module) > 1;
   if (gathers)
     together = 1, count = 0;
-  std::vector<std::vector<Unit>> groups(1);
-  std::int64_t number = 0;
+  std::vector<Unit> units;
+  std::int64_t group = 0, size = 0;
   for (std::int64_t n = 0; n < vectors; ++n) {
-    if (static_cast<std::int64_t>(groups.back().size()) >= together && (gathers || count - number >= planes))
-      groups.emplace_back();
+    if (!rolling && size >= together && (gathers || count - static_cast<std::int64_t>(units.size()) >= planes))
+      ++group, size = 0;
     for (std::size_t linear = 0; linear < pending.size(); ++linear)
-      if (n < pending[linear].rows.vectors())
-        groups.back().push_back({linear, n, number < count / planes * planes ? planeInTurn(number) : -1}), ++number;
+      if (n < pending[linear].rows.vectors()) {
+        auto number = static_cast<std::int64_t>(units.size());
+        std::int64_t begin = rolling ? number * columns / together : group * columns;
+        units.push_back({linear, n, number < count / planes * planes ? planeInTurn(number) : -1, begin}), ++size;
+      }
   }
-  return groups;
+  return units;
+}
+
+void ProgramLowering::visit(ArrayRef<Unit> units, std::int64_t columns, llvm::function_ref<void(std::int64_t, ArrayRef<std::size_t>)> f,
+                            llvm::function_ref<void(std::int64_t)> done) const {
+  std::int64_t planesPerSide = machine.mxmPlanesPerSide, complete = 0;
+  auto turn = [&](std::size_t u) { return units[u].plane < 0 ? planesPerSide : units[u].plane % planesPerSide; };
+  auto age = [&](std::size_t u) { return turn(u) == 0 ? -units[u].begin : units[u].begin; }; // oldest in the middle
+  std::size_t first = 0, end = 0;
+  for (std::int64_t number = 0; first < units.size(); ++number) {
+    while (end < units.size() && units[end].begin <= number)
+      ++end;
+    SmallVector<std::size_t> active(end - first);
+    std::iota(active.begin(), active.end(), first);
+    llvm::stable_sort(active, [&](std::size_t a, std::size_t b) { return std::pair(turn(a), age(a)) < std::pair(turn(b), age(b)); });
+    f(number % columns, active);
+    while (first < end && units[first].begin + columns == number + 1)
+      ++first;
+    std::int64_t next = first < units.size() ? units[first].vector : units.back().vector + 1;
+    for (; done && complete < next; ++complete)
+      done(complete);
+  }
 }
 
 void ProgramLowering::passByOutputs(const Digits &input, llvm::function_ref<void(std::int64_t)> finished) {
-  std::int64_t columns = input.layout.vectors(), vectors = 0, done = 0;
+  std::int64_t columns = input.layout.vectors(), vectors = 0;
   for (PendingLinear &linear : pending)
     vectors = std::max(vectors, linear.rows.vectors());
-  bool isHead = mlir::isa<func::ReturnOp>(*pending.front().op->getUsers().begin()); // may fill a chip
-  for (const std::vector<Unit> &group : dealtUnits(finished || isHead)) {
-    for (std::int64_t k = 0; k < columns; ++k)
-      for (const Unit &unit : group) {
-        if (isHead)
-          tileHint = stream::kTileAnywhere;
-        else if (finished)
-          tileHint = unit.vector < vectors - kFinishedAhead ? stream::kTileAnywhere : stream::kTileKeepsClear;
-        passTile(pending[unit.linear], input.layout, unit.vector, k, unit.plane < 0 ? leastLoadedPlane() : unit.plane, input.high,
-                 [&](std::int64_t t) { return input.lowRow(t, k); });
-      }
-    for (; finished && done <= group.back().vector; ++done)
-      finished(done);
-  }
+  bool mayFillAChip = isHead();
+  std::vector<Unit> units = dealtUnits(columns, finished || mayFillAChip, rolls());
+  visit(units, columns, [&](std::int64_t k, ArrayRef<std::size_t> active) {
+    for (std::size_t u : active) {
+      const Unit &unit = units[u];
+      if (mayFillAChip)
+        tileHint = stream::kTileAnywhere;
+      else if (finished)
+        tileHint = unit.vector < vectors - kFinishedAhead ? stream::kTileAnywhere : stream::kTileKeepsClear;
+      passTile(pending[unit.linear], input.layout, unit.vector, k, unit.plane < 0 ? leastLoadedPlane() : unit.plane, input.high,
+               [&](std::int64_t t) { return input.lowRow(t, k); });
+    }
+  }, finished);
 }
 
 void ProgramLowering::passByInputs(const Digits &input) {
@@ -286,9 +316,8 @@ void ProgramLowering::passByInputs(const Digits &input) {
     for (std::int64_t t = 0; t < tokens; ++t)
       fetchDigits(input, t, k0, count, row + t * together, tokens * together);
     for (std::int64_t k = k0; k < k0 + count; ++k)
-      for (const std::vector<Unit> &group : dealtUnits(true))
-        for (const Unit &unit : group)
-          passTile(pending[unit.linear], input.layout, unit.vector, k, unit.plane < 0 ? leastLoadedPlane() : unit.plane, tokens * together,
+      for (const Unit &unit : dealtUnits(columns, true, false))
+        passTile(pending[unit.linear], input.layout, unit.vector, k, unit.plane < 0 ? leastLoadedPlane() : unit.plane, tokens * together,
                    [&](std::int64_t t) { return row + t * together + k - k0; });
   }
 }

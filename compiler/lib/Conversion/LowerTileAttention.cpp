@@ -162,14 +162,12 @@ FailureOr<std::vector<TileAttention::Chunk>> TileAttention::chooseChunks() {
     chunks.push_back({first, tokens, room, room >= group});
     left -= units;
   }
-  ahead = 1;
-  if (p.users > 1 && !chunks.front().tokensInside) {
-    ahead = std::min(kUsersAhead, static_cast<std::int64_t>(chunks.size()));
-    for (auto [i, chunk] : llvm::enumerate(chunks))
-      chunk.place = static_cast<std::int64_t>(i) % ahead * chunk.room;
-    for (Chunk &chunk : chunks)
-      chunk.room *= ahead;
-  }
+  bool inside = chunks.front().tokensInside;
+  ahead = std::min(p.users > 1 ? inside ? 1 : kUsersAhead : inside && narrow() ? kPartsAhead : 1, static_cast<std::int64_t>(chunks.size()));
+  for (auto [i, chunk] : llvm::enumerate(chunks))
+    chunk.place = static_cast<std::int64_t>(i) % ahead * chunk.room;
+  for (Chunk &chunk : chunks)
+    chunk.room *= ahead;
   return chunks;
 }
 
@@ -195,7 +193,7 @@ LogicalResult TileAttention::lower() {
     for (std::int64_t pair = 0; pair < pairs(); ++pair)
       appendKeys(pair);
 
-  p.beginPhase(fmt::format("layer {}: attention", layer));
+  p.beginPhase(fmt::format("layer {}: attention", layer), true);
   out = p.nextHalf();
   p.noteDigits(op.getResult(), layouts.result, out, "a");
   FailureOr<std::vector<Chunk>> chunks = chooseChunks();

@@ -34,6 +34,8 @@ private:
   /// Users of a batch whose scores are under way at once: what a user's softmax waits for takes as long as this many
   /// users' tiles.
   static constexpr std::int64_t kUsersAhead = 6;
+  /// Parts of a chunk of one user whose scores are under way at once, where caches leave room for so many.
+  static constexpr std::int64_t kPartsAhead = 2;
   /// Copies of a burst whose flow does nothing twice in one place for at least so many cycles.
   static constexpr std::int64_t kLongBurst = 16;
   static std::int64_t ceilDiv(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
@@ -119,7 +121,7 @@ private:
   void packMaxima(std::int64_t token, std::int64_t batch);
   void foldMaxima(std::int64_t batch);
   void writeLaneGroups();
-  std::string laneGroups() { return table("step.lanes", 4, 2 + kSquare / 4, 1); }
+  std::string laneGroups() { return table("step.lanes", 4, 2 + kSquare / 4, ownGroup(7, 1)); }
   std::string packed() { return table("score.packed", 4, chunk.room * batches, 0); }
   /// Row of a token's maxima of a batch, in packed() and largest().
   std::int64_t maximaRow(std::int64_t batch, std::int64_t token) const { return batch * chunk.room + chunk.place + token; }
@@ -167,8 +169,11 @@ private:
     if (!chunk.tokensInside)
       return (block / 2 * chunk.room + chunk.place + token) * heads() + head;
     std::int64_t number = folds() ? head / kSquare * (kSquare / 2) + head % (kSquare / 2) : head;
-    return (block / 2 * (folds() ? heads() / 2 : heads()) + number) * chunk.room + token;
+    return (block / 2 * (folds() ? heads() / 2 : heads()) + number) * chunk.room + chunk.place + token;
   }
+  /// Hint for a group of slices among those of weights, which rest during attention; which ones was found by trying (docs/decisions/0023).
+  /// A batch's users leave no room there: their objects go to `inner` ones.
+  std::int64_t ownGroup(std::int64_t number, std::int64_t inner) const { return p.users > 1 ? inner : 6 + number; }
   std::string table(const char *name, std::int64_t planes, std::int64_t rows, std::int64_t hint) {
     return p.pool.scratch(name, planes, rows, hint);
   }
@@ -178,7 +183,7 @@ private:
   std::string scores(std::int64_t block, std::int64_t head);
   /// Of the even or the odd blocks; with one of each these are the scores themselves.
   std::string maxima(std::int64_t parity, std::int64_t head);
-  std::string largest() { return table("score.largest", 4, chunk.room * batches, 2); }
+  std::string largest() { return table("score.largest", 4, chunk.room * batches, ownGroup(3, 2)); }
 
   ProgramLowering &p;
   llm::AttentionOp op;

@@ -120,11 +120,14 @@ LogicalResult ProgramLowering::lower(Operation *op) {
       .Default([](Operation *o) { return o->emitOpError("has no lowering to the stream dialect"); });
 }
 
-void ProgramLowering::beginPhase(const std::string &label) {
-  builder.setInsertionPointToEnd(&program.getBody().front());
-  auto phase = stream::PhaseOp::create(builder, loc, label);
+void ProgramLowering::beginPhase(const std::string &label, bool follows) {
+  Block &phases = program.getBody().front();
+  bool joined = follows && inBursts() && llm::shardsOf(module) == 1 && !phases.empty();
+  builder.setInsertionPointToEnd(&phases);
+  auto phase = stream::PhaseOp::create(builder, loc, label, joined);
   builder.setInsertionPointToEnd(&phase.getBody().emplaceBlock());
-  std::fill(accumulatorCursor.begin(), accumulatorCursor.end(), 0);
+  if (!joined)
+    std::fill(accumulatorCursor.begin(), accumulatorCursor.end(), 0);
   std::fill(planeLoad.begin(), planeLoad.end(), 0);
 }
 

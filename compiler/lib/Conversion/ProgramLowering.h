@@ -74,6 +74,7 @@ private:
   struct Unit {
     std::size_t linear; ///< of `pending`
     std::int64_t vector, plane;
+    std::int64_t begin = 0; ///< visit of a column at which its first tile has its turn
   };
 
   mlir::LogicalResult lower(mlir::Operation *op);
@@ -91,13 +92,28 @@ private:
   void lowerSend(llm::SendOp op);
   void lowerReceive(llm::ReceiveOp op);
 
-  void beginPhase(const std::string &label);
+  /// `follows`: a chunk's phase goes on with results of the one before as they come, without a barrier.
+  void beginPhase(const std::string &label, bool follows = false);
   void beginLinearPhase();
   /// Gives every pending linear its tiles, planes and passes; called by their first consumer. With `finished` the linears are
   /// swept output by output, and finished(n) is called where all sums of their vector n are complete.
   void flushLinears(llvm::function_ref<void(std::int64_t)> finished = {});
-  /// Output vectors of the pending linears in the order in which their tiles are stored: those of a group column by column.
-  std::vector<std::vector<Unit>> dealtUnits(bool swept);
+  /// Output vectors of the pending linears. Columns are visited in turns, and the tiles of a visit are stored in the order of the
+  /// units: each has a tile in as many visits as there are columns, from its `begin` on. `rolling` units begin one after
+  /// the other, others in groups.
+  std::vector<Unit> dealtUnits(std::int64_t columns, bool swept, bool rolling);
+  /// Calls f with each visit's column and the units that have a tile in it, in order, and then done(n) for each vector that is
+  /// complete in all linears. Tiles of even and odd planes lie in different slices: a visit first takes the ones, then the others,
+  /// at last those that lie on all planes. So no slice is read for tiles all the time, and flows that want the slices near VXM find
+  /// them free: results of either half come while the other one's, or the next visit's odd ones', are read.
+  void visit(llvm::ArrayRef<Unit> units, std::int64_t columns, llvm::function_ref<void(std::int64_t, llvm::ArrayRef<std::size_t>)> f,
+             llvm::function_ref<void(std::int64_t)> done) const;
+  /// Whether the pending linears' outputs begin one after the other, so that they are complete one after the other and VXM and memory
+  /// have time for them; in models whose prompts come in chunks. Not where inputs come one after the other (down, and the attention's
+  /// output).
+  bool rolls() const;
+  /// Are the pending linears the output projection?
+  bool isHead() const;
   std::int64_t planeInTurn(std::int64_t number) const;
   std::int64_t prepareSums(const Digits &input, bool swept);
   void passPinned(const Digits &input);
@@ -117,7 +133,7 @@ private:
   /// Lowers the pending linears for a chunk; without a sink into memory. `finished` as in flushLinears.
   void flushChunk();
   void passChunk(ChunkSink sink, llvm::function_ref<void(std::int64_t)> finished);
-  void passPaired(const Digits &input, llvm::ArrayRef<Unit> units, ChunkSink sink);
+  void passPaired(const Digits &input, llvm::ArrayRef<Unit> units, ChunkSink sink, llvm::function_ref<void(std::int64_t)> finished);
   /// Leaves an output's sums in accumulators, from which the sink takes them.
   void passSingly(const Digits &input, llvm::ArrayRef<Unit> units, ChunkSink sink);
   /// Calls f with a flow for each burst over tokens whose sums wait in accumulators.
@@ -188,7 +204,17 @@ private:
   void exchange(llvm::ArrayRef<std::string> objects, std::int64_t planes, const Layout &piece);
   void sendRow(llvm::ArrayRef<std::string> objects, std::int64_t row, std::int64_t byte, llvm::ArrayRef<std::int64_t> links);
   /// Where vector v of token t of the residual's piece stands; the other pieces follow the own one.
-  std::int64_t residualRow(std::int64_t token, std::int64_t vector) const { return token * residualLayout.gather().vectors() + vector; }
+  std::int64_t residualRow(std::int64_t token, std::int64_t vector) const { return rowOf(token, vector, residualLayout.gather().vectors()); }
+  /// Of what has `vectors` vectors a token: where bursts pass all tokens of a vector these follow one another, so that who takes some
+  /// vectors waits for no others.
+  std::int64_t rowOf(std::int64_t token, std::int64_t vector, std::int64_t vectors) const {
+    return inBursts() ? chunkRow(token, vector) : token * vectors + vector;
+  }
+  /// From a token's row to the next one's, and from a vector's.
+  std::int64_t tokenStep(std::int64_t vectors) const { return inBursts() ? 1 : vectors; }
+  std::int64_t vectorStep() const { return inBursts() ? tokens : 1; }
+  /// Part of one prompt, so long that MXM is what is scarce.
+  bool inBursts() const { return chunked && paired && users == 1; }
   void setResidual(const Layout &piece);
   Layout headsOf(llm::KVCacheOp cache, std::int64_t group, bool swap) const;
   Layout cut(Layout layout, std::optional<llm::CutAttr> cut) const;
@@ -248,6 +274,9 @@ private:
 
 /// Output vectors whose tiles take turns on a plane in a sweep.
 inline constexpr std::int64_t kChunkVectors = 6;
+
+/// Label of the phase that takes the residual from the stage before.
+inline constexpr char kReceivePhase[] = "receive residual";
 
 /// What makes a linear's input, before it was gathered.
 mlir::Operation *producerOf(mlir::Value input);

@@ -42,8 +42,8 @@ void TileAttention::storeHalves(std::int64_t token, std::int64_t count, Value so
   for (std::int64_t pair = 0; pair < pairs; ++pair) {
     FlowWriter w = flow(count);
     auto [even, odd] = ropeHalves(w, source, token, pair);
-    w.write(w.alu(convert, {even}, 2), first, token * pairs + pair, pairs);
-    w.write(w.alu(convert, {odd}, 2), second, token * pairs + pair, pairs);
+    w.write(w.alu(convert, {even}, 2), first, p.rowOf(token, pair, pairs), p.tokenStep(pairs));
+    w.write(w.alu(convert, {odd}, 2), second, p.rowOf(token, pair, pairs), p.tokenStep(pairs));
   }
 }
 
@@ -55,7 +55,7 @@ void TileAttention::storeValues(std::int64_t token, std::int64_t count) {
     if (narrow())
       y = w.alu("mulf", {y, Operand::f32(valueConstants(llm::valueStep(op)).stored)});
     Value value = w.alu(narrow() ? "cvt.f32.i8" : "cvt.f32.d16", {y});
-    w.write(w.digits16(value), table("v.new", 2, p.tokens * vectors, 4), token * vectors + v, vectors);
+    w.write(w.digits16(value), table("v.new", 2, p.tokens * vectors, 4), p.rowOf(token, v, vectors), p.tokenStep(vectors));
   }
 }
 
@@ -80,7 +80,7 @@ void TileAttention::appendKeys(std::int64_t pair) {
   static constexpr const char *names[] = {"k.merged.0", "k.merged.1"};
   forTokens(chunk.first, chunk.count, [&](std::int64_t first, std::int64_t count) {
     FlowWriter w = flow(count);
-    for (auto [i, biased] : llvm::enumerate(mergeHalves(w, "k", first * pairs() + pair, pairs(), pair))) {
+    for (auto [i, biased] : llvm::enumerate(mergeHalves(w, "k", p.rowOf(first, pair, pairs()), p.tokenStep(pairs()), pair))) {
       std::string rows = table(names[i], 2, pairs() * p.tokens, i ? 2 : 4);
       w.write(w.alu("xor", {biased, Operand::i32(isa::kDigit16Bias)}, 2), rows, pair * p.tokens + first, 1);
     }
@@ -104,7 +104,7 @@ void TileAttention::appendValues(std::int64_t v) {
       for (std::int64_t part = 0; part < valueBlocks.parts(); ++part) {
         std::string tiles = valueTiles(v, digit, part);
         FlowWriter w = flow(layouts.value.lanesUsed(v) / kSquare);
-        Value value = w.repeatHeld(w.read("v.new", token * valueBlocks.vectors + v, 0, true), digit ? 8 : 0, 1);
+        Value value = w.repeatHeld(w.read("v.new", p.rowOf(token, v, valueBlocks.vectors), 0, true), digit ? 8 : 0, 1);
         std::int64_t queue = nextQueue++ % machine.sxmPermuteQueues;
         Value word = w.alu("move", {w.lanes("permute.broadcast", value, valueBlocks.side(part, v), 0, 1, queue)}, 1);
         Value start = w.rowIn(w.read(partTable('v', part), token, 0, true), tiles, -1);

@@ -31,8 +31,8 @@ void TileAttention::loadQueries(std::int64_t pair, ArrayRef<std::array<std::int6
   std::int64_t perToken = pairs() * group;
   for (const Items &burstOf : bursts(burst)) {
     FlowWriter w = flow(burstOf.count);
-    std::int64_t row = (chunk.first + burstOf.token) * perToken + pair * group + burstOf.member;
-    for (auto [biased, at] : llvm::zip(mergeHalves(w, "q", row, step(perToken, 1), pair), rows))
+    std::int64_t row = p.rowOf(chunk.first + burstOf.token, pair * group + burstOf.member, perToken);
+    for (auto [biased, at] : llvm::zip(mergeHalves(w, "q", row, step(p.tokenStep(perToken), p.vectorStep()), pair), rows))
       for (std::int64_t side = 0; side < 2; ++side) {
         if (at[side] < 0)
           continue;
@@ -174,9 +174,9 @@ void TileAttention::packMaxima(std::int64_t token, std::int64_t batch) {
 void TileAttention::foldMaxima(std::int64_t batch) {
   std::int64_t head = batch * kSquare, most = burst, eight = kSquare / 2, four = kSquare / 4;
   std::string pairs[] = {table("score.pairs.0", 4, batches * four * chunk.room, 0),
-                         table("score.pairs.1", 4, batches * four * chunk.room, 3)};
+                         table("score.pairs.1", 4, batches * four * chunk.room, ownGroup(1, 3))};
   std::string fours = table("score.fours", 4, batches * four * chunk.room, 2);
-  auto row = [&](std::int64_t i, std::int64_t token) { return (batch * four + i) * chunk.room + token; };
+  auto row = [&](std::int64_t i, std::int64_t token) { return (batch * four + i) * chunk.room + chunk.place + token; };
   for (std::int64_t t = 0, n; t < chunk.count; t += n) {
     n = std::min(most, chunk.count - t);
     for (std::int64_t i = 0; i < eight; ++i) {

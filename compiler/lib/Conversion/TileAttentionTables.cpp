@@ -67,7 +67,7 @@ void TileAttention::writeRope(llm::RopeOp rope, bool sine) {
 void TileAttention::writeStepTables(llm::RopeOp rope) {
   std::string position = p.pool.input("position", p.tokens), lanes = laneIndex(),
               block = table("step.block", 4, p.tokens, 1);
-  std::string masks = table("step.mask", 4, p.tokens * blocks, 1);
+  std::string masks = table("step.mask", 4, p.tokens * blocks, ownGroup(4, 1));
   forTokens(0, p.tokens, [&](std::int64_t first, std::int64_t count) {
     {
       FlowWriter w = flow(count);

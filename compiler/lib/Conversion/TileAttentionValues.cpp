@@ -147,7 +147,7 @@ void TileAttention::divide(const Items &part, std::int64_t vector, const std::ve
   if (sumsInTile()) {
     Value shifted = w.alu("shl", {highSum, Operand::i32(8)});
     Value sum = w.alu("addi", {later(shifted, narrow() ? 0 : apart - 1), lowSum});
-    w.write(value, table("mixed.values", 4, chunk.room * group, 5), itemRow(part), 1);
+    w.write(value, table("mixed.values", 4, chunk.room * group, ownGroup(5, 5)), itemRow(part), 1);
     w.write(sum, table("mixed.sums", 4, chunk.room * group, 1), itemRow(part), 1);
     return;
   }
@@ -176,7 +176,7 @@ void TileAttention::passOn(FlowWriter &w, Value result, const Items &part, std::
   if (layouts.result.packed) {
     // Vectors that are taken apart and those that take up the pieces are read together.
     std::int64_t kept = layouts.result.vectors(), first = at < kept ? 0 : kept, each = first ? vectors - kept : kept;
-    w.write(w.alu("cvt.f32.d16", {result}, 2), unpacked(first), token * each + at - first, step(each, 1));
+    w.write(w.alu("cvt.f32.d16", {result}, 2), unpacked(first), p.rowOf(token, at - first, each), step(p.tokenStep(each), p.vectorStep()));
     return;
   }
   bool written = p.written.count(op.getResult());
@@ -195,16 +195,16 @@ void TileAttention::packResult(std::int64_t token, std::int64_t count) {
     FlowWriter w = flow(count);
     std::int64_t row = out + 2 * (token * kept + v);
     if (result.lanesUsed(v) == result.perVector()) {
-      p.passOnQuantized(w, op.getResult(), w.read(unpacked(0), token * kept + v, kept), token, v, row, 2 * kept);
+      p.passOnQuantized(w, op.getResult(), w.read(unpacked(0), p.rowOf(token, v, kept), p.tokenStep(kept)), token, v, row, 2 * kept);
       continue;
     }
     // Superlane k of the moved vector is superlane k + amount of its source.
     std::int64_t from = v % pieces * result.spareLanes() / kSquare, to = result.perVector() / kSquare;
-    Value source = w.alu("move", {w.read(unpacked(kept), token * apart + v / pieces, apart)}, 2);
+    Value source = w.alu("move", {w.read(unpacked(kept), p.rowOf(token, v / pieces, apart), p.tokenStep(apart))}, 2);
     Value piece = w.lanes("permute.rotate", source, v % 2, (from - to + machine.superlanes) % machine.superlanes, 0,
                           v / 2 % 2 * 2);
     Value isOwn = w.alu("subi", {w.read(lanes, 0), Operand::i32(static_cast<std::int32_t>(result.perVector()))});
-    Value packed = w.alu("select", {isOwn, w.read(unpacked(0), token * kept + v, kept), piece});
+    Value packed = w.alu("select", {isOwn, w.read(unpacked(0), p.rowOf(token, v, kept), p.tokenStep(kept)), piece});
     p.passOnQuantized(w, op.getResult(), packed, token, v, row, 2 * kept);
   }
 }

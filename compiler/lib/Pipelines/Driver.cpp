@@ -135,7 +135,7 @@ private:
       mlir::PassManager passes(&context);
       PipelineOptions planned = options.pipeline;
       if (!llm::isEncoder(*module))
-        planned.maxTokens = static_cast<std::uint64_t>(stepTokens(machine, *module, std::nullopt, true));
+        planned.maxTokens = static_cast<std::uint64_t>(stepTokens(machine, *module, std::nullopt, Chunks::All));
       addLLMPhase(passes, planned);
       if (mlir::failed(passes.run(*module)))
         return failure();
@@ -188,7 +188,7 @@ private:
       return Error{options.inputName, fmt::format("a step takes the tokens of at most {} users here, not {}: machine '{}' has no room for the activations of more; {}", most, users,
                                                   machine.name, most > 1 ? fmt::format("take --batch={} or less", most) : "leave out --batch")};
     if (partition.chips() == 1) {
-      module = replanned(*planned, stepTokens(machine, *planned, partition, chunks));
+      module = replanned(*planned, stepTokens(machine, *planned, partition, chunks), chunks);
       return module ? dump(Stage::LLM) : failure();
     }
     options.progress(fmt::format("dealing the model over {} chips (tp {}, pp {})", partition.chips(), partition.tp, partition.pp));
@@ -246,9 +246,11 @@ private:
       error.message += "; take a smaller --max-context";
       return error;
     }
-    if (std::exchange(chunks, false) && modelSize(*planned).users == 1 && stepTokens(machine, *planned, partition, true) > stepTokens(machine, *planned, partition, false)) {
+    bool inChunks = modelSize(*planned).users == 1 && stepTokens(machine, *planned, partition, Chunks::All) > stepTokens(machine, *planned, partition, Chunks::None);
+    if (inChunks && chunks != Chunks::None) { // fewer programs need less room for text, shorter steps for activations, too
+      chunks = chunks == Chunks::All ? Chunks::Largest : Chunks::None;
       errors.clear();
-      return deal(); // shorter steps need less room for activations
+      return deal();
     }
     bool isFull = error.message.find("does not fit on one chip") != std::string::npos; // not only a cache too long for a bank
     if (options.partition.chips == 1 || !isFull) {
@@ -265,7 +267,7 @@ private:
         return explain(std::move(error));
       partition = found->front();
     }
-    chunks = true;
+    chunks = Chunks::All;
     return choose();
   }
 
@@ -370,7 +372,7 @@ private:
   std::int64_t usable = 0;          ///< bytes of a chip that the planner may count on
   Places places;
   std::map<std::int64_t, std::int64_t> tokensByShards; ///< of the longest prefill step
-  bool chunks = true;               ///< prefill steps may be as long as chunkTokens
+  Chunks chunks = Chunks::All;      ///< what has been tried so far needed more room
   bool measured = false;            ///< partitions were compared by compilation
 };
 

@@ -75,9 +75,9 @@ ModelSize modelSize(mlir::ModuleOp planned) {
   return size;
 }
 
-std::int64_t stepTokens(const isa::Machine &machine, mlir::ModuleOp module, const std::optional<Partition> &partition, bool chunks) {
+std::int64_t stepTokens(const isa::Machine &machine, mlir::ModuleOp module, const std::optional<Partition> &partition, Chunks chunks) {
   std::int64_t shards = partition ? partition->tp : 1, heads = partition ? shards * std::max<std::int64_t>(1, partition->headGroups) : kAnyShards;
-  if (std::int64_t chunk = chunks ? chunkTokens(machine, module, shards, heads) : 0)
+  if (std::int64_t chunk = chunks != Chunks::None ? chunkTokens(machine, module, shards, heads) : 0)
     return chunk;
   // At least one, so that a layer too wide for even that is reported by the lowering that knows its width.
   return std::clamp<std::int64_t>(std::min(prefillTokens(machine, module), prefillTokens(machine, module, shards)), 1, kMostTokens);
@@ -100,24 +100,25 @@ bool canShare(mlir::ModuleOp planned, std::int64_t tp) {
   return can;
 }
 
-static void addReplanning(mlir::PassManager &passes, mlir::ModuleOp planned, std::int64_t tokens) {
-  if (static_cast<std::uint64_t>(tokens) < mostTokens(planned))
-    passes.addPass(llm::createPlanSteps({.maxContext = static_cast<std::uint64_t>(modelSize(planned).context), .maxTokens = static_cast<std::uint64_t>(tokens)}));
+static void addReplanning(mlir::PassManager &passes, mlir::ModuleOp planned, std::int64_t tokens, Chunks chunks) {
+  if (static_cast<std::uint64_t>(tokens) < mostTokens(planned) || chunks == Chunks::Largest)
+    passes.addPass(llm::createPlanSteps({.maxContext = static_cast<std::uint64_t>(modelSize(planned).context), .maxTokens = static_cast<std::uint64_t>(tokens),
+                                           .largestOnly = chunks == Chunks::Largest}));
 }
 
-mlir::OwningOpRef<mlir::ModuleOp> replanned(mlir::ModuleOp planned, std::int64_t tokens) {
+mlir::OwningOpRef<mlir::ModuleOp> replanned(mlir::ModuleOp planned, std::int64_t tokens, Chunks chunks) {
   mlir::OwningOpRef<mlir::ModuleOp> module = planned.clone();
   mlir::PassManager passes(planned.getContext());
-  addReplanning(passes, planned, tokens);
+  addReplanning(passes, planned, tokens, chunks);
   if (mlir::failed(passes.run(*module)))
     return nullptr;
   return module;
 }
 
-mlir::OwningOpRef<mlir::ModuleOp> partitionModel(mlir::ModuleOp planned, const Partition &partition, const isa::Machine &machine, const std::string &target, bool chunks) {
+mlir::OwningOpRef<mlir::ModuleOp> partitionModel(mlir::ModuleOp planned, const Partition &partition, const isa::Machine &machine, const std::string &target, Chunks chunks) {
   mlir::OwningOpRef<mlir::ModuleOp> module = planned.clone();
   mlir::PassManager passes(planned.getContext());
-  addReplanning(passes, planned, stepTokens(machine, planned, partition, chunks));
+  addReplanning(passes, planned, stepTokens(machine, planned, partition, chunks), chunks);
   passes.addPass(llm::createPartition({.target = target, .tensor = partition.tp, .pipeline = partition.pp,
                                        .layers = llvm::SmallVector<std::int64_t>(partition.layers.begin(), partition.layers.end()),
                                        .embeddingChips = partition.embeddingGroups * partition.tp, .headChips = partition.headGroups * partition.tp}));

@@ -4,6 +4,7 @@
 // RUN: lpu-opt %s --llm-plan-steps=max-context=64 | FileCheck %s --check-prefixes=CHECK,EXACT
 // RUN: lpu-opt %s "--llm-plan-steps=max-context=5 max-tokens=16" | FileCheck %s --check-prefixes=CHECK,TINY
 // RUN: lpu-opt %s "--llm-plan-steps=max-context=512 max-tokens=19" | FileCheck %s --check-prefixes=CHECK,LONG
+// RUN: lpu-opt %s "--llm-plan-steps=max-context=512 max-tokens=19 largest-only" | FileCheck %s --check-prefixes=CHECK,FEW
 // RUN: lpu-opt %s "--llm-plan-steps=max-context=65 max-tokens=1" | FileCheck %s --check-prefixes=CHECK,DECODE-ONLY
 // RUN: lpu-opt %s --llm-plan-steps=max-context=200 --llm-plan-steps=max-context=64 | FileCheck %s --check-prefixes=CHECK,EXACT
 
@@ -40,13 +41,16 @@ func.func @forward(%token: tensor<?xi32>, %position: tensor<?xi32>) {
 // TINY-NEXT: llm.step @decode_5 decode tokens 1 context 5
 // TINY-NEXT: llm.step @prefill_5x5 prefill tokens 5 context 5
 
-// Long steps only in every other bucket, the largest included.
+// Long steps have buckets of their own, in whole blocks of positions.
 // LONG: llm.step @decode_64 decode tokens 1 context 64
 // LONG-NEXT: llm.step @decode_128 decode tokens 1 context 128
-// LONG-NEXT: llm.step @prefill_19x128 prefill tokens 19 context 128
 // LONG-NEXT: llm.step @decode_256 decode tokens 1 context 256
 // LONG-NEXT: llm.step @decode_512 decode tokens 1 context 512
+// LONG-NEXT: llm.step @prefill_19x320 prefill tokens 19 context 320
 // LONG-NEXT: llm.step @prefill_19x512 prefill tokens 19 context 512
+
+// FEW: llm.step @decode_512 decode tokens 1 context 512
+// FEW-NEXT: llm.step @prefill_19x512 prefill tokens 19 context 512
 
 // DECODE-ONLY: llm.step @decode_64 decode tokens 1 context 64
 // DECODE-ONLY-NEXT: llm.step @decode_65 decode tokens 1 context 65

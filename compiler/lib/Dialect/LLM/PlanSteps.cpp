@@ -1,6 +1,6 @@
 // llm-plan-steps: which programs to build. A program's schedule is fixed for its
 // context bucket, so buckets trade code size against attention over empty positions;
-// powers of two from 64 (from 256 for attention in tiles) waste at most half.
+// powers of two from 64 (from 512 for attention in tiles) waste at most half.
 
 #include "lpu/compiler/Dialect/LLM/LLM.h"
 #include "lpu/compiler/Dialect/LLM/Passes.h"
@@ -16,11 +16,13 @@ namespace lpu::compiler::llm {
 namespace {
 
 constexpr uint64_t kSmallestBucket = 64;
-// Attention in tiles takes positions a few hundred at a time, and models that use it have little memory to spare for programs.
-constexpr uint64_t kSmallestBucketOfTiles = 256;
+// Attention in tiles takes positions a few hundred at a time, and models that use it have little memory to spare for programs:
+// fewer positions would save a decode step about a hundredth, which a long step gains more from.
+constexpr uint64_t kSmallestBucketOfTiles = 512;
 
-// Attention is a small part of longer steps, and their programs are long: they are built for every other bucket, the largest included.
-constexpr uint64_t kLongStep = 8;
+// Longer steps take their positions in blocks, as many as a vector of tsp1 has lanes. Attention is a small part of them, and their
+// programs are long: each bucket is about a quarter of the next.
+constexpr uint64_t kLongStep = 8, kBlock = 320;
 
 // Encoders: latencies of units outweigh what fewer tokens than the smallest would save; longer sequences than the largest take
 // more than one vector of lanes and are not lowered.
@@ -32,6 +34,13 @@ std::vector<uint64_t> contextBuckets(uint64_t maxContext, uint64_t smallest) {
     buckets.push_back(bucket);
   buckets.push_back(maxContext);
   return buckets;
+}
+
+std::vector<uint64_t> longBuckets(uint64_t maxContext, bool largestOnly) {
+  std::vector<uint64_t> buckets = {maxContext};
+  while (buckets.back() > kBlock && !largestOnly)
+    buckets.push_back((buckets.back() / 4 + kBlock - 1) / kBlock * kBlock);
+  return {buckets.rbegin(), buckets.rend()};
 }
 
 struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
@@ -56,10 +65,14 @@ struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
     bool tiles = false;
     module.walk([&](AttentionOp op) { tiles |= op.getTiles(); });
     std::vector<uint64_t> buckets = contextBuckets(*context, tiles ? kSmallestBucketOfTiles : kSmallestBucket);
-    for (std::size_t i = 0; i < buckets.size(); ++i) {
-      bool sparse = maxTokens > kLongStep && (buckets.size() - 1 - i) % 2 == 1;
-      createSteps(builder, module.getLoc(), buckets[i], sparse ? 1 : maxTokens.getValue());
+    bool isLong = maxTokens > kLongStep;
+    for (uint64_t bucket : buckets) {
+      createDecode(builder, module.getLoc(), bucket);
+      if (!isLong)
+        createPrefill(builder, module.getLoc(), bucket);
     }
+    for (uint64_t bucket : isLong ? longBuckets(*context, largestOnly) : std::vector<uint64_t>())
+      createPrefill(builder, module.getLoc(), bucket);
   }
 
   /// One program a bucket, from the smallest that wastes little to the longest sequence.
@@ -108,13 +121,15 @@ struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
     return maxContext == 0 ? largest : maxContext.getValue();
   }
 
-  void createSteps(mlir::OpBuilder &builder, mlir::Location loc, uint64_t context, uint64_t mostTokens) {
-    std::string suffix = std::to_string(context);
-    StepOp::create(builder, loc, "decode_" + suffix, StepKind::Decode, 1, context,
+  void createDecode(mlir::OpBuilder &builder, mlir::Location loc, uint64_t context) {
+    StepOp::create(builder, loc, "decode_" + std::to_string(context), StepKind::Decode, 1, context,
                    batch > 1 ? builder.getI64IntegerAttr(batch) : mlir::IntegerAttr());
-    uint64_t tokens = batch > 1 ? 1 : std::min(mostTokens, context);
+  }
+
+  void createPrefill(mlir::OpBuilder &builder, mlir::Location loc, uint64_t context) {
+    uint64_t tokens = batch > 1 ? 1 : std::min(maxTokens.getValue(), context);
     if (tokens > 1)
-      StepOp::create(builder, loc, "prefill_" + std::to_string(tokens) + "x" + suffix, StepKind::Prefill, tokens,
+      StepOp::create(builder, loc, "prefill_" + std::to_string(tokens) + "x" + std::to_string(context), StepKind::Prefill, tokens,
                      context, mlir::IntegerAttr());
   }
 };

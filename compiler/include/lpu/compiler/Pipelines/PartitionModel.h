@@ -17,9 +17,12 @@ namespace lpu::compiler {
 /// The sizes of a planned model (an llm-stage module with its steps, not partitioned).
 ModelSize modelSize(mlir::ModuleOp planned);
 
+/// The contexts for which chunks of a prompt (chunkTokens) get programs, which take room that few chips have to spare.
+enum class Chunks { All, Largest, None };
+
 /// Tokens of a prefill step: those of a chunk if the model takes chunks and they are asked for, else as many as activation rows hold.
 /// Without a partition the most that any of them could take.
-std::int64_t stepTokens(const isa::Machine &machine, mlir::ModuleOp module, const std::optional<Partition> &partition, bool chunks);
+std::int64_t stepTokens(const isa::Machine &machine, mlir::ModuleOp module, const std::optional<Partition> &partition, Chunks chunks);
 
 /// The most users whose tokens a decode step can feed together.
 std::int64_t mostUsers(const isa::Machine &machine, mlir::ModuleOp module, const Partition &partition);
@@ -29,11 +32,11 @@ std::int64_t mostUsers(const isa::Machine &machine, mlir::ModuleOp module, const
 bool canShare(mlir::ModuleOp planned, std::int64_t tp);
 
 /// A copy of `planned`, on one chip; its prefill steps feed no more than so many tokens. Null after an error, which went to the context's handler.
-mlir::OwningOpRef<mlir::ModuleOp> replanned(mlir::ModuleOp planned, std::int64_t tokens);
+mlir::OwningOpRef<mlir::ModuleOp> replanned(mlir::ModuleOp planned, std::int64_t tokens, Chunks chunks);
 
 /// A copy of `planned`, dealt over the chips of a partition; its prefill steps feed stepTokens. Null after an error, which went to the context's handler.
 mlir::OwningOpRef<mlir::ModuleOp> partitionModel(mlir::ModuleOp planned, const Partition &partition, const isa::Machine &machine, const std::string &target,
-                                                 bool chunks = true);
+                                                 Chunks chunks = Chunks::All);
 
 /// Compiles decode programs of the first few shapes of a list that is sorted by estimated latency, as long as it takes no more than half
 /// a minute, and brings the fastest to the front. Diagnostics of the attempts go to the context's handler.

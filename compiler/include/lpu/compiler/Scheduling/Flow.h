@@ -55,9 +55,9 @@ struct AluUse {
 
 /// What a flow touches. Conflicting accesses keep program order.
 struct Access {
-  enum class Kind : std::uint8_t { Memory, ActivationRow, AccumulatorRow, WeightBuffer, Array, LinkOut, LinkIn, Arrival };
+  enum class Kind : std::uint8_t { Memory, SharedRow, ActivationRow, AccumulatorRow, WeightBuffer, Array, LinkOut, LinkIn, Arrival };
   Kind kind = Kind::Memory;
-  int where = 0;               ///< object number, MXM plane, or link
+  int where = 0;               ///< object number, MXM plane, or link; SharedRow: bank of a slice, whose rows several objects may have
   std::int64_t low = 0, high = 0; ///< rows; Arrival: which vector of the link
   bool write = false;
   Cycle first = 0, last = 0;   ///< cycles of the first and last access

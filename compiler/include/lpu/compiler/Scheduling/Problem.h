@@ -17,8 +17,14 @@ struct Dependence {
 };
 
 struct Phase {
+  /// Flows from `firstFlow` up to the next part's, all of which may overlap with other parts'.
+  struct Part {
+    std::string label;
+    std::size_t firstFlow = 0;
+  };
   std::string label;
   std::vector<FlowShape> flows;
+  std::vector<Part> parts; ///< in program order; none: the phase is one
   std::vector<Dependence> dependences;
   /// Derives `dependences` from the flows' accesses in program order.
   void connect();

@@ -26,8 +26,9 @@ def Quantize : Pass<"llm-quantize", "::mlir::ModuleOp"> {
 def PlanSteps : Pass<"llm-plan-steps", "::mlir::ModuleOp"> {
   let summary = "List the step programs to build";
   let description = [{
-    Creates one decode and one prefill `llm.step` per context bucket. Buckets are the powers of two from 64 (256 for attention in tiles) up to
-    the maximum context, the last one clipped to it. Sets the capacity of every KV cache to the maximum context.
+    Creates one decode and one prefill `llm.step` per context bucket. Buckets are the powers of two from 64 (512 for attention in tiles) up to
+    the maximum context, the last one clipped to it; prefill steps of more than 8 tokens have buckets of their own, each about a quarter of
+    the next, in multiples of 320. Sets the capacity of every KV cache to the maximum context.
     For a batch there are decode steps alone: a prompt is fed as its user's turn in them.
     An encoder gets one encode step per bucket, powers of two from 32 up to its longest sequence or 256, whichever is less.
   }];
@@ -35,6 +36,7 @@ def PlanSteps : Pass<"llm-plan-steps", "::mlir::ModuleOp"> {
     Option<"maxContext", "max-context", "uint64_t", "0", "positions the caches hold; 0: as many as the model was made for">,
     Option<"maxTokens", "max-tokens", "uint64_t", "8", "tokens fed per prefill step; 1: decode programs only">,
     Option<"batch", "batch", "uint64_t", "1", "users whose tokens a decode step feeds together">,
+    Option<"largestOnly", "largest-only", "bool", "false", "prefill steps of more than 8 tokens for the largest context only">,
   ];
 }
 

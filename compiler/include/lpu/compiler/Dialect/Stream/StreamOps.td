@@ -75,6 +75,8 @@ def ProgramOp : Stream_Op<"program", [Symbol, IsolatedFromAbove, NoTerminator, S
 def PhaseOp : Stream_Op<"phase", [NoTerminator, SingleBlock, HasParent<"ProgramOp">]> {
   let summary = "flows that may overlap; a barrier stands between phases";
   let description = [{
+    Scratch objects that no phase needs together may share rows. A phase that is `joined` has no barrier before it: its flows are
+    scheduled together with those of the phase before, in program order wherever one touches what another does.
     ```mlir
     stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
       stream.phase "layer 0: norm" {
@@ -82,9 +84,9 @@ def PhaseOp : Stream_Op<"phase", [NoTerminator, SingleBlock, HasParent<"ProgramO
     }
     ```
   }];
-  let arguments = (ins StrAttr:$label);
+  let arguments = (ins StrAttr:$label, UnitAttr:$joined);
   let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = "$label attr-dict-with-keyword $body";
+  let assemblyFormat = "$label (`joined` $joined^)? attr-dict-with-keyword $body";
 }
 
 def LoadTileOp : Stream_Op<"load_tile", [HasParent<"PhaseOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
