@@ -36,8 +36,6 @@ constexpr std::int64_t kHiddenTurns = 2; ///< objects of a side that digits betw
 
 llvm::StringRef sideName(std::int64_t side) { return side ? ".west" : ".east"; }
 
-llvm::SmallVector<std::int64_t> planesOfTurn(std::int64_t turn) { return {turn, 2 + turn}; }
-
 } // namespace
 
 //===-- linears -------------------------------------------------------------------===//

@@ -56,6 +56,17 @@ TEST(Dependences, OtherRowsObjectsAndKindsAreIndependent) {
   EXPECT_TRUE(pair(row, {Access::Kind::AccumulatorRow, 0, 0, 7, false, 0, 0, 1}).dependences.empty());
 }
 
+TEST(Dependences, RowsThatObjectsShareKeepTheirOrderButPassNoValue) {
+  // Another object's rows in the same place: last read at 13, first write at 4, as within an object.
+  Access::Kind shared = Access::Kind::SharedRow;
+  Phase phase = pair({shared, 5, 0, 7, false, 10, 13, 1}, {shared, 5, 7, 9, true, 4, 9, 1});
+  ASSERT_EQ(phase.dependences.size(), 1u);
+  EXPECT_EQ(phase.dependences[0].distance, 10);
+  phase = pair({shared, 5, 0, 7, true, 10, 13, 2}, {shared, 5, 3, 3, false, 4, 4, 1});
+  ASSERT_EQ(phase.dependences.size(), 1u);
+  EXPECT_FALSE(phase.dependences[0].flow);
+}
+
 TEST(Dependences, OneDependencePerPairIsTheStrictest) {
   Phase phase;
   phase.flows.resize(2);
