@@ -188,11 +188,11 @@ private:
       return Error{options.inputName, fmt::format("a step takes the tokens of at most {} users here, not {}: machine '{}' has no room for the activations of more; {}", most, users,
                                                   machine.name, most > 1 ? fmt::format("take --batch={} or less", most) : "leave out --batch")};
     if (partition.chips() == 1) {
-      module = replanned(*planned, stepTokens(machine, *planned, partition, chunks), chunks);
+      module = replanned(*planned, stepTokens(machine, *planned, partition, programs()), programs());
       return module ? dump(Stage::LLM) : failure();
     }
     options.progress(fmt::format("dealing the model over {} chips (tp {}, pp {})", partition.chips(), partition.tp, partition.pp));
-    module = partitionModel(*planned, partition, machine, options.pipeline.target, chunks);
+    module = partitionModel(*planned, partition, machine, options.pipeline.target, programs());
     if (!module)
       return failure();
     auto placed = placeModel(*module, options.topology, machine);
@@ -247,8 +247,8 @@ private:
       return error;
     }
     bool inChunks = modelSize(*planned).users == 1 && stepTokens(machine, *planned, partition, Chunks::All) > stepTokens(machine, *planned, partition, Chunks::None);
-    if (inChunks && chunks != Chunks::None) { // fewer programs need less room for text, shorter steps for activations, too
-      chunks = chunks == Chunks::All ? Chunks::Largest : Chunks::None;
+    if (inChunks && programs() != Chunks::None) { // fewer programs need less room for text, shorter steps for activations, too
+      chunks = programs() == Chunks::All ? Chunks::Largest : Chunks::None;
       errors.clear();
       return deal();
     }
@@ -359,6 +359,12 @@ private:
     if (Status written = writeTextFile(options.output, text()); !written)
       return written.error();
     return DriverResult{seconds(begin), {}, {}, {}, 0, {}, {}};
+  }
+
+  /// Programs of chunks take long to compile, several layers on a chip as many times as long: they get one.
+  Chunks programs() {
+    std::int64_t layers = partition.layers.empty() ? modelSize(*planned).layers : *std::max_element(partition.layers.begin(), partition.layers.end());
+    return std::max(chunks, layers > 1 ? Chunks::Largest : Chunks::All);
   }
 
   const DriverOptions &options;
