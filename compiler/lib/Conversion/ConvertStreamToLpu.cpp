@@ -46,8 +46,10 @@ public:
 
 private:
   LogicalResult buildProblem() {
-    FlowShaper shaper(machine, objects, llm::shardsOf(program->getParentOfType<ModuleOp>()));
-    for (auto phase : program.getBody().getOps<stream::PhaseOp>()) {
+    auto phases = program.getBody().getOps<stream::PhaseOp>();
+    bool joined = llvm::any_of(phases, [](stream::PhaseOp phase) { return phase.getJoined(); });
+    FlowShaper shaper(machine, objects, llm::shardsOf(program->getParentOfType<ModuleOp>()), joined);
+    for (auto phase : phases) {
       if (!phase.getJoined() || problem.phases.empty())
         problem.phases.emplace_back().label = phase.getLabel().str();
       sched::Phase &out = problem.phases.back();

@@ -111,7 +111,7 @@ void FlowShaper::access(Access::Kind kind, int where, std::int64_t low, std::int
 
 void FlowShaper::memory(FlatSymbolRefAttr object, std::int64_t low, std::int64_t high, bool write, Cycle first, Cycle last, Cycle visible) {
   access(Access::Kind::Memory, objects.number(object), low, high, write, first, last, visible);
-  if (!objects.sharesRows(object))
+  if (!joined || !objects.sharesRows(object))
     return;
   stream::Place place = objects.place(object);
   for (std::int64_t plane = 0; plane < static_cast<std::int64_t>(objects.object(object).getPlanes()); ++plane) {

@@ -16,9 +16,10 @@ inline isa::Direction directionOf(isa::Side side, bool outward) {
 
 class FlowShaper {
 public:
-  /// Shapes the flows of one program, in its order; `shards` chips like this one make a group.
-  FlowShaper(const isa::Machine &machine, const ObjectMap &objects, std::int64_t shards)
-      : machine(machine), objects(objects), shards(shards), sent(machine.c2cLinks), received(machine.c2cLinks) {}
+  /// Shapes the flows of one program, in its order; `shards` chips like this one make a group. Only where phases are `joined` can
+  /// objects that share rows meet in a schedule.
+  FlowShaper(const isa::Machine &machine, const ObjectMap &objects, std::int64_t shards, bool joined)
+      : machine(machine), objects(objects), shards(shards), joined(joined), sent(machine.c2cLinks), received(machine.c2cLinks) {}
 
   mlir::FailureOr<sched::FlowShape> shape(mlir::Operation *op, llvm::StringRef label);
 
@@ -59,7 +60,7 @@ private:
   void setOut(sched::Issue &issue, mlir::Value value);
   void access(sched::Access::Kind kind, int where, std::int64_t low, std::int64_t high, bool write, isa::Cycle first, isa::Cycle last,
               isa::Cycle visible = 1);
-  /// An access to rows of an object, and of the slices it stands in if it shares these.
+  /// An access to rows of an object, and of the slices it stands in if it may meet others there.
   void memory(mlir::FlatSymbolRefAttr object, std::int64_t low, std::int64_t high, bool write, isa::Cycle first, isa::Cycle last,
               isa::Cycle visible = 1);
   int repeats(mlir::Operation *op) const;
@@ -69,6 +70,7 @@ private:
   const isa::Machine &machine;
   const ObjectMap &objects;
   std::int64_t shards;
+  bool joined;
   std::vector<std::int64_t> sent, received; ///< vectors per link so far
   sched::FlowShape result;
   FlowTiming *timing = nullptr;

@@ -59,8 +59,7 @@ void ProgramLowering::passChunk(ChunkSink sink, llvm::function_ref<void(std::int
   if (pending.empty())
     return;
   const Digits &input = digits[pendingInput];
-  bool isHead = mlir::isa<func::ReturnOp>(*pending.front().op->getUsers().begin());
-  bool isDown = mlir::isa_and_nonnull<llm::SiluMulOp>(producerOf(pendingInput)), swept = isHead || finished || isDown;
+  bool isDown = mlir::isa_and_nonnull<llm::SiluMulOp>(producerOf(pendingInput)), swept = isHead() || finished || isDown;
   prepareSums(input, swept);
   beginLinearPhase();
   chunkSlot = 0;

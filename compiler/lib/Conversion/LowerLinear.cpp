@@ -291,12 +291,11 @@ void ProgramLowering::passByOutputs(const Digits &input, llvm::function_ref<void
   std::int64_t columns = input.layout.vectors(), vectors = 0;
   for (PendingLinear &linear : pending)
     vectors = std::max(vectors, linear.rows.vectors());
-  bool mayFillAChip = isHead();
-  std::vector<Unit> units = dealtUnits(columns, finished || mayFillAChip, rolls());
+  std::vector<Unit> units = dealtUnits(columns, finished || isHead(), rolls());
   visit(units, columns, [&](std::int64_t k, ArrayRef<std::size_t> active) {
     for (std::size_t u : active) {
       const Unit &unit = units[u];
-      if (mayFillAChip)
+      if (isHead()) // may fill a chip
         tileHint = stream::kTileAnywhere;
       else if (finished)
         tileHint = unit.vector < vectors - kFinishedAhead ? stream::kTileAnywhere : stream::kTileKeepsClear;
@@ -311,14 +310,15 @@ void ProgramLowering::passByInputs(const Digits &input) {
   tileHint = stream::kTileKeepsClear;
   std::int64_t columns = input.layout.vectors(), room = (input.row == 0 ? machine.mxmActivationRows / 2 : machine.mxmActivationRows - input.row);
   std::int64_t together = std::clamp<std::int64_t>(room / (4 * tokens), 1, kFetchedTogether), each = 2 * tokens * together, turns = room / each;
+  std::vector<Unit> units = dealtUnits(columns, true, false);
   for (std::int64_t k0 = 0; k0 < columns; k0 += together) {
     std::int64_t row = input.row + k0 / together % turns * each, count = std::min(together, columns - k0);
     for (std::int64_t t = 0; t < tokens; ++t)
       fetchDigits(input, t, k0, count, row + t * together, tokens * together);
     for (std::int64_t k = k0; k < k0 + count; ++k)
-      for (const Unit &unit : dealtUnits(columns, true, false))
+      for (const Unit &unit : units)
         passTile(pending[unit.linear], input.layout, unit.vector, k, unit.plane < 0 ? leastLoadedPlane() : unit.plane, tokens * together,
-                   [&](std::int64_t t) { return row + t * together + k - k0; });
+                 [&](std::int64_t t) { return row + t * together + k - k0; });
   }
 }
 

@@ -30,7 +30,7 @@ void ProgramLowering::lowerNorm(llm::RmsNormOp op) {
   std::string tensor = tensorOf(op.getWeight());
   bool attention = tensor.find("attn_norm") != std::string::npos, ffn = tensor.find("ffn_norm") != std::string::npos;
   Block &phases = program.getBody().front();
-  bool received = phases.empty() ? false : cast<stream::PhaseOp>(phases.back()).getLabel() == kReceivePhase;
+  bool received = !phases.empty() && cast<stream::PhaseOp>(phases.back()).getLabel() == kReceivePhase;
   beginPhase(layerLabel(tensor, attention ? "attention norm" : ffn ? "ffn norm" : "final norm"), ffn || received);
   if (chunked) {
     for (std::int64_t plane = 0; plane < 4; ++plane)
