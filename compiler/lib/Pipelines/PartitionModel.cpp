@@ -101,7 +101,8 @@ bool canShare(mlir::ModuleOp planned, std::int64_t tp) {
 }
 
 static void addReplanning(mlir::PassManager &passes, mlir::ModuleOp planned, std::int64_t tokens, Chunks chunks) {
-  if (static_cast<std::uint64_t>(tokens) < mostTokens(planned) || chunks == Chunks::Largest)
+  bool severalBuckets = chunks == Chunks::Largest && modelSize(planned).users == 1; // a batch has no prefill steps
+  if (static_cast<std::uint64_t>(tokens) < mostTokens(planned) || severalBuckets)
     passes.addPass(llm::createPlanSteps({.maxContext = static_cast<std::uint64_t>(modelSize(planned).context), .maxTokens = static_cast<std::uint64_t>(tokens),
                                            .largestOnly = chunks == Chunks::Largest}));
 }
