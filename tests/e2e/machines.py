@@ -17,7 +17,7 @@ from tools import ROOT, TINY, Case, ids, load_json, np, run, succeed
 PRESET = (ROOT / "isa" / "arch" / "tsp1.yaml").read_text()
 PROMPT = [1, 413, 438, 261, 387, 300, 301, 302, 303, 304, 305, 306]
 POSSIBLE = [
-    ("superlanes", 3), ("superlanes", 32), ("slices_per_side", 28), ("slices_per_side", 60), ("slices_per_position", 8),
+    ("superlanes", 3), ("superlanes", 32), ("slices_per_side", 28), ("slices_per_side", 60), ("slices_per_side", 140), ("slices_per_position", 8),
     ("rows_per_bank", 1024), ("alus", 20), ("activation_rows", 64), ("accumulator_rows", 64), ("barrier", 70),
     ("mem_read", 9), ("mem_write", 6), ("mem_gather", 20), ("mem_scatter", 9), ("vxm_simple", 2), ("vxm_simple", 7),
     ("vxm_special", 13), ("mxm_play", 80), ("mxm_emit", 3), ("mxm_load", 3), ("mxm_install", 4), ("mxm_load_weights", 3),

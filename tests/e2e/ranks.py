@@ -22,8 +22,11 @@ PROMPT = [1, 413, 438, 261, 387, 300, 301, 302, 303, 304, 305, 306]
 SYSTEMS = {"tp2": ["--tp=2"], "pp4": ["--tp=1", "--pp=4"], "tp2-pp2": ["--tp=2", "--pp=2"], "tp8": ["--tp=8"], "tp2-pp4": ["--tp=2", "--pp=4"]}
 THREADS = [2, 3, 4]
 RANKS = [(2, 1), (4, 1), (2, 2)]  # and threads of each
-# What root, and more ranks than cores, otherwise need --allow-run-as-root and --oversubscribe for.
-MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1"}
+# What root, and more ranks than cores, otherwise need --allow-run-as-root and --oversubscribe for. And for an lpu-run built
+# with AddressSanitizer: Open MPI's own leaks are known by whole call stacks.
+MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
+       "ASAN_OPTIONS": "fast_unwind_on_malloc=0",
+       "LSAN_OPTIONS": f"print_suppressions=0:suppressions={tools.ROOT / 'tests' / 'support' / 'lsan.supp'}"}
 
 
 def mpi_missing():

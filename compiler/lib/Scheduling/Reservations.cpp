@@ -16,7 +16,8 @@ Cycle slotsOf(const Issue &issue) { return lastCopy(issue) + 1; }
 } // namespace
 
 Reservations::Reservations(const isa::Machine &machine)
-    : machine(machine), queues(isa::queueCount(machine)), seconds(queues.size()), split(queues.size()), banks(queues.size()), streams(2 * machine.streamsPerDirection),
+    : machine(machine), queues(isa::queueCount(machine)), seconds(queues.size()), split(queues.size()), banks(queues.size()),
+      positionWords((2 * machine.maxPosition() + 32) / 32), streams(2 * machine.streamsPerDirection * positionWords),
       accumulators(machine.vxmAlus), results(machine.vxmAlus), tauOffset(4 * machine.maxPosition()),
       vxmQueue(isa::queueNumber(machine, {isa::UnitKind::Vxm, isa::Side::East, 0})) {
   for (int queue = 0; queue < isa::queueCount(machine); ++queue)
@@ -63,14 +64,15 @@ Cycle Reservations::Bits::idleBefore(Cycle from, Cycle limit) const {
   return limit;
 }
 
-std::vector<std::uint32_t> &Reservations::slots(isa::Direction direction, int stream) {
-  return streams[static_cast<int>(direction) * machine.streamsPerDirection + stream];
+std::vector<std::uint32_t> &Reservations::slots(isa::Direction direction, int stream, int word) {
+  return streams[(static_cast<int>(direction) * machine.streamsPerDirection + stream) * positionWords + word];
 }
 
-std::uint32_t Reservations::positions(const Segment &segment) const {
+std::uint32_t Reservations::positions(const Segment &segment, int word) const {
+  const int first = 32 * word - machine.maxPosition();
   std::uint32_t mask = 0;
-  for (int p = segment.low; p <= segment.high; ++p)
-    mask |= 1u << (p + machine.maxPosition());
+  for (int p = std::max<int>(segment.low, first); p <= std::min<int>(segment.high, first + 31); ++p)
+    mask |= 1u << (p - first);
   return mask;
 }
 
@@ -144,13 +146,15 @@ bool Reservations::streamFree(const FlowShape &flow, int group, int first, Cycle
   for (const Segment &segment : flow.segments) {
     if (segment.group != group)
       continue;
-    const auto &table = slots(flow.groups[group].direction, first + segment.byte);
-    std::uint32_t mask = positions(segment);
-    Cycle from = start + segment.tau + tauOffset;
-    Cycle to = std::min<Cycle>(from + segment.count, static_cast<Cycle>(table.size()));
-    for (Cycle tau = from; tau < to; ++tau)
-      if (table[tau] & mask)
-        return false;
+    for (int word = 0; word < positionWords; ++word) {
+      const auto &table = slots(flow.groups[group].direction, first + segment.byte, word);
+      std::uint32_t mask = positions(segment, word);
+      Cycle from = start + segment.tau + tauOffset;
+      Cycle to = std::min<Cycle>(from + segment.count, static_cast<Cycle>(table.size()));
+      for (Cycle tau = from; tau < to; ++tau)
+        if (table[tau] & mask)
+          return false;
+    }
   }
   return true;
 }
@@ -159,13 +163,15 @@ void Reservations::markStreams(const FlowShape &flow, int group, int first, Cycl
   for (const Segment &segment : flow.segments) {
     if (segment.group != group)
       continue;
-    auto &table = slots(flow.groups[group].direction, first + segment.byte);
-    std::uint32_t mask = positions(segment);
-    std::size_t from = static_cast<std::size_t>(start + segment.tau + tauOffset);
-    if (table.size() < from + segment.count)
-      table.resize(std::max(from + segment.count, table.size() * 2));
-    for (std::size_t tau = from; tau < from + segment.count; ++tau)
-      table[tau] = taken ? table[tau] | mask : table[tau] & ~mask;
+    for (int word = 0; word < positionWords; ++word) {
+      auto &table = slots(flow.groups[group].direction, first + segment.byte, word);
+      std::uint32_t mask = positions(segment, word);
+      std::size_t from = static_cast<std::size_t>(start + segment.tau + tauOffset);
+      if (table.size() < from + segment.count)
+        table.resize(std::max(from + segment.count, table.size() * 2));
+      for (std::size_t tau = from; tau < from + segment.count; ++tau)
+        table[tau] = taken ? table[tau] | mask : table[tau] & ~mask;
+    }
   }
 }
 

@@ -36,15 +36,17 @@ private:
   bool streamFree(const FlowShape &flow, int group, int first, Cycle start);
   void markStreams(const FlowShape &flow, int group, int first, Cycle start, bool taken);
   void markAlu(const FlowShape &flow, int alu, int number, Cycle start, bool taken);
-  std::vector<std::uint32_t> &slots(isa::Direction direction, int stream);
-  std::uint32_t positions(const Segment &segment) const;
+  std::vector<std::uint32_t> &slots(isa::Direction direction, int stream, int word);
+  /// The positions of a segment that are bits of this word.
+  std::uint32_t positions(const Segment &segment, int word) const;
 
   const isa::Machine &machine;
   std::vector<Bits> queues;  ///< slots of whole words, and the first halves of split ones
   std::vector<Bits> seconds; ///< the other halves
   std::vector<bool> split;   ///< has halves: an MXM activation queue or a memory slice
   std::vector<std::array<Bits, 2>> banks; ///< per queue, of a memory slice: what halves are at
-  std::vector<std::vector<std::uint32_t>> streams; ///< [direction × 32 + stream][tau + offset]
+  int positionWords; ///< words of 32 positions, westmost first: one on a chip of tsp1's size
+  std::vector<std::vector<std::uint32_t>> streams; ///< [(direction × 32 + stream) × positionWords + word][tau + offset]
   std::vector<std::vector<Span>> accumulators;     ///< per ALU
   std::vector<Bits> results; ///< per ALU: cycles in which a result becomes visible (operations differ in latency)
   Cycle tauOffset;

@@ -130,6 +130,26 @@ TEST(ListScheduler, GivesUpOnAFlowThatNeedsTooMuchAtOnce) {
   EXPECT_EQ(scheduleList(machine, problem).impossible, "");
 }
 
+TEST(ListScheduler, EveryPositionOfALongChipIsItsOwn) {
+  isa::Machine machine = small();
+  machine.memSlicesPerSide = 200; // 105 positions
+  Problem problem;
+  problem.phases.resize(1);
+  for (int position : {-40, -8, 24, 24}) {
+    std::string slice = "mem.e" + std::to_string(problem.phases[0].flows.size());
+    FlowShape flow = flowOf(machine, "all streams", {read(machine, slice, 0)});
+    flow.groups = {{isa::Direction::East, machine.streamsPerDirection}};
+    for (int byte = 0; byte < machine.streamsPerDirection; ++byte)
+      flow.segments.push_back({0, byte, position, position, 6, 1});
+    problem.phases[0].flows.push_back(std::move(flow));
+  }
+  Solution solution = scheduleList(machine, problem);
+  std::vector<Cycle> starts;
+  for (const Placement &placement : solution.placements[0])
+    starts.push_back(placement.start);
+  EXPECT_EQ(starts, (std::vector<Cycle>{0, 0, 0, 1})); // only the last two meet
+}
+
 TEST(ListScheduler, FlowsOnOneQueueTakeTurns) {
   isa::Machine machine = small();
   Problem problem;
