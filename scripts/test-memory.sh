@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test, unit, lit and end to end, on a build with the address and the
 # undefined-behaviour sanitizer. Words after the command go to ctest. Takes an hour
-# and a half on two cores, half of it for the build; not part of scripts/test.sh.
+# and a half on two cores; not part of scripts/test.sh.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
