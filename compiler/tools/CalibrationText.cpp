@@ -13,8 +13,11 @@
 namespace lpu::compiler {
 
 void addCalibrationFlags(CLI::App &app, CalibrationFlags &flags) {
-  app.add_option("--calibration", flags.text, "text from which activation scales are measured (default: bounds that hold for every text)");
-  app.add_option("--calibration-method", flags.method, "range of int8 activations: " + precisionNames(kCalibrationMethods))->capture_default_str();
+  app.add_option("--calibration", flags.text,
+                 "text from which activation scales are measured (default: bounds that hold for every text)");
+  app.add_option("--calibration-method", flags.method,
+                 "range of int8 activations: " + precisionNames(kCalibrationMethods))
+      ->capture_default_str();
   app.add_option("--rounding", flags.rounding, "of weights: " + precisionNames(kRoundings))->capture_default_str();
 }
 
@@ -23,7 +26,8 @@ Result<CalibrationOptions> readCalibration(const CalibrationFlags &flags, const 
   if (Status known = checkName("--rounding", flags.rounding, kRoundings); !known)
     return known.error();
   if (flags.text.empty() && flags.rounding != "nearest")
-    return Error{"--rounding", "'" + flags.rounding + "' weighs errors by what the model computes; give a text with --calibration"};
+    return Error{"--rounding",
+                 "'" + flags.rounding + "' weighs errors by what the model computes; give a text with --calibration"};
   if (flags.text.empty())
     return out;
   std::ifstream file(flags.text, std::ios::binary);

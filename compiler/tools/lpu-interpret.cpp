@@ -49,9 +49,16 @@ int parse(int argc, char **argv, Options &options) {
   auto *input = app.add_option_group("input", "what to feed");
   input->require_option(1);
   input->add_option("--tokens", options.tokens, "token ids to feed, separated by commas")->delimiter(',');
-  input->add_option("--tokens-file", options.tokensFile, "file with a sequence of token ids a line, separated by spaces or commas; each starts with empty caches");
-  auto *ids = input->add_option("--input-ids", options.inputIds, "of an encoder: token ids of a sequence, separated by commas")->delimiter(',');
-  app.add_option("--token-type-ids", options.tokenTypes, "of an encoder: token types, one for each token (default: zeros)")->delimiter(',')->needs(ids);
+  input->add_option(
+      "--tokens-file", options.tokensFile,
+      "file with a sequence of token ids a line, separated by spaces or commas; each starts with empty caches");
+  auto *ids =
+      input->add_option("--input-ids", options.inputIds, "of an encoder: token ids of a sequence, separated by commas")
+          ->delimiter(',');
+  app.add_option("--token-type-ids", options.tokenTypes,
+                 "of an encoder: token types, one for each token (default: zeros)")
+      ->delimiter(',')
+      ->needs(ids);
   app.add_option("--outputs", options.outputs, "of an encoder: write output NAME to PREFIX.NAME.npy")->needs(ids);
   app.add_flag("--float", options.isFloat, "compute with the file's own weights in fp32, nothing quantized");
   addPrecisionFlags(app, options.precision);
@@ -80,7 +87,8 @@ int parse(int argc, char **argv, Options &options) {
 }
 
 /// Import and, unless it is to stay float, the llm phase of the pipeline; null after an emitted error.
-mlir::OwningOpRef<mlir::ModuleOp> compile(mlir::MLIRContext &context, const Options &options, const CalibrationOptions &calibration) {
+mlir::OwningOpRef<mlir::ModuleOp> compile(mlir::MLIRContext &context, const Options &options,
+                                          const CalibrationOptions &calibration) {
   mlir::OwningOpRef<mlir::ModuleOp> module = importModel(context, options.model);
   if (!module)
     return nullptr;
@@ -89,7 +97,8 @@ mlir::OwningOpRef<mlir::ModuleOp> compile(mlir::MLIRContext &context, const Opti
       return nullptr;
   mlir::PassManager passes(&context);
   if (!options.isFloat)
-    passes.addPass(llm::createQuantize({options.precision.weights, options.precision.activations, options.precision.kv, options.precision.config}));
+    passes.addPass(llm::createQuantize(
+        {options.precision.weights, options.precision.activations, options.precision.kv, options.precision.config}));
   passes.addPass(llm::createPlanSteps({.maxContext = options.maxContext}));
   if (!options.isFloat)
     passes.addPass(llm::createVerifyQuantized());
@@ -112,13 +121,15 @@ Result<Sequences> readSequences(const Options &options) {
     for (std::int32_t id; words >> id;)
       sequence.push_back(id);
     if (!words.eof())
-      return Error{options.tokensFile + ":" + std::to_string(sequences.size()), "holds what is no token id; give whole numbers separated by spaces or commas"};
+      return Error{options.tokensFile + ":" + std::to_string(sequences.size()),
+                   "holds what is no token id; give whole numbers separated by spaces or commas"};
   }
   return sequences;
 }
 
 /// Logits of all positions of all sequences.
-template <typename AnyInterpreter> Result<std::vector<float>> feed(AnyInterpreter &interpreter, const Sequences &sequences) {
+template <typename AnyInterpreter>
+Result<std::vector<float>> feed(AnyInterpreter &interpreter, const Sequences &sequences) {
   std::vector<float> logits;
   for (const auto &tokens : sequences) {
     interpreter.reset();
@@ -138,7 +149,8 @@ int fail(const std::string &line) {
 }
 
 template <typename AnyInterpreter>
-int interpret(mlir::FailureOr<std::unique_ptr<AnyInterpreter>> interpreter, const Options &options, const OneLineErrors &errors) {
+int interpret(mlir::FailureOr<std::unique_ptr<AnyInterpreter>> interpreter, const Options &options,
+              const OneLineErrors &errors) {
   if (mlir::failed(interpreter))
     return fail(errors.str());
   auto sequences = readSequences(options);
@@ -146,7 +158,8 @@ int interpret(mlir::FailureOr<std::unique_ptr<AnyInterpreter>> interpreter, cons
     return fail(sequences.error().str());
   auto logits = feed(**interpreter, *sequences);
   if (!logits)
-    return fail(Error{logits.error().place.empty() ? options.model : logits.error().place, logits.error().message}.str());
+    return fail(
+        Error{logits.error().place.empty() ? options.model : logits.error().place, logits.error().message}.str());
   if (options.logits.empty())
     return 0;
   auto columns = static_cast<std::size_t>((*interpreter)->vocabulary());
@@ -160,9 +173,13 @@ int encode(mlir::ModuleOp module, const Options &options, const OneLineErrors &e
     return fail(errors.str());
   auto outputs = (*interpreter)->run(options.inputIds, options.tokenTypes);
   if (!outputs)
-    return fail(Error{outputs.error().place.empty() ? options.model : outputs.error().place, outputs.error().message}.str());
+    return fail(
+        Error{outputs.error().place.empty() ? options.model : outputs.error().place, outputs.error().message}.str());
   for (const EncoderOutput &output : *outputs)
-    if (Status written = options.outputs.empty() ? Status(Ok{}) : writeNpy(options.outputs + "." + output.name + ".npy", output.values, output.rows, output.width); !written)
+    if (Status written = options.outputs.empty() ? Status(Ok{})
+                                                 : writeNpy(options.outputs + "." + output.name + ".npy", output.values,
+                                                            output.rows, output.width);
+        !written)
       return fail(written.error().str());
   return 0;
 }
@@ -179,9 +196,12 @@ int run(const Options &options) {
   if (!module)
     return fail(errors.str());
   if (llm::isEncoder(*module) != !options.inputIds.empty())
-    return fail(Error{options.model, llm::isEncoder(*module) ? "is an encoder; give its tokens by --input-ids" : "is no encoder; give its tokens by --tokens"}.str());
+    return fail(Error{options.model, llm::isEncoder(*module) ? "is an encoder; give its tokens by --input-ids"
+                                                             : "is no encoder; give its tokens by --tokens"}
+                    .str());
   if (llm::isEncoder(*module))
-    return options.isFloat ? fail(Error{options.model, "is an encoder, which --float does not run; leave it out"}.str()) : encode(*module, options, errors);
+    return options.isFloat ? fail(Error{options.model, "is an encoder, which --float does not run; leave it out"}.str())
+                           : encode(*module, options, errors);
   return options.isFloat ? interpret(FloatInterpreter::create(*module), options, errors)
                          : interpret(Interpreter::create(*module), options, errors);
 }

@@ -8,5 +8,6 @@ int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   lpu::compiler::registerDialects(registry);
   lpu::compiler::registerPasses();
-  return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "lpu-opt: passes over the llm, stream and lpu dialects\n", registry));
+  return mlir::asMainReturnCode(
+      mlir::MlirOptMain(argc, argv, "lpu-opt: passes over the llm, stream and lpu dialects\n", registry));
 }

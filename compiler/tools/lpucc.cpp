@@ -14,13 +14,22 @@ using namespace lpu::compiler;
 
 static void addChipFlags(CLI::App &app, DriverOptions &options) {
   CLI::Range countRange(std::int64_t{1}, std::int64_t{65535});
-  app.add_option("--chips", options.partition.chips, "so many chips; with --fit or --fastest: at most so many (default: as many as it takes)")->check(countRange);
+  app.add_option("--chips", options.partition.chips,
+                 "so many chips; with --fit or --fastest: at most so many (default: as many as it takes)")
+      ->check(countRange);
   app.add_option("--tp", options.partition.tp, "chips that share each layer (default: chosen)")->check(countRange);
-  app.add_option("--pp", options.partition.pp, "groups of chips that hold consecutive layers (default: chosen)")->check(countRange);
-  CLI::Option *fewest = app.add_flag("--fit", options.partition.fit, "choose the fewest chips (default without --chips)");
-  app.add_flag("--fastest", options.partition.fastest, "choose the lowest latency of a token within --chips")->excludes(fewest)->needs("--chips");
-  app.add_option("--topology", options.topology, "cabling of the chips: node, rail, dragonfly or a YAML file (default: node, rail for more than 8 chips)");
-  app.add_option("--prompt-tokens", options.promptTokens, "length of the prompt for which the report gives the time to the first token")
+  app.add_option("--pp", options.partition.pp, "groups of chips that hold consecutive layers (default: chosen)")
+      ->check(countRange);
+  CLI::Option *fewest =
+      app.add_flag("--fit", options.partition.fit, "choose the fewest chips (default without --chips)");
+  app.add_flag("--fastest", options.partition.fastest, "choose the lowest latency of a token within --chips")
+      ->excludes(fewest)
+      ->needs("--chips");
+  app.add_option(
+      "--topology", options.topology,
+      "cabling of the chips: node, rail, dragonfly or a YAML file (default: node, rail for more than 8 chips)");
+  app.add_option("--prompt-tokens", options.promptTokens,
+                 "length of the prompt for which the report gives the time to the first token")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
 }
@@ -28,31 +37,43 @@ static void addChipFlags(CLI::App &app, DriverOptions &options) {
 int main(int argc, char **argv) {
   DriverOptions options;
   std::string arch, weights = "none";
-  CLI::App app("Compiles a quantized Llama model (GGUF) for a Groq-style LPU: a statically scheduled program whose length in cycles is known exactly.\n\n"
+  CLI::App app("Compiles a quantized Llama model (GGUF) for a Groq-style LPU: a statically scheduled program whose "
+               "length in cycles is known exactly.\n\n"
                "  lpucc model.gguf -o model.lpx                       compile for one tsp1 chip\n"
                "  lpucc model.gguf -o model.lpx --max-context=128     smaller KV cache, fewer programs\n"
                "  lpucc model.gguf -o model.lpx --chips=8             eight chips, arranged for the lowest latency\n"
                "  lpucc model.gguf -o model.lpx --tp=2 --pp=4         two chips share each layer, four groups of them\n"
                "  lpucc model.gguf -o model.lpx --batch=4             four users decode together\n"
-               "  lpucc model.gguf -o model.lpx --fastest --chips=16  the partition with the lowest latency on at most 16 chips\n"
+               "  lpucc model.gguf -o model.lpx --fastest --chips=16  the partition with the lowest latency on at most "
+               "16 chips\n"
                "  lpucc model.gguf -o m.mlir --compile-to=stream      stop at an intermediate stage\n"
                "  lpucc --arch=models/arch/llama-3-8b.yaml -o m.lpx   a shape, without weights, to time it\n"
                "  lpucc dumps/stream.mlir -o model.lpx                go on from a dumped stage\n",
                "lpucc");
-  auto *model = app.add_option("model", options.input, "GGUF file, Hugging Face folder, or an .mlir file dumped at any stage");
-  auto *shape = app.add_option("--arch", arch, "instead of a model: its shape as YAML (see models/arch)")->excludes(model);
-  app.add_option("--weights", weights, "weights for --arch: none (to time programs) or random:SEED (to run them as well)")->needs(shape)->capture_default_str();
+  auto *model =
+      app.add_option("model", options.input, "GGUF file, Hugging Face folder, or an .mlir file dumped at any stage");
+  auto *shape =
+      app.add_option("--arch", arch, "instead of a model: its shape as YAML (see models/arch)")->excludes(model);
+  app.add_option("--weights", weights,
+                 "weights for --arch: none (to time programs) or random:SEED (to run them as well)")
+      ->needs(shape)
+      ->capture_default_str();
   app.add_option("-o,--output", options.output, "file to write")->required();
-  app.add_option("--target", options.pipeline.target, "machine: a preset (tsp1, small, tsp1-int4) or a YAML file")->capture_default_str();
-  app.add_option("--max-context", options.pipeline.maxContext, "positions the KV cache holds (default: the model's context)")->check(CLI::PositiveNumber);
-  app.add_option("--batch", options.pipeline.batch, "users whose tokens a decode step feeds together, each with a KV cache of their own")
+  app.add_option("--target", options.pipeline.target, "machine: a preset (tsp1, small, tsp1-int4) or a YAML file")
+      ->capture_default_str();
+  app.add_option("--max-context", options.pipeline.maxContext,
+                 "positions the KV cache holds (default: the model's context)")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--batch", options.pipeline.batch,
+                 "users whose tokens a decode step feeds together, each with a KV cache of their own")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{65535}))
       ->capture_default_str();
   addPrecisionFlags(app, options.pipeline.precision);
   CalibrationFlags calibration;
   addCalibrationFlags(app, calibration);
   addChipFlags(app, options);
-  app.add_option("--compile-to", options.compileTo, "stop at this stage and write it as text: llm, stream, lpu; lpx is the program")
+  app.add_option("--compile-to", options.compileTo,
+                 "stop at this stage and write it as text: llm, stream, lpu; lpx is the program")
       ->check(CLI::IsMember({"llm", "stream", "lpu", "lpx"}))
       ->capture_default_str();
   app.add_option("--dump-dir", options.dumpDir, "write llm.mlir, stream.mlir and lpu.mlir into this folder");

@@ -44,9 +44,17 @@ inline bool hasField(const InstructionInfo &info, Field field) {
 
 inline bool isDirection(Field f) {
   switch (f) {
-  case Field::Dir: case Field::RdDir: case Field::WrDir: case Field::MapDir:
-  case Field::ADir: case Field::BDir: case Field::CDir: case Field::OutDir:
-  case Field::SrcDir: case Field::DstDir: case Field::Src2Dir:
+  case Field::Dir:
+  case Field::RdDir:
+  case Field::WrDir:
+  case Field::MapDir:
+  case Field::ADir:
+  case Field::BDir:
+  case Field::CDir:
+  case Field::OutDir:
+  case Field::SrcDir:
+  case Field::DstDir:
+  case Field::Src2Dir:
     return true;
   default:
     return false;

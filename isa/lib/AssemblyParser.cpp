@@ -42,7 +42,7 @@ private:
   std::uint16_t label = 0;
   std::unordered_map<std::string, std::uint16_t> labelNumbers;
   std::set<QueueId> queues;
-  std::size_t regionRow = 0; ///< rows of the last Constant region already given
+  std::size_t regionRow = 0;   ///< rows of the last Constant region already given
   std::set<std::size_t> given; ///< steps the class above has a program for
 
   std::string stepName() { return file.steps[static_cast<std::size_t>(step - chipClass().programs.data())].name; }
@@ -65,29 +65,47 @@ private:
     if (!scan.startsDirective())
       return instruction(scan.remainder());
     const std::string_view name = scan.word();
-    if (name == ".step") return beginStep(scan);
-    if (name == ".class") return beginClass(scan);
-    if (name == ".program") return beginProgram(scan);
-    if (name == ".chip") return chip(scan);
-    if (name == ".wire") return wire(scan);
-    if (name == ".region") return region(scan);
-    if (name == ".row") return row(scan);
-    if (name == ".map") return map(scan);
-    if (name == ".loopback") return loopback(scan);
-    if (name == ".fetchedcode") return fetchedCode(scan);
-    static const std::set<std::string_view> inStep{".bounds", ".utilization", ".input", ".output", ".name",
-                                                   ".queue", ".label", ".word"};
+    if (name == ".step")
+      return beginStep(scan);
+    if (name == ".class")
+      return beginClass(scan);
+    if (name == ".program")
+      return beginProgram(scan);
+    if (name == ".chip")
+      return chip(scan);
+    if (name == ".wire")
+      return wire(scan);
+    if (name == ".region")
+      return region(scan);
+    if (name == ".row")
+      return row(scan);
+    if (name == ".map")
+      return map(scan);
+    if (name == ".loopback")
+      return loopback(scan);
+    if (name == ".fetchedcode")
+      return fetchedCode(scan);
+    static const std::set<std::string_view> inStep{".bounds", ".utilization", ".input", ".output",
+                                                   ".name",   ".queue",       ".label", ".word"};
     if (!inStep.contains(name))
       return fail("unknown directive '" + std::string(name) + "'; `lpu-as --help` lists them");
     if (!step)
-      return fail(std::string(name) + " stands before the first " + (file.hasClasses ? ".program of its class; open one first" : ".step; open a step first"));
-    if (name == ".bounds") return bounds(scan);
-    if (name == ".utilization") return utilization(scan);
-    if (name == ".input") return binding(scan, step->inputs);
-    if (name == ".output") return binding(scan, step->outputs);
-    if (name == ".name") return labelName(scan);
-    if (name == ".queue") return beginQueue(scan);
-    if (name == ".label") return setLabel(scan);
+      return fail(std::string(name) + " stands before the first " +
+                  (file.hasClasses ? ".program of its class; open one first" : ".step; open a step first"));
+    if (name == ".bounds")
+      return bounds(scan);
+    if (name == ".utilization")
+      return utilization(scan);
+    if (name == ".input")
+      return binding(scan, step->inputs);
+    if (name == ".output")
+      return binding(scan, step->outputs);
+    if (name == ".name")
+      return labelName(scan);
+    if (name == ".queue")
+      return beginQueue(scan);
+    if (name == ".label")
+      return setLabel(scan);
     return rawWord(scan);
   }
 
@@ -167,8 +185,11 @@ private:
     if (const Status s = keys.finish(".class"); !s)
       return s;
     if (!file.hasClasses) {
-      const auto written = [](const StepProgram &p) { return !p.queues.empty() || !p.inputs.empty() || !p.outputs.empty(); };
-      if (!chipClass().regions.empty() || !chipClass().sxmMaps.empty() || std::ranges::any_of(chipClass().programs, written))
+      const auto written = [](const StepProgram &p) {
+        return !p.queues.empty() || !p.inputs.empty() || !p.outputs.empty();
+      };
+      if (!chipClass().regions.empty() || !chipClass().sxmMaps.empty() ||
+          std::ranges::any_of(chipClass().programs, written))
         return fail(".class stands after memory, maps or queues; put these below a .class");
       file.classes.clear(), file.images.clear();
       file.hasClasses = true;
@@ -243,7 +264,8 @@ private:
 
   Status wire(LineScanner &scan) {
     Wire w;
-    if (!scan.number(w.chipA) || !scan.number(w.linkA) || !scan.number(w.chipB) || !scan.number(w.linkB) || !scan.atEnd())
+    if (!scan.number(w.chipA) || !scan.number(w.linkA) || !scan.number(w.chipB) || !scan.number(w.linkB) ||
+        !scan.atEnd())
       return fail(".wire needs a chip and its link, twice, e.g. .wire 0 1 1 6");
     if (w.chipA >= file.chips.size() || w.chipB >= file.chips.size())
       return fail("the .chips above are numbered 0 to " + std::to_string(static_cast<int>(file.chips.size()) - 1));
@@ -422,7 +444,8 @@ private:
                   std::to_string(machine.lanes()));
     for (const int lane : *lanes)
       if (lane < -1 || lane >= machine.lanes())
-        return fail(".map lane " + std::to_string(lane) + " is outside of -1 to " + std::to_string(machine.lanes() - 1));
+        return fail(".map lane " + std::to_string(lane) + " is outside of -1 to " +
+                    std::to_string(machine.lanes() - 1));
     chipClass().sxmMaps.push_back(std::move(*lanes));
     return Ok{};
   }

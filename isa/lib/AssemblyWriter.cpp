@@ -176,8 +176,8 @@ void writeSystem(std::string &out, const Program &program) {
     out += '\n';
   }
   for (const Wire &w : program.wires)
-    out.append(".wire " + std::to_string(w.chipA) + " " + std::to_string(w.linkA) + " " + std::to_string(w.chipB) + " " +
-               std::to_string(w.linkB) + "\n");
+    out.append(".wire " + std::to_string(w.chipA) + " " + std::to_string(w.linkA) + " " + std::to_string(w.chipB) +
+               " " + std::to_string(w.linkB) + "\n");
 }
 
 } // namespace

@@ -57,14 +57,14 @@ constexpr std::size_t kUnitFields = 2; ///< of them, the last: Copies and Wait
 static_assert(kRowsWithCommonFields[std::size(kRowsWithCommonFields) - kUnitFields].field.field == Field::Copies);
 
 constexpr std::string_view kFieldEnumNames[] = {
-    "Count",    "Interval",  "Window",  "Mode",     "Dir",      "Stream",   "Rd",        "RdBank",   "RdRow",
-    "RdStep",   "RdDir",     "RdStream", "Wr",      "WrBank",   "WrRow",    "WrStep",    "WrDir",    "WrStream",
-    "Bank",     "MapDir",    "MapStream", "MapLane", "AKind",   "AIndex",   "ADir",      "AWidth",   "BKind",
-    "BIndex",   "BDir",      "BWidth",  "CKind",    "CIndex",   "CDir",     "CWidth",    "Out",      "OutDir",
-    "OutStream", "OutWidth", "AccWrite", "Imm",     "RowGroup", "RowStep",  "Load",      "LoadStream", "LoadRow",
-    "LoadStep", "Play",      "PlayRow", "PlayStep", "Mask",     "Install",  "Fp16",     "Packed",   "Row",       "AccMode",  "Emit",
-    "SrcDir",   "SrcStream", "DstDir",  "DstStream", "Amount",  "Map",      "Src2Dir",   "Src2Stream",
-    "Copies",   "Wait"};
+    "Count",      "Interval", "Window",    "Mode",      "Dir",      "Stream",    "Rd",     "RdBank",     "RdRow",
+    "RdStep",     "RdDir",    "RdStream",  "Wr",        "WrBank",   "WrRow",     "WrStep", "WrDir",      "WrStream",
+    "Bank",       "MapDir",   "MapStream", "MapLane",   "AKind",    "AIndex",    "ADir",   "AWidth",     "BKind",
+    "BIndex",     "BDir",     "BWidth",    "CKind",     "CIndex",   "CDir",      "CWidth", "Out",        "OutDir",
+    "OutStream",  "OutWidth", "AccWrite",  "Imm",       "RowGroup", "RowStep",   "Load",   "LoadStream", "LoadRow",
+    "LoadStep",   "Play",     "PlayRow",   "PlayStep",  "Mask",     "Install",   "Fp16",   "Packed",     "Row",
+    "AccMode",    "Emit",     "SrcDir",    "SrcStream", "DstDir",   "DstStream", "Amount", "Map",        "Src2Dir",
+    "Src2Stream", "Copies",   "Wait"};
 static_assert(std::size(kFieldEnumNames) == kFieldCount);
 
 /// A 128-bit word as two halves; fields may straddle bit 64.
@@ -204,10 +204,9 @@ Result<Word> encode(const Instruction &instruction) {
   for (const FieldInfo &f : in.fields) {
     const std::int64_t value = instruction.get(f.field);
     if (!fits(value, f))
-      return Error{std::string(fieldName(f.field)), "value " + std::to_string(value) + " of '" +
-                                                        std::string(in.mnemonic) + "' does not fit " +
-                                                        std::to_string(f.width) +
-                                                        (f.isSigned ? " signed bits" : " unsigned bits")};
+      return Error{std::string(fieldName(f.field)),
+                   "value " + std::to_string(value) + " of '" + std::string(in.mnemonic) + "' does not fit " +
+                       std::to_string(f.width) + (f.isSigned ? " signed bits" : " unsigned bits")};
     deposit(bits, f.lsb, f.width, static_cast<std::uint64_t>(value));
     known[static_cast<std::size_t>(f.field)] = true;
   }
@@ -224,8 +223,7 @@ Result<Instruction> decode(const Word &word) {
   const InstructionInfo &in = info(static_cast<Opcode>(word[0]));
   const Bits bits = load(word);
   if (int stray = strayBit(bits, table().covered[word[0]]); stray >= 0)
-    return Error{"bit " + std::to_string(stray),
-                 "set outside of the fields of '" + std::string(in.mnemonic) + "'"};
+    return Error{"bit " + std::to_string(stray), "set outside of the fields of '" + std::string(in.mnemonic) + "'"};
   Instruction instruction;
   instruction.opcode = in.opcode;
   for (const FieldInfo &f : in.fields) {

@@ -26,7 +26,9 @@ LPU_INLINE std::uint32_t asBits(std::int32_t v) { return static_cast<std::uint32
 LPU_INLINE std::uint32_t flag(bool v) { return v ? ~0u : 0u; }
 LPU_INLINE std::uint32_t canonical(float v) { return v == v ? asBits(v) : kNanBits; }
 LPU_INLINE float magnitude(float v) { return asFloat(asBits(v) & ~kSignBit); }
-LPU_INLINE float withSignOf(float v, float sign) { return asFloat((asBits(v) & ~kSignBit) | (asBits(sign) & kSignBit)); }
+LPU_INLINE float withSignOf(float v, float sign) {
+  return asFloat((asBits(v) & ~kSignBit) | (asBits(sign) & kSignBit));
+}
 
 LPU_INLINE std::int32_t toInt32(float v) {
   // Adding and removing 2^23 of v's sign rounds to an integer, nearest even;
@@ -115,41 +117,76 @@ LPU_INLINE std::uint32_t recipBits(float v) { return canonical(1.0f / v); }
 LPU_INLINE std::uint32_t lane(Opcode opcode, std::uint32_t a, std::uint32_t b, std::uint32_t c) {
   const float fa = asFloat(a), fb = asFloat(b);
   switch (opcode) {
-  case Opcode::Move: return a;
-  case Opcode::AddI: return a + b;
-  case Opcode::SubI: return a - b;
-  case Opcode::MulI: return a * b;
-  case Opcode::MaxI: return asInt(a) > asInt(b) ? a : b;
-  case Opcode::MinI: return asInt(a) < asInt(b) ? a : b;
-  case Opcode::Shl: return a << (b & 31);
-  case Opcode::Sra: return asBits(asInt(a) >> (b & 31));
-  case Opcode::Srl: return a >> (b & 31);
-  case Opcode::And: return a & b;
-  case Opcode::Or: return a | b;
-  case Opcode::Xor: return a ^ b;
-  case Opcode::CmpEqI: return flag(a == b);
-  case Opcode::CmpLtI: return flag(asInt(a) < asInt(b));
-  case Opcode::AddF: return canonical(fa + fb);
-  case Opcode::SubF: return canonical(fa - fb);
-  case Opcode::MulF: return canonical(fa * fb);
-  case Opcode::MaxF: return fa > fb ? a : b;
-  case Opcode::MinF: return fa < fb ? a : b;
-  case Opcode::CmpLtF: return flag(fa < fb);
-  case Opcode::Select: return asInt(a) < 0 ? b : c;
-  case Opcode::ReluF: return fa > 0.0f ? a : 0u;
-  case Opcode::CvtI32F32: return asBits(static_cast<float>(asInt(a)));
-  case Opcode::CvtF32I32: return asBits(toInt32(fa));
-  case Opcode::CvtF32I16: return asBits(toIntClipped(fa, -32768, 32767));
-  case Opcode::CvtF32D16: return asBits(toIntClipped(fa, -kDigit16Max, kDigit16Max));
-  case Opcode::CvtF32D32: return asBits(toIntClipped(fa, -kDigit32Max, kDigit32Max));
-  case Opcode::CvtF32I8: return asBits(toIntClipped(fa, -127, 127));
-  case Opcode::CvtF32F16: return toHalf(fa);
-  case Opcode::CvtF16F32: return fromHalf(a & 0xFFFFu);
-  case Opcode::Exp: return expBits(fa);
-  case Opcode::Tanh: return tanhBits(fa);
-  case Opcode::Rsqrt: return rsqrtBits(fa);
-  case Opcode::Recip: return recipBits(fa);
-  default: return 0;
+  case Opcode::Move:
+    return a;
+  case Opcode::AddI:
+    return a + b;
+  case Opcode::SubI:
+    return a - b;
+  case Opcode::MulI:
+    return a * b;
+  case Opcode::MaxI:
+    return asInt(a) > asInt(b) ? a : b;
+  case Opcode::MinI:
+    return asInt(a) < asInt(b) ? a : b;
+  case Opcode::Shl:
+    return a << (b & 31);
+  case Opcode::Sra:
+    return asBits(asInt(a) >> (b & 31));
+  case Opcode::Srl:
+    return a >> (b & 31);
+  case Opcode::And:
+    return a & b;
+  case Opcode::Or:
+    return a | b;
+  case Opcode::Xor:
+    return a ^ b;
+  case Opcode::CmpEqI:
+    return flag(a == b);
+  case Opcode::CmpLtI:
+    return flag(asInt(a) < asInt(b));
+  case Opcode::AddF:
+    return canonical(fa + fb);
+  case Opcode::SubF:
+    return canonical(fa - fb);
+  case Opcode::MulF:
+    return canonical(fa * fb);
+  case Opcode::MaxF:
+    return fa > fb ? a : b;
+  case Opcode::MinF:
+    return fa < fb ? a : b;
+  case Opcode::CmpLtF:
+    return flag(fa < fb);
+  case Opcode::Select:
+    return asInt(a) < 0 ? b : c;
+  case Opcode::ReluF:
+    return fa > 0.0f ? a : 0u;
+  case Opcode::CvtI32F32:
+    return asBits(static_cast<float>(asInt(a)));
+  case Opcode::CvtF32I32:
+    return asBits(toInt32(fa));
+  case Opcode::CvtF32I16:
+    return asBits(toIntClipped(fa, -32768, 32767));
+  case Opcode::CvtF32D16:
+    return asBits(toIntClipped(fa, -kDigit16Max, kDigit16Max));
+  case Opcode::CvtF32D32:
+    return asBits(toIntClipped(fa, -kDigit32Max, kDigit32Max));
+  case Opcode::CvtF32I8:
+    return asBits(toIntClipped(fa, -127, 127));
+  case Opcode::CvtF32F16:
+    return toHalf(fa);
+  case Opcode::CvtF16F32:
+    return fromHalf(a & 0xFFFFu);
+  case Opcode::Exp:
+    return expBits(fa);
+  case Opcode::Tanh:
+    return tanhBits(fa);
+  case Opcode::Rsqrt:
+    return rsqrtBits(fa);
+  case Opcode::Recip:
+    return recipBits(fa);
+  default:
+    return 0;
   }
 }
 

@@ -86,8 +86,7 @@ private:
       const bool twice = std::ranges::find(seen, code.queue) != seen.end();
       if (!exists || twice) {
         report.findings.push_back({twice ? "issue-conflict" : "address-range", 0, code.queue, "queue",
-                                   twice ? "appears twice in the step"
-                                         : "does not exist on machine " + machine.name});
+                                   twice ? "appears twice in the step" : "does not exist on machine " + machine.name});
         return false;
       }
       seen.push_back(code.queue);
@@ -107,17 +106,28 @@ private:
       if (site.get(Field::Mode) != 0)
         findings.add("illegal-encoding", site, "mode 0 is the only one");
       return;
-    case Opcode::IFetch: return fetch(site);
-    case Opcode::Mem: return mem(site);
-    case Opcode::Gather: return gather(site);
-    case Opcode::Scatter: return scatter(site);
-    case Opcode::LoadWeights: return plane(site).loadWeights(site);
-    case Opcode::Activate: return plane(site).activate(site);
-    case Opcode::Accumulate: return plane(site).accumulate(site);
-    case Opcode::Send: return links.send(site, d);
-    case Opcode::Receive: return links.receive(site, d);
-    case Opcode::Deskew: return;
-    default: return sxm(site);
+    case Opcode::IFetch:
+      return fetch(site);
+    case Opcode::Mem:
+      return mem(site);
+    case Opcode::Gather:
+      return gather(site);
+    case Opcode::Scatter:
+      return scatter(site);
+    case Opcode::LoadWeights:
+      return plane(site).loadWeights(site);
+    case Opcode::Activate:
+      return plane(site).activate(site);
+    case Opcode::Accumulate:
+      return plane(site).accumulate(site);
+    case Opcode::Send:
+      return links.send(site, d);
+    case Opcode::Receive:
+      return links.receive(site, d);
+    case Opcode::Deskew:
+      return;
+    default:
+      return sxm(site);
     }
   }
 
@@ -175,7 +185,8 @@ private:
     for (int i = 0; i < lanes; ++i)
       if (i >= static_cast<int>(entries.size()) || entries[i] >= lanes)
         return findings.add("address-range", site,
-                            "entry " + std::to_string(i) + " of the map is missing or not below " + std::to_string(lanes));
+                            "entry " + std::to_string(i) + " of the map is missing or not below " +
+                                std::to_string(lanes));
   }
 
   void sxm(const Site &site) {
@@ -232,8 +243,8 @@ private:
 
   void checkClaim() {
     if (options.checkClaim && step.predictedCycles != report.length)
-      report.findings.push_back({"claimed-cycles", report.length, step.queues.empty() ? QueueId{} : step.queues[0].queue,
-                                 "step " + quote(name),
+      report.findings.push_back({"claimed-cycles", report.length,
+                                 step.queues.empty() ? QueueId{} : step.queues[0].queue, "step " + quote(name),
                                  "the step claims " + std::to_string(step.predictedCycles) + " cycles and takes " +
                                      std::to_string(report.length)});
   }

@@ -123,7 +123,7 @@ private:
   const Machine &machine;
   Streams &streams;
   Findings &findings;
-  std::vector<std::optional<Cycle>> groups; ///< when lw of the next tile was dispatched
+  std::vector<std::optional<Cycle>> groups;       ///< when lw of the next tile was dispatched
   std::vector<std::optional<Cycle>> groupsBefore; ///< the same just before the last install
   std::optional<Site> lastInstall;
   std::vector<std::optional<Cycle>> rows; ///< activation row: first cycle it can be played

@@ -75,7 +75,8 @@ private:
         if (++notifies > 1)
           report("illegal-encoding", q, 0, 0, "a second queue opens with notify; a step has exactly one barrier");
     if (notifies == 0)
-      out.findings.push_back({"overrun", -machine.latency.Barrier, step.queues.empty() ? QueueId{} : step.queues[0].queue, "sync",
+      out.findings.push_back({"overrun", -machine.latency.Barrier,
+                              step.queues.empty() ? QueueId{} : step.queues[0].queue, "sync",
                               "no queue opens with notify, so no queue is ever released"});
   }
 
@@ -169,7 +170,8 @@ private:
 
   bool emit(std::uint32_t q, std::uint32_t word, Cycle cycle, std::uint32_t reissue) {
     if (out.dispatches.size() >= options.maxDispatches) {
-      report("overrun", q, cycle, word, "more than " + std::to_string(options.maxDispatches) + " dispatches in one step");
+      report("overrun", q, cycle, word,
+             "more than " + std::to_string(options.maxDispatches) + " dispatches in one step");
       full = true;
       return false;
     }
@@ -236,7 +238,11 @@ Instruction reissued(const Instruction &instruction, std::uint32_t reissue, cons
 Cycle effectLatency(const Machine &machine, const Instruction &i) {
   const Latencies &l = machine.latency;
   switch (i.opcode) {
-  case Opcode::Nop: case Opcode::Repeat: case Opcode::Sync: case Opcode::Notify: case Opcode::Deskew:
+  case Opcode::Nop:
+  case Opcode::Repeat:
+  case Opcode::Sync:
+  case Opcode::Notify:
+  case Opcode::Deskew:
     return -1;
   case Opcode::Config:
     return 1;

@@ -38,7 +38,8 @@ public:
       if (w.chipA != w.chipB || w.linkA != w.linkB)
         directions.emplace_back(b, a);
     }
-    std::ranges::stable_sort(directions, {}, [&](const auto &d) { return std::tuple(start(d.second), d.second.chip, d.second.link); });
+    std::ranges::stable_sort(directions, {},
+                             [&](const auto &d) { return std::tuple(start(d.second), d.second.chip, d.second.link); });
     for (const auto &[from, to] : directions)
       direction(from, to);
     const auto order = [](const Finding &f) { return std::tuple(f.cycle, *f.chip, f.queue); };
@@ -73,7 +74,8 @@ private:
     return found == links.end() ? none : found->second;
   }
 
-  void add(std::vector<Finding> &to, const char *category, const End &end, const Dispatch &d, Cycle at, std::string detail) {
+  void add(std::vector<Finding> &to, const char *category, const End &end, const Dispatch &d, Cycle at,
+           std::string detail) {
     if (to.size() >= options.maxFindings)
       return;
     const QueueCode &code = program.classes[chip(end).chipClass].programs[step].queues[d.queue];
@@ -162,9 +164,13 @@ SystemLegality checkSystem(const Program &program, std::size_t step, const Legal
   const SystemStep &claimed = program.steps[step];
   // Each class's own claim has been compared with its length.
   if (const Cycle length = predictedLength(program, step); options.checkClaim && claimed.predictedCycles != length)
-    out.findings.push_back({"claimed-cycles", length, {}, "step " + quote(claimed.name),
+    out.findings.push_back({"claimed-cycles",
+                            length,
+                            {},
+                            "step " + quote(claimed.name),
                             "the step claims " + std::to_string(claimed.predictedCycles) + " cycles and its chips " +
-                                std::to_string(length), 0});
+                                std::to_string(length),
+                            0});
   return out;
 }
 

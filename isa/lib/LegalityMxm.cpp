@@ -35,10 +35,12 @@ void Plane::loadWeights(const Site &site) {
   const std::int64_t n = machine.superlanes;
   if (!inRange(findings, site, "row group", site.get(Field::RowGroup), machine.superlanes))
     return;
-  // An install in this cycle takes the row with it, also when it was fed first; when it takes effect too early for that, it is to blame.
+  // An install in this cycle takes the row with it, also when it was fed first; when it takes effect too early for
+  // that, it is to blame.
   const bool sameCycle = lastInstall && lastInstall->t == site.t;
   if (sameCycle && machine.latency.MxmLoadWeights > 1)
-    findings.add("early-install", *lastInstall, "an lw of this plane stands in the same cycle and is not complete one cycle later");
+    findings.add("early-install", *lastInstall,
+                 "an lw of this plane stands in the same cycle and is not complete one cycle later");
   for (std::int64_t i = 0; i <= site.get(Field::Packed); ++i) {
     const std::int64_t group = ((site.row(Field::RowGroup, Field::RowStep) + i) % n + n) % n;
     std::optional<Cycle> &loaded = (sameCycle ? groupsBefore : groups)[static_cast<std::size_t>(group)];
@@ -126,11 +128,12 @@ void Plane::loseBefore(Cycle t) {
 void Plane::checkHalf(const Site &site) {
   if (!partner)
     return findings.add("illegal-encoding", site, "this plane has no other to sum fp16 values with");
-  const int played = std::popcount(static_cast<std::uint64_t>(site.get(Field::Mask)) & ((std::uint64_t{1} << machine.superlanes) - 1));
+  const int played =
+      std::popcount(static_cast<std::uint64_t>(site.get(Field::Mask)) & ((std::uint64_t{1} << machine.superlanes) - 1));
   if (played > machine.superlanes / 2)
     findings.add("illegal-encoding", site,
-                 "a pass of fp16 values takes " + std::to_string(machine.superlanes / 2) + " superlanes at most, the mask has " +
-                     std::to_string(played));
+                 "a pass of fp16 values takes " + std::to_string(machine.superlanes / 2) +
+                     " superlanes at most, the mask has " + std::to_string(played));
 }
 
 bool Plane::takesPartner(const Sum &half) {
@@ -176,8 +179,8 @@ void Plane::accumulate(const Site &site) {
     else if (adds != Format::Empty && sum != Format::Empty && (sum != adds || held != adds))
       findings.add("sum-format", site,
                    std::string("adds ") + (adds == Format::Fp32 ? "fp32" : "int32") + ", the sum is " +
-                       (sum == Format::Fp32 ? "fp32" : "int32") + " and accumulator row " + std::to_string(row) + " holds " +
-                       (held == Format::Fp32 ? "fp32" : "int32"));
+                       (sum == Format::Fp32 ? "fp32" : "int32") + " and accumulator row " + std::to_string(row) +
+                       " holds " + (held == Format::Fp32 ? "fp32" : "int32"));
     if (sum != Format::Empty || held == Format::Empty)
       held = sum != Format::Empty ? sum : Format::Int32;
   }

@@ -26,8 +26,8 @@ Cycle longestLatency(const Machine &m) {
 Streams::Streams(const Machine &m, Findings &f)
     : findings(f), reach(m.maxPosition()),
       ring(std::bit_ceil(static_cast<std::size_t>(longestLatency(m) + 4 * reach + 8))),
-      words((2 * static_cast<std::size_t>(reach) + 64) / 64),
-      tags(64 * ring, std::numeric_limits<Cycle>::min()), producers(64 * ring * words) {}
+      words((2 * static_cast<std::size_t>(reach) + 64) / 64), tags(64 * ring, std::numeric_limits<Cycle>::min()),
+      producers(64 * ring * words) {}
 
 std::size_t Streams::slot(Direction dir, std::int64_t stream, Cycle tau) const {
   const auto lane = static_cast<std::size_t>(dir) * 32 + static_cast<std::size_t>(stream & 31);

@@ -44,7 +44,8 @@ void Alus::operand(const Site &site, Field kind, Field index, Field dir, Field w
       findings.add("empty-operand", site, "this ALU's accumulator was not written before");
     return;
   default:
-    return findings.add("illegal-encoding", site, "operand kind " + std::to_string(site.get(kind)) + " of an operand the operation reads");
+    return findings.add("illegal-encoding", site,
+                        "operand kind " + std::to_string(site.get(kind)) + " of an operand the operation reads");
   }
 }
 

@@ -185,8 +185,8 @@ Result<Machine> loadMachine(const std::string &nameOrPath) {
   std::ifstream file(nameOrPath, std::ios::binary);
   std::ostringstream text;
   if (!file || !(text << file.rdbuf()))
-    return Error{nameOrPath, fmt::format("neither a machine preset ({}) nor a readable file",
-                                         fmt::join(presetNames(), ", "))};
+    return Error{nameOrPath,
+                 fmt::format("neither a machine preset ({}) nor a readable file", fmt::join(presetNames(), ", "))};
   return parseMachine(text.str(), nameOrPath);
 }
 

@@ -18,8 +18,6 @@ std::int8_t digit32(std::int32_t v, int index) {
   return static_cast<std::int8_t>(digits >> (8 * index));
 }
 
-std::uint32_t vxmOp(Opcode opcode, std::uint32_t a, std::uint32_t b, std::uint32_t c) {
-  return lane(opcode, a, b, c);
-}
+std::uint32_t vxmOp(Opcode opcode, std::uint32_t a, std::uint32_t b, std::uint32_t c) { return lane(opcode, a, b, c); }
 
 } // namespace lpu::isa

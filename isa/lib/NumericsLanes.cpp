@@ -25,9 +25,11 @@ HWY_ATTR void run(Opcode opcode, const std::uint32_t *a, const std::uint32_t *b,
   switch (opcode) {
 #define INSTRUCTION(ENUM, MNEMONIC, UNIT, LATENCY, DOC)
 #define VXM_OP(ENUM, MNEMONIC, LATENCY, OPERANDS, DOC)                                                                 \
-  case Opcode::ENUM: return loop<Opcode::ENUM, OPERANDS>(a, b, c, out, lanes);
+  case Opcode::ENUM:                                                                                                   \
+    return loop<Opcode::ENUM, OPERANDS>(a, b, c, out, lanes);
 #include "lpu/isa/Instructions.def"
-  default: return;
+  default:
+    return;
   }
 }
 

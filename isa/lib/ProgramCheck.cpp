@@ -12,7 +12,7 @@ namespace lpu::isa {
 namespace {
 
 constexpr std::uint32_t kMaxSxmMaps = 256; // 8-bit Map field
-constexpr std::size_t kMaxChips = 1 << 16;  // 16-bit chip numbers
+constexpr std::size_t kMaxChips = 1 << 16; // 16-bit chip numbers
 constexpr Cycle kLatestStart = Cycle{1} << 40;
 
 class Checker {
@@ -20,7 +20,8 @@ public:
   Checker(const Program &program, const std::string &file) : p(program), m(program.machine), file(file) {}
 
   Status run() {
-    const bool good = checkSteps() && std::ranges::all_of(p.classes, [&](const ChipClass &c) { return checkClass(c); }) &&
+    const bool good = checkSteps() &&
+                      std::ranges::all_of(p.classes, [&](const ChipClass &c) { return checkClass(c); }) &&
                       checkChips() && checkWires() && checkTokenizer();
     return good ? Status(Ok{}) : Status(error);
   }
@@ -118,8 +119,9 @@ private:
         return fail(where, fmt::format("starts at cycle {}", start));
     const std::uint64_t bytes = p.classes[chip.chipClass].imageBytes, size = p.image.size();
     if (p.hasWeights && (chip.imageOffset > size || bytes > size - chip.imageOffset))
-      return fail(where, fmt::format("its {} bytes of constants at image offset {} are outside of the image of {} bytes",
-                                     bytes, chip.imageOffset, size));
+      return fail(where,
+                  fmt::format("its {} bytes of constants at image offset {} are outside of the image of {} bytes",
+                              bytes, chip.imageOffset, size));
     return true;
   }
 
@@ -129,8 +131,8 @@ private:
     if (b.lanesUsed > static_cast<std::uint32_t>(m.lanes()))
       return fail(where, fmt::format("{} lanes, but a vector has {}", b.lanesUsed, m.lanes()));
     if (b.elements > std::uint64_t{b.vectors} * b.lanesUsed)
-      return fail(where, fmt::format("{} elements do not fit {} vectors of {} lanes", b.elements, b.vectors,
-                                     b.lanesUsed));
+      return fail(where,
+                  fmt::format("{} elements do not fit {} vectors of {} lanes", b.elements, b.vectors, b.lanesUsed));
     return checkRows(where, b.side, b.slice0, b.width, b.bank, b.row0, std::uint64_t{b.items} * b.vectors);
   }
 
@@ -182,7 +184,8 @@ private:
         return fail("wires", fmt::format("chip {} of {}", chip, p.chips.size()));
       if (link >= m.c2cLinks)
         return fail("wires", fmt::format("link {} of {}", link, m.c2cLinks));
-      return used.insert({chip, link}).second || fail("wires", fmt::format("chip {}, link {} is wired twice", chip, link));
+      return used.insert({chip, link}).second ||
+             fail("wires", fmt::format("chip {}, link {} is wired twice", chip, link));
     };
     for (const Wire &w : p.wires)
       if (!plug(w.chipA, w.linkA) || ((w.chipB != w.chipA || w.linkB != w.linkA) && !plug(w.chipB, w.linkB)))

@@ -69,9 +69,8 @@ Result<FileHeader> readHeader(std::span<const std::uint8_t> bytes, const std::st
                                    h.version, kFormatVersion)};
   if (h.headerHash != headerHash(h) || h.headerBytes != sizeof h || h.reserved != 0)
     return Error{path, fmt::format("header checksum mismatch in bytes 0 to {}; {}", sizeof h - 1, kDamaged)};
-  if (h.metadataBytes > kMaxMetadataBytes ||
-      h.imageOffset != alignUp(sizeof h + h.metadataBytes, kImageAlignment) || h.imageOffset > bytes.size() ||
-      h.imageBytes != bytes.size() - h.imageOffset)
+  if (h.metadataBytes > kMaxMetadataBytes || h.imageOffset != alignUp(sizeof h + h.metadataBytes, kImageAlignment) ||
+      h.imageOffset > bytes.size() || h.imageBytes != bytes.size() - h.imageOffset)
     return Error{path, fmt::format("{} bytes long, the header asks for {}; {}", bytes.size(),
                                    h.imageOffset + h.imageBytes, kDamaged)};
   return h;
@@ -116,18 +115,34 @@ ModelInfo unpack(const fb::ModelInfo &m) {
 }
 
 Tokenizer unpack(const fb::Tokenizer &t) {
-  return {text(t.model()), text(t.pre()), strings(t.tokens()), numbers(t.scores()), numbers(t.types()),
-          strings(t.merges()), t.bos(), t.eos(), t.unknown(), t.add_bos(), t.add_space_prefix()};
+  return {text(t.model()),
+          text(t.pre()),
+          strings(t.tokens()),
+          numbers(t.scores()),
+          numbers(t.types()),
+          strings(t.merges()),
+          t.bos(),
+          t.eos(),
+          t.unknown(),
+          t.add_bos(),
+          t.add_space_prefix()};
 }
 
 Region unpack(const fb::Region &r) {
-  return {text(r.name()), static_cast<Region::Kind>(r.kind()), static_cast<Side>(r.side()), r.slice0(), r.slices(),
-          r.bank(), r.row0(), r.rows(), r.image_offset()};
+  return {text(r.name()),
+          static_cast<Region::Kind>(r.kind()),
+          static_cast<Side>(r.side()),
+          r.slice0(),
+          r.slices(),
+          r.bank(),
+          r.row0(),
+          r.rows(),
+          r.image_offset()};
 }
 
 Binding unpack(const fb::Binding &b) {
   return {text(b.name()), b.width(), b.items(), b.vectors(), b.lanes_used(), b.elements(), static_cast<Side>(b.side()),
-          b.slice0(), b.bank(), b.row0()};
+          b.slice0(),     b.bank(),  b.row0()};
 }
 
 QueueCode unpack(const fb::QueueCode &q) {
@@ -195,8 +210,8 @@ Status unpackMachine(const fb::Program &from, Program &to, const std::string &pa
 
 Status unpackProgram(const fb::Program &from, Program &to, const std::string &path) {
   if (from.format_version() != kFormatVersion)
-    return Error{path, fmt::format("metadata version {}, expected {}; compile it again", from.format_version(),
-                                   kFormatVersion)};
+    return Error{
+        path, fmt::format("metadata version {}, expected {}; compile it again", from.format_version(), kFormatVersion)};
   if (Status status = unpackMachine(from, to, path); !status)
     return status;
   if (from.model())

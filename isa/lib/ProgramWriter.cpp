@@ -70,7 +70,8 @@ private:
 
   Offset<fb::ModelInfo> buildModel() {
     const auto name = b.CreateString(p.model.name), architecture = b.CreateString(p.model.architecture);
-    return fb::CreateModelInfo(b, name, architecture, p.model.vocabulary, p.model.maxContext, p.model.layers, p.model.tokenTypes);
+    return fb::CreateModelInfo(b, name, architecture, p.model.vocabulary, p.model.maxContext, p.model.layers,
+                               p.model.tokenTypes);
   }
 
   Offset<fb::Tokenizer> buildTokenizer() {
@@ -98,8 +99,8 @@ private:
 
   Offset<fb::QueueCode> buildQueue(const QueueCode &code) {
     static_assert(sizeof(Word) == 16);
-    const auto words = b.CreateVector(reinterpret_cast<const std::uint8_t *>(code.words.data()),
-                                      code.words.size() * sizeof(Word));
+    const auto words =
+        b.CreateVector(reinterpret_cast<const std::uint8_t *>(code.words.data()), code.words.size() * sizeof(Word));
     const auto labels = b.CreateVector(code.labels);
     return fb::CreateQueueCode(b, number(code.queue.unit), number(code.queue.side), code.queue.index, words, labels);
   }
@@ -108,9 +109,8 @@ private:
     const auto name = b.CreateString(c.name);
     const auto regions = table(c.regions, [&](const Region &r) { return buildRegion(r); });
     const auto programs = table(c.programs, [&](const StepProgram &s) { return buildProgram(s); });
-    const auto maps = table(c.sxmMaps, [&](const std::vector<std::int16_t> &map) {
-      return fb::CreateSxmMap(b, b.CreateVector(map));
-    });
+    const auto maps = table(
+        c.sxmMaps, [&](const std::vector<std::int16_t> &map) { return fb::CreateSxmMap(b, b.CreateVector(map)); });
     return fb::CreateChipClass(b, name, regions, c.imageBytes, programs, maps, c.layerCount);
   }
 

@@ -83,13 +83,20 @@ std::string queueName(QueueId q) {
   const std::string number = std::to_string(q.index);
   const std::string sided = sideLetter(q.side) + number;
   switch (q.unit) {
-  case UnitKind::Mem: return "mem." + sided;
-  case UnitKind::Vxm: return "vxm." + number;
-  case UnitKind::MxmW: return "mxm." + sided + ".w";
-  case UnitKind::MxmA: return "mxm." + sided + ".a";
-  case UnitKind::MxmR: return "mxm." + sided + ".r";
-  case UnitKind::Sxm: return "sxm." + sided;
-  case UnitKind::C2c: return "c2c." + number;
+  case UnitKind::Mem:
+    return "mem." + sided;
+  case UnitKind::Vxm:
+    return "vxm." + number;
+  case UnitKind::MxmW:
+    return "mxm." + sided + ".w";
+  case UnitKind::MxmA:
+    return "mxm." + sided + ".a";
+  case UnitKind::MxmR:
+    return "mxm." + sided + ".r";
+  case UnitKind::Sxm:
+    return "sxm." + sided;
+  case UnitKind::C2c:
+    return "c2c." + number;
   }
   return "?";
 }
@@ -119,13 +126,20 @@ int queueNumber(const Machine &machine, QueueId q) {
   const bool west = q.side == Side::West;
   auto mxm = [&](int port) { return b.mxm + 3 * ((west ? machine.mxmPlanesPerSide : 0) + q.index) + port; };
   switch (q.unit) {
-  case UnitKind::Mem: return (west ? b.memWest : 0) + q.index;
-  case UnitKind::Vxm: return b.vxm + q.index;
-  case UnitKind::MxmW: return mxm(0);
-  case UnitKind::MxmA: return mxm(1);
-  case UnitKind::MxmR: return mxm(2);
-  case UnitKind::Sxm: return (west ? b.sxmWest : b.sxmEast) + q.index;
-  case UnitKind::C2c: return b.c2c + q.index;
+  case UnitKind::Mem:
+    return (west ? b.memWest : 0) + q.index;
+  case UnitKind::Vxm:
+    return b.vxm + q.index;
+  case UnitKind::MxmW:
+    return mxm(0);
+  case UnitKind::MxmA:
+    return mxm(1);
+  case UnitKind::MxmR:
+    return mxm(2);
+  case UnitKind::Sxm:
+    return (west ? b.sxmWest : b.sxmEast) + q.index;
+  case UnitKind::C2c:
+    return b.c2c + q.index;
   }
   return -1;
 }
@@ -156,13 +170,18 @@ int queueCount(const Machine &machine) { return Blocks(machine).end; }
 int queuePosition(const Machine &machine, QueueId q) {
   const int sign = q.side == Side::East ? 1 : -1;
   switch (q.unit) {
-  case UnitKind::Mem: return machine.memPosition(q.side, q.index);
-  case UnitKind::Vxm: return 0;
+  case UnitKind::Mem:
+    return machine.memPosition(q.side, q.index);
+  case UnitKind::Vxm:
+    return 0;
   case UnitKind::MxmW:
   case UnitKind::MxmA:
-  case UnitKind::MxmR: return sign * machine.mxmPosition();
-  case UnitKind::Sxm: return sign * machine.sxmPosition();
-  case UnitKind::C2c: return q.index < machine.c2cEastLinks ? machine.sxmPosition() : -machine.sxmPosition();
+  case UnitKind::MxmR:
+    return sign * machine.mxmPosition();
+  case UnitKind::Sxm:
+    return sign * machine.sxmPosition();
+  case UnitKind::C2c:
+    return q.index < machine.c2cEastLinks ? machine.sxmPosition() : -machine.sxmPosition();
   }
   return 0;
 }

@@ -81,7 +81,8 @@ private:
     row(&h.version, 4, "version", fmt::format("container format {}", h.version));
     row(&h.headerBytes, 4, "headerBytes", fmt::format("{}", h.headerBytes));
     row(&h.reserved, 4, "reserved", "zero");
-    row(&h.metadataBytes, 8, "metadataBytes", fmt::format("{} bytes of FlatBuffers from 0x{:x}", h.metadataBytes, sizeof h));
+    row(&h.metadataBytes, 8, "metadataBytes",
+        fmt::format("{} bytes of FlatBuffers from 0x{:x}", h.metadataBytes, sizeof h));
     row(&h.metadataHash, 8, "metadataHash", "checksum of the metadata");
     row(&h.imageOffset, 8, "imageOffset", fmt::format("the image starts at 0x{:x}", h.imageOffset));
     row(&h.imageBytes, 8, "imageBytes", fmt::format("{}", h.imageBytes));
@@ -92,7 +93,8 @@ private:
   }
 
   /// A scalar of a table, when it is stored (defaults are not).
-  template <typename T> void scalar(const flatbuffers::Table *table, flatbuffers::voffset_t slot, const std::string &field, T value) {
+  template <typename T>
+  void scalar(const flatbuffers::Table *table, flatbuffers::voffset_t slot, const std::string &field, T value) {
     if (const std::uint8_t *at = table->GetAddressOf(slot))
       rows.push_back({offsetOf(at), sizeof(T), field, fmt::format("{}", value)});
   }
@@ -100,7 +102,8 @@ private:
     if (!s)
       return;
     const std::string value = s->str();
-    rows.push_back({offsetOf(s->data()), s->size(), field, quote(value.substr(0, 40)) + (value.size() > 40 ? "…" : "")});
+    rows.push_back(
+        {offsetOf(s->data()), s->size(), field, quote(value.substr(0, 40)) + (value.size() > 40 ? "…" : "")});
   }
   template <typename Vector> void array(const Vector *v, const std::string &field, const char *what) {
     if (v && v->size() != 0)
@@ -108,7 +111,8 @@ private:
                       fmt::format("{} {}", v->size(), what)});
   }
 
-#define SCALAR(TABLE, PTR, SLOT, NAME) scalar(reinterpret_cast<const flatbuffers::Table *>(PTR), fb::TABLE::SLOT, prefix + #NAME, (PTR)->NAME())
+#define SCALAR(TABLE, PTR, SLOT, NAME)                                                                                 \
+  scalar(reinterpret_cast<const flatbuffers::Table *>(PTR), fb::TABLE::SLOT, prefix + #NAME, (PTR)->NAME())
 
   void program(const fb::Program &p) {
     const std::string prefix;
@@ -144,10 +148,10 @@ private:
     SCALAR(ChipClass, &c, VT_IMAGE_BYTES, image_bytes);
     SCALAR(ChipClass, &c, VT_LAYER_COUNT, layer_count);
     each(c.regions(), prefix + "regions", [&](const fb::Region &r, const std::string &at) { region(r, at); });
-    each(c.sxm_maps(), prefix + "sxm_maps", [&](const fb::SxmMap &m, const std::string &at) {
-      array(m.lanes(), at + "lanes", "source lanes");
-    });
-    each(c.programs(), prefix + "programs", [&](const fb::StepProgram &s, const std::string &at) { stepProgram(s, at); });
+    each(c.sxm_maps(), prefix + "sxm_maps",
+         [&](const fb::SxmMap &m, const std::string &at) { array(m.lanes(), at + "lanes", "source lanes"); });
+    each(c.programs(), prefix + "programs",
+         [&](const fb::StepProgram &s, const std::string &at) { stepProgram(s, at); });
   }
 
   void chip(const fb::Chip &c, const std::string &prefix) {

@@ -34,8 +34,8 @@ void fieldTable(std::string &out, const InstructionInfo &i) {
   out += isVxm(i.opcode) ? "see above" : std::to_string(static_cast<int>(i.opcode));
   out += " |\n";
   for (const FieldInfo &f : i.fields) {
-    const std::string bits = f.width == 1 ? std::to_string(f.lsb)
-                                          : std::to_string(f.lsb) + ".." + std::to_string(f.lsb + f.width - 1);
+    const std::string bits =
+        f.width == 1 ? std::to_string(f.lsb) : std::to_string(f.lsb) + ".." + std::to_string(f.lsb + f.width - 1);
     out += "| " + bits + " | " + std::string(fieldName(f.field)) + " | " + range(f) + " |\n";
   }
 }
@@ -78,7 +78,8 @@ std::string isaDocument() {
       "Semantics are in [spec/timing.md](spec/timing.md), arithmetic in [spec/numerics.md](spec/numerics.md).\n\n"
       "In assembly an instruction is `mnemonic field=value …`; fields not given are 0. Directions are `e` and `w`; a\n"
       "stream with its direction is `rdstream=w3`. `accmode` is `none`, `overwrite`, `add` or `addf`.\n\n"
-      "`copies` and `wait` of what a unit executes: the word stands for itself, `repeat count=copies interval=1 window=1`\n"
+      "`copies` and `wait` of what a unit executes: the word stands for itself, `repeat count=copies interval=1 "
+      "window=1`\n"
       "and `nop wait`.\n";
   std::string_view unit;
   bool vxmDone = false;

@@ -59,8 +59,8 @@ void printSteps(const Program &program, const ChipClass &chip) {
       words += code.words.size();
     const std::size_t dispatches = expand(program.machine, s).dispatches.size();
     fmt::print("{:<20}  {:<7}  {:>6}  {:>7}  {:>6}  {:>9}  {:>11}  {:>10}  {:>10}\n", step.name,
-               stepKindName(step.kind), step.tokens, step.context, s.queues.size(),
-               words, dispatches, s.predictedCycles, s.lowerBoundCycles);
+               stepKindName(step.kind), step.tokens, step.context, s.queues.size(), words, dispatches,
+               s.predictedCycles, s.lowerBoundCycles);
   }
 }
 
@@ -92,7 +92,8 @@ void printStep(const Program &program, std::size_t chipClass, std::size_t number
 
 /// Chips of several classes, or several chips of one; equal lines once.
 void printChips(const Program &program) {
-  fmt::print("\n{:<20}  {:>6}  {:>7}  {:>11}  {}\n", "chip class", "chips", "layers", "image", "starts of its first chip");
+  fmt::print("\n{:<20}  {:>6}  {:>7}  {:>11}  {}\n", "chip class", "chips", "layers", "image",
+             "starts of its first chip");
   for (std::size_t c = 0; c < program.classes.size(); ++c) {
     const auto own = [&](const Chip &chip) { return chip.chipClass == c; };
     const auto first = std::ranges::find_if(program.chips, own);
@@ -100,10 +101,11 @@ void printChips(const Program &program) {
                program.classes[c].layerCount, program.classes[c].imageBytes,
                first == program.chips.end() ? "" : fmt::format("{}", fmt::join(first->start, ", ")));
   }
-  fmt::print("\n{:<20}  {:<7}  {:>6}  {:>7}  {:>6}  {:>10}\n", "system step", "kind", "tokens", "context", "users", "predicted");
+  fmt::print("\n{:<20}  {:<7}  {:>6}  {:>7}  {:>6}  {:>10}\n", "system step", "kind", "tokens", "context", "users",
+             "predicted");
   for (const SystemStep &s : program.steps)
-    fmt::print("{:<20}  {:<7}  {:>6}  {:>7}  {:>6}  {:>10}\n", s.name, stepKindName(s.kind),
-               s.tokens, s.context, s.users, s.predictedCycles);
+    fmt::print("{:<20}  {:<7}  {:>6}  {:>7}  {:>6}  {:>10}\n", s.name, stepKindName(s.kind), s.tokens, s.context,
+               s.users, s.predictedCycles);
 }
 
 template <typename Range, typename Name> std::string namesOf(const Range &range, Name name) {
@@ -130,8 +132,8 @@ void printSummary(const Program &program, const std::string &path) {
              program.classes[0].sxmMaps.size(), program.image.size());
   const bool several = program.chips.size() > 1 || program.classes.size() > 1;
   if (several) {
-    fmt::print("system   {} chips, tp {}, pp {}, topology {}, {} wires{}\n", program.chips.size(), program.tp, program.pp,
-               program.topology.empty() ? "-" : program.topology, program.wires.size(),
+    fmt::print("system   {} chips, tp {}, pp {}, topology {}, {} wires{}\n", program.chips.size(), program.tp,
+               program.pp, program.topology.empty() ? "-" : program.topology, program.wires.size(),
                program.hasWeights ? "" : ", without weights");
     printChips(program);
   }
@@ -170,17 +172,20 @@ bool printFindings(const Program &program, const std::string &path) {
     for (std::size_t c = 0; c < program.classes.size(); ++c) {
       const LegalityReport &own = report.classes[c];
       show(title(program, c, i), own.findings);
-      fmt::print("{}: {}: {} dispatches, {} cycles, {} findings\n", path, title(program, c, i), own.dispatches, own.length,
-                 own.findings.size());
+      fmt::print("{}: {}: {} dispatches, {} cycles, {} findings\n", path, title(program, c, i), own.dispatches,
+                 own.length, own.findings.size());
     }
     const std::string step = "step " + quote(program.steps[i].name);
     show(step, report.findings);
     if (program.chips.size() > 1)
-      fmt::print("{}: {}: {} chips, {} cycles, {} findings between them\n", path, step, program.chips.size(), report.length,
-                 report.findings.size());
+      fmt::print("{}: {}: {} chips, {} cycles, {} findings between them\n", path, step, program.chips.size(),
+                 report.length, report.findings.size());
   }
   if (count > 0)
-    fmt::print(stderr, "{}: error: the program is not legal: {} findings, listed on standard output; compile or assemble it anew\n", path, count);
+    fmt::print(
+        stderr,
+        "{}: error: the program is not legal: {} findings, listed on standard output; compile or assemble it anew\n",
+        path, count);
   return count == 0;
 }
 

@@ -38,7 +38,8 @@ Error parseError(const std::string &line, const std::string &tool) {
 }
 
 Error notStarted(const std::string &tool, int why) {
-  return {tool, std::string("cannot be started: ") + std::strerror(why) + "; install or build all tools into one folder"};
+  return {tool,
+          std::string("cannot be started: ") + std::strerror(why) + "; install or build all tools into one folder"};
 }
 
 } // namespace
@@ -48,7 +49,8 @@ Result<ScratchFolder> ScratchFolder::create() {
   fs::path parent = fs::temp_directory_path(ec);
   std::string name = ((ec ? fs::path("/tmp") : parent) / "lpu-eval-XXXXXX").string();
   if (!mkdtemp(name.data()))
-    return Error{name, std::string("cannot create a temporary folder: ") + std::strerror(errno) + "; set TMPDIR to a writable folder"};
+    return Error{name, std::string("cannot create a temporary folder: ") + std::strerror(errno) +
+                           "; set TMPDIR to a writable folder"};
   return ScratchFolder(name);
 }
 
@@ -81,7 +83,8 @@ Status runChild(const std::vector<std::string> &command, const ScratchFolder &sc
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
     return Ok{};
   if (WIFSIGNALED(status))
-    return Error{command[0], std::string("was ended by a signal: ") + strsignal(WTERMSIG(status)) + "; it may need more memory"};
+    return Error{command[0],
+                 std::string("was ended by a signal: ") + strsignal(WTERMSIG(status)) + "; it may need more memory"};
   auto text = readFile(errors);
   return parseError(text ? lastLine(*text) : "", command[0]);
 }

@@ -22,8 +22,8 @@ private:
   std::string folder;
 };
 
-/// `command` is the path of an executable and its arguments; its stdout is dropped. A child that fails gives the last line it
-/// wrote to stderr as the error, taken apart into place and message.
+/// `command` is the path of an executable and its arguments; its stdout is dropped. A child that fails gives the last
+/// line it wrote to stderr as the error, taken apart into place and message.
 Status runChild(const std::vector<std::string> &command, const ScratchFolder &scratch);
 
 } // namespace lpu::rt

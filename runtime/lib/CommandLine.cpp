@@ -8,8 +8,8 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <limits>
 #include <cmath>
+#include <limits>
 
 namespace lpu::rt {
 namespace {
@@ -18,9 +18,8 @@ namespace {
 struct Texts {
   std::string program;
   std::vector<std::string> prompt, promptFile, tokens;
-  std::optional<std::string> promptTokens, count, temperature, topK, topP, seed, engine,
-      mode, report, logits, trace, perplexity, threads, inputIds, tokenTypes, outputDir,
-      outputs;
+  std::optional<std::string> promptTokens, count, temperature, topK, topP, seed, engine, mode, report, logits, trace,
+      perplexity, threads, inputIds, tokenTypes, outputDir, outputs;
   bool ignoreEos = false, allChips = false, progress = false;
 };
 
@@ -145,8 +144,10 @@ Status checkCombination(const Texts &t, const RunOptions &o) {
   auto usage = [](const char *message) { return Error{"lpu-run", message}; };
   if (t.program.empty())
     return usage("no program given; usage: lpu-run OUT.lpx --prompt TEXT (see --help)");
-  if (t.inputIds && (sources > 0 || t.count || !o.perplexity.empty() || !o.logits.empty() || t.temperature || t.topK || t.topP || t.seed))
-    return usage("--input-ids is for encoders, and goes with --token-type-ids, --output, --outputs, --engine, --mode, --report and --trace alone");
+  if (t.inputIds && (sources > 0 || t.count || !o.perplexity.empty() || !o.logits.empty() || t.temperature || t.topK ||
+                     t.topP || t.seed))
+    return usage("--input-ids is for encoders, and goes with --token-type-ids, --output, --outputs, --engine, --mode, "
+                 "--report and --trace alone");
   if (!t.inputIds && (t.tokenTypes || t.outputDir || t.outputs))
     return usage("--token-type-ids, --output and --outputs are for encoders; give --input-ids too");
   if (t.outputDir && t.outputs)

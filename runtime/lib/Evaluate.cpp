@@ -39,8 +39,8 @@ using Windows = std::vector<std::vector<TokenId>>;
 
 class Evaluator {
 public:
-  Evaluator(const EvaluateOptions &options, const std::string &tools, const std::function<void(const std::string &)> &progress,
-            ScratchFolder scratch)
+  Evaluator(const EvaluateOptions &options, const std::string &tools,
+            const std::function<void(const std::string &)> &progress, ScratchFolder scratch)
       : options(options), tools(tools), progress(progress), scratch(std::move(scratch)) {}
 
   Result<Evaluation> run() {
@@ -118,7 +118,8 @@ private:
       return Error{options.model, "each window of the text starts with a BOS token, and the vocabulary has none"};
     std::size_t length = contextLimit(program) - 1;
     if (length == 0)
-      return Error{options.model, "a context of one position leaves no room after the BOS; give a larger --max-context"};
+      return Error{options.model,
+                   "a context of one position leaves no room after the BOS; give a larger --max-context"};
     std::string lines;
     for (std::size_t at = 0; at < ids->size(); at += length) {
       auto &window = windows.emplace_back(1, (*tokenizer)->bos());
@@ -145,7 +146,8 @@ private:
   }
 
   Status interpret(const std::vector<std::string> &flags, const std::string &logits) {
-    return start("lpu-interpret", {options.model, "--tokens-file=" + (scratch / "tokens"), "--logits=" + logits}, flags);
+    return start("lpu-interpret", {options.model, "--tokens-file=" + (scratch / "tokens"), "--logits=" + logits},
+                 flags);
   }
 
   /// On the chip a sequence is a run of its own.
@@ -212,8 +214,11 @@ Result<std::vector<Precision>> parsePrecisions(const std::string &text) {
     std::size_t end = std::min(text.find(',', at), text.size());
     std::string item = text.substr(at, end - at);
     std::size_t first = item.find('/'), second = item.find('/', first == std::string::npos ? first : first + 1);
-    bool whole = first != std::string::npos && second != std::string::npos && item.find('/', second + 1) == std::string::npos;
-    Precision p = whole ? Precision{item.substr(0, first), item.substr(first + 1, second - first - 1), item.substr(second + 1)} : Precision{};
+    bool whole =
+        first != std::string::npos && second != std::string::npos && item.find('/', second + 1) == std::string::npos;
+    Precision p =
+        whole ? Precision{item.substr(0, first), item.substr(first + 1, second - first - 1), item.substr(second + 1)}
+              : Precision{};
     if (p.weights.empty() || p.activations.empty() || p.kv.empty())
       return Error{"lpu-eval", "--config '" + item + "': expected WEIGHTS/ACTIVATIONS/KV, such as int8/a16/int16"};
     out.push_back(p);

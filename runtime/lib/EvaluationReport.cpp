@@ -28,17 +28,19 @@ std::string reportJson(const Evaluation &evaluation) {
 }
 
 std::string reportTable(const Evaluation &evaluation) {
-  std::string out = fmt::format("{}, {} tokens of {}, values from the {}\n\n  {:<14}{:<12}{:<8}{:>11}{:>9}{:>11}{:>9}{:>13}{:>7}{:>13}{:>10}\n",
-                                evaluation.model, evaluation.tokens, evaluation.text, evaluation.onSimulator ? "simulator" : "interpreter",
-                                "weights", "activations", "kv", "perplexity", "change", "KL nats", "top-1 %", "weight bytes", "chips",
-                                "cycles/token", "tokens/s");
+  std::string out = fmt::format(
+      "{}, {} tokens of {}, values from the {}\n\n  {:<14}{:<12}{:<8}{:>11}{:>9}{:>11}{:>9}{:>13}{:>7}{:>13}{:>10}\n",
+      evaluation.model, evaluation.tokens, evaluation.text, evaluation.onSimulator ? "simulator" : "interpreter",
+      "weights", "activations", "kv", "perplexity", "change", "KL nats", "top-1 %", "weight bytes", "chips",
+      "cycles/token", "tokens/s");
   if (!evaluation.rows.empty())
     out += fmt::format("  {:<34}{:>11.4f}\n", "float", evaluation.rows[0].quality.floatPerplexity());
   for (const EvaluationRow &row : evaluation.rows) {
     double change = 100 * (row.quality.perplexity() / row.quality.floatPerplexity() - 1);
-    out += fmt::format("  {:<14}{:<12}{:<8}{:>11.4f}{:>+8.2f}%{:>11.6f}{:>9.2f}{:>13}{:>7}{:>13.0f}{:>10.0f}\n", row.precision.weights,
-                       row.precision.activations, row.precision.kv, row.quality.perplexity(), change, row.quality.divergence(),
-                       100 * row.quality.top1Agreement(), row.weightsBytes, row.chips, row.cyclesPerToken, row.tokensPerSecond);
+    out += fmt::format("  {:<14}{:<12}{:<8}{:>11.4f}{:>+8.2f}%{:>11.6f}{:>9.2f}{:>13}{:>7}{:>13.0f}{:>10.0f}\n",
+                       row.precision.weights, row.precision.activations, row.precision.kv, row.quality.perplexity(),
+                       change, row.quality.divergence(), 100 * row.quality.top1Agreement(), row.weightsBytes, row.chips,
+                       row.cyclesPerToken, row.tokensPerSecond);
   }
   return out;
 }

@@ -113,7 +113,8 @@ std::string npyBytes(std::span<const float> values, std::size_t rows, std::size_
 
 std::string npyBytes(std::span<const float> values, std::span<const std::size_t> shape) {
   static_assert(std::endian::native == std::endian::little, "float bytes are copied as they are");
-  std::string header = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}", fmt::join(shape, ", "));
+  std::string header =
+      fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}", fmt::join(shape, ", "));
   constexpr std::size_t kPreamble = 10; // magic 6, version 2, header length 2
   header.append(63 - (kPreamble + header.size()) % 64, ' ');
   header += '\n';
@@ -138,12 +139,17 @@ Result<std::vector<std::int64_t>> readNpyNumbers(const std::string &path) {
   if (begin > bytes.size())
     return bad;
   std::string header = bytes.substr(kPreamble, begin - kPreamble);
-  std::size_t width = header.find("'<i4'") != std::string::npos ? 4 : header.find("'<i8'") != std::string::npos ? 8 : 0, shape = header.find("'shape': (");
+  std::size_t width = header.find("'<i4'") != std::string::npos   ? 4
+                      : header.find("'<i8'") != std::string::npos ? 8
+                                                                  : 0,
+              shape = header.find("'shape': (");
   std::size_t first = 0, second = 1;
-  int dimensions = shape == std::string::npos ? 0 : std::sscanf(header.c_str() + shape, "'shape': (%zu, %zu", &first, &second);
+  int dimensions =
+      shape == std::string::npos ? 0 : std::sscanf(header.c_str() + shape, "'shape': (%zu, %zu", &first, &second);
   bool flat = dimensions == 1 || (dimensions == 2 && first == 1);
   std::size_t count = dimensions == 2 ? second : first;
-  if (!width || !flat || header.find("'fortran_order': False") == std::string::npos || bytes.size() - begin != count * width)
+  if (!width || !flat || header.find("'fortran_order': False") == std::string::npos ||
+      bytes.size() - begin != count * width)
     return bad;
   std::vector<std::int64_t> values(count);
   for (std::size_t i = 0; i < count; ++i) {

@@ -70,9 +70,10 @@ Result<Generation> generate(Session &session, const GenerateRequest &request, co
 
 Result<std::vector<PlannedStep>> planTogether(const isa::Program &program, std::span<const GenerateRequest> requests) {
   if (requests.size() > usersOf(program))
-    return Error{"", fmt::format("{} prompts for a program that takes {} at a time; give fewer, or compile the model with "
-                                 "lpucc --batch={}",
-                                 requests.size(), usersOf(program), requests.size())};
+    return Error{"",
+                 fmt::format("{} prompts for a program that takes {} at a time; give fewer, or compile the model with "
+                             "lpucc --batch={}",
+                             requests.size(), usersOf(program), requests.size())};
   std::vector<PlannedStep> longest;
   for (const GenerateRequest &request : requests) {
     auto plan = planSteps(program, request.prompt.size(), request.count);

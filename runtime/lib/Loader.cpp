@@ -27,7 +27,8 @@ Result<std::uint64_t> countElements(const isa::Program &program, std::size_t num
     if (!binding)
       continue;
     if (binding->width != 4 || binding->items != items)
-      return bad(place, step, name, fmt::format("{} items of {} bytes instead of {} of 4", binding->items, binding->width, items));
+      return bad(place, step, name,
+                 fmt::format("{} items of {} bytes instead of {} of 4", binding->items, binding->width, items));
     if (input && binding->elements != 1)
       return bad(place, step, name, fmt::format("{} elements an item instead of 1", binding->elements));
     elements += binding->elements;
@@ -40,8 +41,8 @@ Result<std::uint64_t> countElements(const isa::Program &program, std::size_t num
 Status checkStep(const isa::Program &program, std::size_t number, const std::string &path) {
   const isa::SystemStep &step = program.steps[number];
   if (step.tokens == 0 || step.tokens > step.context)
-    return Error{path, fmt::format("program '{}' feeds {} tokens into a context of {}; compile the model again", step.name,
-                                   step.tokens, step.context)};
+    return Error{path, fmt::format("program '{}' feeds {} tokens into a context of {}; compile the model again",
+                                   step.name, step.tokens, step.context)};
   for (const char *name : {"token", "position"})
     if (auto count = countElements(program, number, true, name, path); !count)
       return count.error();
@@ -49,7 +50,8 @@ Status checkStep(const isa::Program &program, std::size_t number, const std::str
   if (!logits)
     return logits.error();
   if (*logits < program.model.vocabulary || (program.chips.size() == 1 && *logits != program.model.vocabulary))
-    return bad(path, step, "logits", fmt::format("{} elements for a vocabulary of {}", *logits, program.model.vocabulary));
+    return bad(path, step, "logits",
+               fmt::format("{} elements for a vocabulary of {}", *logits, program.model.vocabulary));
   return Ok{};
 }
 

@@ -138,8 +138,10 @@ private:
 
   Status prepareText() {
     if (isBatch())
-      return inProgram({"", fmt::format("--perplexity reads one text, and the program takes {} users at a time; compile the "
-                                        "model without --batch", usersOf(program))});
+      return inProgram(
+          {"", fmt::format("--perplexity reads one text, and the program takes {} users at a time; compile the "
+                           "model without --batch",
+                           usersOf(program))});
     auto content = readFile(options.perplexity);
     if (!content)
       return content.error();
@@ -310,8 +312,9 @@ int runLoaded(const isa::Program &program, const RunOptions &options, const Simu
               Clock::time_point start, sim::Ranks *ranks) {
   const bool encodes = isEncoder(program);
   if (encodes != options.inputIds.has_value())
-    return fail(terminal, {options.program, encodes ? "is an encoder; give its tokens by --input-ids"
-                                                    : "is no encoder, which --input-ids is for; give --prompt or --tokens"});
+    return fail(terminal,
+                {options.program, encodes ? "is an encoder; give its tokens by --input-ids"
+                                          : "is no encoder, which --input-ids is for; give --prompt or --tokens"});
   if (encodes)
     return encodeSequence(program, options, create, terminal);
   return Run(program, options, create, terminal, start, ranks).execute();
@@ -324,7 +327,8 @@ int runFile(const RunOptions &options, const SimulatorFactory &create, Terminal 
   auto program = loadProgram(options.program);
   if (ranks && ranks->rank() > 0)
     return program ? sim::serveRank(&*program, "", *ranks) : sim::serveRank(nullptr, program.error().str(), *ranks);
-  const int code = program ? runLoaded(*program, options, create, terminal, start, ranks) : fail(terminal, program.error());
+  const int code =
+      program ? runLoaded(*program, options, create, terminal, start, ranks) : fail(terminal, program.error());
   if (ranks)
     sim::dismissRanks(*ranks, code);
   return code;

@@ -24,12 +24,9 @@ void addLatency(Json &to, const Latency &latency) {
 
 Json stepJson(const StepRecord &record, const isa::Program &program) {
   const isa::SystemStep &step = program.steps[record.step.program];
-  Json json{{"kind", isa::stepKindName(step.kind)},
-            {"program", step.name},
-            {"position", record.step.position},
-            {"tokens", record.step.tokens},
-            {"predicted_cycles", record.predictedCycles},
-            {"simulated_cycles", record.simulatedCycles}};
+  Json json{{"kind", isa::stepKindName(step.kind)},       {"program", step.name},
+            {"position", record.step.position},           {"tokens", record.step.tokens},
+            {"predicted_cycles", record.predictedCycles}, {"simulated_cycles", record.simulatedCycles}};
   if (step.users > 1)
     json["users"] = record.step.users;
   for (std::size_t c = 0; program.classes.size() > 1 && c < record.classCycles.size(); ++c)

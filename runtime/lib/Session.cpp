@@ -69,7 +69,8 @@ std::vector<float> Session::readLogits(std::size_t step, std::span<const Feed> f
   for (std::size_t user = 0; user < feeds.size(); ++user)
     for (std::size_t i = 0; i < feeds[user].tokens.size(); ++i) {
       rows.resize(rows.size() + vocabulary);
-      std::memcpy(&rows[rows.size() - vocabulary], &raw[(user * target.tokens + i) * width * sizeof(float)], vocabulary * sizeof(float));
+      std::memcpy(&rows[rows.size() - vocabulary], &raw[(user * target.tokens + i) * width * sizeof(float)],
+                  vocabulary * sizeof(float));
     }
   return rows;
 }

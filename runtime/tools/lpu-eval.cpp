@@ -30,15 +30,23 @@ CommandLine parse(int argc, char **argv) {
                "lpu-eval");
   app.add_option("model", out.options.model, "model, as lpucc takes it")->required();
   app.add_option("--text", out.options.text, "text to predict, UTF-8")->required();
-  app.add_option("--config", config, "WEIGHTS/ACTIVATIONS/KV[,...] in the words of lpucc's --weight-type, --activation-type, --kv-type")->capture_default_str();
-  app.add_option("--on", on, "where values come from: the reference interpreter, or the simulated chip, which gives the same bits")
+  app.add_option("--config", config,
+                 "WEIGHTS/ACTIVATIONS/KV[,...] in the words of lpucc's --weight-type, --activation-type, --kv-type")
+      ->capture_default_str();
+  app.add_option("--on", on,
+                 "where values come from: the reference interpreter, or the simulated chip, which gives the same bits")
       ->check(CLI::IsMember({"interpreter", "simulator"}))
       ->capture_default_str();
   app.add_option("--report", out.options.report, "write the table as JSON");
   app.add_option("--max-tokens", out.options.maxTokens, "use only the first so many tokens of the text (default: all)");
-  for (const char *name : {"--target", "--max-context", "--chips", "--tp", "--pp", "--calibration", "--calibration-method", "--rounding", "--quant-config"})
+  for (const char *name : {"--target", "--max-context", "--chips", "--tp", "--pp", "--calibration",
+                           "--calibration-method", "--rounding", "--quant-config"})
     app.add_option_function<std::string>(
-        name, [&out, name](const std::string &value) { out.options.compilerFlags.push_back(std::string(name) + "=" + value); }, "as in lpucc");
+        name,
+        [&out, name](const std::string &value) {
+          out.options.compilerFlags.push_back(std::string(name) + "=" + value);
+        },
+        "as in lpucc");
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success &success) {

@@ -8,6 +8,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
   lpu::compiler::HfConfig small;
   small.shape.vocabulary = 300;
   if (config.size() < text.size())
-    (void)lpu::compiler::parseHfTokenizer(text.substr(config.size() + 1), "tokenizer.json", parsed && parsed->shape.vocabulary < 4096 ? *parsed : small);
+    (void)lpu::compiler::parseHfTokenizer(text.substr(config.size() + 1), "tokenizer.json",
+                                          parsed && parsed->shape.vocabulary < 4096 ? *parsed : small);
   return 0;
 }

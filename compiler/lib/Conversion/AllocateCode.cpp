@@ -30,7 +30,8 @@ struct AllocateCodePass : impl::AllocateCodeBase<AllocateCodePass> {
     module.walk([&](timed::QueueOp queue) { words += static_cast<std::int64_t>(queueWords(queue).size()); });
     std::int64_t rows = (words * 16 + machine->rowBytes() - 1) / machine->rowBytes();
 
-    std::map<std::tuple<std::int64_t, std::int64_t, std::int64_t>, std::map<std::int64_t, std::int64_t>> taken; // (slice, side, bank): first row -> end
+    std::map<std::tuple<std::int64_t, std::int64_t, std::int64_t>, std::map<std::int64_t, std::int64_t>>
+        taken; // (slice, side, bank): first row -> end
     for (auto region : module.getOps<timed::RegionOp>())
       for (std::uint64_t i = 0; i < region.getSlices(); ++i) {
         std::int64_t first = region.getRow(), end = first + static_cast<std::int64_t>(region.getRows());
@@ -40,12 +41,14 @@ struct AllocateCodePass : impl::AllocateCodeBase<AllocateCodePass> {
     OpBuilder builder(module.getContext());
     builder.setInsertionPointToStart(module.getBody());
     std::int64_t left = rows;
-    auto fill = [&](std::int64_t side, std::int64_t slice, std::int64_t bank, std::int64_t first, std::int64_t end, bool gap) {
+    auto fill = [&](std::int64_t side, std::int64_t slice, std::int64_t bank, std::int64_t first, std::int64_t end,
+                    bool gap) {
       std::int64_t take = std::min(left, end - first);
       if (take <= 0)
         return;
       std::string name = fmt::format("code.{}.{}.{}", side, slice, bank) + (gap ? fmt::format(".{}", first) : "");
-      timed::RegionOp::create(builder, module.getLoc(), name, "code", side, slice, 1, bank, first, take, DictionaryAttr());
+      timed::RegionOp::create(builder, module.getLoc(), name, "code", side, slice, 1, bank, first, take,
+                              DictionaryAttr());
       left -= take;
     };
     // What is left above everything else first, then gaps.
@@ -64,8 +67,8 @@ struct AllocateCodePass : impl::AllocateCodeBase<AllocateCodePass> {
           }
     if (left > 0) {
       module.emitError("the model does not fit on one chip of '")
-          << machine->name << "': its " << rows * machine->rowBytes() << " bytes of instruction text are " << left * machine->rowBytes()
-          << " too many beside weights, KV cache and activations";
+          << machine->name << "': its " << rows * machine->rowBytes() << " bytes of instruction text are "
+          << left * machine->rowBytes() << " too many beside weights, KV cache and activations";
       signalPassFailure();
     }
   }

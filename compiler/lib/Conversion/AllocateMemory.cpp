@@ -56,10 +56,14 @@ public:
         continue;
       for (std::int64_t bank : {firstBank, 1 - firstBank}) {
         SmallVector<std::int64_t, 4> slices;
-        for (std::int64_t slice = n / 2 * 4; slice < n / 2 * 4 + 4; slice += static_cast<std::int64_t>(object.getPlanes()))
+        for (std::int64_t slice = n / 2 * 4; slice < n / 2 * 4 + 4;
+             slice += static_cast<std::int64_t>(object.getPlanes()))
           slices.push_back(preferred(slice, object));
-        if (shares(object)) // beside others and not above them: what is free above all slices of a group is left to tiles
-          llvm::stable_sort(slices, [&](std::int64_t a, std::int64_t b) { return rowAt(object, n % 2, a, bank) < rowAt(object, n % 2, b, bank); });
+        if (shares(
+                object)) // beside others and not above them: what is free above all slices of a group is left to tiles
+          llvm::stable_sort(slices, [&](std::int64_t a, std::int64_t b) {
+            return rowAt(object, n % 2, a, bank) < rowAt(object, n % 2, b, bank);
+          });
         for (std::int64_t slice : slices)
           if (placeAt(object, n % 2, slice, bank))
             return true;
@@ -80,7 +84,8 @@ public:
     return false;
   }
 
-  /// Hints from 6 on name a group of slices among those of tiles; smaller ones take turns with the inner groups there are.
+  /// Hints from 6 on name a group of slices among those of tiles; smaller ones take turns with the inner groups there
+  /// are.
   static bool isFixed(std::int64_t hint) { return hint >= 6; }
 
   /// Rows of tiles that the home slices of a plane hold.
@@ -94,14 +99,15 @@ public:
     for (std::int64_t quad = 0; quad < quads(); ++quad)
       all += freeRows(side, quad);
     for (std::int64_t quad = 0; quad < quads(); inner += freeRows(side, quad++)) {
-      std::int64_t spare = std::min(inner - evenRows * stream::kTilePieces, all - inner - oddRows * stream::kTilePieces);
+      std::int64_t spare =
+          std::min(inner - evenRows * stream::kTilePieces, all - inner - oddRows * stream::kTilePieces);
       if (quad >= stream::kTilePieces && quad + stream::kTilePieces <= quads() && spare > most)
         most = spare, boundary[side] = quad;
     }
   }
 
-  /// A tile of a sweep. It stays on the groups of the one before for a while, which keeps instruction text short, and then
-  /// moves to the emptiest ones; so each group has quiet times in which flows reach the vectors in it.
+  /// A tile of a sweep. It stays on the groups of the one before for a while, which keeps instruction text short, and
+  /// then moves to the emptiest ones; so each group has quiet times in which flows reach the vectors in it.
   bool placeSwept(stream::ObjectOp object) {
     std::int64_t plane = *object.getPlane(), side = plane / 2, rows = object.getRows();
     Run &run = runs[plane];
@@ -115,7 +121,9 @@ public:
     stream::Pieces pieces;
     for (auto [piece, quad] : llvm::zip(pieces, run.groups)) {
       // Vectors that are written are in the first bank of their group, which a slice writes while it reads the other.
-      std::int64_t slice = quad * stream::kPieceSlices, bank = *bankFor(side, quad, rows, quad == kVectorGroup && object.getHint() == stream::kTileKeepsClear);
+      std::int64_t slice = quad * stream::kPieceSlices,
+                   bank =
+                       *bankFor(side, quad, rows, quad == kVectorGroup && object.getHint() == stream::kTileKeepsClear);
       piece = {slice, bank, used[side * machine.memSlicesPerSide + slice][bank]};
       for (std::int64_t i = 0; i < stream::kPieceSlices; ++i)
         used[side * machine.memSlicesPerSide + slice + i][bank] = piece.row + rows;
@@ -175,15 +183,18 @@ private:
   }
 
   /// The lowest row from `row` on at which a scratch object meets none that is needed at the same time.
-  std::int64_t lowestRow(stream::ObjectOp object, std::int64_t side, std::int64_t slice, std::int64_t bank, std::int64_t row) const {
+  std::int64_t lowestRow(stream::ObjectOp object, std::int64_t side, std::int64_t slice, std::int64_t bank,
+                         std::int64_t row) const {
     auto rowsOf = [](stream::ObjectOp o) { return static_cast<std::int64_t>(o.getRows()); };
     auto inTheWay = [&](stream::ObjectOp other) {
       stream::Place place = stream::placeOf(other);
-      return place.side == side && place.bank == bank && place.slice < slice + static_cast<std::int64_t>(object.getPlanes()) &&
+      return place.side == side && place.bank == bank &&
+             place.slice < slice + static_cast<std::int64_t>(object.getPlanes()) &&
              slice < place.slice + static_cast<std::int64_t>(other.getPlanes()) && place.row < row + rowsOf(object) &&
              row < place.row + rowsOf(other) && lifetimes->overlap(object, other);
     };
-    for (auto other = llvm::find_if(scratch, inTheWay); other != scratch.end(); other = llvm::find_if(scratch, inTheWay))
+    for (auto other = llvm::find_if(scratch, inTheWay); other != scratch.end();
+         other = llvm::find_if(scratch, inTheWay))
       row = stream::placeOf(*other).row + rowsOf(*other);
     return row;
   }
@@ -220,20 +231,22 @@ private:
   /// Are the tiles to come so many that the last of them, and this is one, need room in the vectors' group?
   bool mustMix(std::int64_t plane) {
     constexpr std::int64_t kFragments = 96; // rows lost at the ends of banks
-    std::int64_t overflow = std::max<std::int64_t>(0, stream::kTilePieces * remaining[plane ^ 1] - roomBeside(plane ^ 1));
+    std::int64_t overflow =
+        std::max<std::int64_t>(0, stream::kTilePieces * remaining[plane ^ 1] - roomBeside(plane ^ 1));
     return remaining[plane] <= stream::kTilePieces * remaining[plane] - roomBeside(plane) + overflow + kFragments;
   }
 
   /// Free rows in the plane's share but for the vectors' group.
   std::int64_t roomBeside(std::int64_t plane) {
-    std::int64_t side = plane / 2, first = plane % 2 ? boundary[side] : 0, end = plane % 2 ? quads() : boundary[side], room = 0;
+    std::int64_t side = plane / 2, first = plane % 2 ? boundary[side] : 0, end = plane % 2 ? quads() : boundary[side],
+                 room = 0;
     for (std::int64_t quad = first; quad < end; ++quad)
       room += quad == kVectorGroup ? 0 : freeRows(side, quad);
     return room;
   }
 
-  /// The emptiest groups of the plane's share; those of the other plane only when these are full. The group in which the
-  /// flows of a sweep have their vectors comes last while they run, and first before.
+  /// The emptiest groups of the plane's share; those of the other plane only when these are full. The group in which
+  /// the flows of a sweep have their vectors comes last while they run, and first before.
   bool choose(Run &run, std::int64_t side, std::int64_t rows, bool odd, bool avoids) {
     SmallVector<std::int64_t> candidates;
     for (std::int64_t quad = 0; quad < quads(); ++quad)
@@ -242,7 +255,11 @@ private:
     if (candidates.size() < run.groups.size())
       return false;
     auto key = [&](std::int64_t quad) {
-      return std::tuple((quad >= boundary[side]) != odd, quad != kVectorGroup ? 0 : avoids ? 1 : -1, -freeRows(side, quad));
+      return std::tuple((quad >= boundary[side]) != odd,
+                        quad != kVectorGroup ? 0
+                        : avoids             ? 1
+                                             : -1,
+                        -freeRows(side, quad));
     };
     llvm::stable_sort(candidates, [&](std::int64_t a, std::int64_t b) { return key(a) < key(b); });
     std::copy_n(candidates.begin(), run.groups.size(), run.groups.begin());
@@ -255,11 +272,11 @@ private:
   }
 
   const isa::Machine &machine;
-  const Lifetimes *lifetimes = nullptr;       ///< null: no two objects share rows
-  std::vector<stream::ObjectOp> scratch;      ///< those that may share rows, where they were placed
+  const Lifetimes *lifetimes = nullptr;  ///< null: no two objects share rows
+  std::vector<stream::ObjectOp> scratch; ///< those that may share rows, where they were placed
   std::array<Run, 4> runs;
   std::array<std::int64_t, 2> boundary = {};
-  std::array<std::int64_t, 4> remaining = {}; ///< rows of tiles of sweeps to come, per plane
+  std::array<std::int64_t, 4> remaining = {};    ///< rows of tiles of sweeps to come, per plane
   std::vector<std::array<std::int64_t, 2>> used; ///< rows taken, per slice (east first) and bank
   std::vector<std::array<std::int64_t, 2>> kept; ///< rows that nothing may share, below those of `used`
   int tileGroups, innerSlices;
@@ -269,12 +286,14 @@ private:
 /// Tenths of memory from which on weights and caches leave so little that scratch has to be shared.
 constexpr std::int64_t kScarceTenths = 8;
 
-/// What flows use together must get the groups its hints ask for, so the small things everybody uses come first: what is
-/// written, big blocks before small ones; then constants, small ones (scales) before big ones (tables); caches last.
+/// What flows use together must get the groups its hints ask for, so the small things everybody uses come first: what
+/// is written, big blocks before small ones; then constants, small ones (scales) before big ones (tables); caches last.
 bool placedBefore(stream::ObjectOp a, stream::ObjectOp b) {
   auto key = [](stream::ObjectOp object) {
     auto rows = static_cast<std::int64_t>(object.getRows());
-    return object.getRole() == "zero" ? std::pair<int, std::int64_t>(2, 0) : object.getRole() == "constant" ? std::pair(1, rows) : std::pair(0, -rows);
+    return object.getRole() == "zero"       ? std::pair<int, std::int64_t>(2, 0)
+           : object.getRole() == "constant" ? std::pair(1, rows)
+                                            : std::pair(0, -rows);
   };
   return key(a) < key(b);
 }
@@ -290,7 +309,8 @@ public:
 
   MemoryPlan(ModuleOp module, const isa::Machine &machine) : machine(machine), lifetimes(module) {
     for (auto object : module.getOps<stream::ObjectOp>()) {
-      auto rows = static_cast<std::int64_t>(object.getRows()), bytes = static_cast<std::int64_t>(object.getPlanes()) * rows * machine.rowBytes();
+      auto rows = static_cast<std::int64_t>(object.getRows()),
+           bytes = static_cast<std::int64_t>(object.getPlanes()) * rows * machine.rowBytes();
       wanted += bytes;
       if (object.getRole() != "scratch")
         kept += bytes;
@@ -315,9 +335,12 @@ public:
   }
 
 private:
-  bool isTable(stream::ObjectOp object) const { return static_cast<std::int64_t>(object.getRows()) > machine.memRowsPerBank / 2; }
+  bool isTable(stream::ObjectOp object) const {
+    return static_cast<std::int64_t>(object.getRows()) > machine.memRowsPerBank / 2;
+  }
 
-  /// `sweepsLast`: tiles of sweeps take what all others left, instead of their home slices; `tablesFirst`: before tiles.
+  /// `sweepsLast`: tiles of sweeps take what all others left, instead of their home slices; `tablesFirst`: before
+  /// tiles.
   std::optional<Shortage> place(bool sweepsLast, bool tablesFirst) {
     Allocator allocator(machine);
     auto isEarly = [&](stream::ObjectOp object) { return tablesFirst && isTable(object); };
@@ -350,7 +373,7 @@ private:
   Lifetimes lifetimes;
   SmallVector<stream::ObjectOp> tiles, vectors;
   std::array<std::int64_t, 4> tileRows = {}, sweptRows = {}; ///< per plane
-  std::int64_t wanted = 0, kept = 0;                         ///< bytes of all objects, and of those that are not scratch
+  std::int64_t wanted = 0, kept = 0; ///< bytes of all objects, and of those that are not scratch
 };
 
 struct AllocateMemoryPass : impl::AllocateMemoryBase<AllocateMemoryPass> {
@@ -367,11 +390,14 @@ struct AllocateMemoryPass : impl::AllocateMemoryBase<AllocateMemoryPass> {
 
   void fail(MemoryPlan::Shortage shortage, const isa::Machine &machine, std::int64_t wanted) {
     std::int64_t capacity = machine.memoryBytes(), chips = (wanted + capacity - 1) / capacity;
-    auto diagnostic = getOperation().emitError("the model does not fit on one chip of '") << machine.name << "': weights, KV cache and activations need " << wanted << " bytes of " << capacity;
+    auto diagnostic = getOperation().emitError("the model does not fit on one chip of '")
+                      << machine.name << "': weights, KV cache and activations need " << wanted << " bytes of "
+                      << capacity;
     if (wanted > capacity)
       diagnostic << ", " << wanted - capacity << " too many; at least " << chips << " chips would do";
     else
-      diagnostic << "; no room for the " << shortage.object.getRows() << " rows of '" << shortage.object.getSymName() << "' in the " << shortage.freeRows << " rows left in pieces";
+      diagnostic << "; no room for the " << shortage.object.getRows() << " rows of '" << shortage.object.getSymName()
+                 << "' in the " << shortage.freeRows << " rows left in pieces";
     signalPassFailure();
   }
 };

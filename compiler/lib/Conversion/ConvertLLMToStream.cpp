@@ -36,7 +36,8 @@ struct ConvertLLMToStreamPass : impl::ConvertLLMToStreamBase<ConvertLLMToStreamP
         continue;
       }
       if (auto tokens = static_cast<std::int64_t>(step.getTokens() * step.getUsers().value_or(1)); tokens > most) {
-        step.emitError("feeds ") << tokens << " tokens, but the activation rows of '" << machine->name << "' hold the widest layer for " << most;
+        step.emitError("feeds ") << tokens << " tokens, but the activation rows of '" << machine->name
+                                 << "' hold the widest layer for " << most;
         return signalPassFailure();
       }
       if (failed(ProgramLowering(module, *machine, pool, step).run(forward)))

@@ -5,8 +5,8 @@
 #include "FlowShaper.h"
 #include "MergeRuns.h"
 #include "TargetMachine.h"
-#include "lpu/compiler/Dialect/LLM/Chips.h"
 #include "lpu/compiler/Conversion/Passes.h"
+#include "lpu/compiler/Dialect/LLM/Chips.h"
 #include "lpu/compiler/Dialect/Lpu/Lpu.h"
 #include "lpu/compiler/Scheduling/ListScheduler.h"
 
@@ -37,7 +37,8 @@ public:
       return failure();
     solution = sched::scheduleList(machine, problem);
     if (!solution.impossible.empty())
-      return program.emitOpError("a flow of phase '") << solution.impossible << "' needs more streams or ALUs at once than machine '" << machine.name << "' has";
+      return program.emitOpError("a flow of phase '")
+             << solution.impossible << "' needs more streams or ALUs at once than machine '" << machine.name << "' has";
     if (auto fault = sched::verify(machine, problem, solution))
       return program.emitOpError("schedule is wrong: ") << *fault;
     collect();
@@ -82,7 +83,8 @@ private:
         }
       }
     for (auto &[queue, issues] : queues) {
-      std::sort(issues.begin(), issues.end(), [](const TimedIssue &a, const TimedIssue &b) { return a.cycle < b.cycle; });
+      std::sort(issues.begin(), issues.end(),
+                [](const TimedIssue &a, const TimedIssue &b) { return a.cycle < b.cycle; });
       joinHalves(issues);
       mergeRuns(issues, machine);
     }
@@ -101,7 +103,8 @@ private:
       totals.criticalPath += bounds.criticalPath;
       totals.lower += std::max(bounds.resource, bounds.criticalPath);
       if (phase.parts.size() == 1)
-        totals.phases.push_back(describe(builder, phase.label, solution.phaseStart[p + 1] - solution.phaseStart[p], bounds));
+        totals.phases.push_back(
+            describe(builder, phase.label, solution.phaseStart[p + 1] - solution.phaseStart[p], bounds));
       else
         describeParts(builder, p, totals.phases);
     }
@@ -128,9 +131,12 @@ private:
 
   static DictionaryAttr describe(Builder &builder, StringRef name, Cycle cycles, const sched::Bounds &bounds) {
     bool byPath = bounds.criticalPath >= bounds.resource;
-    return builder.getDictionaryAttr({builder.getNamedAttr("name", builder.getStringAttr(name)), builder.getNamedAttr("cycles", builder.getI64IntegerAttr(cycles)),
-                                      builder.getNamedAttr("bound", builder.getStringAttr(byPath ? "critical path" : bounds.busiest)),
-                                      builder.getNamedAttr("bound_cycles", builder.getI64IntegerAttr(std::max(bounds.resource, bounds.criticalPath)))});
+    return builder.getDictionaryAttr(
+        {builder.getNamedAttr("name", builder.getStringAttr(name)),
+         builder.getNamedAttr("cycles", builder.getI64IntegerAttr(cycles)),
+         builder.getNamedAttr("bound", builder.getStringAttr(byPath ? "critical path" : bounds.busiest)),
+         builder.getNamedAttr("bound_cycles",
+                              builder.getI64IntegerAttr(std::max(bounds.resource, bounds.criticalPath)))});
   }
 
   /// Share of issue slots (or, for streams, of register slots) in use over the step.
@@ -166,20 +172,24 @@ private:
     auto i64 = [&](StringRef name, std::int64_t v) { return builder.getNamedAttr(name, builder.getI64IntegerAttr(v)); };
     auto f64 = [&](StringRef name, double v) { return builder.getNamedAttr(name, builder.getF64FloatAttr(v)); };
     auto bounds = builder.getDictionaryAttr(
-        {i64("weight_stream", static_cast<std::int64_t>(std::ceil(static_cast<double>(program.getWeightBytes()) / weightBytesPerCycle))),
-         i64("resource", totals.resource + skew), i64("critical_path", totals.criticalPath + skew), i64("lower", totals.lower + skew)});
-    auto use = builder.getDictionaryAttr({f64("mxm", usage(isa::UnitKind::MxmA, cycles)), f64("vxm", usage(isa::UnitKind::Vxm, cycles)),
-                                          f64("sxm", usage(isa::UnitKind::Sxm, cycles)), f64("mem", usage(isa::UnitKind::Mem, cycles)),
-                                          f64("streams", streamUsage(cycles))});
-    auto timed = timed::ProgramOp::create(builder, loc, program.getSymName(), program.getKind(), program.getTokens(), program.getContext(),
-                                          cycles, bounds, use, builder.getArrayAttr(totals.phases), program.getUsersAttr());
+        {i64("weight_stream",
+             static_cast<std::int64_t>(std::ceil(static_cast<double>(program.getWeightBytes()) / weightBytesPerCycle))),
+         i64("resource", totals.resource + skew), i64("critical_path", totals.criticalPath + skew),
+         i64("lower", totals.lower + skew)});
+    auto use = builder.getDictionaryAttr(
+        {f64("mxm", usage(isa::UnitKind::MxmA, cycles)), f64("vxm", usage(isa::UnitKind::Vxm, cycles)),
+         f64("sxm", usage(isa::UnitKind::Sxm, cycles)), f64("mem", usage(isa::UnitKind::Mem, cycles)),
+         f64("streams", streamUsage(cycles))});
+    auto timed = timed::ProgramOp::create(builder, loc, program.getSymName(), program.getKind(), program.getTokens(),
+                                          program.getContext(), cycles, bounds, use,
+                                          builder.getArrayAttr(totals.phases), program.getUsersAttr());
     OpBuilder body = OpBuilder::atBlockEnd(&timed.getBody().emplaceBlock());
     for (auto binding : program.getBody().getOps<stream::BindingOp>()) {
       auto object = objects.object(binding.getObjectAttr());
       stream::Place place = stream::placeOf(object);
-      timed::BindingOp::create(body, loc, binding.getName(), object.getRole() == "output" ? "out" : "in", object.getPlanes(),
-                               binding.getItems(), binding.getVectors(), binding.getLanesUsed(), binding.getElements(), place.side,
-                               place.slice, place.bank, place.row);
+      timed::BindingOp::create(body, loc, binding.getName(), object.getRole() == "output" ? "out" : "in",
+                               object.getPlanes(), binding.getItems(), binding.getVectors(), binding.getLanesUsed(),
+                               binding.getElements(), place.side, place.slice, place.bank, place.row);
     }
     for (const auto &[number, issues] : queues)
       writeQueue(body, loc, number, issues);
@@ -233,7 +243,8 @@ struct ConvertStreamToLpuPass : impl::ConvertStreamToLpuBase<ConvertStreamToLpuP
 
   /// A region for each object; where scratch objects share rows, for the rows of a slice that any of them takes.
   static void writeRegions(OpBuilder &builder, ArrayRef<stream::ObjectOp> objects) {
-    std::map<std::array<std::int64_t, 3>, std::map<std::int64_t, std::int64_t>> slices; // (side, slice, bank): first row -> end
+    std::map<std::array<std::int64_t, 3>, std::map<std::int64_t, std::int64_t>>
+        slices; // (side, slice, bank): first row -> end
     bool shared = false;
     for (stream::ObjectOp object : objects) {
       if (object.getRole() != "scratch")
@@ -260,25 +271,33 @@ struct ConvertStreamToLpuPass : impl::ConvertStreamToLpuBase<ConvertStreamToLpuP
     Location loc = stream::ObjectOp(objects.front()).getLoc();
     for (const auto &[slice, spans] : slices)
       for (auto [first, end] : spans)
-        timed::RegionOp::create(builder, loc, ("scratch." + Twine(slice[0]) + "." + Twine(slice[1]) + "." + Twine(slice[2]) + "." + Twine(first)).str(),
-                                "scratch", slice[0], slice[1], 1, slice[2], first, end - first, DictionaryAttr());
+        timed::RegionOp::create(
+            builder, loc,
+            ("scratch." + Twine(slice[0]) + "." + Twine(slice[1]) + "." + Twine(slice[2]) + "." + Twine(first)).str(),
+            "scratch", slice[0], slice[1], 1, slice[2], first, end - first, DictionaryAttr());
   }
 
   static LogicalResult checkPlace(const isa::Machine &machine, stream::ObjectOp object) {
     stream::Place place = stream::placeOf(object);
     if (!object.getPlane())
-      return checkBlock(machine, object, {place.slice, place.bank, place.row}, static_cast<std::int64_t>(object.getPlanes()));
+      return checkBlock(machine, object, {place.slice, place.bank, place.row},
+                        static_cast<std::int64_t>(object.getPlanes()));
     stream::Pieces pieces = stream::piecesOf(object);
-    return success(llvm::all_of(pieces, [&](const stream::Piece &piece) { return succeeded(checkBlock(machine, object, piece, stream::kPieceSlices)); }));
+    return success(llvm::all_of(pieces, [&](const stream::Piece &piece) {
+      return succeeded(checkBlock(machine, object, piece, stream::kPieceSlices));
+    }));
   }
 
-  static LogicalResult checkBlock(const isa::Machine &machine, stream::ObjectOp object, const stream::Piece &block, std::int64_t slices) {
+  static LogicalResult checkBlock(const isa::Machine &machine, stream::ObjectOp object, const stream::Piece &block,
+                                  std::int64_t slices) {
     auto lastSlice = block.slice + slices - 1, lastRow = block.row + static_cast<std::int64_t>(object.getRows()) - 1;
-    if (stream::placeOf(object).side < 2 && lastSlice < machine.memSlicesPerSide && block.bank < machine.memBanks && lastRow < machine.memRowsPerBank)
+    if (stream::placeOf(object).side < 2 && lastSlice < machine.memSlicesPerSide && block.bank < machine.memBanks &&
+        lastRow < machine.memRowsPerBank)
       return success();
     return object.emitOpError("lies outside of machine '")
-           << machine.name << "': slices " << block.slice << " to " << lastSlice << " of " << machine.memSlicesPerSide << ", bank " << block.bank
-           << " of " << machine.memBanks << ", rows " << block.row << " to " << lastRow << " of " << machine.memRowsPerBank;
+           << machine.name << "': slices " << block.slice << " to " << lastSlice << " of " << machine.memSlicesPerSide
+           << ", bank " << block.bank << " of " << machine.memBanks << ", rows " << block.row << " to " << lastRow
+           << " of " << machine.memRowsPerBank;
   }
 
   /// A tile in pieces becomes a region each, with its quarter of the content.
@@ -286,16 +305,18 @@ struct ConvertStreamToLpuPass : impl::ConvertStreamToLpuBase<ConvertStreamToLpuP
     stream::Place place = stream::placeOf(object);
     StringRef kind = object.getRole() == "constant" || object.getRole() == "zero" ? object.getRole() : "scratch";
     auto write = [&](const Twine &name, const stream::Piece &piece, std::int64_t slices, DictionaryAttr content) {
-      timed::RegionOp::create(builder, object.getLoc(), name.str(), kind, place.side, piece.slice, slices, piece.bank, piece.row,
-                              object.getRows(), content);
+      timed::RegionOp::create(builder, object.getLoc(), name.str(), kind, place.side, piece.slice, slices, piece.bank,
+                              piece.row, object.getRows(), content);
     };
     bool whole = !object.getPlane() || stream::isWhole(stream::piecesOf(object));
     if (whole)
-      return write(object.getSymName(), {place.slice, place.bank, place.row}, object.getPlanes(), object.getContentAttr());
+      return write(object.getSymName(), {place.slice, place.bank, place.row}, object.getPlanes(),
+                   object.getContentAttr());
     for (auto [i, piece] : llvm::enumerate(stream::piecesOf(object))) {
       NamedAttrList content(object.getContentAttr());
       content.set("piece", builder.getI64IntegerAttr(i));
-      write(object.getSymName() + "." + Twine(i), piece, stream::kPieceSlices, content.getDictionary(object.getContext()));
+      write(object.getSymName() + "." + Twine(i), piece, stream::kPieceSlices,
+            content.getDictionary(object.getContext()));
     }
   }
 };

@@ -47,7 +47,8 @@ LogicalResult EncoderLowering::run(func::FuncOp forward) {
     return step.emitError("encodes ") << tokens << " tokens; tiles and accumulators of '" << machine.name << "' hold "
                                       << std::min<std::int64_t>(machine.lanes(), machine.mxmAccumulatorRows / 2)
                                       << "; choose a smaller --max-context";
-  program = stream::ProgramOp::create(builder, loc, step.getSymName(), "encode", tokens, step.getContext(), 0, IntegerAttr());
+  program =
+      stream::ProgramOp::create(builder, loc, step.getSymName(), "encode", tokens, step.getContext(), 0, IntegerAttr());
   builder.setInsertionPointToEnd(&program.getBody().emplaceBlock());
   for (Operation &op : forward.getBody().front())
     if (!done.contains(&op) && failed(lower(&op)))

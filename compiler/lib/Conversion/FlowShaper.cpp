@@ -63,11 +63,13 @@ LogicalResult FlowShaper::checkQueues(Operation *op) const {
   for (std::size_t i = 1; i < issues.size(); ++i)
     for (std::size_t j = i; j-- > 0 && issues[j]->queue == issues[i]->queue;) {
       const sched::Issue &a = *issues[j], &b = *issues[i];
-      bool share = a.half != sched::Half::Whole && b.half != sched::Half::Whole && a.half != b.half && (!bankOf(a) || bankOf(a) != bankOf(b));
+      bool share = a.half != sched::Half::Whole && b.half != sched::Half::Whole && a.half != b.half &&
+                   (!bankOf(a) || bankOf(a) != bankOf(b));
       if (share || b.at > a.at + lastCopy(a))
         continue;
       return op->emitOpError("uses objects together that memory does not fit into different slices: queue ")
-             << isa::queueName(isa::queueAt(machine, a.queue)) << " is needed twice in cycle " << b.at << " of the flow";
+             << isa::queueName(isa::queueAt(machine, a.queue)) << " is needed twice in cycle " << b.at
+             << " of the flow";
     }
   return success();
 }
@@ -101,22 +103,26 @@ int FlowShaper::addGroup(Side side, bool outward, int width, int reach, Cycle ta
   int group = static_cast<int>(result.groups.size());
   result.groups.push_back({directionOf(side, outward), width});
   for (int byte = 0; byte < width; ++byte)
-    result.segments.push_back({group, byte, side == Side::East ? 0 : -reach, side == Side::East ? reach : 0, tau, count});
+    result.segments.push_back(
+        {group, byte, side == Side::East ? 0 : -reach, side == Side::East ? reach : 0, tau, count});
   return group;
 }
 
-void FlowShaper::access(Access::Kind kind, int where, std::int64_t low, std::int64_t high, bool write, Cycle first, Cycle last, Cycle visible) {
+void FlowShaper::access(Access::Kind kind, int where, std::int64_t low, std::int64_t high, bool write, Cycle first,
+                        Cycle last, Cycle visible) {
   result.accesses.push_back({kind, where, low, high, write, first, last, visible});
 }
 
-void FlowShaper::memory(FlatSymbolRefAttr object, std::int64_t low, std::int64_t high, bool write, Cycle first, Cycle last, Cycle visible) {
+void FlowShaper::memory(FlatSymbolRefAttr object, std::int64_t low, std::int64_t high, bool write, Cycle first,
+                        Cycle last, Cycle visible) {
   access(Access::Kind::Memory, objects.number(object), low, high, write, first, last, visible);
   if (!joined || !objects.sharesRows(object))
     return;
   stream::Place place = objects.place(object);
   for (std::int64_t plane = 0; plane < static_cast<std::int64_t>(objects.object(object).getPlanes()); ++plane) {
     std::int64_t bank = (place.side * machine.memSlicesPerSide + place.slice + plane) * machine.memBanks + place.bank;
-    access(Access::Kind::SharedRow, static_cast<int>(bank), place.row + low, place.row + high, write, first, last, visible);
+    access(Access::Kind::SharedRow, static_cast<int>(bank), place.row + low, place.row + high, write, first, last,
+           visible);
   }
 }
 
@@ -167,7 +173,8 @@ void FlowShaper::read(stream::ReadOp op) {
     first = arrival - distance(place, b) - machine.latency.MemRead;
     sched::Issue &issue = addIssue(mem(place, b), first, Opcode::Mem, count);
     issue.instruction.set(Field::Rd, 1).set(Field::RdBank, place.bank).set(Field::RdRow, place.row + op.getRow());
-    issue.instruction.set(Field::RdStep, count > 1 ? op.getStep() : 0).set(Field::RdDir, static_cast<int>(directionOf(side, false)));
+    issue.instruction.set(Field::RdStep, count > 1 ? op.getStep() : 0)
+        .set(Field::RdDir, static_cast<int>(directionOf(side, false)));
     issue.streamFields.push_back({Field::RdStream, group, b});
   }
   std::int64_t end = op.getRow() + op.getStep() * (count - 1);
@@ -179,10 +186,12 @@ void FlowShaper::emit(stream::EmitOp op) {
   Cycle arrival = timing->ready(op.getResult()), at = arrival - machine.mxmPosition() - machine.latency.MxmEmit;
   int group = addGroup(side, false, 4, machine.mxmPosition(), arrival, static_cast<int>(repeat));
   groups[op.getResult()] = group;
-  sched::Issue &issue = addIssue({isa::UnitKind::MxmR, side, planeOfSide(op.getPlane())}, at, Opcode::Accumulate, static_cast<int>(repeat));
+  sched::Issue &issue = addIssue({isa::UnitKind::MxmR, side, planeOfSide(op.getPlane())}, at, Opcode::Accumulate,
+                                 static_cast<int>(repeat));
   issue.instruction.set(Field::Row, op.getAcc()).set(Field::RowStep, repeat > 1).set(Field::Emit, 1);
   issue.streamFields.push_back({Field::Stream, group, 0});
-  access(Access::Kind::AccumulatorRow, op.getPlane(), op.getAcc(), op.getAcc() + repeat - 1, false, at, at + repeat - 1);
+  access(Access::Kind::AccumulatorRow, op.getPlane(), op.getAcc(), op.getAcc() + repeat - 1, false, at,
+         at + repeat - 1);
 }
 
 LogicalResult FlowShaper::outbound(Value value) {
@@ -198,31 +207,37 @@ LogicalResult FlowShaper::outbound(Value value) {
     return visit(Side(place.side), distance(place, static_cast<int>(objects.object(object).getPlanes()) - 1));
   };
   for (Operation *user : value.getUsers()) {
-    bool oneSide = llvm::TypeSwitch<Operation *, bool>(user)
-                       .Case<stream::WriteOp, stream::GatherOp, stream::ScatterOp>([&](auto o) { return visitObject(o.getObjectAttr()); })
-                       .Case<stream::ScatterTileOp>([&](auto o) {
-                         stream::ObjectOp tile = objects.object(o.getObjectAttr());
-                         bool oneSide = true;
-                         for (int i = 0; i < 16; i += stream::kPieceSlices)
-                           oneSide &= visit(Side(stream::placeOf(tile).side), distance(slicePlace(tile, i)));
-                         return oneSide;
-                       })
-                       .Case<stream::LanesOp>([&](auto o) { return visit(Side(o.getSide()), machine.sxmPosition()); })
-                       .Case<stream::LoadOp>([&](auto o) { return visit(sideOfPlane(o.getPlanes().front()), machine.mxmPosition()); })
-                       .Case<stream::SweepOp>([&](auto o) { return visit(sideOfPlane(o.getPlane()), machine.mxmPosition()); })
-                       .Default([](Operation *) { return true; });
+    bool oneSide =
+        llvm::TypeSwitch<Operation *, bool>(user)
+            .Case<stream::WriteOp, stream::GatherOp, stream::ScatterOp>(
+                [&](auto o) { return visitObject(o.getObjectAttr()); })
+            .Case<stream::ScatterTileOp>([&](auto o) {
+              stream::ObjectOp tile = objects.object(o.getObjectAttr());
+              bool oneSide = true;
+              for (int i = 0; i < 16; i += stream::kPieceSlices)
+                oneSide &= visit(Side(stream::placeOf(tile).side), distance(slicePlace(tile, i)));
+              return oneSide;
+            })
+            .Case<stream::LanesOp>([&](auto o) { return visit(Side(o.getSide()), machine.sxmPosition()); })
+            .Case<stream::LoadOp>(
+                [&](auto o) { return visit(sideOfPlane(o.getPlanes().front()), machine.mxmPosition()); })
+            .Case<stream::SweepOp>([&](auto o) { return visit(sideOfPlane(o.getPlane()), machine.mxmPosition()); })
+            .Default([](Operation *) { return true; });
     if (!oneSide)
-      return user->emitOpError("wants on one side what another operation wants on the other; a VXM operation has one destination");
+      return user->emitOpError(
+          "wants on one side what another operation wants on the other; a VXM operation has one destination");
   }
   if (side)
-    groups[value] = addGroup(*side, true, static_cast<int>(cast<stream::VecType>(value.getType()).getWidth()), reach, timing->ready(value),
-                             repeats(value.getDefiningOp()));
+    groups[value] = addGroup(*side, true, static_cast<int>(cast<stream::VecType>(value.getType()).getWidth()), reach,
+                             timing->ready(value), repeats(value.getDefiningOp()));
   return success();
 }
 
 void FlowShaper::setOperand(sched::Issue &issue, int slot, Value value) {
-  static constexpr Field kinds[] = {Field::AKind, Field::BKind, Field::CKind}, indices[] = {Field::AIndex, Field::BIndex, Field::CIndex},
-                         dirs[] = {Field::ADir, Field::BDir, Field::CDir}, widths[] = {Field::AWidth, Field::BWidth, Field::CWidth};
+  static constexpr Field kinds[] = {Field::AKind, Field::BKind, Field::CKind},
+                         indices[] = {Field::AIndex, Field::BIndex, Field::CIndex},
+                         dirs[] = {Field::ADir, Field::BDir, Field::CDir},
+                         widths[] = {Field::AWidth, Field::BWidth, Field::CWidth};
   Operation *producer = value.getDefiningOp();
   if (mlir::isa<stream::AluOp, stream::LastOp>(producer)) {
     issue.instruction.set(kinds[slot], static_cast<int>(isa::OperandKind::Alu));
@@ -230,10 +245,12 @@ void FlowShaper::setOperand(sched::Issue &issue, int slot, Value value) {
     return;
   }
   int group = groups.lookup(value);
-  // Operands inherit the width of the type; result groups of gathers and sweeps are entered in their own visits, before any consumer.
+  // Operands inherit the width of the type; result groups of gathers and sweeps are entered in their own visits, before
+  // any consumer.
   issue.instruction.set(kinds[slot], static_cast<int>(isa::OperandKind::Stream));
   issue.instruction.set(dirs[slot], static_cast<int>(result.groups[group].direction));
-  issue.instruction.set(widths[slot], isa::widthCode(static_cast<int>(cast<stream::VecType>(value.getType()).getWidth())));
+  issue.instruction.set(widths[slot],
+                        isa::widthCode(static_cast<int>(cast<stream::VecType>(value.getType()).getWidth())));
   issue.streamFields.push_back({indices[slot], group, 0});
 }
 
@@ -258,7 +275,8 @@ void FlowShaper::alu(stream::AluOp op) {
     if (op.getInit())
       setOperand(move, 0, op.getArgs()[*op.getInit()]);
     else
-      move.instruction.set(Field::AKind, static_cast<int>(isa::OperandKind::Immediate)).set(Field::Imm, *op.getInitImm());
+      move.instruction.set(Field::AKind, static_cast<int>(isa::OperandKind::Immediate))
+          .set(Field::Imm, *op.getInitImm());
     result.alus[number] = {timing->initAt(op), at + count - 1};
   }
   sched::Issue &issue = addAluIssue(number, at, opcodeOf(op.getOpcode()), count);
@@ -299,7 +317,8 @@ void FlowShaper::write(stream::WriteOp op) {
     at = timing->ready(op.getValue()) + distance(place, b);
     sched::Issue &issue = addIssue(mem(place, b), at, Opcode::Mem, count);
     issue.instruction.set(Field::Wr, 1).set(Field::WrBank, place.bank).set(Field::WrRow, place.row + op.getRow());
-    issue.instruction.set(Field::WrStep, count > 1 ? op.getStep() : 0).set(Field::WrDir, static_cast<int>(result.groups[group].direction));
+    issue.instruction.set(Field::WrStep, count > 1 ? op.getStep() : 0)
+        .set(Field::WrDir, static_cast<int>(result.groups[group].direction));
     issue.streamFields.push_back({Field::WrStream, group, b});
   }
   std::int64_t end = op.getRow() + op.getStep() * (count - 1);
@@ -347,7 +366,10 @@ void FlowShaper::scatterTile(stream::ScatterTileOp op) {
     stream::Place place = slicePlace(object, i);
     sched::Issue &issue = addIssue(mem(place, 0), ready + distance(place), Opcode::Scatter, count);
     int direction = static_cast<int>(result.groups[group].direction);
-    issue.instruction.set(Field::Bank, place.bank).set(Field::MapDir, direction).set(Field::MapLane, i).set(Field::Dir, direction);
+    issue.instruction.set(Field::Bank, place.bank)
+        .set(Field::MapDir, direction)
+        .set(Field::MapLane, i)
+        .set(Field::Dir, direction);
     issue.streamFields.push_back({Field::MapStream, map, 0});
     issue.streamFields.push_back({Field::Stream, group, static_cast<int>(op.getByte())});
   }
@@ -376,7 +398,8 @@ std::pair<Opcode, int> lanesUnit(const isa::Machine &machine, StringRef kind) {
 void FlowShaper::lanes(stream::LanesOp op) {
   Side side = Side(op.getSide());
   auto [opcode, firstQueue] = lanesUnit(machine, op.getKind());
-  int source = groups.lookup(op.getValue()), width = static_cast<int>(op.getResult().getType().getWidth()), count = repeats(op);
+  int source = groups.lookup(op.getValue()), width = static_cast<int>(op.getResult().getType().getWidth()),
+      count = repeats(op);
   int group = addGroup(side, false, width, machine.sxmPosition(), timing->ready(op.getResult()), count);
   groups[op.getResult()] = group;
   Cycle at = timing->ready(op.getValue()) + machine.sxmPosition();
@@ -386,7 +409,8 @@ void FlowShaper::lanes(stream::LanesOp op) {
     for (int b = 0; b < width; ++b) {
       auto queue = static_cast<std::uint16_t>(firstQueue + static_cast<int>(op.getQueue()) + b);
       sched::Issue &issue = addIssue({isa::UnitKind::Sxm, side, queue}, at + copy, opcode, copies > 1 ? 1 : count);
-      issue.instruction.set(Field::SrcDir, static_cast<int>(directionOf(side, true))).set(Field::DstDir, static_cast<int>(directionOf(side, false)));
+      issue.instruction.set(Field::SrcDir, static_cast<int>(directionOf(side, true)))
+          .set(Field::DstDir, static_cast<int>(directionOf(side, false)));
       std::int64_t n = op.getAmount() + copy * op.getStep();
       if (opcode == Opcode::Rotate)
         issue.instruction.set(Field::Amount, n);
@@ -425,7 +449,10 @@ LogicalResult FlowShaper::send(stream::SendOp op) {
   result.segments.push_back({group, 0, std::min(from, to), std::max(from, to), -machine.sxmPosition(), 1});
   Cycle at = -std::abs(to - from) - machine.latency.MemRead;
   sched::Issue &read = addIssue(mem(place, byte), at, Opcode::Mem);
-  read.instruction.set(Field::Rd, 1).set(Field::RdBank, place.bank).set(Field::RdRow, place.row + op.getRow()).set(Field::RdDir, static_cast<int>(direction));
+  read.instruction.set(Field::Rd, 1)
+      .set(Field::RdBank, place.bank)
+      .set(Field::RdRow, place.row + op.getRow())
+      .set(Field::RdDir, static_cast<int>(direction));
   read.streamFields.push_back({Field::RdStream, group, 0});
   memory(op.getObjectAttr(), op.getRow(), op.getRow(), false, at, at);
   for (std::int64_t link : op.getLinks()) {
@@ -434,7 +461,8 @@ LogicalResult FlowShaper::send(stream::SendOp op) {
     issue.streamFields.push_back({Field::Stream, group, 0});
     access(Access::Kind::LinkOut, static_cast<int>(link), 0, 0, true, 0, machine.c2cVectorInterval - 1);
     if (inGroup(link)) // what the group sends this way comes in over the peer's link, at the same time everywhere
-      access(Access::Kind::Arrival, static_cast<int>(llm::groupPeerLink(shards, link)), sent[link], sent[link], true, 0, 0, machine.latency.C2cSend);
+      access(Access::Kind::Arrival, static_cast<int>(llm::groupPeerLink(shards, link)), sent[link], sent[link], true, 0,
+             0, machine.latency.C2cSend);
     ++sent[link];
   }
   return success();
@@ -449,7 +477,8 @@ LogicalResult FlowShaper::receive(stream::ReceiveOp op) {
   isa::Direction direction = directionOf(side, false);
   int group = static_cast<int>(result.groups.size());
   result.groups.push_back({direction, 1});
-  sched::Issue &issue = addIssue({isa::UnitKind::C2c, Side::East, static_cast<std::uint16_t>(link)}, 0, Opcode::Receive);
+  sched::Issue &issue =
+      addIssue({isa::UnitKind::C2c, Side::East, static_cast<std::uint16_t>(link)}, 0, Opcode::Receive);
   issue.instruction.set(Field::Dir, static_cast<int>(direction));
   issue.streamFields.push_back({Field::Stream, group, 0});
   int farthest = from;
@@ -458,14 +487,19 @@ LogicalResult FlowShaper::receive(stream::ReceiveOp op) {
     int byte = static_cast<int>(op.getByte()), to = machine.memPosition(Side(place.side), place.slice + byte);
     Cycle at = machine.latency.C2cReceive + std::abs(to - from);
     sched::Issue &write = addIssue(mem(place, byte), at, Opcode::Mem);
-    write.instruction.set(Field::Wr, 1).set(Field::WrBank, place.bank).set(Field::WrRow, place.row + op.getRow()).set(Field::WrDir, static_cast<int>(direction));
+    write.instruction.set(Field::Wr, 1)
+        .set(Field::WrBank, place.bank)
+        .set(Field::WrRow, place.row + op.getRow())
+        .set(Field::WrDir, static_cast<int>(direction));
     write.streamFields.push_back({Field::WrStream, group, 0});
     memory(object, op.getRow(), op.getRow(), true, at, at, machine.latency.MemWrite);
     farthest = std::abs(to - from) > std::abs(farthest - from) ? to : farthest;
   }
-  result.segments.push_back({group, 0, std::min(from, farthest), std::max(from, farthest), machine.latency.C2cReceive + machine.sxmPosition(), 1});
+  result.segments.push_back({group, 0, std::min(from, farthest), std::max(from, farthest),
+                             machine.latency.C2cReceive + machine.sxmPosition(), 1});
   // Another stage's vectors come no closer than links carry them; taking them in that rhythm lets the chip start early.
-  access(Access::Kind::LinkIn, static_cast<int>(link), 0, 0, true, 0, inGroup(link) ? 0 : machine.c2cVectorInterval - 1);
+  access(Access::Kind::LinkIn, static_cast<int>(link), 0, 0, true, 0,
+         inGroup(link) ? 0 : machine.c2cVectorInterval - 1);
   if (inGroup(link))
     access(Access::Kind::Arrival, static_cast<int>(link), received[link], received[link], false, 0, 0);
   ++received[link];

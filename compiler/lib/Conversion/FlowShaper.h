@@ -16,10 +16,11 @@ inline isa::Direction directionOf(isa::Side side, bool outward) {
 
 class FlowShaper {
 public:
-  /// Shapes the flows of one program, in its order; `shards` chips like this one make a group. Only where phases are `joined` can
-  /// objects that share rows meet in a schedule.
+  /// Shapes the flows of one program, in its order; `shards` chips like this one make a group. Only where phases are
+  /// `joined` can objects that share rows meet in a schedule.
   FlowShaper(const isa::Machine &machine, const ObjectMap &objects, std::int64_t shards, bool joined)
-      : machine(machine), objects(objects), shards(shards), joined(joined), sent(machine.c2cLinks), received(machine.c2cLinks) {}
+      : machine(machine), objects(objects), shards(shards), joined(joined), sent(machine.c2cLinks),
+        received(machine.c2cLinks) {}
 
   mlir::FailureOr<sched::FlowShape> shape(mlir::Operation *op, llvm::StringRef label);
 
@@ -58,11 +59,11 @@ private:
   sched::Issue &addAluIssue(int alu, isa::Cycle at, isa::Opcode opcode, int count);
   void setOperand(sched::Issue &issue, int slot, mlir::Value value);
   void setOut(sched::Issue &issue, mlir::Value value);
-  void access(sched::Access::Kind kind, int where, std::int64_t low, std::int64_t high, bool write, isa::Cycle first, isa::Cycle last,
-              isa::Cycle visible = 1);
+  void access(sched::Access::Kind kind, int where, std::int64_t low, std::int64_t high, bool write, isa::Cycle first,
+              isa::Cycle last, isa::Cycle visible = 1);
   /// An access to rows of an object, and of the slices it stands in if it may meet others there.
-  void memory(mlir::FlatSymbolRefAttr object, std::int64_t low, std::int64_t high, bool write, isa::Cycle first, isa::Cycle last,
-              isa::Cycle visible = 1);
+  void memory(mlir::FlatSymbolRefAttr object, std::int64_t low, std::int64_t high, bool write, isa::Cycle first,
+              isa::Cycle last, isa::Cycle visible = 1);
   int repeats(mlir::Operation *op) const;
   isa::QueueId mem(const stream::Place &place, int plane) const;
   int distance(const stream::Place &place, int plane = 0) const;
@@ -75,7 +76,7 @@ private:
   sched::FlowShape result;
   FlowTiming *timing = nullptr;
   std::int64_t repeat = 1;
-  llvm::DenseMap<mlir::Value, int> groups;    ///< stream group that carries a value
+  llvm::DenseMap<mlir::Value, int> groups;     ///< stream group that carries a value
   llvm::DenseMap<mlir::Operation *, int> alus; ///< ALU of an alu or last op
 };
 

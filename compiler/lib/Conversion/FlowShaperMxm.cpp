@@ -41,19 +41,25 @@ void FlowShaper::shapeTile(stream::LoadTileOp op) {
     stream::Place place = slicePlace(object, i);
     int p = distance(place);
     sched::Issue &issue = addIssue(mem(place, 0), p - machine.latency.MemRead, Opcode::Mem, rows);
-    issue.instruction.set(Field::Rd, 1).set(Field::RdBank, place.bank).set(Field::RdRow, place.row + first).set(Field::RdStep, 1);
+    issue.instruction.set(Field::Rd, 1)
+        .set(Field::RdBank, place.bank)
+        .set(Field::RdRow, place.row + first)
+        .set(Field::RdStep, 1);
     issue.instruction.set(Field::RdDir, static_cast<int>(directionOf(side, true)));
     issue.streamFields.push_back({Field::RdStream, 0, i});
     result.segments.push_back({0, i, side == Side::East ? p : -edge, side == Side::East ? edge : -p, 0, rows});
   }
   int group = op.getTransposed() ? transpose(side, planeOfSide(op.getPlane()), 0, rows) : 0;
   Cycle arrival = op.getTransposed() ? edge + machine.latency.SxmTranspose + 1 : edge;
-  // The last rows need to be complete for the first play after the install, one row group must be there before it (T5.4).
+  // The last rows need to be complete for the first play after the install, one row group must be there before it
+  // (T5.4).
   Cycle visible = std::max<Cycle>(machine.latency.MxmLoadWeights - 1, rows == 1 ? 1 : 0);
   for (std::int64_t twin = 0; twin <= op.getTwin(); ++twin) {
     int plane = static_cast<int>(op.getPlane() ^ twin);
     sched::Issue &lw = addIssue({isa::UnitKind::MxmW, side, planeOfSide(plane)}, arrival, Opcode::LoadWeights, rows);
-    lw.instruction.set(Field::RowGroup, op.getGroup()).set(Field::RowStep, 1 + op.getPacked()).set(Field::Packed, op.getPacked());
+    lw.instruction.set(Field::RowGroup, op.getGroup())
+        .set(Field::RowStep, 1 + op.getPacked())
+        .set(Field::Packed, op.getPacked());
     lw.streamFields.push_back({Field::Stream, group, 0});
     access(Access::Kind::WeightBuffer, plane, 0, 0, true, arrival, arrival + rows - 1, visible);
   }
@@ -70,7 +76,8 @@ int FlowShaper::transpose(Side side, int unit, int source, int rows) {
   isa::Direction outward = directionOf(side, true);
   result.groups.push_back({outward, 16});
   for (int i = 0; i < 16; ++i)
-    result.segments.push_back({group, i, side == Side::East ? sxm : -edge, side == Side::East ? edge : -sxm, machine.latency.SxmTranspose, rows});
+    result.segments.push_back({group, i, side == Side::East ? sxm : -edge, side == Side::East ? edge : -sxm,
+                               machine.latency.SxmTranspose, rows});
   auto queue = static_cast<std::uint16_t>(unit % std::max(1, machine.sxmTransposeQueues));
   sched::Issue &issue = addIssue({isa::UnitKind::Sxm, side, queue}, sxm, Opcode::Transpose, rows);
   issue.instruction.set(Field::SrcDir, static_cast<int>(outward)).set(Field::DstDir, static_cast<int>(outward));
@@ -80,7 +87,8 @@ int FlowShaper::transpose(Side side, int unit, int source, int rows) {
 }
 
 void FlowShaper::shapeInstall(stream::InstallOp op) {
-  sched::Issue &issue = addIssue({isa::UnitKind::MxmA, sideOfPlane(op.getPlane()), planeOfSide(op.getPlane())}, 0, Opcode::Activate);
+  sched::Issue &issue =
+      addIssue({isa::UnitKind::MxmA, sideOfPlane(op.getPlane()), planeOfSide(op.getPlane())}, 0, Opcode::Activate);
   issue.half = sched::Half::Second;
   issue.instruction.set(Field::Install, 1);
   // Consuming the buffer is a write to it: the next tile may only be loaded afterwards.
@@ -94,12 +102,14 @@ void FlowShaper::load(stream::LoadOp op) {
   int group = groups.lookup(op.getValue()), count = repeats(op);
   Cycle at = timing->ready(op.getValue()) + machine.mxmPosition();
   for (auto [plane, byte, row] : llvm::zip(op.getPlanes(), op.getBytes(), op.getRows())) {
-    sched::Issue &issue = addIssue({isa::UnitKind::MxmA, sideOfPlane(plane), planeOfSide(plane)}, at, Opcode::Activate, count);
+    sched::Issue &issue =
+        addIssue({isa::UnitKind::MxmA, sideOfPlane(plane), planeOfSide(plane)}, at, Opcode::Activate, count);
     issue.half = sched::Half::First;
     issue.instruction.set(Field::Load, 1).set(Field::LoadRow, row).set(Field::LoadStep, count > 1 ? op.getStep() : 0);
     issue.streamFields.push_back({Field::LoadStream, group, static_cast<int>(byte)});
     std::int64_t end = row + static_cast<std::int64_t>(op.getStep()) * (count - 1);
-    access(Access::Kind::ActivationRow, static_cast<int>(plane), row, end, true, at, at + count - 1, machine.latency.MxmLoad);
+    access(Access::Kind::ActivationRow, static_cast<int>(plane), row, end, true, at, at + count - 1,
+           machine.latency.MxmLoad);
   }
 }
 
@@ -108,7 +118,8 @@ void FlowShaper::fetch(stream::FetchOp op) {
   result.lead = kFetchLead * machine.superlanes;
   stream::Place place = objects.place(op.getObjectAttr());
   Side side = Side(place.side);
-  int byte = static_cast<int>(op.getByte()), p = distance(place, byte), edge = machine.mxmPosition(), count = static_cast<int>(repeat);
+  int byte = static_cast<int>(op.getByte()), p = distance(place, byte), edge = machine.mxmPosition(),
+      count = static_cast<int>(repeat);
   int group = static_cast<int>(result.groups.size());
   // As a tile's first row: it reaches the MXM at cycle `edge`, that is in slot 0.
   result.groups.push_back({directionOf(side, true), 1});
@@ -124,7 +135,8 @@ void FlowShaper::fetch(stream::FetchOp op) {
     load.half = sched::Half::First;
     load.instruction.set(Field::Load, 1).set(Field::LoadRow, row).set(Field::LoadStep, count > 1);
     load.streamFields.push_back({Field::LoadStream, group, 0});
-    access(Access::Kind::ActivationRow, static_cast<int>(plane), row, row + count - 1, true, edge, edge + count - 1, machine.latency.MxmLoad);
+    access(Access::Kind::ActivationRow, static_cast<int>(plane), row, row + count - 1, true, edge, edge + count - 1,
+           machine.latency.MxmLoad);
   }
 }
 
@@ -132,13 +144,17 @@ void FlowShaper::pass(stream::PassOp op) {
   Side side = sideOfPlane(op.getPlane());
   int plane = static_cast<int>(op.getPlane()), count = static_cast<int>(repeat);
   bool leaves = static_cast<bool>(op.getResult());
-  Cycle arrival = leaves ? timing->ready(op.getResult()) - machine.mxmPosition() - machine.latency.MxmEmit : machine.latency.MxmPlay;
+  Cycle arrival = leaves ? timing->ready(op.getResult()) - machine.mxmPosition() - machine.latency.MxmEmit
+                         : machine.latency.MxmPlay;
   Cycle begin = arrival - machine.latency.MxmPlay;
   std::int64_t more = count - 1;
   for (int each = plane; each <= plane + op.getFp16(); ++each) {
     sched::Issue &play = addIssue({isa::UnitKind::MxmA, side, planeOfSide(each)}, begin, Opcode::Activate, count);
     play.half = sched::Half::Second;
-    play.instruction.set(Field::Play, 1).set(Field::PlayRow, op.getRow()).set(Field::PlayStep, count > 1).set(Field::Fp16, op.getFp16());
+    play.instruction.set(Field::Play, 1)
+        .set(Field::PlayRow, op.getRow())
+        .set(Field::PlayStep, count > 1)
+        .set(Field::Fp16, op.getFp16());
     play.instruction.set(Field::Mask, op.getMask() ? static_cast<std::int64_t>(*op.getMask()) : allSuperlanes(machine));
     access(Access::Kind::Array, each, 0, 0, false, begin, begin + more);
     access(Access::Kind::ActivationRow, each, op.getRow(), op.getRow() + more, false, begin, begin + more);
@@ -171,7 +187,9 @@ void FlowShaper::sweep(stream::SweepOp op) {
       issue.streamFields.push_back({Field::LoadStream, outward, static_cast<int>(op.getByte())});
     }
     if (c >= lag)
-      issue.instruction.set(Field::Play, 1).set(Field::PlayRow, op.getRow() + (c - lag) % period).set(Field::Mask, allSuperlanes(machine));
+      issue.instruction.set(Field::Play, 1)
+          .set(Field::PlayRow, op.getRow() + (c - lag) % period)
+          .set(Field::Mask, allSuperlanes(machine));
     return &issue;
   };
   int c = 0;
@@ -192,7 +210,9 @@ void FlowShaper::sweep(stream::SweepOp op) {
   int group = addGroup(side, false, 4, machine.mxmPosition(), timing->ready(op.getResult()), n);
   groups[op.getResult()] = group;
   sched::Issue &acc = addIssue({isa::UnitKind::MxmR, side, planeOfSide(plane)}, take, Opcode::Accumulate, n);
-  acc.instruction.set(Field::Row, op.getAcc()).set(Field::AccMode, static_cast<int>(isa::AccMode::Overwrite)).set(Field::Emit, 1);
+  acc.instruction.set(Field::Row, op.getAcc())
+      .set(Field::AccMode, static_cast<int>(isa::AccMode::Overwrite))
+      .set(Field::Emit, 1);
   acc.streamFields.push_back({Field::Stream, group, 0});
   access(Access::Kind::Array, plane, 0, 0, false, begin + lag, begin + lag + n - 1);
   access(Access::Kind::ActivationRow, plane, op.getRow(), op.getRow() + period - 1, true, begin, begin + lag + n - 1);

@@ -16,8 +16,11 @@ using isa::Cycle;
 
 static bool meet(stream::ObjectOp a, stream::ObjectOp b) {
   stream::Place p = stream::placeOf(a), q = stream::placeOf(b);
-  auto within = [](std::int64_t first, std::int64_t count, std::int64_t other, std::int64_t otherCount) { return first < other + otherCount && other < first + count; };
-  return p.side == q.side && p.bank == q.bank && within(p.slice, a.getPlanes(), q.slice, b.getPlanes()) && within(p.row, a.getRows(), q.row, b.getRows());
+  auto within = [](std::int64_t first, std::int64_t count, std::int64_t other, std::int64_t otherCount) {
+    return first < other + otherCount && other < first + count;
+  };
+  return p.side == q.side && p.bank == q.bank && within(p.slice, a.getPlanes(), q.slice, b.getPlanes()) &&
+         within(p.row, a.getRows(), q.row, b.getRows());
 }
 
 ObjectMap::ObjectMap(ModuleOp module) {
@@ -44,7 +47,8 @@ isa::Opcode vxmOpcode(StringRef mnemonic) {
 }
 
 bool timed(Operation *op) {
-  return mlir::isa<stream::AluOp, stream::GatherOp, stream::SweepOp, stream::LastOp, stream::LanesOp, stream::ScatterOp, stream::ScatterTileOp>(op);
+  return mlir::isa<stream::AluOp, stream::GatherOp, stream::SweepOp, stream::LastOp, stream::LanesOp, stream::ScatterOp,
+                   stream::ScatterTileOp>(op);
 }
 
 /// Operand numbers that only initialise the accumulator.
@@ -55,7 +59,9 @@ bool isInit(stream::AluOp alu, unsigned operand) { return alu.getInit() && *alu.
 FlowTiming::FlowTiming(const isa::Machine &machine, const ObjectMap &objects, stream::FlowOp flow)
     : machine(machine), objects(objects), flow(flow) {}
 
-bool FlowTiming::isSource(Value value) const { return mlir::isa<stream::ReadOp, stream::EmitOp, stream::PassOp>(value.getDefiningOp()); }
+bool FlowTiming::isSource(Value value) const {
+  return mlir::isa<stream::ReadOp, stream::EmitOp, stream::PassOp>(value.getDefiningOp());
+}
 
 Cycle FlowTiming::latency(Operation *op) const {
   return llvm::TypeSwitch<Operation *, Cycle>(op)
@@ -137,7 +143,8 @@ void FlowTiming::constrain(Operation *op) {
         inequalities.push_back({arg.getDefiningOp(), op, latency(arg.getDefiningOp()) + 1});
     }
   } else if (auto last = dyn_cast<stream::LastOp>(op)) {
-    inequalities.push_back({last.getAcc().getDefiningOp(), op, static_cast<Cycle>(flow.getRepeat() + last.getStagger())});
+    inequalities.push_back(
+        {last.getAcc().getDefiningOp(), op, static_cast<Cycle>(flow.getRepeat() + last.getStagger())});
     if (last.getArg())
       sameTime(last.getArg());
   } else {

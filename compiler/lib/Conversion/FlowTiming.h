@@ -64,7 +64,8 @@ private:
   const isa::Machine &machine;
   const ObjectMap &objects;
   mutable stream::FlowOp flow;
-  llvm::DenseMap<mlir::Operation *, std::pair<mlir::Operation *, isa::Cycle>> parent; ///< at(op) = at(parent) + distance
+  llvm::DenseMap<mlir::Operation *, std::pair<mlir::Operation *, isa::Cycle>>
+      parent; ///< at(op) = at(parent) + distance
   llvm::DenseMap<mlir::Operation *, isa::Cycle> base, offset;
   llvm::DenseMap<mlir::Value, mlir::Operation *> firstConsumer; ///< of sources
   std::vector<AtLeast> inequalities;

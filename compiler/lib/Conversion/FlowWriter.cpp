@@ -12,18 +12,21 @@ using namespace mlir;
 
 namespace lpu::compiler {
 
-FlowWriter::FlowWriter(const ObjectPool &pool, OpBuilder outer, Location loc, std::int64_t repeat) : pool(pool), builder(outer), loc(loc) {
+FlowWriter::FlowWriter(const ObjectPool &pool, OpBuilder outer, Location loc, std::int64_t repeat)
+    : pool(pool), builder(outer), loc(loc) {
   auto flow = stream::FlowOp::create(builder, loc, builder.getI64IntegerAttr(repeat));
   builder.setInsertionPointToEnd(&flow.getBody().emplaceBlock());
 }
 
 Value FlowWriter::read(const std::string &object, std::int64_t row, std::int64_t step, bool once) {
-  return stream::ReadOp::create(builder, loc, vec(pool.at(object).getPlanes()), symbol(object), builder.getI64IntegerAttr(row),
-                                builder.getI64IntegerAttr(step), once ? builder.getUnitAttr() : UnitAttr());
+  return stream::ReadOp::create(builder, loc, vec(pool.at(object).getPlanes()), symbol(object),
+                                builder.getI64IntegerAttr(row), builder.getI64IntegerAttr(step),
+                                once ? builder.getUnitAttr() : UnitAttr());
 }
 
 void FlowWriter::write(Value value, const std::string &object, std::int64_t row, std::int64_t step) {
-  stream::WriteOp::create(builder, loc, value, symbol(object), builder.getI64IntegerAttr(row), builder.getI64IntegerAttr(step));
+  stream::WriteOp::create(builder, loc, value, symbol(object), builder.getI64IntegerAttr(row),
+                          builder.getI64IntegerAttr(step));
 }
 
 Value FlowWriter::gather(Value map, const std::string &object) {
@@ -38,32 +41,39 @@ void FlowWriter::scatterTile(Value value, std::int64_t byte, Value map, const st
   stream::ScatterTileOp::create(builder, loc, value, builder.getI64IntegerAttr(byte), map, symbol(object));
 }
 
-void FlowWriter::fetch(const std::string &object, std::int64_t objectRow, std::int64_t byte, ArrayRef<std::int64_t> planes, std::int64_t row) {
+void FlowWriter::fetch(const std::string &object, std::int64_t objectRow, std::int64_t byte,
+                       ArrayRef<std::int64_t> planes, std::int64_t row) {
   SmallVector<std::int64_t> rows(planes.size(), row);
-  stream::FetchOp::create(builder, loc, symbol(object), builder.getI64IntegerAttr(objectRow), builder.getI64IntegerAttr(byte),
-                          builder.getDenseI64ArrayAttr(planes), builder.getDenseI64ArrayAttr(rows));
+  stream::FetchOp::create(builder, loc, symbol(object), builder.getI64IntegerAttr(objectRow),
+                          builder.getI64IntegerAttr(byte), builder.getDenseI64ArrayAttr(planes),
+                          builder.getDenseI64ArrayAttr(rows));
 }
 
-Value FlowWriter::lanes(StringRef kind, Value value, std::int64_t side, std::int64_t amount, std::int64_t step, std::int64_t queue) {
+Value FlowWriter::lanes(StringRef kind, Value value, std::int64_t side, std::int64_t amount, std::int64_t step,
+                        std::int64_t queue) {
   auto i = [&](std::int64_t v) { return builder.getI64IntegerAttr(v); };
-  return stream::LanesOp::create(builder, loc, value.getType(), builder.getStringAttr(kind), value, i(side), i(amount), i(step), i(queue));
+  return stream::LanesOp::create(builder, loc, value.getType(), builder.getStringAttr(kind), value, i(side), i(amount),
+                                 i(step), i(queue));
 }
 
-void FlowWriter::load(Value value, ArrayRef<std::int64_t> planes, ArrayRef<std::int64_t> bytes, ArrayRef<std::int64_t> rows,
-                      std::int64_t step) {
+void FlowWriter::load(Value value, ArrayRef<std::int64_t> planes, ArrayRef<std::int64_t> bytes,
+                      ArrayRef<std::int64_t> rows, std::int64_t step) {
   stream::LoadOp::create(builder, loc, value, planes, bytes, rows, step);
 }
 
-void FlowWriter::pass(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add, std::optional<std::int64_t> mask,
-                      bool fp16) {
-  stream::PassOp::create(builder, loc, Type(), builder.getI64IntegerAttr(plane), builder.getI64IntegerAttr(row), builder.getI64IntegerAttr(acc),
-                         builder.getBoolAttr(add), mask ? builder.getI64IntegerAttr(*mask) : IntegerAttr(),
+void FlowWriter::pass(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add,
+                      std::optional<std::int64_t> mask, bool fp16) {
+  stream::PassOp::create(builder, loc, Type(), builder.getI64IntegerAttr(plane), builder.getI64IntegerAttr(row),
+                         builder.getI64IntegerAttr(acc), builder.getBoolAttr(add),
+                         mask ? builder.getI64IntegerAttr(*mask) : IntegerAttr(),
                          fp16 ? builder.getUnitAttr() : UnitAttr());
 }
 
-Value FlowWriter::passAndEmit(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add, std::optional<std::int64_t> mask) {
+Value FlowWriter::passAndEmit(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add,
+                              std::optional<std::int64_t> mask) {
   return stream::PassOp::create(builder, loc, vec(4), builder.getI64IntegerAttr(plane), builder.getI64IntegerAttr(row),
-                                builder.getI64IntegerAttr(acc), builder.getBoolAttr(add), mask ? builder.getI64IntegerAttr(*mask) : IntegerAttr(), UnitAttr())
+                                builder.getI64IntegerAttr(acc), builder.getBoolAttr(add),
+                                mask ? builder.getI64IntegerAttr(*mask) : IntegerAttr(), UnitAttr())
       .getResult();
 }
 
@@ -71,7 +81,8 @@ Value FlowWriter::emit(std::int64_t plane, std::int64_t acc) {
   return stream::EmitOp::create(builder, loc, vec(4), builder.getI64IntegerAttr(plane), builder.getI64IntegerAttr(acc));
 }
 
-Value FlowWriter::sweep(Value value, std::int64_t byte, std::int64_t plane, std::int64_t row, std::int64_t acc, std::int64_t delay) {
+Value FlowWriter::sweep(Value value, std::int64_t byte, std::int64_t plane, std::int64_t row, std::int64_t acc,
+                        std::int64_t delay) {
   auto i = [&](std::int64_t v) { return builder.getI64IntegerAttr(v); };
   return stream::SweepOp::create(builder, loc, vec(4), value, i(byte), i(plane), i(row), i(acc), i(delay));
 }
@@ -85,12 +96,13 @@ void FlowWriter::receive(std::int64_t link, ArrayRef<std::string> objects, std::
   SmallVector<Attribute> symbols;
   for (const std::string &object : objects)
     symbols.push_back(symbol(object));
-  stream::ReceiveOp::create(builder, loc, builder.getI64IntegerAttr(link), builder.getArrayAttr(symbols), builder.getI64IntegerAttr(row),
-                            builder.getI64IntegerAttr(byte));
+  stream::ReceiveOp::create(builder, loc, builder.getI64IntegerAttr(link), builder.getArrayAttr(symbols),
+                            builder.getI64IntegerAttr(row), builder.getI64IntegerAttr(byte));
 }
 
 Value FlowWriter::buildAlu(StringRef opcode, ArrayRef<Operand> operands, unsigned width, std::optional<Value> init,
-                           std::optional<std::uint32_t> initImm, bool accWrite, const std::string &rowOf, std::int64_t early) {
+                           std::optional<std::uint32_t> initImm, bool accWrite, const std::string &rowOf,
+                           std::int64_t early) {
   SmallVector<Value> args;
   SmallVector<std::int64_t> slots;
   IntegerAttr imm, initAttr, initImmAttr;
@@ -103,8 +115,12 @@ Value FlowWriter::buildAlu(StringRef opcode, ArrayRef<Operand> operands, unsigne
   };
   for (const Operand &operand : operands) {
     switch (operand.kind) {
-    case Operand::Kind::Value: slots.push_back(argument(operand.value)); break;
-    case Operand::Kind::Accumulator: slots.push_back(stream::kSlotAccumulator); break;
+    case Operand::Kind::Value:
+      slots.push_back(argument(operand.value));
+      break;
+    case Operand::Kind::Accumulator:
+      slots.push_back(stream::kSlotAccumulator);
+      break;
     case Operand::Kind::Immediate:
       slots.push_back(stream::kSlotImmediate);
       imm = builder.getI64IntegerAttr(operand.bits);
@@ -117,7 +133,8 @@ Value FlowWriter::buildAlu(StringRef opcode, ArrayRef<Operand> operands, unsigne
   }
   if (initImm)
     initImmAttr = builder.getI64IntegerAttr(*initImm);
-  return stream::AluOp::create(builder, loc, vec(width), builder.getStringAttr(opcode), args, builder.getDenseI64ArrayAttr(slots), imm,
+  return stream::AluOp::create(builder, loc, vec(width), builder.getStringAttr(opcode), args,
+                               builder.getDenseI64ArrayAttr(slots), imm,
                                rowOf.empty() ? FlatSymbolRefAttr() : symbol(rowOf), initAttr, initImmAttr,
                                accWrite ? builder.getUnitAttr() : UnitAttr(), builder.getI64IntegerAttr(early));
 }
@@ -153,7 +170,8 @@ Value FlowWriter::selectInto(Value mask, Value value, std::uint32_t initial) {
 }
 
 Value FlowWriter::mapTo(Value index, const std::string &object, std::int64_t offset) {
-  return buildAlu("addi", {index, Operand::i32(static_cast<std::int32_t>(offset))}, 2, std::nullopt, std::nullopt, false, object);
+  return buildAlu("addi", {index, Operand::i32(static_cast<std::int32_t>(offset))}, 2, std::nullopt, std::nullopt,
+                  false, object);
 }
 
 Value FlowWriter::mapToOrNone(Value index, const std::string &object, std::int64_t offset) {
@@ -161,7 +179,8 @@ Value FlowWriter::mapToOrNone(Value index, const std::string &object, std::int64
 }
 
 Value FlowWriter::rowIn(Value index, const std::string &object, std::int64_t offset) {
-  return buildAlu("addi", {index, Operand::i32(static_cast<std::int32_t>(offset))}, 4, std::nullopt, std::nullopt, false, object);
+  return buildAlu("addi", {index, Operand::i32(static_cast<std::int32_t>(offset))}, 4, std::nullopt, std::nullopt,
+                  false, object);
 }
 
 Value FlowWriter::last(StringRef opcode, Value accumulating, Value other, std::int64_t stagger) {
@@ -192,11 +211,13 @@ void FlowWriter::loadDigits(Value quantized, std::int64_t row, std::int64_t step
   }
 }
 
-void FlowWriter::storeDigits16(Value scaled, const std::string &east, const std::string &west, std::int64_t row, std::int64_t step, int bits) {
+void FlowWriter::storeDigits16(Value scaled, const std::string &east, const std::string &west, std::int64_t row,
+                               std::int64_t step, int bits) {
   storeDigits(alu(bits == 8 ? "cvt.f32.i8" : "cvt.f32.d16", {scaled}), east, west, row, step);
 }
 
-void FlowWriter::storeDigits(Value quantized, const std::string &east, const std::string &west, std::int64_t row, std::int64_t step) {
+void FlowWriter::storeDigits(Value quantized, const std::string &east, const std::string &west, std::int64_t row,
+                             std::int64_t step) {
   Value biased = alu("addi", {quantized, Operand::i32(isa::kDigit16Bias)});
   for (const std::string &object : {east, west})
     write(alu("xor", {biased, Operand::i32(isa::kDigit16Bias)}, 2), object, row, step);

@@ -41,16 +41,20 @@ public:
   mlir::Value gather(mlir::Value map, const std::string &object);
   void scatter(mlir::Value value, mlir::Value map, const std::string &object);
   void scatterTile(mlir::Value value, std::int64_t byte, mlir::Value map, const std::string &object);
-  mlir::Value lanes(llvm::StringRef kind, mlir::Value value, std::int64_t side, std::int64_t amount, std::int64_t step = 0, std::int64_t queue = 0);
-  void load(mlir::Value value, llvm::ArrayRef<std::int64_t> planes, llvm::ArrayRef<std::int64_t> bytes, llvm::ArrayRef<std::int64_t> rows,
-            std::int64_t step = 0);
-  void fetch(const std::string &object, std::int64_t objectRow, std::int64_t byte, llvm::ArrayRef<std::int64_t> planes, std::int64_t row);
+  mlir::Value lanes(llvm::StringRef kind, mlir::Value value, std::int64_t side, std::int64_t amount,
+                    std::int64_t step = 0, std::int64_t queue = 0);
+  void load(mlir::Value value, llvm::ArrayRef<std::int64_t> planes, llvm::ArrayRef<std::int64_t> bytes,
+            llvm::ArrayRef<std::int64_t> rows, std::int64_t step = 0);
+  void fetch(const std::string &object, std::int64_t objectRow, std::int64_t byte, llvm::ArrayRef<std::int64_t> planes,
+             std::int64_t row);
   void pass(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add, std::optional<std::int64_t> mask = {},
             bool fp16 = false);
   /// A pass whose accumulator row leaves for VXM as soon as it has taken the sum.
-  mlir::Value passAndEmit(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add, std::optional<std::int64_t> mask = {});
+  mlir::Value passAndEmit(std::int64_t plane, std::int64_t row, std::int64_t acc, bool add,
+                          std::optional<std::int64_t> mask = {});
   mlir::Value emit(std::int64_t plane, std::int64_t acc);
-  mlir::Value sweep(mlir::Value value, std::int64_t byte, std::int64_t plane, std::int64_t row, std::int64_t acc, std::int64_t delay);
+  mlir::Value sweep(mlir::Value value, std::int64_t byte, std::int64_t plane, std::int64_t row, std::int64_t acc,
+                    std::int64_t delay);
 
   void send(const std::string &object, std::int64_t row, std::int64_t byte, llvm::ArrayRef<std::int64_t> links);
   /// Into the same row of every object.
@@ -81,28 +85,35 @@ public:
   mlir::Value last(llvm::StringRef opcode, mlir::Value accumulating, mlir::Value other = {}, std::int64_t stagger = 0);
 
   /// Quantizes an fp32 value that is already in int16 units to two balanced digits and loads them into
-  /// activation rows `row` (low digit) and `row + 1` (high digit) of all four planes, `step` rows further in each copy of a burst.
-  /// With 8 `bits` the value is clipped to the low digit, the high one is zero.
+  /// activation rows `row` (low digit) and `row + 1` (high digit) of all four planes, `step` rows further in each copy
+  /// of a burst. With 8 `bits` the value is clipped to the low digit, the high one is zero.
   void loadDigits16(mlir::Value scaled, std::int64_t row, std::int64_t step = 0, int bits = 16);
   /// The same for an int16 value.
   void loadDigits(mlir::Value quantized, std::int64_t row, std::int64_t step = 0);
   /// Quantizes as loadDigits16 does, but leaves the digits in row `row` of two objects of 2 planes, one on each side.
-  void storeDigits16(mlir::Value scaled, const std::string &east, const std::string &west, std::int64_t row, std::int64_t step = 0, int bits = 16);
+  void storeDigits16(mlir::Value scaled, const std::string &east, const std::string &west, std::int64_t row,
+                     std::int64_t step = 0, int bits = 16);
   /// The same for an int16 value.
-  void storeDigits(mlir::Value quantized, const std::string &east, const std::string &west, std::int64_t row, std::int64_t step = 0);
+  void storeDigits(mlir::Value quantized, const std::string &east, const std::string &west, std::int64_t row,
+                   std::int64_t step = 0);
   /// Balanced digits (N2) of an int16 value.
   mlir::Value digits16(mlir::Value value);
   /// Splits an int32 value into four balanced digits and loads them into the planes of `side`: the even plane
-  /// takes digits 3 and 2 into rows `row`, `row + apart`, the odd plane digits 1 and 0; `step` rows further in each copy of a burst.
-  void loadDigits32(mlir::Value value, std::int64_t side, std::int64_t row, std::int64_t apart = 1, std::int64_t step = 0);
+  /// takes digits 3 and 2 into rows `row`, `row + apart`, the odd plane digits 1 and 0; `step` rows further in each
+  /// copy of a burst.
+  void loadDigits32(mlir::Value value, std::int64_t side, std::int64_t row, std::int64_t apart = 1,
+                    std::int64_t step = 0);
   /// hi and lo of N4 from the sums of the four digits.
   mlir::Value joinHigh(mlir::Value upper, mlir::Value lower);
 
 private:
   stream::VecType vec(unsigned width) { return stream::VecType::get(builder.getContext(), width); }
-  mlir::FlatSymbolRefAttr symbol(const std::string &name) { return mlir::FlatSymbolRefAttr::get(builder.getContext(), name); }
-  mlir::Value buildAlu(llvm::StringRef opcode, llvm::ArrayRef<Operand> operands, unsigned width, std::optional<mlir::Value> init,
-                       std::optional<std::uint32_t> initImm, bool accWrite, const std::string &rowOf = {}, std::int64_t early = 0);
+  mlir::FlatSymbolRefAttr symbol(const std::string &name) {
+    return mlir::FlatSymbolRefAttr::get(builder.getContext(), name);
+  }
+  mlir::Value buildAlu(llvm::StringRef opcode, llvm::ArrayRef<Operand> operands, unsigned width,
+                       std::optional<mlir::Value> init, std::optional<std::uint32_t> initImm, bool accWrite,
+                       const std::string &rowOf = {}, std::int64_t early = 0);
 
   const ObjectPool &pool;
   mlir::OpBuilder builder;

@@ -1,4 +1,5 @@
-// Lifetimes: liveness of rows over the phases of a program, backwards, as for the registers of a straight piece of code.
+// Lifetimes: liveness of rows over the phases of a program, backwards, as for the registers of a straight piece of
+// code.
 
 #include "Lifetimes.h"
 
@@ -13,7 +14,8 @@ Lifetimes::Lifetimes(ModuleOp module) {
   module.walk([&](stream::PhaseOp) { ++phases; });
   for (auto object : module.getOps<stream::ObjectOp>())
     if (object.getRole() == "scratch")
-      rows[object.getSymNameAttr()] = static_cast<std::int64_t>(object.getRows()), live[object.getSymNameAttr()].resize(phases);
+      rows[object.getSymNameAttr()] = static_cast<std::int64_t>(object.getRows()),
+      live[object.getSymNameAttr()].resize(phases);
   unsigned first = 0;
   for (auto program : module.getOps<stream::ProgramOp>()) {
     SmallVector<PhaseUses> uses;
@@ -64,10 +66,12 @@ Lifetimes::PhaseUses Lifetimes::usesOf(stream::PhaseOp phase) {
     auto flow = dyn_cast_or_null<stream::FlowOp>(op->getParentOp());
     std::int64_t repeat = flow ? static_cast<std::int64_t>(flow.getRepeat()) : 1;
     llvm::TypeSwitch<Operation *>(op)
-        .Case<stream::ReadOp>([&](auto o) { read(o.getObjectAttr(), o.getRow(), o.getStep(), o.getOnce() || !o.getStep() ? 1 : repeat); })
+        .Case<stream::ReadOp>(
+            [&](auto o) { read(o.getObjectAttr(), o.getRow(), o.getStep(), o.getOnce() || !o.getStep() ? 1 : repeat); })
         .Case<stream::FetchOp>([&](auto o) { read(o.getObjectAttr(), o.getRow(), 1, repeat); })
         .Case<stream::SendOp>([&](auto o) { read(o.getObjectAttr(), o.getRow(), 0, 1); })
-        .Case<stream::WriteOp>([&](auto o) { write(o.getObjectAttr(), o.getRow(), o.getStep(), o.getStep() ? repeat : 1); })
+        .Case<stream::WriteOp>(
+            [&](auto o) { write(o.getObjectAttr(), o.getRow(), o.getStep(), o.getStep() ? repeat : 1); })
         .Case<stream::ReceiveOp>([&](auto o) {
           for (auto object : o.getObjects().template getAsRange<FlatSymbolRefAttr>())
             write(object, o.getRow(), 0, 1);
@@ -80,7 +84,8 @@ Lifetimes::PhaseUses Lifetimes::usesOf(stream::PhaseOp phase) {
         .Case<stream::ScatterOp, stream::ScatterTileOp>([&](auto o) { useOf(o.getObjectAttr()); })
         .Case<stream::LoadTileOp>([&](auto o) {
           if (auto known = rows.find(o.getObjectAttr().getAttr()); known != rows.end())
-            read(o.getObjectAttr(), o.getRow(), 1, o.getRows() ? static_cast<std::int64_t>(*o.getRows()) : known->second - o.getRow());
+            read(o.getObjectAttr(), o.getRow(), 1,
+                 o.getRows() ? static_cast<std::int64_t>(*o.getRows()) : known->second - o.getRow());
         });
   });
   return uses;

@@ -37,7 +37,8 @@ std::string ProgramLowering::cacheName(std::string name, std::int64_t token) con
 }
 
 std::string ProgramLowering::cacheObject(char which, std::int64_t vector, std::int64_t token) {
-  return pool.zero(cacheName(fmt::format("kv.{}.{}.{}", cacheLayer, which, vector), token), cacheType == llm::KVType::Int8 ? 1 : 2, (cacheCapacity + 7) / 8 * 8, which == 'k' ? 3 : 5);
+  return pool.zero(cacheName(fmt::format("kv.{}.{}.{}", cacheLayer, which, vector), token),
+                   cacheType == llm::KVType::Int8 ? 1 : 2, (cacheCapacity + 7) / 8 * 8, which == 'k' ? 3 : 5);
 }
 
 Value ProgramLowering::ropeValue(FlowWriter &w, Value source, std::int64_t token, std::int64_t vector) {
@@ -46,11 +47,12 @@ Value ProgramLowering::ropeValue(FlowWriter &w, Value source, std::int64_t token
   Value straight = linearValue(w, plain, token, vector), swapped = linearValue(w, turned, token, vector);
   // Two operations apart, so that sums of both in one plane are not wanted in one cycle.
   bool meet = plain.object.empty() && llvm::any_of(plain.parts[vector][token], [&](auto part) {
-    return llvm::any_of(turned.parts[vector][token], [&](auto other) { return other.first == part.first; });
-  });
+                return llvm::any_of(turned.parts[vector][token], [&](auto other) { return other.first == part.first; });
+              });
   if (meet)
     straight = w.alu("move", {w.alu("move", {straight})});
-  return w.alu("addf", {w.alu("mulf", {straight, w.read("step.cos", token)}), w.alu("mulf", {swapped, w.read("step.sin", token)})});
+  return w.alu("addf", {w.alu("mulf", {straight, w.read("step.cos", token)}),
+                        w.alu("mulf", {swapped, w.read("step.sin", token)})});
 }
 
 void ProgramLowering::lowerRope(llm::RopeOp op) {
@@ -65,8 +67,10 @@ void ProgramLowering::lowerRope(llm::RopeOp op) {
   std::string position = pool.input("position", tokens), freqs = op.getFreqs() ? tensorOf(*op.getFreqs()) : "";
   if (attention.getTiles())
     return TileAttention(*this, attention).writeStepTables(op);
-  std::string cosTable = pool.ropeTable(false, op.getBase().convertToDouble(), op.getHeadDim(), cache.getCapacity(), freqs);
-  std::string sinTable = pool.ropeTable(true, op.getBase().convertToDouble(), op.getHeadDim(), cache.getCapacity(), freqs);
+  std::string cosTable =
+      pool.ropeTable(false, op.getBase().convertToDouble(), op.getHeadDim(), cache.getCapacity(), freqs);
+  std::string sinTable =
+      pool.ropeTable(true, op.getBase().convertToDouble(), op.getHeadDim(), cache.getCapacity(), freqs);
   std::string cosRows = pool.scratch("step.cos", 4, tokens, 3), sinRows = pool.scratch("step.sin", 4, tokens, 5);
   for (std::int64_t t = 0; t < tokens; ++t) {
     for (auto [table, rows] : {std::pair{cosTable, cosRows}, std::pair{sinTable, sinRows}}) {
@@ -88,7 +92,10 @@ void ProgramLowering::storeKeysAndValues(llm::AttentionOp op, const Layout &head
       {
         FlowWriter w = flow();
         std::string keys = cacheObject('k', v, t);
-        Value k = w.alu(narrow ? "cvt.f32.i8" : half ? "cvt.f32.f16" : "cvt.f32.d16", {ropeValue(w, op.getKey(), t, v)}, narrow ? 1 : 2);
+        Value k = w.alu(narrow ? "cvt.f32.i8"
+                        : half ? "cvt.f32.f16"
+                               : "cvt.f32.d16",
+                        {ropeValue(w, op.getKey(), t, v)}, narrow ? 1 : 2);
         w.scatter(k, w.mapTo(w.read("position", t), keys), keys);
       }
       {
@@ -101,8 +108,9 @@ void ProgramLowering::storeKeysAndValues(llm::AttentionOp op, const Layout &head
       FlowWriter w = flow();
       std::string cache = cacheObject('v', v, t);
       Value y = linearValue(w, values, t, v);
-      Value value = narrow ? w.alu("cvt.f32.i8", {w.alu("mulf", {y, Operand::f32(valueConstants(llm::valueStep(op)).stored)})}, 1)
-                           : w.alu("cvt.f32.f16", {y}, 2);
+      Value value =
+          narrow ? w.alu("cvt.f32.i8", {w.alu("mulf", {y, Operand::f32(valueConstants(llm::valueStep(op)).stored)})}, 1)
+                 : w.alu("cvt.f32.f16", {y}, 2);
       w.scatter(value, w.mapTo(w.read("position", t), cache), cache);
     }
 }
@@ -114,7 +122,8 @@ Value ProgramLowering::times(FlowWriter &w, Value value, const AttentionFactor &
   return w.aluHolding("mulf", w.read(factor.object, factor.row, 0, true), value, factor.row);
 }
 
-std::array<ProgramLowering::AttentionFactor, 4> ProgramLowering::attentionFactors(llm::AttentionOp op, std::int64_t headDim) {
+std::array<ProgramLowering::AttentionFactor, 4> ProgramLowering::attentionFactors(llm::AttentionOp op,
+                                                                                  std::int64_t headDim) {
   Scale query = scaleOf(op.getQuery()), key = scaleOf(op.getKey()), result = scaleOf(op.getResult());
   ScoreConstants score = scoreConstants(query.value, key.value, static_cast<std::uint32_t>(headDim));
   std::string object;
@@ -122,8 +131,10 @@ std::array<ProgramLowering::AttentionFactor, 4> ProgramLowering::attentionFactor
   if (!query.name.empty())
     object = pool.attentionFactors(op.getCache().str(), query, key, result, headDim, half ? 6 : 4);
   float step = half ? 1 / kHalfStep : 1;
-  std::array<AttentionFactor, 4> factors{
-      {{score.scoreHi * step, object, half ? 4 : 0}, {score.scoreLo * step, object, half ? 5 : 1}, {inverseScale(result.value), object, 2}, {256.0f * score.scoreLo, object, 3}}};
+  std::array<AttentionFactor, 4> factors{{{score.scoreHi * step, object, half ? 4 : 0},
+                                          {score.scoreLo * step, object, half ? 5 : 1},
+                                          {inverseScale(result.value), object, 2},
+                                          {256.0f * score.scoreLo, object, 3}}};
   if (llm::kvType(op) == llm::KVType::Int8)
     factors[2] = {valueConstants(llm::valueStep(op)).result, "", 0};
   return factors;
@@ -136,9 +147,11 @@ void ProgramLowering::scoreFlow(std::int64_t token, std::int64_t vector, std::in
   Value counter = w.read("step.counter", token, 0, true);
   Value key = w.read(cacheObject('k', vector, token), 0, 1);
   bool half = cacheType == llm::KVType::Half;
-  Value product = half ? w.alu("cvt.f32.i32", {w.aluHolding("mulf", query, w.alu("cvt.f16.f32", {key}))}) : w.aluHolding("muli", query, key);
+  Value product = half ? w.alu("cvt.f32.i32", {w.aluHolding("mulf", query, w.alu("cvt.f16.f32", {key}))})
+                       : w.aluHolding("muli", query, key);
   Value biased = w.alu("addi", {product, Operand::i32(isa::kDigit32Bias)});
-  Value east = w.alu("xor", {biased, Operand::i32(isa::kDigit32Bias)}), west = w.alu("xor", {biased, Operand::i32(isa::kDigit32Bias)});
+  Value east = w.alu("xor", {biased, Operand::i32(isa::kDigit32Bias)}),
+        west = w.alu("xor", {biased, Operand::i32(isa::kDigit32Bias)});
   // Digits 3 and 1 are shifted left by 8 before they meet 2 and 0, so those are played one ALU latency later.
   std::int64_t row = otherHalf(), acc = machine.mxmAccumulatorRows - 1, delay = machine.latency.VxmSimple;
   // Of fp16 keys there is no digit 3, and digit 2 waits for the other two to be joined.
@@ -151,13 +164,17 @@ void ProgramLowering::scoreFlow(std::int64_t token, std::int64_t vector, std::in
   Value masked = w.alu("select", {ahead, score, Operand::f32(ScoreConstants::kMasked)});
   w.write(masked, pool.scratch(fmt::format("scores.{}", slot), 4, sweepLength, 2 * (slot % kGroup)), 0, 1);
   Value maximum = w.accumulate("maxf", masked, std::bit_cast<std::uint32_t>(ScoreConstants::kMasked));
-  w.write(w.last("move", maximum), pool.scratch(fmt::format("score.max.{}", slot), 4, tokens * vectors, 2 * (slot % kGroup)), token * vectors + vector);
+  w.write(w.last("move", maximum),
+          pool.scratch(fmt::format("score.max.{}", slot), 4, tokens * vectors, 2 * (slot % kGroup)),
+          token * vectors + vector);
 }
 
-void ProgramLowering::valueFlow(llm::AttentionOp op, ArrayRef<std::int64_t> group, std::int64_t vector, std::int64_t vectors,
-                                const AttentionFactor &inverse, std::int64_t row, std::int64_t firstSlot) {
+void ProgramLowering::valueFlow(llm::AttentionOp op, ArrayRef<std::int64_t> group, std::int64_t vector,
+                                std::int64_t vectors, const AttentionFactor &inverse, std::int64_t row,
+                                std::int64_t firstSlot) {
   FlowWriter w = flow(sweepLength);
-  Value value = w.alu(cacheType == llm::KVType::Int8 ? "cvt.i32.f32" : "cvt.f16.f32", {w.read(cacheObject('v', vector, group.front()), 0, 1)});
+  Value value = w.alu(cacheType == llm::KVType::Int8 ? "cvt.i32.f32" : "cvt.f16.f32",
+                      {w.read(cacheObject('v', vector, group.front()), 0, 1)});
   for (auto [member, token] : llvm::enumerate(group)) {
     std::int64_t slot = firstSlot + static_cast<std::int64_t>(member);
     Value maximum = w.read(fmt::format("score.max.{}", slot), token * vectors + vector, 0, true);
@@ -180,7 +197,8 @@ LogicalResult ProgramLowering::lowerAttention(llm::AttentionOp op) {
     return TileAttention(*this, op).lower();
   auto cache = cast<llm::KVCacheOp>(SymbolTable::lookupSymbolIn(module, op.getCache()));
   if (static_cast<std::int64_t>(cache.getCapacity()) > machine.memRowsPerBank)
-    return op->emitOpError("the cache of ") << cache.getCapacity() << " positions does not fit one memory bank of " << machine.memRowsPerBank << " rows";
+    return op->emitOpError("the cache of ")
+           << cache.getCapacity() << " positions does not fit one memory bank of " << machine.memRowsPerBank << " rows";
   cacheLayer = cache.getLayer(), cacheCapacity = cache.getCapacity(), cacheType = llm::kvType(op);
   Layout heads = headsOf(cache, 1, false);
   storeKeysAndValues(op, heads);
@@ -193,7 +211,8 @@ LogicalResult ProgramLowering::lowerAttention(llm::AttentionOp op) {
   noteDigits(op.getResult(), heads, out, "a");
   std::int64_t slot = 0;
   for (std::int64_t v = 0; v < heads.vectors(); ++v)
-    for (std::int64_t t0 = 0, count; t0 < tokens; t0 += count, slot = (slot + kGroup) % scoreBuffers(machine, sweepLength)) {
+    for (std::int64_t t0 = 0, count; t0 < tokens;
+         t0 += count, slot = (slot + kGroup) % scoreBuffers(machine, sweepLength)) {
       count = std::min(kGroup, (userOf(t0) + 1) * tokens / users - t0); // they share a user's values
       SmallVector<std::int64_t> group;
       for (std::int64_t t = t0; t < t0 + count; ++t) {

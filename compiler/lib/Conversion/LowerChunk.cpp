@@ -1,5 +1,5 @@
-// Steps that feed so many tokens that their digits do not fit the activation rows: chunks of a prompt. The MXM is what is
-// scarce then, not the weight stream, so every tile is kept for one pass of each token and digit:
+// Steps that feed so many tokens that their digits do not fit the activation rows: chunks of a prompt. The MXM is what
+// is scarce then, not the weight stream, so every tile is kept for one pass of each token and digit:
 //
 //   digits wait in memory on both sides, row v·tokens + t, and a column of them is fetched for a group of tiles;
 //   both planes of a side load the same tile, the even one plays high digits, the odd one low digits, so a tile takes
@@ -26,11 +26,11 @@ namespace lpu::compiler {
 
 namespace {
 
-/// Outputs of a plane that begin at the same visit of a column. The more, the less often digits are fetched, but the more
-/// results VXM has to take at once.
+/// Outputs of a plane that begin at the same visit of a column. The more, the less often digits are fetched, but the
+/// more results VXM has to take at once.
 constexpr std::int64_t kWave = 2;
-/// Groups of slices that gates and ups of a batch take turns in, and vectors in each: at any time a plane's tiles leave one of its
-/// groups alone, so flows that go on with them soon find one free.
+/// Groups of slices that gates and ups of a batch take turns in, and vectors in each: at any time a plane's tiles leave
+/// one of its groups alone, so flows that go on with them soon find one free.
 constexpr std::int64_t kGateGroups = 4, kGatesTogether = 2;
 constexpr std::int64_t kHiddenTurns = 2; ///< objects of a side that digits between up and down are divided between
 
@@ -42,7 +42,8 @@ llvm::StringRef sideName(std::int64_t side) { return side ? ".west" : ".east"; }
 
 /// Where the sums of an output vector are on a side.
 struct ProgramLowering::ChunkSums {
-  std::array<std::int64_t, 2> high = {-1, -1}, low = {-1, -1}; ///< first accumulator row on the even and odd plane; −1: no tile there
+  std::array<std::int64_t, 2> high = {-1, -1},
+                              low = {-1, -1}; ///< first accumulator row on the even and odd plane; −1: no tile there
 };
 
 void ProgramLowering::flushChunk() {
@@ -52,7 +53,9 @@ void ProgramLowering::flushChunk() {
     linear.sums->object = pool.scratch("y." + std::to_string(i), 4, tokens * linear.rows.vectors(), kHints[i % 3]);
     objects.push_back(linear.sums->object);
   }
-  passChunk([&](FlowWriter &w, Value y, const Unit &unit, Burst burst) { w.write(y, objects[unit.linear], chunkRow(burst.first, unit.vector), 1); }, {});
+  passChunk([&](FlowWriter &w, Value y, const Unit &unit,
+                Burst burst) { w.write(y, objects[unit.linear], chunkRow(burst.first, unit.vector), 1); },
+            {});
 }
 
 void ProgramLowering::passChunk(ChunkSink sink, llvm::function_ref<void(std::int64_t)> finished) {
@@ -76,75 +79,88 @@ void ProgramLowering::passChunk(ChunkSink sink, llvm::function_ref<void(std::int
   tileHint = -1;
 }
 
-std::pair<std::string, std::int64_t> ProgramLowering::chunkDigits(const Digits &input, std::int64_t side, std::int64_t vector) const {
+std::pair<std::string, std::int64_t> ProgramLowering::chunkDigits(const Digits &input, std::int64_t side,
+                                                                  std::int64_t vector) const {
   std::int64_t turn = vector % input.turns;
-  return {input.object + (turn ? "." + std::to_string(turn) : "") + sideName(side).str(), chunkRow(0, vector / input.turns)};
+  return {input.object + (turn ? "." + std::to_string(turn) : "") + sideName(side).str(),
+          chunkRow(0, vector / input.turns)};
 }
 
-void ProgramLowering::passPaired(const Digits &input, ArrayRef<Unit> units, ChunkSink sink, llvm::function_ref<void(std::int64_t)> finished) {
+void ProgramLowering::passPaired(const Digits &input, ArrayRef<Unit> units, ChunkSink sink,
+                                 llvm::function_ref<void(std::int64_t)> finished) {
   std::int64_t columns = input.layout.vectors(), slots = machine.mxmActivationRows / tokens;
   std::vector<ChunkSums> sums(units.size());
   std::vector<std::array<std::int64_t, 2>> tilesLeft(units.size(), {0, 0}); ///< on each side
   std::vector<std::vector<std::string>> tiles(units.size());
   for (auto [u, unit] : llvm::enumerate(units))
     tiles[u].resize(columns);
-  visit(units, columns, [&](std::int64_t k, ArrayRef<std::size_t> active) {
-    for (std::size_t u : active) {
-      const Unit &unit = units[u];
-      PendingLinear &linear = pending[unit.linear];
-      std::int64_t plane = unit.plane < 0 ? planeInTurn(unit.vector + k) : unit.plane;
-      tiles[u][k] = pool.weightTile(tensorOf(linear.op.getWeight()), linear.rows, unit.vector, input.layout, k, plane, tileHint);
-      ++tilesLeft[u][pool.planeOf(tiles[u][k]) / 2];
-    }
-  }, {});
-  visit(units, columns, [&](std::int64_t k, ArrayRef<std::size_t> active) {
-    std::int64_t row = chunkSlot++ % slots * tokens;
-    for (std::int64_t side = 0; side < 2; ++side) {
-      if (llvm::none_of(active, [&](std::size_t u) { return pool.planeOf(tiles[u][k]) / 2 == side; }))
-        continue;
-      auto [object, first] = chunkDigits(input, side, k);
-      FlowWriter w = flow(tokens);
-      for (std::int64_t digit : {1, 0})
-        w.fetch(object, first, digit, {2 * side + 1 - digit}, row);
-    }
-    for (std::size_t u : active) {
-      const Unit &unit = units[u];
-      std::int64_t side = pool.planeOf(tiles[u][k]) / 2, &high = sums[u].high[side], &low = sums[u].low[side];
-      emitTile(tiles[u][k], 2 * side, true);
-      bool first = high < 0;
-      if (first)
-        high = nextAccumulator(2 * side, tokens), low = nextAccumulator(2 * side + 1, tokens);
-      --tilesLeft[u][side];
-      FlowWriter w = flow(tokens);
-      if (tilesLeft[u][0] + tilesLeft[u][1] > 0) {
-        w.pass(2 * side, row, high, !first);
-        w.pass(2 * side + 1, row, low, !first);
-        continue;
-      }
-      Value upper = w.passAndEmit(2 * side, row, high, !first), lower = w.passAndEmit(2 * side + 1, row, low, !first);
-      if (std::int64_t other = 1 - side; sums[u].high[other] >= 0) {
-        upper = w.alu("addi", {upper, w.emit(2 * other, sums[u].high[other])});
-        lower = w.alu("addi", {lower, w.emit(2 * other + 1, sums[u].low[other])});
-      }
-      sink(w, chunkValue(w, *pending[unit.linear].sums, upper, lower, unit.vector), unit, {0, tokens});
-    }
-  }, finished);
+  visit(units, columns,
+        [&](std::int64_t k, ArrayRef<std::size_t> active) {
+          for (std::size_t u : active) {
+            const Unit &unit = units[u];
+            PendingLinear &linear = pending[unit.linear];
+            std::int64_t plane = unit.plane < 0 ? planeInTurn(unit.vector + k) : unit.plane;
+            tiles[u][k] = pool.weightTile(tensorOf(linear.op.getWeight()), linear.rows, unit.vector, input.layout, k,
+                                          plane, tileHint);
+            ++tilesLeft[u][pool.planeOf(tiles[u][k]) / 2];
+          }
+        },
+        {});
+  visit(
+      units, columns,
+      [&](std::int64_t k, ArrayRef<std::size_t> active) {
+        std::int64_t row = chunkSlot++ % slots * tokens;
+        for (std::int64_t side = 0; side < 2; ++side) {
+          if (llvm::none_of(active, [&](std::size_t u) { return pool.planeOf(tiles[u][k]) / 2 == side; }))
+            continue;
+          auto [object, first] = chunkDigits(input, side, k);
+          FlowWriter w = flow(tokens);
+          for (std::int64_t digit : {1, 0})
+            w.fetch(object, first, digit, {2 * side + 1 - digit}, row);
+        }
+        for (std::size_t u : active) {
+          const Unit &unit = units[u];
+          std::int64_t side = pool.planeOf(tiles[u][k]) / 2, &high = sums[u].high[side], &low = sums[u].low[side];
+          emitTile(tiles[u][k], 2 * side, true);
+          bool first = high < 0;
+          if (first)
+            high = nextAccumulator(2 * side, tokens), low = nextAccumulator(2 * side + 1, tokens);
+          --tilesLeft[u][side];
+          FlowWriter w = flow(tokens);
+          if (tilesLeft[u][0] + tilesLeft[u][1] > 0) {
+            w.pass(2 * side, row, high, !first);
+            w.pass(2 * side + 1, row, low, !first);
+            continue;
+          }
+          Value upper = w.passAndEmit(2 * side, row, high, !first),
+                lower = w.passAndEmit(2 * side + 1, row, low, !first);
+          if (std::int64_t other = 1 - side; sums[u].high[other] >= 0) {
+            upper = w.alu("addi", {upper, w.emit(2 * other, sums[u].high[other])});
+            lower = w.alu("addi", {lower, w.emit(2 * other + 1, sums[u].low[other])});
+          }
+          sink(w, chunkValue(w, *pending[unit.linear].sums, upper, lower, unit.vector), unit, {0, tokens});
+        }
+      },
+      finished);
 }
 
-/// Columns are visited in turns, and outputs begin a wave a visit, so that they are complete one after the other and VXM has
-/// time for their results.
+/// Columns are visited in turns, and outputs begin a wave a visit, so that they are complete one after the other and
+/// VXM has time for their results.
 void ProgramLowering::passSingly(const Digits &input, ArrayRef<Unit> units, ChunkSink sink) {
   struct Output {
     const Unit *unit;
     std::int64_t begin; ///< visit of its first tile
   };
   heldSums.clear();
-  std::int64_t columns = input.layout.vectors(), slots = machine.mxmActivationRows / (2 * tokens), planes = 2 * machine.mxmPlanesPerSide;
+  std::int64_t columns = input.layout.vectors(), slots = machine.mxmActivationRows / (2 * tokens),
+               planes = 2 * machine.mxmPlanesPerSide;
   // So few at a time that the accumulators hold all that are under way.
   bool spread = units.front().plane < 0;
-  std::int64_t room = machine.mxmAccumulatorRows / (2 * tokens) - planes, width = std::clamp<std::int64_t>(room / columns, 1, kWave);
+  std::int64_t room = machine.mxmAccumulatorRows / (2 * tokens) - planes,
+               width = std::clamp<std::int64_t>(room / columns, 1, kWave);
   std::int64_t wave = spread ? width : planes * width, apart = (columns + room - 1) / room;
-  std::array<std::int64_t, 4> busy = {}; ///< cycles of the streams that each plane's tiles come on; digits take those of a side's even plane
+  std::array<std::int64_t, 4> busy =
+      {}; ///< cycles of the streams that each plane's tiles come on; digits take those of a side's even plane
   std::deque<Output> active;
   std::size_t next = 0;
   for (std::int64_t visit = 0; next < units.size() || !active.empty(); ++visit) {
@@ -159,7 +175,8 @@ void ProgramLowering::passSingly(const Digits &input, ArrayRef<Unit> units, Chun
       const Unit &unit = *output.unit;
       std::int64_t plane = unit.plane < 0 ? std::distance(busy.begin(), llvm::min_element(busy)) : unit.plane;
       busy[plane] += machine.superlanes;
-      tiles.push_back(pool.weightTile(tensorOf(pending[unit.linear].op.getWeight()), pending[unit.linear].rows, unit.vector, input.layout, k, plane, tileHint));
+      tiles.push_back(pool.weightTile(tensorOf(pending[unit.linear].op.getWeight()), pending[unit.linear].rows,
+                                      unit.vector, input.layout, k, plane, tileHint));
       used.insert(pool.planeOf(tiles.back()));
     }
     for (std::int64_t side = 0; side < 2; ++side) {
@@ -184,14 +201,17 @@ void ProgramLowering::passSingly(const Digits &input, ArrayRef<Unit> units, Chun
     }
     for (; !active.empty() && active.front().begin + columns == visit + 1; active.pop_front()) {
       const Unit &unit = *active.front().unit;
-      forBursts([&](FlowWriter &w, Burst burst) { sink(w, heldValue(w, unit.linear, unit.vector, burst), unit, burst); });
+      forBursts(
+          [&](FlowWriter &w, Burst burst) { sink(w, heldValue(w, unit.linear, unit.vector, burst), unit, burst); });
     }
   }
 }
 
-/// A plane's accumulators are free between the passes of two tiles: bursts are no longer than that, nor than an operation takes.
+/// A plane's accumulators are free between the passes of two tiles: bursts are no longer than that, nor than an
+/// operation takes.
 void ProgramLowering::forBursts(llvm::function_ref<void(FlowWriter &, Burst)> f) {
-  std::int64_t gap = machine.superlanes - 2 * tokens, together = std::clamp<std::int64_t>(gap, 1, machine.latency.VxmSimple);
+  std::int64_t gap = machine.superlanes - 2 * tokens,
+               together = std::clamp<std::int64_t>(gap, 1, machine.latency.VxmSimple);
   for (std::int64_t first = 0; first < tokens; first += together) {
     Burst burst{first, std::min(together, tokens - first)};
     FlowWriter w = flow(burst.count);
@@ -201,7 +221,8 @@ void ProgramLowering::forBursts(llvm::function_ref<void(FlowWriter &, Burst)> f)
 
 /// If both digits' sums do not leave between two tiles, those of the low digits leave a tile later.
 Value ProgramLowering::heldValue(FlowWriter &w, std::size_t linear, std::int64_t vector, Burst burst) {
-  std::int64_t x = machine.latency.VxmSimple, later = machine.superlanes - 2 * tokens < x + burst.count ? machine.superlanes / x - 1 : 0;
+  std::int64_t x = machine.latency.VxmSimple,
+               later = machine.superlanes - 2 * tokens < x + burst.count ? machine.superlanes / x - 1 : 0;
   auto total = [&](std::int64_t digit) {
     SmallVector<Value> parts;
     for (auto [plane, accumulator] : heldSums.at({linear, vector}))
@@ -229,29 +250,36 @@ Value ProgramLowering::chunkValue(FlowWriter &w, const Sums &sums, Value upper, 
 void ProgramLowering::chunkSiluMul(llm::SiluMulOp op) {
   Layout layout = plainRows(op.getGate().getDefiningOp<llm::LinearOp>());
   noteDigits(op.getResult(), layout, 0, "h");
-  // Of all that waits in memory these digits are most: on half as many rows they leave the rest of a group of slices to tiles.
+  // Of all that waits in memory these digits are most: on half as many rows they leave the rest of a group of slices to
+  // tiles.
   Digits hidden{layout, 0, {}, "h"};
   if (auto noted = digits.find(op.getResult()); noted != digits.end()) {
     noted->second.turns = hidden.turns = kHiddenTurns;
     for (std::int64_t turn = 0; turn < kHiddenTurns; ++turn)
       for (std::int64_t side = 0; side < 2; ++side)
-        pool.scratch(chunkDigits(hidden, side, turn).first, 2, tokens * ((layout.vectors() + kHiddenTurns - 1) / kHiddenTurns), side);
+        pool.scratch(chunkDigits(hidden, side, turn).first, 2,
+                     tokens * ((layout.vectors() + kHiddenTurns - 1) / kHiddenTurns), side);
   }
   struct Waiting {
-    std::string gates, ups, again; ///< the flow that takes a gate reads it twice; if the burst lasts longer than the time between, from two places
+    std::string gates, ups, again; ///< the flow that takes a gate reads it twice; if the burst lasts longer than the
+                                   ///< time between, from two places
   };
   SmallVector<Waiting> waiting;
-  std::int64_t groups = paired ? 1 : kGateGroups, slots = paired ? 2 * kChunkVectors : kGatesTogether; // of four planes' outputs half are gates
+  std::int64_t groups = paired ? 1 : kGateGroups,
+               slots = paired ? 2 * kChunkVectors : kGatesTogether; // of four planes' outputs half are gates
   bool twice = tokens > 2 * (machine.latency.VxmSimple + machine.latency.VxmSpecial);
   for (std::int64_t i = 0; i < groups; ++i) {
     std::string suffix = i ? "." + std::to_string(i) : "";
-    std::string gates = pool.scratch("ffn.gate" + suffix, 4, slots * tokens, 2 + 2 * i), ups = pool.scratch("ffn.up" + suffix, 4, slots * tokens, 3 + 2 * i);
+    std::string gates = pool.scratch("ffn.gate" + suffix, 4, slots * tokens, 2 + 2 * i),
+                ups = pool.scratch("ffn.up" + suffix, 4, slots * tokens, 3 + 2 * i);
     waiting.push_back({gates, ups, twice ? pool.scratch("ffn.gate.again" + suffix, 4, slots * tokens, 4) : gates});
   }
-  // Places by turn: neighbours are dealt to different planes, so vectors that are worked on together have no numbers in a row.
+  // Places by turn: neighbours are dealt to different planes, so vectors that are worked on together have no numbers in
+  // a row.
   llvm::DenseMap<std::int64_t, std::int64_t> places;
   auto write = [&](FlowWriter &w, Value y, const Unit &unit, Burst burst) {
-    std::int64_t place = places.try_emplace(unit.vector, places.size()).first->second, row = place / groups % slots * tokens + burst.first;
+    std::int64_t place = places.try_emplace(unit.vector, places.size()).first->second,
+                 row = place / groups % slots * tokens + burst.first;
     const auto &[gates, ups, again] = waiting[place % groups];
     bool isGate = pending[unit.linear].op == op.getGate().getDefiningOp();
     w.write(y, isGate ? gates : ups, row, 1);
@@ -263,7 +291,8 @@ void ProgramLowering::chunkSiluMul(llm::SiluMulOp op) {
       Value sigmoid = next.alu("recip", {next.alu("addf", {e, Operand::f32(1.0f)})});
       Value silu = next.alu("mulf", {next.read(again, row, 1), sigmoid});
       auto [east, first] = chunkDigits(hidden, 0, unit.vector);
-      next.storeDigits16(next.alu("mulf", {silu, next.read(ups, row, 1)}), east, chunkDigits(hidden, 1, unit.vector).first, first + burst.first, 1);
+      next.storeDigits16(next.alu("mulf", {silu, next.read(ups, row, 1)}), east,
+                         chunkDigits(hidden, 1, unit.vector).first, first + burst.first, 1);
     }
   };
   passChunk(write, [](std::int64_t) {});
@@ -274,23 +303,28 @@ void ProgramLowering::chunkAdd(llm::AddOp op) {
   std::string next = residual == "x" ? "x.next" : "x";
   std::int64_t all = residualLayout.gather().vectors();
   pool.scratch(next, 4, tokens * all, next == "x" ? 0 : 1);
-  passChunk([&](FlowWriter &w, Value y, const Unit &unit, Burst burst) {
-    std::int64_t row = residualRow(burst.first, unit.vector);
-    w.write(w.alu("addf", {y, w.read(residual, row, tokenStep(all))}), next, row, tokenStep(all));
-  }, {});
+  passChunk(
+      [&](FlowWriter &w, Value y, const Unit &unit, Burst burst) {
+        std::int64_t row = residualRow(burst.first, unit.vector);
+        w.write(w.alu("addf", {y, w.read(residual, row, tokenStep(all))}), next, row, tokenStep(all));
+      },
+      {});
   residual = next;
 }
 
 //===-- norms -------------------------------------------------------------------------===//
 
-/// As lowerNorm, in bursts over as many tokens as a value takes cycles through an ALU: then the second digit of a load follows
-/// the first without a gap.
+/// As lowerNorm, in bursts over as many tokens as a value takes cycles through an ALU: then the second digit of a load
+/// follows the first without a gap.
 void ProgramLowering::chunkNorm(llm::RmsNormOp op) {
   using C = RmsNormConstants;
-  C constants = rmsNormConstants(static_cast<std::uint32_t>(cast<RankedTensorType>(op.getInput().getType()).getDimSize(1)));
+  C constants =
+      rmsNormConstants(static_cast<std::uint32_t>(cast<RankedTensorType>(op.getInput().getType()).getDimSize(1)));
   Layout layout = residualLayout.gather();
-  std::int64_t vectors = layout.vectors(), together = machine.latency.VxmSimple, slots = machine.mxmActivationRows / (2 * together), slot = 0;
-  std::string inverse = pool.scratch("norm.inverse", 4, tokens, 3), gain = pool.normGain(tensorOf(op.getWeight()), layout, scaleOf(op.getResult()));
+  std::int64_t vectors = layout.vectors(), together = machine.latency.VxmSimple,
+               slots = machine.mxmActivationRows / (2 * together), slot = 0;
+  std::string inverse = pool.scratch("norm.inverse", 4, tokens, 3),
+              gain = pool.normGain(tensorOf(op.getWeight()), layout, scaleOf(op.getResult()));
   digits[op.getResult()] = {layout, 0, scaleOf(op.getResult()), "n"};
   written[op.getResult()] = {"n", layout, 0};
   for (std::int64_t side = 0; side < 2; ++side)
@@ -322,14 +356,17 @@ void ProgramLowering::chunkNorm(llm::RmsNormOp op) {
     }
     {
       FlowWriter w = flow(count);
-      w.write(inverseNorm(w, constants, op.getEps().convertToFloat(), [&](std::int64_t plane, std::int64_t digit) { return w.emit(plane, sum[plane] + digit * count); }),
+      w.write(inverseNorm(
+                  w, constants, op.getEps().convertToFloat(),
+                  [&](std::int64_t plane, std::int64_t digit) { return w.emit(plane, sum[plane] + digit * count); }),
               inverse, t0, 1);
     }
     for (std::int64_t v = 0; v < vectors; ++v) {
       FlowWriter w = flow(count);
       Value normed = w.alu("mulf", {w.read(residual, residualRow(t0, v), tokenStep(vectors)), w.read(inverse, t0, 1)});
       // Gains may share slices with the residual; they are there before its burst begins.
-      w.storeDigits16(w.aluHolding("mulf", w.read(gain, v, 0, true), normed, machine.latency.VxmSimple), "n.east", "n.west", chunkRow(t0, v), 1);
+      w.storeDigits16(w.aluHolding("mulf", w.read(gain, v, 0, true), normed, machine.latency.VxmSimple), "n.east",
+                      "n.west", chunkRow(t0, v), 1);
     }
   }
 }

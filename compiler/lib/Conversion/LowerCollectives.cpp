@@ -41,24 +41,28 @@ void ProgramLowering::noteDigits(Value result, const Layout &layout, std::int64_
   written[result] = {object, layout, 0};
 }
 
-void ProgramLowering::passOnDigits(FlowWriter &w, Value result, Value scaled, std::int64_t token, std::int64_t vector, std::int64_t row,
-                                   std::int64_t step) {
+void ProgramLowering::passOnDigits(FlowWriter &w, Value result, Value scaled, std::int64_t token, std::int64_t vector,
+                                   std::int64_t row, std::int64_t step) {
   auto piece = written.find(result);
   if (piece == written.end())
     return w.loadDigits16(scaled, row, 2 * step, llm::activationBits(result));
   const auto &[object, layout, free] = piece->second;
-  w.storeDigits16(scaled, object + ".east", object + ".west", writtenRow(layout, token, vector), step, llm::activationBits(result));
+  w.storeDigits16(scaled, object + ".east", object + ".west", writtenRow(layout, token, vector), step,
+                  llm::activationBits(result));
 }
 
-void ProgramLowering::passOnQuantized(FlowWriter &w, Value result, Value quantized, std::int64_t token, std::int64_t vector, std::int64_t row, std::int64_t step) {
+void ProgramLowering::passOnQuantized(FlowWriter &w, Value result, Value quantized, std::int64_t token,
+                                      std::int64_t vector, std::int64_t row, std::int64_t step) {
   auto piece = written.find(result);
   if (piece == written.end())
     return w.loadDigits(quantized, row, step);
   const auto &[object, layout, free] = piece->second;
-  w.storeDigits(quantized, object + ".east", object + ".west", writtenRow(layout, token, vector), writtenRow(layout, 1, 0));
+  w.storeDigits(quantized, object + ".east", object + ".west", writtenRow(layout, token, vector),
+                writtenRow(layout, 1, 0));
 }
 
-void ProgramLowering::sendRow(ArrayRef<std::string> objects, std::int64_t row, std::int64_t byte, ArrayRef<std::int64_t> links) {
+void ProgramLowering::sendRow(ArrayRef<std::string> objects, std::int64_t row, std::int64_t byte,
+                              ArrayRef<std::int64_t> links) {
   SmallVector<std::int64_t> east, west;
   for (std::int64_t link : links)
     (link < machine.c2cEastLinks ? east : west).push_back(link);
@@ -73,7 +77,9 @@ void ProgramLowering::exchange(ArrayRef<std::string> objects, std::int64_t plane
   SmallVector<std::int64_t> links;
   for (std::int64_t link = 0; link < piece.shards - 1; ++link)
     links.push_back(link);
-  auto row = [&](std::int64_t t, std::int64_t v) { return objects.size() > 1 ? writtenRow(piece, t, v) : residualRow(t, v); };
+  auto row = [&](std::int64_t t, std::int64_t v) {
+    return objects.size() > 1 ? writtenRow(piece, t, v) : residualRow(t, v);
+  };
   for (std::int64_t t = 0; t < tokens; ++t)
     for (std::int64_t v = 0; v < own; ++v)
       for (std::int64_t byte = 0; byte < planes; ++byte) {
@@ -118,8 +124,12 @@ void ProgramLowering::lowerReceive(llm::ReceiveOp op) {
   setResidual(cut(Layout::plain(machine.lanes(), width), op.getPiece()));
   // What is added to the residual at once waits in rows for two tokens.
   std::int64_t all = residualLayout.gather().vectors(), rows = std::min<std::int64_t>(tokens, 2) * all;
-  auto buffer = [&](std::size_t source) { return source ? pool.scratch(fmt::format("x.in.{}", source), 4, rows, source) : residual; };
-  auto row = [&](std::size_t source, std::int64_t t, std::int64_t v) { return source ? t % 2 * all + v : residualRow(t, v); };
+  auto buffer = [&](std::size_t source) {
+    return source ? pool.scratch(fmt::format("x.in.{}", source), 4, rows, source) : residual;
+  };
+  auto row = [&](std::size_t source, std::int64_t t, std::int64_t v) {
+    return source ? t % 2 * all + v : residualRow(t, v);
+  };
   for (std::int64_t t = 0; t < tokens; ++t)
     for (std::int64_t v = 0; v < residualLayout.vectors(); ++v) {
       for (std::int64_t byte = 0; byte < 4; ++byte)
@@ -128,7 +138,8 @@ void ProgramLowering::lowerReceive(llm::ReceiveOp op) {
       // The part of the vocabulary that holds a token's row sends it, the others send zeros.
       for (std::size_t source = 1; source < op.getLinks().size(); ++source) {
         FlowWriter w = flow();
-        w.write(w.alu("or", {w.read(residual, residualRow(t, v)), w.read(buffer(source), row(source, t, v))}), residual, residualRow(t, v));
+        w.write(w.alu("or", {w.read(residual, residualRow(t, v)), w.read(buffer(source), row(source, t, v))}), residual,
+                residualRow(t, v));
       }
     }
 }

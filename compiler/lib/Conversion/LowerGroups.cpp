@@ -6,7 +6,6 @@
 
 #include "ProgramLowering.h"
 
-
 #include <fmt/format.h>
 
 using namespace mlir;
@@ -17,7 +16,9 @@ namespace {
 
 constexpr std::int64_t kGroup = kWeightGroup;
 
-std::int64_t groupsIn(const Layout &cols, std::int64_t vector) { return (cols.lanesUsed(vector) + kGroup - 1) / kGroup; }
+std::int64_t groupsIn(const Layout &cols, std::int64_t vector) {
+  return (cols.lanesUsed(vector) + kGroup - 1) / kGroup;
+}
 
 } // namespace
 
@@ -32,22 +33,27 @@ LogicalResult ProgramLowering::checkGroups(llm::LinearOp op) {
         whole &= column % kGroup == lane % kGroup && column - lane % kGroup == cols.source(k, lane - lane % kGroup);
   if (whole)
     return success();
-  auto diagnostic = op.emitOpError("groups of ") << kGroup << " columns do not lie in whole superlanes of " << lanes << " lanes";
+  auto diagnostic = op.emitOpError("groups of ")
+                    << kGroup << " columns do not lie in whole superlanes of " << lanes << " lanes";
   if (cols.shards > 1)
-    return diagnostic << " where " << cols.shards << " chips hold " << cols.elements << " columns each; give a smaller --tp, or this weight type int8";
+    return diagnostic << " where " << cols.shards << " chips hold " << cols.elements
+                      << " columns each; give a smaller --tp, or this weight type int8";
   return diagnostic << "; give this weight type int8";
 }
 
-void ProgramLowering::drainGroups(const std::string &object, std::int64_t item, std::int64_t plane, std::int64_t accumulator,
-                                  const std::string &scales, std::int64_t groups, bool first) {
+void ProgramLowering::drainGroups(const std::string &object, std::int64_t item, std::int64_t plane,
+                                  std::int64_t accumulator, const std::string &scales, std::int64_t groups,
+                                  bool first) {
   FlowWriter w = flow(groups);
   Value scale = w.alu("cvt.f16.f32", {w.read(scales, 0, 1)});
   Value product = w.alu("cvt.f32.d32", {w.alu("mulf", {w.alu("cvt.i32.f32", {w.emit(plane, accumulator)}), scale})});
-  Value total = first ? w.accumulate("addi", product, 0u) : w.accumulate("addi", product, w.read(object, item, 0, true));
+  Value total =
+      first ? w.accumulate("addi", product, 0u) : w.accumulate("addi", product, w.read(object, item, 0, true));
   w.write(w.last("move", total), object, item);
 }
 
-void ProgramLowering::passGroups(const Sums &out, const Digits &input, std::int64_t n, std::int64_t k, std::int64_t plane, const std::string &scales) {
+void ProgramLowering::passGroups(const Sums &out, const Digits &input, std::int64_t n, std::int64_t k,
+                                 std::int64_t plane, const std::string &scales) {
   std::int64_t groups = groupsIn(input.layout, k), lanes = machine.lanes() / machine.superlanes;
   for (std::int64_t t = 0; t < tokens; ++t) {
     std::int64_t row = input.lowRow(t, k), accumulator = nextAccumulator(plane, 2 * groups);
@@ -82,9 +88,9 @@ void ProgramLowering::lowerGroupedLinear(llm::LinearOp op, const Layout &rows) {
   Sums &out = sums[{op, rows.swap}];
   out.rows = rows;
   out.object = fmt::format("groups.{}", groupedCount);
-  // Consumers take the results of two linears at once, as those of a rope and its swapped twin: what they read for the one
-  // stands elsewhere than what they read for the other in the same cycle. Sums are east, for scales, read while sums are
-  // written, are west.
+  // Consumers take the results of two linears at once, as those of a rope and its swapped twin: what they read for the
+  // one stands elsewhere than what they read for the other in the same cycle. Sums are east, for scales, read while
+  // sums are written, are west.
   std::int64_t turn = groupedCount++ % 2;
   for (const char *digit : {".high", ".low"})
     pool.scratch(out.object + digit, 4, tokens * rows.vectors(), 2 + 2 * turn);
@@ -98,7 +104,8 @@ void ProgramLowering::lowerGroupedLinear(llm::LinearOp op, const Layout &rows) {
     for (std::int64_t k = 0; k < input.layout.vectors(); ++k) {
       std::int64_t plane = groupedPlane++ % (2 * machine.mxmPlanesPerSide);
       emitTile(pool.groupTile(weight, rows, n, input.layout, k, plane), plane, false, pool.isPacked(weight));
-      passGroups(out, input, n, k, plane, pool.groupScales(weight, rows, n, input.layout, k, groupsIn(input.layout, k)));
+      passGroups(out, input, n, k, plane,
+                 pool.groupScales(weight, rows, n, input.layout, k, groupsIn(input.layout, k)));
     }
 }
 
@@ -106,7 +113,9 @@ Value ProgramLowering::groupedValue(FlowWriter &w, const Sums &sums, std::int64_
   std::int64_t item = token * sums.rows.vectors() + vector;
   Value sum = w.alu("cvt.i32.f32", {w.read(sums.object + ".low", item)});
   if (!sums.single)
-    sum = w.alu("addf", {w.alu("mulf", {w.alu("cvt.i32.f32", {w.read(sums.object + ".high", item)}), Operand::f32(256.0f)}), sum});
+    sum = w.alu(
+        "addf",
+        {w.alu("mulf", {w.alu("cvt.i32.f32", {w.read(sums.object + ".high", item)}), Operand::f32(256.0f)}), sum});
   return withBias(w, sums, vector, w.alu("mulf", {sum, w.read(sums.factor, 0)}));
 }
 

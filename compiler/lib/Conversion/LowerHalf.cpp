@@ -11,10 +11,13 @@ namespace lpu::compiler {
 
 LogicalResult ProgramLowering::lowerHalfLinear(llm::LinearOp op, const Layout &rows) {
   if (machine.lanes() != 2 * static_cast<std::int64_t>(kHalfBlock) || machine.mxmPlanesPerSide != 2)
-    return op.emitOpError("fp16 sums are over blocks of ") << kHalfBlock << " columns in pairs of planes; machine '" << machine.name << "' has "
-           << machine.lanes() << " lanes and " << machine.mxmPlanesPerSide << " planes a side; choose another --weight-type and --activation-type";
+    return op.emitOpError("fp16 sums are over blocks of ")
+           << kHalfBlock << " columns in pairs of planes; machine '" << machine.name << "' has " << machine.lanes()
+           << " lanes and " << machine.mxmPlanesPerSide
+           << " planes a side; choose another --weight-type and --activation-type";
   if (rows.shards > 1 || digits[op.getInput()].layout.shards > 1)
-    return op.emitOpError("fp16 sums depend on the order of columns, which chips that share a layer change; give --tp=1, with --pp for several chips");
+    return op.emitOpError("fp16 sums depend on the order of columns, which chips that share a layer change; give "
+                          "--tp=1, with --pp for several chips");
   std::string tensor = tensorOf(op.getWeight());
   if (groupedInput != op.getInput())
     halfPair = 0;
@@ -29,7 +32,8 @@ LogicalResult ProgramLowering::lowerHalfLinear(llm::LinearOp op, const Layout &r
     out.biases = pool.channelBiases(tensorOf(*bias), rows, factorOf(op));
   out.parts.assign(rows.vectors(), std::vector<std::vector<std::pair<std::int64_t, std::int64_t>>>(tokens));
   if (!rows.swap)
-    weightBytes += 2 * cast<llm::WeightOp>(SymbolTable::lookupSymbolIn(module, op.getWeight())).getTensorType().getNumElements();
+    weightBytes +=
+        2 * cast<llm::WeightOp>(SymbolTable::lookupSymbolIn(module, op.getWeight())).getTensorType().getNumElements();
   // A tile and its swapped twin are emitted together, so they stand on different sides.
   for (std::int64_t n = 0; n < rows.vectors(); ++n)
     passHalves(out, input, tensor, n, rows.swap ? 1 - sums[{op, false}].parts[n][0][0].first / 2 : halfPair++ % 2);
@@ -49,10 +53,12 @@ void ProgramLowering::passHalves(Sums &out, const Digits &input, StringRef tenso
       sumsLost |= accumulatorCursor[lower] + tokens > machine.mxmAccumulatorRows;
       accumulator = nextAccumulator(lower, tokens);
     }
-    std::int64_t superlanes = machine.superlanes / 2, blocks = input.layout.lanesUsed(k) > static_cast<std::int64_t>(kHalfBlock) ? 2 : 1;
+    std::int64_t superlanes = machine.superlanes / 2,
+                 blocks = input.layout.lanesUsed(k) > static_cast<std::int64_t>(kHalfBlock) ? 2 : 1;
     for (std::int64_t t = 0; t < tokens; ++t) {
       for (std::int64_t block = 0; block < blocks; ++block)
-        flow().pass(lower, input.lowRow(t, k), accumulator + t, k + block > 0, ((std::int64_t{1} << superlanes) - 1) << block * superlanes, true);
+        flow().pass(lower, input.lowRow(t, k), accumulator + t, k + block > 0,
+                    ((std::int64_t{1} << superlanes) - 1) << block * superlanes, true);
       if (k == 0)
         out.parts[n][t].push_back({lower, accumulator + t});
     }

@@ -1,8 +1,8 @@
 // Linears and what takes their sums. The outputs of small groups keep to planes;
 // groups whose weights take long to stream are dealt tile by tile over the planes.
-// If gate, up and down are large (swept), gate and up (output by output) flow into down (input by input) in one phase, so
-// that the weight stream does not stop between them. What passes from the one to
-// the other waits in memory and is fetched into activation rows when its tiles come.
+// If gate, up and down are large (swept), gate and up (output by output) flow into down (input by input) in one phase,
+// so that the weight stream does not stop between them. What passes from the one to the other waits in memory and is
+// fetched into activation rows when its tiles come.
 
 #include "LowerTileAttention.h"
 #include "ProgramLowering.h"
@@ -36,7 +36,8 @@ constexpr std::int64_t kSweptTogether = kChunkVectors, kDealtTogether = 2;
 /// Columns whose digits are fetched in one burst. Each burst interrupts the weight stream once.
 constexpr std::int64_t kFetchedTogether = 4;
 
-/// Output vectors of gate and up before the end of their tiles at which their consumers get at their memory undisturbed.
+/// Output vectors of gate and up before the end of their tiles at which their consumers get at their memory
+/// undisturbed.
 constexpr std::int64_t kFinishedAhead = 4;
 
 std::int64_t widthOf(Value value) { return cast<RankedTensorType>(value.getType()).getDimSize(1); }
@@ -66,7 +67,10 @@ bool isSwept(const isa::Machine &machine, llm::SiluMulOp op, std::int64_t shards
   Operation *user = *op->getUsers().begin();
   if (mlir::isa<llm::AllGatherOp>(user))
     user = *user->getUsers().begin();
-  auto grouped = [](Operation *linear) { return mlir::isa<llm::LinearOp>(linear) && (isGrouped(cast<llm::LinearOp>(linear)) || isHalf(cast<llm::LinearOp>(linear))); };
+  auto grouped = [](Operation *linear) {
+    return mlir::isa<llm::LinearOp>(linear) &&
+           (isGrouped(cast<llm::LinearOp>(linear)) || isHalf(cast<llm::LinearOp>(linear)));
+  };
   if (grouped(linearOf(op.getGate())) || grouped(linearOf(op.getUp())) || grouped(user))
     return false;
   if (auto linear = dyn_cast<llm::LinearOp>(user))
@@ -100,13 +104,18 @@ LogicalResult ProgramLowering::lowerLinear(llm::LinearOp op) {
   auto cache = cast<llm::KVCacheOp>(SymbolTable::lookupSymbolIn(module, attention.getCache()));
   std::int64_t heads = cache.getHeads(), headDim = cache.getHeadDim();
   if (headDim > machine.lanes())
-    return op->emitOpError("heads of ") << headDim << " elements do not fit a vector of " << machine.lanes() << " lanes";
+    return op->emitOpError("heads of ") << headDim << " elements do not fit a vector of " << machine.lanes()
+                                        << " lanes";
   if (attention.getTiles()) {
     TileLayouts layouts(machine.lanes(), cache);
-    return want(headed == attention.getQuery() ? layouts.query : headed == attention.getKey() ? layouts.key : layouts.value), done;
+    return want(headed == attention.getQuery() ? layouts.query
+                : headed == attention.getKey() ? layouts.key
+                                               : layouts.value),
+           done;
   }
   // Keys and values are laid out per query head, so that no lane ever moves; grouped heads are repeated.
-  std::int64_t queryGroup = cache.getQueryGroup() ? *cache.getQueryGroup() : heads / static_cast<std::int64_t>(cache.getKvHeads());
+  std::int64_t queryGroup =
+      cache.getQueryGroup() ? *cache.getQueryGroup() : heads / static_cast<std::int64_t>(cache.getKvHeads());
   for (bool swap : {false, true})
     if (rope || !swap)
       want(headsOf(cache, headed == attention.getQuery() ? 1 : queryGroup, swap));
@@ -128,7 +137,8 @@ void ProgramLowering::beginLinearPhase() {
   llm::LinearOp first = pending.front().op;
   auto feeds = dyn_cast<llm::SiluMulOp>(*first->getUsers().begin());
   std::string tensor = tensorOf(first.getWeight());
-  beginPhase(layerLabel(tensor, feeds && isSwept(machine, feeds) && !chunked ? "ffn" : linearPhaseName(tensor)), !isHead());
+  beginPhase(layerLabel(tensor, feeds && isSwept(machine, feeds) && !chunked ? "ffn" : linearPhaseName(tensor)),
+             !isHead());
 }
 
 /// Names the constants of the pending linears and counts their weights, in bytes.
@@ -140,10 +150,13 @@ std::int64_t ProgramLowering::prepareSums(const Digits &input, bool swept) {
       weights += weightsOf(linear.op);
     linear.sums->rows = linear.rows;
     linear.sums->single = llm::activationBits(linear.op.getInput()) == 8;
-    linear.sums->scales = pool.channelScales(tensorOf(linear.op.getWeight()), linear.rows, input.scale, factorOf(linear.op), swept ? hint++ % 2 + (chunked && !paired ? 2 : 0) : -1);
+    linear.sums->scales =
+        pool.channelScales(tensorOf(linear.op.getWeight()), linear.rows, input.scale, factorOf(linear.op),
+                           swept ? hint++ % 2 + (chunked && !paired ? 2 : 0) : -1);
     if (auto bias = linear.op.getBias())
       linear.sums->biases = pool.channelBiases(tensorOf(*bias), linear.rows, factorOf(linear.op));
-    linear.sums->parts.assign(linear.rows.vectors(), std::vector<std::vector<std::pair<std::int64_t, std::int64_t>>>(tokens));
+    linear.sums->parts.assign(linear.rows.vectors(),
+                              std::vector<std::vector<std::pair<std::int64_t, std::int64_t>>>(tokens));
   }
   weightBytes += weights;
   return weights;
@@ -186,20 +199,23 @@ void ProgramLowering::fetchAll(Digits &input) {
       fetchDigits(input, t, k, std::min(kFetchedTogether, columns - k), input.lowRow(t, k), input.high);
 }
 
-void ProgramLowering::fetchDigits(const Digits &input, std::int64_t token, std::int64_t vector, std::int64_t count, std::int64_t row, std::int64_t high) {
+void ProgramLowering::fetchDigits(const Digits &input, std::int64_t token, std::int64_t vector, std::int64_t count,
+                                  std::int64_t row, std::int64_t high) {
   for (std::int64_t side = 0; side < 2; ++side)
     for (std::int64_t digit = 0; digit < 2; ++digit)
-      flow(count).fetch(input.object + (side ? ".west" : ".east"), token * input.layout.vectors() + vector, digit, {2 * side, 2 * side + 1},
-                        row + digit * high);
+      flow(count).fetch(input.object + (side ? ".west" : ".east"), token * input.layout.vectors() + vector, digit,
+                        {2 * side, 2 * side + 1}, row + digit * high);
 }
 
-void ProgramLowering::passTile(PendingLinear &linear, const Layout &cols, std::int64_t n, std::int64_t k, std::int64_t plane,
-                               std::int64_t high, llvm::function_ref<std::int64_t(std::int64_t)> lowRow) {
+void ProgramLowering::passTile(PendingLinear &linear, const Layout &cols, std::int64_t n, std::int64_t k,
+                               std::int64_t plane, std::int64_t high,
+                               llvm::function_ref<std::int64_t(std::int64_t)> lowRow) {
   Sums &out = *linear.sums;
   // Another program may have dealt the tile already, in another order.
   std::string tile = pool.weightTile(tensorOf(linear.op.getWeight()), linear.rows, n, cols, k, plane, tileHint);
   plane = pool.planeOf(tile);
-  planeLoad[plane] += (linear.rows.lanesUsed(n) + 15) / 16 + 1; // a cycle per 16 rows, and one that is lost now and then
+  planeLoad[plane] +=
+      (linear.rows.lanesUsed(n) + 15) / 16 + 1; // a cycle per 16 rows, and one that is lost now and then
   emitTile(tile, plane);
   auto known = llvm::find_if(out.parts[n][0], [&](auto part) { return part.first == plane; });
   bool first = known == out.parts[n][0].end();
@@ -222,7 +238,8 @@ void ProgramLowering::passPinned(const Digits &input) {
   for (PendingLinear &linear : pending)
     for (std::int64_t n = 0; n < linear.rows.vectors(); ++n) {
       // A tile and its swapped twin are emitted together, so they stand on different planes.
-      std::int64_t pinned = linear.rows.swap ? (sums[{linear.op, false}].parts[n][0][0].first + 1) % planes : next % planes;
+      std::int64_t pinned =
+          linear.rows.swap ? (sums[{linear.op, false}].parts[n][0][0].first + 1) % planes : next % planes;
       for (std::int64_t k = 0; k < columns; ++k)
         passTile(linear, input.layout, n, k, spread ? (next + k) % planes : pinned, input.high,
                  [&](std::int64_t t) { return input.lowRow(t, k); });
@@ -231,12 +248,15 @@ void ProgramLowering::passPinned(const Digits &input) {
 }
 
 bool ProgramLowering::rolls() const {
-  return llm::shardsOf(module) == 1 && chunkTokens(machine, module) > 0 && mlir::isa_and_nonnull<llm::RmsNormOp>(producerOf(pendingInput)) && !isHead();
+  return llm::shardsOf(module) == 1 && chunkTokens(machine, module) > 0 &&
+         mlir::isa_and_nonnull<llm::RmsNormOp>(producerOf(pendingInput)) && !isHead();
 }
 
 bool ProgramLowering::isHead() const { return mlir::isa<func::ReturnOp>(*pending.front().op->getUsers().begin()); }
 
-std::int64_t ProgramLowering::leastLoadedPlane() const { return std::min_element(planeLoad.begin(), planeLoad.end()) - planeLoad.begin(); }
+std::int64_t ProgramLowering::leastLoadedPlane() const {
+  return std::min_element(planeLoad.begin(), planeLoad.end()) - planeLoad.begin();
+}
 
 /// Sides first, so that gate and up of a vector stand on different ones.
 std::int64_t ProgramLowering::planeInTurn(std::int64_t number) const {
@@ -244,7 +264,8 @@ std::int64_t ProgramLowering::planeInTurn(std::int64_t number) const {
 }
 
 std::vector<ProgramLowering::Unit> ProgramLowering::dealtUnits(std::int64_t columns, bool swept, bool rolling) {
-  std::int64_t vectors = 0, count = 0, planes = 2 * machine.mxmPlanesPerSide, together = planes * (swept ? kSweptTogether : kDealtTogether);
+  std::int64_t vectors = 0, count = 0, planes = 2 * machine.mxmPlanesPerSide,
+               together = planes * (swept ? kSweptTogether : kDealtTogether);
   for (PendingLinear &linear : pending)
     vectors = std::max(vectors, linear.rows.vectors()), count += linear.rows.vectors();
   // Chips of a group wait for each other's results, which come the sooner the fewer are worked on at once.
@@ -266,7 +287,8 @@ std::vector<ProgramLowering::Unit> ProgramLowering::dealtUnits(std::int64_t colu
   return units;
 }
 
-void ProgramLowering::visit(ArrayRef<Unit> units, std::int64_t columns, llvm::function_ref<void(std::int64_t, ArrayRef<std::size_t>)> f,
+void ProgramLowering::visit(ArrayRef<Unit> units, std::int64_t columns,
+                            llvm::function_ref<void(std::int64_t, ArrayRef<std::size_t>)> f,
                             llvm::function_ref<void(std::int64_t)> done) const {
   std::int64_t planesPerSide = machine.mxmPlanesPerSide, complete = 0;
   auto turn = [&](std::size_t u) { return units[u].plane < 0 ? planesPerSide : units[u].plane % planesPerSide; };
@@ -277,7 +299,8 @@ void ProgramLowering::visit(ArrayRef<Unit> units, std::int64_t columns, llvm::fu
       ++end;
     SmallVector<std::size_t> active(end - first);
     std::iota(active.begin(), active.end(), first);
-    llvm::stable_sort(active, [&](std::size_t a, std::size_t b) { return std::pair(turn(a), age(a)) < std::pair(turn(b), age(b)); });
+    llvm::stable_sort(
+        active, [&](std::size_t a, std::size_t b) { return std::pair(turn(a), age(a)) < std::pair(turn(b), age(b)); });
     f(number % columns, active);
     while (first < end && units[first].begin + columns == number + 1)
       ++first;
@@ -292,24 +315,29 @@ void ProgramLowering::passByOutputs(const Digits &input, llvm::function_ref<void
   for (PendingLinear &linear : pending)
     vectors = std::max(vectors, linear.rows.vectors());
   std::vector<Unit> units = dealtUnits(columns, finished || isHead(), rolls());
-  visit(units, columns, [&](std::int64_t k, ArrayRef<std::size_t> active) {
-    for (std::size_t u : active) {
-      const Unit &unit = units[u];
-      if (isHead()) // may fill a chip
-        tileHint = stream::kTileAnywhere;
-      else if (finished)
-        tileHint = unit.vector < vectors - kFinishedAhead ? stream::kTileAnywhere : stream::kTileKeepsClear;
-      passTile(pending[unit.linear], input.layout, unit.vector, k, unit.plane < 0 ? leastLoadedPlane() : unit.plane, input.high,
-               [&](std::int64_t t) { return input.lowRow(t, k); });
-    }
-  }, finished);
+  visit(
+      units, columns,
+      [&](std::int64_t k, ArrayRef<std::size_t> active) {
+        for (std::size_t u : active) {
+          const Unit &unit = units[u];
+          if (isHead()) // may fill a chip
+            tileHint = stream::kTileAnywhere;
+          else if (finished)
+            tileHint = unit.vector < vectors - kFinishedAhead ? stream::kTileAnywhere : stream::kTileKeepsClear;
+          passTile(pending[unit.linear], input.layout, unit.vector, k, unit.plane < 0 ? leastLoadedPlane() : unit.plane,
+                   input.high, [&](std::int64_t t) { return input.lowRow(t, k); });
+        }
+      },
+      finished);
 }
 
 void ProgramLowering::passByInputs(const Digits &input) {
   // The input of gate and up keeps its rows until the last of its tiles; these columns take turns in the rows it left.
   tileHint = stream::kTileKeepsClear;
-  std::int64_t columns = input.layout.vectors(), room = (input.row == 0 ? machine.mxmActivationRows / 2 : machine.mxmActivationRows - input.row);
-  std::int64_t together = std::clamp<std::int64_t>(room / (4 * tokens), 1, kFetchedTogether), each = 2 * tokens * together, turns = room / each;
+  std::int64_t columns = input.layout.vectors(),
+               room = (input.row == 0 ? machine.mxmActivationRows / 2 : machine.mxmActivationRows - input.row);
+  std::int64_t together = std::clamp<std::int64_t>(room / (4 * tokens), 1, kFetchedTogether),
+               each = 2 * tokens * together, turns = room / each;
   std::vector<Unit> units = dealtUnits(columns, true, false);
   for (std::int64_t k0 = 0; k0 < columns; k0 += together) {
     std::int64_t row = input.row + k0 / together % turns * each, count = std::min(together, columns - k0);
@@ -317,8 +345,8 @@ void ProgramLowering::passByInputs(const Digits &input) {
       fetchDigits(input, t, k0, count, row + t * together, tokens * together);
     for (std::int64_t k = k0; k < k0 + count; ++k)
       for (const Unit &unit : units)
-        passTile(pending[unit.linear], input.layout, unit.vector, k, unit.plane < 0 ? leastLoadedPlane() : unit.plane, tokens * together,
-                 [&](std::int64_t t) { return row + t * together + k - k0; });
+        passTile(pending[unit.linear], input.layout, unit.vector, k, unit.plane < 0 ? leastLoadedPlane() : unit.plane,
+                 tokens * together, [&](std::int64_t t) { return row + t * together + k - k0; });
   }
 }
 
@@ -361,7 +389,8 @@ Value ProgramLowering::withBias(FlowWriter &w, const Sums &sums, std::int64_t ve
   return sums.biases.empty() ? scaled : w.alu("addf", {scaled, w.read(sums.biases, vector)});
 }
 
-Value ProgramLowering::siluValue(FlowWriter &w, const Sums &gate, const Sums &up, std::int64_t token, std::int64_t vector) {
+Value ProgramLowering::siluValue(FlowWriter &w, const Sums &gate, const Sums &up, std::int64_t token,
+                                 std::int64_t vector) {
   Value g = linearValue(w, gate, token, vector);
   Value e = w.alu("exp", {w.alu("mulf", {g, Operand::f32(-1.0f)})});
   Value sigmoid = w.alu("recip", {w.alu("addf", {e, Operand::f32(1.0f)})});

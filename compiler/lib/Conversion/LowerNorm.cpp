@@ -22,7 +22,8 @@ Value ProgramLowering::inverseNorm(FlowWriter &w, const RmsNormConstants &consta
     Value low = w.alu("mulf", {joined(2 * side + 1), Operand::f32(lowWeight)});
     return w.alu("addf", {high, low});
   };
-  Value mean = w.alu("addf", {part(0, constants.coarseHi, constants.coarseLo), part(1, constants.fineHi, constants.fineLo)});
+  Value mean =
+      w.alu("addf", {part(0, constants.coarseHi, constants.coarseLo), part(1, constants.fineHi, constants.fineLo)});
   return w.alu("rsqrt", {w.alu("addf", {mean, Operand::f32(eps)})});
 }
 
@@ -82,7 +83,8 @@ void ProgramLowering::lowerNorm(llm::RmsNormOp op) {
     for (std::int64_t v = 0; v < vectors; ++v) {
       FlowWriter w = flow();
       Value normed = w.alu("mulf", {w.read(residual, t * vectors + v), w.read(inverse, t)});
-      w.loadDigits16(w.alu("mulf", {normed, w.read(gain, v)}), out + 2 * (t * vectors + v), 0, llm::activationBits(op.getResult()));
+      w.loadDigits16(w.alu("mulf", {normed, w.read(gain, v)}), out + 2 * (t * vectors + v), 0,
+                     llm::activationBits(op.getResult()));
     }
   digits[op.getResult()] = {layout, out, scale, "", false};
 }

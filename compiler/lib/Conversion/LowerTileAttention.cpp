@@ -163,7 +163,10 @@ FailureOr<std::vector<TileAttention::Chunk>> TileAttention::chooseChunks() {
     left -= units;
   }
   bool inside = chunks.front().tokensInside;
-  ahead = std::min(p.users > 1 ? inside ? 1 : kUsersAhead : inside && narrow() ? kPartsAhead : 1, static_cast<std::int64_t>(chunks.size()));
+  ahead = std::min(p.users > 1          ? inside ? 1 : kUsersAhead
+                   : inside && narrow() ? kPartsAhead
+                                        : 1,
+                   static_cast<std::int64_t>(chunks.size()));
   for (auto [i, chunk] : llvm::enumerate(chunks))
     chunk.place = static_cast<std::int64_t>(i) % ahead * chunk.room;
   for (Chunk &chunk : chunks)

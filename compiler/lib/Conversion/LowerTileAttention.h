@@ -54,9 +54,10 @@ private:
   struct Merged {
     std::int64_t pair, first, slots;
   };
-  /// Tokens [first, first + count) of the step, all of one user: as many as activation rows and accumulators hold at once. Rows of a
-  /// chunk's items (a token's query heads of a KV head) are ordered by head, then token, or by token, then head; those
-  /// in memory leave room for the largest chunk, so that an item of the next chunk only replaces that of the same head.
+  /// Tokens [first, first + count) of the step, all of one user: as many as activation rows and accumulators hold at
+  /// once. Rows of a chunk's items (a token's query heads of a KV head) are ordered by head, then token, or by token,
+  /// then head; those in memory leave room for the largest chunk, so that an item of the next chunk only replaces that
+  /// of the same head.
   struct Chunk {
     std::int64_t first = 0, count = 1, room = 1;
     bool tokensInside = false;
@@ -124,7 +125,9 @@ private:
   std::string laneGroups() { return table("step.lanes", 4, 2 + kSquare / 4, ownGroup(7, 1)); }
   std::string packed() { return table("score.packed", 4, chunk.room * batches, 0); }
   /// Row of a token's maxima of a batch, in packed() and largest().
-  std::int64_t maximaRow(std::int64_t batch, std::int64_t token) const { return batch * chunk.room + chunk.place + token; }
+  std::int64_t maximaRow(std::int64_t batch, std::int64_t token) const {
+    return batch * chunk.room + chunk.place + token;
+  }
   void mix(std::int64_t vector);
   void weigh(std::int64_t block, std::int64_t side, std::int64_t head, std::int64_t row);
   void mixSlot(std::int64_t vector, std::int64_t slot, std::int64_t first, std::int64_t end, std::vector<Mixed> &sums);
@@ -171,8 +174,8 @@ private:
     std::int64_t number = folds() ? head / kSquare * (kSquare / 2) + head % (kSquare / 2) : head;
     return (block / 2 * (folds() ? heads() / 2 : heads()) + number) * chunk.room + chunk.place + token;
   }
-  /// Hint for a group of slices among those of weights, which rest during attention; which ones was found by trying (docs/decisions/0023).
-  /// A batch's users leave no room there: their objects go to `inner` ones.
+  /// Hint for a group of slices among those of weights, which rest during attention; which ones was found by trying
+  /// (docs/decisions/0023). A batch's users leave no room there: their objects go to `inner` ones.
   std::int64_t ownGroup(std::int64_t number, std::int64_t inner) const { return p.users > 1 ? inner : 6 + number; }
   std::string table(const char *name, std::int64_t planes, std::int64_t rows, std::int64_t hint) {
     return p.pool.scratch(name, planes, rows, hint);
@@ -193,11 +196,11 @@ private:
   TileLayouts layouts;
   std::vector<Merged> merged;
   Blocks keyBlocks, valueBlocks;
-  std::int64_t blocks;  ///< of positions in this program's context
-  std::int64_t batches; ///< groups of heads, one a lane of a superlane, whose maxima are reduced together
-  std::int64_t burst;   ///< copies of a burst whose sums leave a plane two VXM operations apart
+  std::int64_t blocks;    ///< of positions in this program's context
+  std::int64_t batches;   ///< groups of heads, one a lane of a superlane, whose maxima are reduced together
+  std::int64_t burst;     ///< copies of a burst whose sums leave a plane two VXM operations apart
   std::int64_t ahead = 1; ///< chunks whose scores are under way while an earlier one's values are multiplied
-  std::int64_t out = 0; ///< first activation row of the result's digits
+  std::int64_t out = 0;   ///< first activation row of the result's digits
   std::array<std::array<std::int64_t, 2>, 2> nextRow = {}; ///< [weights][side]
   std::int64_t nextQueue = 0;
   Chunk chunk;

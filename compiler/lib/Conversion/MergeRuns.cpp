@@ -27,19 +27,27 @@ std::span<const Stepped> steppedFields(Opcode opcode) {
   static constexpr Stepped weights[] = {{Field::RowGroup, Field::RowStep}};
   static constexpr Stepped accumulate[] = {{Field::Row, Field::RowStep}};
   switch (opcode) {
-  case Opcode::Mem: return mem;
-  case Opcode::Activate: return activate;
-  case Opcode::LoadWeights: return weights;
-  case Opcode::Accumulate: return accumulate;
-  default: return {};
+  case Opcode::Mem:
+    return mem;
+  case Opcode::Activate:
+    return activate;
+  case Opcode::LoadWeights:
+    return weights;
+  case Opcode::Accumulate:
+    return accumulate;
+  default:
+    return {};
   }
 }
 
 /// The step of a run made of both, or nothing when the later one's row is not where the earlier one's run arrives.
-std::optional<std::int64_t> commonStep(const TimedIssue &a, const TimedIssue &b, Stepped field, const isa::Machine &machine) {
+std::optional<std::int64_t> commonStep(const TimedIssue &a, const TimedIssue &b, Stepped field,
+                                       const isa::Machine &machine) {
   std::int64_t row = a.instruction.get(field.row), next = b.instruction.get(field.row);
   bool wraps = field.row == Field::RowGroup;
-  std::int64_t step = a.count > 1 ? a.instruction.get(field.step) : b.count > 1 ? b.instruction.get(field.step) : next - row;
+  std::int64_t step = a.count > 1   ? a.instruction.get(field.step)
+                      : b.count > 1 ? b.instruction.get(field.step)
+                                    : next - row;
   if (b.count > 1 && b.instruction.get(field.step) != step)
     return std::nullopt;
   std::int64_t off = row + step * a.count - next;
@@ -47,7 +55,8 @@ std::optional<std::int64_t> commonStep(const TimedIssue &a, const TimedIssue &b,
 }
 
 bool extend(TimedIssue &a, const TimedIssue &b, const isa::Machine &machine) {
-  if (b.cycle != a.cycle + a.count || a.window != 1 || b.window != 1 || a.instruction.opcode != b.instruction.opcode || a.label != b.label)
+  if (b.cycle != a.cycle + a.count || a.window != 1 || b.window != 1 || a.instruction.opcode != b.instruction.opcode ||
+      a.label != b.label)
     return false;
   isa::Instruction merged = a.instruction, rest = b.instruction;
   for (Stepped field : steppedFields(a.instruction.opcode)) {
@@ -70,7 +79,8 @@ TimedIssue partOf(const TimedIssue &issue, isa::Cycle first, isa::Cycle count) {
   part.cycle += first, part.count = static_cast<int>(count);
   for (Stepped field : steppedFields(issue.instruction.opcode)) {
     std::int64_t step = issue.instruction.get(field.step);
-    part.instruction.set(field.row, issue.instruction.get(field.row) + first * step).set(field.step, count > 1 ? step : 0);
+    part.instruction.set(field.row, issue.instruction.get(field.row) + first * step)
+        .set(field.step, count > 1 ? step : 0);
   }
   return part;
 }
@@ -78,7 +88,9 @@ TimedIssue partOf(const TimedIssue &issue, isa::Cycle first, isa::Cycle count) {
 } // namespace
 
 void joinHalves(std::vector<TimedIssue> &issues) {
-  auto endOf = [](const TimedIssue &issue) { return issue.cycle + (issue.window == 1 ? issue.count : isa::Cycle{issue.count - 1} * issue.window + 1); };
+  auto endOf = [](const TimedIssue &issue) {
+    return issue.cycle + (issue.window == 1 ? issue.count : isa::Cycle{issue.count - 1} * issue.window + 1);
+  };
   std::vector<TimedIssue> words;
   for (std::size_t i = 0, next = 0; i < issues.size(); i = next) {
     isa::Cycle end = endOf(issues[i]);

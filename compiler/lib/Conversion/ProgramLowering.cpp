@@ -50,21 +50,26 @@ std::int64_t prefillTokens(const isa::Machine &machine, ModuleOp module, std::in
   // Rows hold two digits of a vector. Digits are made in one half of the rows while the other one is used, or gathered
   // in memory and fetched into all rows, or swept: those wait in memory.
   std::int64_t most = machine.mxmActivationRows / 2;
-  auto limit = [&](std::int64_t vectors, bool gathered) { most = std::min(most, machine.mxmActivationRows / (gathered ? 2 : 4) / (shards * vectors)); };
+  auto limit = [&](std::int64_t vectors, bool gathered) {
+    most = std::min(most, machine.mxmActivationRows / (gathered ? 2 : 4) / (shards * vectors));
+  };
   module.walk([&](llm::LinearOp op) {
     auto gather = op.getInput().getDefiningOp<llm::AllGatherOp>();
     Operation *source = (gather ? gather.getPiece() : op.getInput()).getDefiningOp();
     auto silu = dyn_cast_or_null<llm::SiluMulOp>(source);
     if (!silu || !isSwept(machine, silu, sharing))
-      limit(Layout::plain(machine.lanes(), pieceOf(widthOf(op.getInput()))).vectors(), shards > 1 && !mlir::isa_and_nonnull<llm::RmsNormOp>(source));
+      limit(Layout::plain(machine.lanes(), pieceOf(widthOf(op.getInput()))).vectors(),
+            shards > 1 && !mlir::isa_and_nonnull<llm::RmsNormOp>(source));
   });
   module.walk([&](llm::AttentionOp op) {
     auto cache = SymbolTable::lookupNearestSymbolFrom<llm::KVCacheOp>(op, op.getCacheAttr());
     if (!cache || static_cast<std::int64_t>(cache.getHeadDim()) > machine.lanes())
       return;
     std::int64_t heads = cache.getHeadsCut() ? cache.getHeads() : pieceOf(cache.getHeads());
-    bool tiles = op.getTiles() || (!llm::activationScale(op.getResult()) && llm::prefersTiles(cache)); // not quantized yet
-    Layout result = tiles ? TileLayouts(machine.lanes(), cache, heads).result : Layout::heads(machine.lanes(), heads, cache.getHeadDim());
+    bool tiles =
+        op.getTiles() || (!llm::activationScale(op.getResult()) && llm::prefersTiles(cache)); // not quantized yet
+    Layout result = tiles ? TileLayouts(machine.lanes(), cache, heads).result
+                          : Layout::heads(machine.lanes(), heads, cache.getHeadDim());
     limit(result.vectors(), shards > 1);
   });
   return std::min<std::int64_t>(most, machine.memRowsPerBank / logitVectors(machine, module, 1));
@@ -75,31 +80,35 @@ std::int64_t chunkTokens(const isa::Machine &machine, ModuleOp module, std::int6
   std::int64_t tokens = machine.superlanes - 1, sharing = partitioned ? 1 : shards;
   bool takes = partitioned; // a chip of the vocabulary alone follows the others
   module.walk([&](llm::SiluMulOp op) { takes = isSwept(machine, op, sharing); });
-  module.walk([&](llm::LinearOp op) { takes &= !isGrouped(op) && llm::activationBits(op.getInput()) != 8 && !isHalf(op); });
+  module.walk(
+      [&](llm::LinearOp op) { takes &= !isGrouped(op) && llm::activationBits(op.getInput()) != 8 && !isHalf(op); });
   module.walk([&](llm::AttentionOp op) {
     auto cache = SymbolTable::lookupNearestSymbolFrom<llm::KVCacheOp>(op, op.getCacheAttr());
-    takes &= op.getTiles() || (cache && !llm::activationScale(op.getResult()) && llm::prefersTiles(cache)); // not quantized yet
+    takes &= op.getTiles() ||
+             (cache && !llm::activationScale(op.getResult()) && llm::prefersTiles(cache)); // not quantized yet
   });
   return takes && tokens * logitVectors(machine, module, headShards) <= machine.memRowsPerBank ? tokens : 0;
 }
 
 ProgramLowering::ProgramLowering(ModuleOp module, const isa::Machine &machine, ObjectPool &pool, llm::StepOp step)
     : module(module), machine(machine), pool(pool), step(step), builder(OpBuilder::atBlockEnd(module.getBody())),
-      loc(step.getLoc()), users(step.getUsers().value_or(1)), tokens(users * static_cast<std::int64_t>(step.getTokens())), context(step.getContext()), chunked(tokens > prefillTokens(machine, module)),
-      paired(2 * tokens + 1 > machine.superlanes),
+      loc(step.getLoc()), users(step.getUsers().value_or(1)),
+      tokens(users * static_cast<std::int64_t>(step.getTokens())), context(step.getContext()),
+      chunked(tokens > prefillTokens(machine, module)), paired(2 * tokens + 1 > machine.superlanes),
       sweepLength((context + 7) / 8 * 8), accumulatorCursor(2 * machine.mxmPlanesPerSide, 0),
       planeLoad(2 * machine.mxmPlanesPerSide, 0) {}
 
 LogicalResult ProgramLowering::run(func::FuncOp forward) {
   auto kind = step.getKind() == llm::StepKind::Prefill ? "prefill" : "decode";
-  program = stream::ProgramOp::create(builder, loc, step.getSymName(), kind, step.getTokens(), context, 0, step.getUsersAttr());
+  program = stream::ProgramOp::create(builder, loc, step.getSymName(), kind, step.getTokens(), context, 0,
+                                      step.getUsersAttr());
   builder.setInsertionPointToEnd(&program.getBody().emplaceBlock());
   for (Operation &op : forward.getBody().front())
     if (failed(lower(&op)))
       return failure();
   if (sumsLost)
-    return program.emitOpError("feeds ") << tokens << " tokens; the sums of its widest layer exceed the " << machine.mxmAccumulatorRows
-                                         << " accumulator rows of a plane";
+    return program.emitOpError("feeds ") << tokens << " tokens; the sums of its widest layer exceed the "
+                                         << machine.mxmAccumulatorRows << " accumulator rows of a plane";
   program.setWeightBytes(weightBytes);
   return success();
 }
@@ -158,7 +167,9 @@ Scale ProgramLowering::scaleOf(Value value) {
 Factor ProgramLowering::factorOf(llm::LinearOp op) {
   Factor factor{op.getFactor().convertToDouble(), ""};
   for (Operation *user : op->getUsers())
-    if (auto silu = dyn_cast<llm::SiluMulOp>(user); mlir::isa<llm::RopeOp>(user) || (silu && silu.getUp() == op.getResult()) || takesTiles(user) || cachesInt8(user))
+    if (auto silu = dyn_cast<llm::SiluMulOp>(user); mlir::isa<llm::RopeOp>(user) ||
+                                                    (silu && silu.getUp() == op.getResult()) || takesTiles(user) ||
+                                                    cachesInt8(user))
       factor.scaleName = scaleOf(user->getResult(0)).name;
   return factor;
 }
@@ -175,8 +186,10 @@ std::string ProgramLowering::layerLabel(StringRef tensor, StringRef what) {
 }
 
 void ProgramLowering::emitTile(const std::string &object, std::int64_t plane, bool twin, bool packed) {
-  stream::LoadTileOp::create(builder, loc, FlatSymbolRefAttr::get(builder.getContext(), object), builder.getI64IntegerAttr(plane),
-                             builder.getI64IntegerAttr(0), IntegerAttr(), builder.getI64IntegerAttr(0), UnitAttr(), twin ? builder.getUnitAttr() : UnitAttr(), packed ? builder.getUnitAttr() : UnitAttr());
+  stream::LoadTileOp::create(builder, loc, FlatSymbolRefAttr::get(builder.getContext(), object),
+                             builder.getI64IntegerAttr(plane), builder.getI64IntegerAttr(0), IntegerAttr(),
+                             builder.getI64IntegerAttr(0), UnitAttr(), twin ? builder.getUnitAttr() : UnitAttr(),
+                             packed ? builder.getUnitAttr() : UnitAttr());
   for (std::int64_t other = 0; other <= twin; ++other)
     stream::InstallOp::create(builder, loc, builder.getI64IntegerAttr(plane ^ other));
 }
@@ -211,7 +224,8 @@ void ProgramLowering::lowerEmbedding(llm::EmbeddingOp op) {
           Value isHere = w.alu("cmpeqi", {w.alu("sra", {id, Operand::i32(shift)}), Operand::i32(bank)});
           Value row = w.mapTo(w.alu("and", {id, Operand::i32(machine.memRowsPerBank - 1)}), table);
           if (!base.empty() && bank == banks - 1) { // ids behind the part may fall into its last bank
-            Value inside = w.alu("move", {w.alu("cmplti", {id, Operand::i32(static_cast<std::int32_t>(weight.getRows()))})});
+            Value inside =
+                w.alu("move", {w.alu("cmplti", {id, Operand::i32(static_cast<std::int32_t>(weight.getRows()))})});
             isHere = w.alu("and", {isHere, inside});
             row = w.alu("move", {row}, 2);
           }
@@ -255,10 +269,13 @@ Layout ProgramLowering::writeLogits(llm::LinearOp op) {
     w.write(linearValue(w, logits, t, v), output, t * vectors + v);
   };
   if (chunked) {
-    passChunk([&](FlowWriter &w, Value y, const Unit &unit, Burst burst) { w.write(y, output, burst.first * vectors + unit.vector, vectors); }, {});
+    passChunk([&](FlowWriter &w, Value y, const Unit &unit,
+                  Burst burst) { w.write(y, output, burst.first * vectors + unit.vector, vectors); },
+              {});
     return rows;
   }
-  if (!sumsFit(vectors) && logits.object.empty() && !logits.half) { // each vector leaves before its accumulators are used again
+  if (!sumsFit(vectors) && logits.object.empty() &&
+      !logits.half) { // each vector leaves before its accumulators are used again
     flushLinears([&](std::int64_t v) {
       for (std::int64_t t = 0; t < tokens; ++t)
         write(t, v);

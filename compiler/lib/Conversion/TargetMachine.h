@@ -15,19 +15,25 @@ inline constexpr int kTileSlices = 16, kInnerSlices = 12;
 inline mlir::FailureOr<isa::Machine> targetMachine(mlir::ModuleOp module, const std::string &target) {
   auto machine = isa::loadMachine(target);
   if (!machine)
-    return module.emitError(machine.error().place.empty() ? machine.error().message : machine.error().place + ": " + machine.error().message);
+    return module.emitError(machine.error().place.empty() ? machine.error().message
+                                                          : machine.error().place + ": " + machine.error().message);
   if (machine->mxmPlanesPerSide != 2)
-    return module.emitError("the mapping uses two MXM planes a side, machine '") << machine->name << "' has " << machine->mxmPlanesPerSide;
+    return module.emitError("the mapping uses two MXM planes a side, machine '")
+           << machine->name << "' has " << machine->mxmPlanesPerSide;
   if (machine->memSlicesPerSide < kTileSlices + kInnerSlices)
-    return module.emitError("the mapping needs ") << kTileSlices << " MEM slices a side for weights and " << kInnerSlices
-                                                  << " for activations, machine '" << machine->name << "' has " << machine->memSlicesPerSide;
+    return module.emitError("the mapping needs ")
+           << kTileSlices << " MEM slices a side for weights and " << kInnerSlices << " for activations, machine '"
+           << machine->name << "' has " << machine->memSlicesPerSide;
   if (machine->memSlicesPerPosition % 4 != 0)
-    return module.emitError("the four bytes of a lane must lie at one stream position: slices per position must be a multiple of 4, machine '")
+    return module.emitError("the four bytes of a lane must lie at one stream position: slices per position must be a "
+                            "multiple of 4, machine '")
            << machine->name << "' has " << machine->memSlicesPerPosition;
   if (machine->vxmAlus < 16)
-    return module.emitError("the attention sweep needs 16 ALUs, machine '") << machine->name << "' has " << machine->vxmAlus;
+    return module.emitError("the attention sweep needs 16 ALUs, machine '")
+           << machine->name << "' has " << machine->vxmAlus;
   if (machine->memRowsPerBank & (machine->memRowsPerBank - 1))
-    return module.emitError("embedding look-up needs a power of two of rows per bank, machine '") << machine->name << "' has " << machine->memRowsPerBank;
+    return module.emitError("embedding look-up needs a power of two of rows per bank, machine '")
+           << machine->name << "' has " << machine->memRowsPerBank;
   return std::move(*machine);
 }
 

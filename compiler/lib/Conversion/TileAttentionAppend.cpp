@@ -55,7 +55,8 @@ void TileAttention::storeValues(std::int64_t token, std::int64_t count) {
     if (narrow())
       y = w.alu("mulf", {y, Operand::f32(valueConstants(llm::valueStep(op)).stored)});
     Value value = w.alu(narrow() ? "cvt.f32.i8" : "cvt.f32.d16", {y});
-    w.write(w.digits16(value), table("v.new", 2, p.tokens * vectors, 4), p.rowOf(token, v, vectors), p.tokenStep(vectors));
+    w.write(w.digits16(value), table("v.new", 2, p.tokens * vectors, 4), p.rowOf(token, v, vectors),
+            p.tokenStep(vectors));
   }
 }
 
@@ -80,7 +81,8 @@ void TileAttention::appendKeys(std::int64_t pair) {
   static constexpr const char *names[] = {"k.merged.0", "k.merged.1"};
   forTokens(chunk.first, chunk.count, [&](std::int64_t first, std::int64_t count) {
     FlowWriter w = flow(count);
-    for (auto [i, biased] : llvm::enumerate(mergeHalves(w, "k", p.rowOf(first, pair, pairs()), p.tokenStep(pairs()), pair))) {
+    for (auto [i, biased] :
+         llvm::enumerate(mergeHalves(w, "k", p.rowOf(first, pair, pairs()), p.tokenStep(pairs()), pair))) {
       std::string rows = table(names[i], 2, pairs() * p.tokens, i ? 2 : 4);
       w.write(w.alu("xor", {biased, Operand::i32(isa::kDigit16Bias)}, 2), rows, pair * p.tokens + first, 1);
     }

@@ -32,7 +32,8 @@ void TileAttention::loadQueries(std::int64_t pair, ArrayRef<std::array<std::int6
   for (const Items &burstOf : bursts(burst)) {
     FlowWriter w = flow(burstOf.count);
     std::int64_t row = p.rowOf(chunk.first + burstOf.token, pair * group + burstOf.member, perToken);
-    for (auto [biased, at] : llvm::zip(mergeHalves(w, "q", row, step(p.tokenStep(perToken), p.vectorStep()), pair), rows))
+    for (auto [biased, at] :
+         llvm::zip(mergeHalves(w, "q", row, step(p.tokenStep(perToken), p.vectorStep()), pair), rows))
       for (std::int64_t side = 0; side < 2; ++side) {
         if (at[side] < 0)
           continue;

@@ -176,7 +176,8 @@ void TileAttention::passOn(FlowWriter &w, Value result, const Items &part, std::
   if (layouts.result.packed) {
     // Vectors that are taken apart and those that take up the pieces are read together.
     std::int64_t kept = layouts.result.vectors(), first = at < kept ? 0 : kept, each = first ? vectors - kept : kept;
-    w.write(w.alu("cvt.f32.d16", {result}, 2), unpacked(first), p.rowOf(token, at - first, each), step(p.tokenStep(each), p.vectorStep()));
+    w.write(w.alu("cvt.f32.d16", {result}, 2), unpacked(first), p.rowOf(token, at - first, each),
+            step(p.tokenStep(each), p.vectorStep()));
     return;
   }
   bool written = p.written.count(op.getResult());
@@ -195,7 +196,8 @@ void TileAttention::packResult(std::int64_t token, std::int64_t count) {
     FlowWriter w = flow(count);
     std::int64_t row = out + 2 * (token * kept + v);
     if (result.lanesUsed(v) == result.perVector()) {
-      p.passOnQuantized(w, op.getResult(), w.read(unpacked(0), p.rowOf(token, v, kept), p.tokenStep(kept)), token, v, row, 2 * kept);
+      p.passOnQuantized(w, op.getResult(), w.read(unpacked(0), p.rowOf(token, v, kept), p.tokenStep(kept)), token, v,
+                        row, 2 * kept);
       continue;
     }
     // Superlane k of the moved vector is superlane k + amount of its source.

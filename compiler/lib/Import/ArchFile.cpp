@@ -90,7 +90,8 @@ private:
     auto other = shape.architecture == kBert ? ArchKey::Decoder : ArchKey::Encoder;
     for (const ArchKey &key : kKeys)
       if (key.of == other && seen.contains(std::string(key.name)))
-        return fail(root[std::string(key.name)], "key " + quote(key.name) + " says nothing about architecture " + quote(shape.architecture) + "; remove it");
+        return fail(root[std::string(key.name)], "key " + quote(key.name) + " says nothing about architecture " +
+                                                     quote(shape.architecture) + "; remove it");
     for (const ArchKey &key : kKeys)
       if (key.of != other && !seen.contains(std::string(key.name)))
         return fail(root, "key " + quote(key.name) + " is missing; add it");
@@ -114,7 +115,8 @@ private:
   template <typename T> bool readNumber(const ArchKey &key, const YAML::Node &at, const std::string &text, T &value) {
     auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (failed == std::errc::invalid_argument || end != text.data() + text.size() || text.empty())
-      return fail(at, "key " + quote(key.name) + (std::is_integral_v<T> ? " must be a whole number" : " must be a number"));
+      return fail(at,
+                  "key " + quote(key.name) + (std::is_integral_v<T> ? " must be a whole number" : " must be a number"));
     if (failed == std::errc() && static_cast<double>(value) >= key.low && static_cast<double>(value) <= key.high)
       return true;
     return fail(at, "key " + quote(key.name) + " is " + text + ", out of range; " + bound(key.low) + " to " +
@@ -129,17 +131,20 @@ private:
   bool checkAcross(const YAML::Node &root) {
     if (shape.architecture == kBert) {
       if (shape.hidden % shape.heads)
-        return fail(root["heads"], "key \"heads\" is " + std::to_string(shape.heads) + ", which does not divide the width of " + std::to_string(shape.hidden));
+        return fail(root["heads"], "key \"heads\" is " + std::to_string(shape.heads) +
+                                       ", which does not divide the width of " + std::to_string(shape.hidden));
       shape.kvHeads = shape.heads, shape.headDim = shape.hidden / shape.heads;
       return true;
     }
     if (!isArchitecture(shape.architecture))
-      return fail(root["architecture"], "architecture " + quote(shape.architecture) + " is not supported; " + kArchitectures);
+      return fail(root["architecture"],
+                  "architecture " + quote(shape.architecture) + " is not supported; " + kArchitectures);
     if (shape.heads % shape.kvHeads)
-      return fail(root["kv_heads"], "key \"kv_heads\" is " + std::to_string(shape.kvHeads) + ", which does not divide the " +
-                                        std::to_string(shape.heads) + " heads");
+      return fail(root["kv_heads"], "key \"kv_heads\" is " + std::to_string(shape.kvHeads) +
+                                        ", which does not divide the " + std::to_string(shape.heads) + " heads");
     if (shape.headDim % 2)
-      return fail(root["head_dim"], "key \"head_dim\" is " + std::to_string(shape.headDim) + "; rope needs an even width");
+      return fail(root["head_dim"],
+                  "key \"head_dim\" is " + std::to_string(shape.headDim) + "; rope needs an even width");
     if (std::uint64_t{shape.heads} * shape.headDim > kMaxWidth)
       return fail(root["heads"], std::to_string(shape.heads) + " heads of " + std::to_string(shape.headDim) +
                                      " pass the largest width " + std::to_string(kMaxWidth));
@@ -162,7 +167,8 @@ Result<ModelShape> loadArch(const std::string &path) {
   constexpr std::size_t kLargest = 1 << 20; // a shape has a dozen lines
   auto bytes = (*file)->bytes();
   if (bytes.size() > kLargest)
-    return Error{path, "has " + std::to_string(bytes.size()) + " bytes, too many for a model's shape; give a file as in models/arch"};
+    return Error{path, "has " + std::to_string(bytes.size()) +
+                           " bytes, too many for a model's shape; give a file as in models/arch"};
   return parseArch({reinterpret_cast<const char *>(bytes.data()), bytes.size()}, path);
 }
 

@@ -26,7 +26,8 @@ public:
     return tensor ? tensorTypeName(tensor->type) : "";
   }
   Status readRow(std::string_view name, std::uint32_t row, std::span<float> out) const override;
-  bool readBlocks(std::string_view name, std::uint32_t row, std::span<std::int8_t> values, std::span<float> scales) const override;
+  bool readBlocks(std::string_view name, std::uint32_t row, std::span<std::int8_t> values,
+                  std::span<float> scales) const override;
 
 private:
   std::shared_ptr<const GgufFile> file;
@@ -49,7 +50,8 @@ Status GgufSource::readRow(std::string_view name, std::uint32_t row, std::span<f
                    "; the weights are damaged, fetch or export the file again"};
 }
 
-bool GgufSource::readBlocks(std::string_view name, std::uint32_t row, std::span<std::int8_t> values, std::span<float> scales) const {
+bool GgufSource::readBlocks(std::string_view name, std::uint32_t row, std::span<std::int8_t> values,
+                            std::span<float> scales) const {
   const GgufTensor &tensor = *file->findTensor(name);
   std::string type = tensorTypeName(tensor.type);
   if (type != "Q8_0" && type != "Q4_0")
@@ -59,7 +61,8 @@ bool GgufSource::readBlocks(std::string_view name, std::uint32_t row, std::span<
     auto block = file->data(tensor).subspan(row * rowBytes + b * blockBytes, blockBytes);
     scales[b] = isa::halfToFloat(static_cast<std::uint16_t>(block[0] | block[1] << 8));
     for (std::size_t i = 0; i < 32; ++i) {
-      // Q8_0: a byte each. Q4_0: values 0..15 in the low halves of 16 bytes, 16..31 in the high ones, 8 more than meant.
+      // Q8_0: a byte each. Q4_0: values 0..15 in the low halves of 16 bytes, 16..31 in the high ones, 8 more than
+      // meant.
       std::uint8_t byte = block[2 + (type == "Q8_0" ? i : i % 16)];
       values[32 * b + i] = static_cast<std::int8_t>(type == "Q8_0" ? byte : (i < 16 ? byte & 15 : byte >> 4) - 8);
     }

@@ -17,7 +17,8 @@ Result<std::shared_ptr<const HalfMatrix>> loadHalves(const WeightStore &store, s
   for (float w : *loaded) {
     matrix->values.push_back(isa::floatToHalf(w));
     if (!std::isfinite(isa::halfToFloat(matrix->values.back())))
-      return Error{store.path(), "tensor '" + std::string(name) + "' holds " + std::to_string(w) + ", beyond fp16 (65504); give it another weight type"};
+      return Error{store.path(), "tensor '" + std::string(name) + "' holds " + std::to_string(w) +
+                                     ", beyond fp16 (65504); give it another weight type"};
   }
   return std::shared_ptr<const HalfMatrix>(std::move(matrix));
 }

@@ -76,12 +76,14 @@ void readArchitecture(ConfigReader &reader, const Json &config, ModelShape &shap
   shape.name = reader.text(config, "_name_or_path", type);
   shape.ropeHalves = true; // Hugging Face keeps the halves of a head apart
   if (!isArchitecture(shape.architecture))
-    reader.fail("model_type " + quote(type) + " is not supported (\"llama\", \"mistral\" and \"qwen2\" are); use another model");
+    reader.fail("model_type " + quote(type) +
+                " is not supported (\"llama\", \"mistral\" and \"qwen2\" are); use another model");
   if (std::string act = reader.text(config, "hidden_act", "silu"); act != "silu")
     reader.fail("hidden_act " + quote(act) + " is not supported (\"silu\" is); use another model");
   for (const char *key : {"attention_bias", "mlp_bias"})
     if (shape.architecture == "llama" && reader.flag(config, key))
-      reader.fail("key " + quote(key) + " is true; models of type " + quote(type) + " with biases are not supported, use another model");
+      reader.fail("key " + quote(key) + " is true; models of type " + quote(type) +
+                  " with biases are not supported, use another model");
 }
 
 void readSizes(ConfigReader &reader, const Json &config, ModelShape &shape) {
@@ -127,7 +129,8 @@ void readRope(ConfigReader &reader, const Json &config, ModelShape &shape) {
     return;
   auto factor = reader.positive(*scaling, "factor");
   if (type != "linear" && type != "llama3")
-    return reader.fail("rope_scaling of type " + quote(type) + " is not supported (\"linear\" and \"llama3\" are); use another model");
+    return reader.fail("rope_scaling of type " + quote(type) +
+                       " is not supported (\"linear\" and \"llama3\" are); use another model");
   if (!factor || *factor < 1.0 / 1024 || *factor > 1024 * 1024)
     return reader.fail("factor", "a number from 1/1024 to 1048576");
   shape.ropeFreqs = true;
@@ -152,14 +155,17 @@ void readGroups(ConfigReader &reader, const Json &config, HfConfig &out) {
   std::string method = reader.text(*groups, "quant_method"), version = reader.text(*groups, "version", "gemm");
   std::ranges::transform(version, version.begin(), [](unsigned char c) { return std::tolower(c); });
   if (method == "gptq")
-    out.format = reader.text(*groups, "checkpoint_format", "gptq") == "gptq_v2" ? GroupFormat::GptqV2 : GroupFormat::Gptq;
+    out.format =
+        reader.text(*groups, "checkpoint_format", "gptq") == "gptq_v2" ? GroupFormat::GptqV2 : GroupFormat::Gptq;
   else if (method == "awq" && version == "gemm")
     out.format = GroupFormat::Awq;
   else
-    return reader.fail("quantization_config of method " + quote(method) + (method == "awq" ? ", version " + quote(version) + "," : "") +
+    return reader.fail("quantization_config of method " + quote(method) +
+                       (method == "awq" ? ", version " + quote(version) + "," : "") +
                        " is not supported (\"gptq\", and \"awq\" of version \"gemm\" are); use another checkpoint");
   if (auto bits = reader.required(*groups, "bits", 64); bits != 4)
-    reader.fail("quantization_config has " + std::to_string(bits) + " bits, only 4 are supported; use another checkpoint");
+    reader.fail("quantization_config has " + std::to_string(bits) +
+                " bits, only 4 are supported; use another checkpoint");
   const Json *size = reader.find(*groups, "group_size");
   if (size && size->is_number_integer() && size->get<std::int64_t>() == -1)
     return;

@@ -38,7 +38,7 @@ struct Located {
 struct Matrix {
   std::uint32_t rows = 0, cols = 0;
   Located plain;
-  Located words, zeros, scales; ///< 4-bit groups
+  Located words, zeros, scales;      ///< 4-bit groups
   std::vector<std::uint32_t> groups; ///< 4-bit groups: the group of each column
 };
 
@@ -57,11 +57,15 @@ public:
   Status open();
   std::pair<std::uint32_t, std::uint32_t> dimensions(std::string_view name) const override {
     auto it = matrices.find(name);
-    return it == matrices.end() ? std::pair<std::uint32_t, std::uint32_t>{0, 0} : std::pair{it->second.rows, it->second.cols};
+    return it == matrices.end() ? std::pair<std::uint32_t, std::uint32_t>{0, 0}
+                                : std::pair{it->second.rows, it->second.cols};
   }
   std::string typeName(std::string_view name) const override {
     auto it = matrices.find(name);
-    return it == matrices.end() ? "" : it->second.plain ? it->second.plain.tensor->typeName : config.format == GroupFormat::Awq ? "AWQ" : "GPTQ";
+    return it == matrices.end()                ? ""
+           : it->second.plain                  ? it->second.plain.tensor->typeName
+           : config.format == GroupFormat::Awq ? "AWQ"
+                                               : "GPTQ";
   }
   Status readRow(std::string_view name, std::uint32_t row, std::span<float> out) const override;
 
@@ -108,7 +112,8 @@ Result<std::vector<std::string>> HfSource::fileNames(std::map<std::string, std::
     return Error{index, "is not an index with a \"weight_map\"; fetch or export the model again"};
   for (const auto &[tensor, name] : json["weight_map"].items()) {
     if (!name.is_string() || name.get<std::string>().find('/') != std::string::npos || name.get<std::string>().empty())
-      return Error{index, "tensor " + quote(tensor) + " must be in a file of the folder; fetch or export the model again"};
+      return Error{index,
+                   "tensor " + quote(tensor) + " must be in a file of the folder; fetch or export the model again"};
     names.insert(placement[tensor] = name);
   }
   return std::vector(names.begin(), names.end());
@@ -126,11 +131,13 @@ Status HfSource::openFiles() {
     files.push_back(*file);
     for (const SafetensorsTensor &tensor : (*file)->tensors())
       if (!located.try_emplace(tensor.name, Located{file->get(), &tensor}).second)
-        return Error{(*file)->path(), "tensor " + quote(tensor.name) + " is in another file of the folder as well; remove one of them"};
+        return Error{(*file)->path(),
+                     "tensor " + quote(tensor.name) + " is in another file of the folder as well; remove one of them"};
   }
   for (const auto &[tensor, name] : placement)
     if (auto it = located.find(tensor); it == located.end() || fs::path(it->second.file->path()).filename() != name)
-      return Error{folder + "/" + name, "tensor " + quote(tensor) + " is missing, which the index places here; fetch the model again"};
+      return Error{folder + "/" + name,
+                   "tensor " + quote(tensor) + " is missing, which the index places here; fetch the model again"};
   return Ok{};
 }
 
@@ -146,13 +153,15 @@ Status HfSource::addPlain(Matrix &matrix, const Located &found) {
   if (!isFloat(found.tensor->type))
     return damaged(found, "is of type " + found.tensor->typeName + ", not supported (F32, F16 and BF16 are)");
   if (!found.tensor->hasShape(matrix.rows, matrix.cols))
-    return damaged(found, "must have the shape [" + std::to_string(matrix.rows) + ", " + std::to_string(matrix.cols) + "] that config.json gives it");
+    return damaged(found, "must have the shape [" + std::to_string(matrix.rows) + ", " + std::to_string(matrix.cols) +
+                              "] that config.json gives it");
   matrix.plain = found;
   return Ok{};
 }
 
 /// GPTQ's g_idx says to which group a column belongs; without it columns stand in order.
-Result<std::vector<std::uint32_t>> HfSource::groupsOf(const Matrix &matrix, const std::string &stem, std::uint32_t count) {
+Result<std::vector<std::uint32_t>> HfSource::groupsOf(const Matrix &matrix, const std::string &stem,
+                                                      std::uint32_t count) {
   std::vector<std::uint32_t> groups(matrix.cols);
   std::uint32_t size = config.groupSize ? config.groupSize : matrix.cols;
   Located order = config.format == GroupFormat::Awq ? Located{} : take(stem + ".g_idx");
@@ -161,8 +170,8 @@ Result<std::vector<std::uint32_t>> HfSource::groupsOf(const Matrix &matrix, cons
   for (std::uint32_t k = 0; k < matrix.cols; ++k) {
     groups[k] = order ? order.word(k) : k / size;
     if (groups[k] >= count)
-      return damaged(order, "names group " + std::to_string(static_cast<std::int32_t>(groups[k])) + " for column " + std::to_string(k) +
-                                ", there are " + std::to_string(count));
+      return damaged(order, "names group " + std::to_string(static_cast<std::int32_t>(groups[k])) + " for column " +
+                                std::to_string(k) + ", there are " + std::to_string(count));
   }
   return groups;
 }
@@ -171,7 +180,8 @@ Status HfSource::addGroups(Matrix &matrix, const std::string &stem) {
   std::uint32_t size = config.groupSize ? config.groupSize : matrix.cols, count = (matrix.cols + size - 1) / size;
   bool isAwq = config.format == GroupFormat::Awq;
   if (matrix.rows % 8 || matrix.cols % 8)
-    return Error{folder, "tensor " + quote(stem) + " is " + std::to_string(matrix.rows) + "x" + std::to_string(matrix.cols) +
+    return Error{folder, "tensor " + quote(stem) + " is " + std::to_string(matrix.rows) + "x" +
+                             std::to_string(matrix.cols) +
                              ", sizes of 4-bit matrices must be multiples of 8; use another checkpoint"};
   struct Part {
     const char *name;
@@ -180,16 +190,18 @@ Status HfSource::addGroups(Matrix &matrix, const std::string &stem) {
   };
   std::uint64_t rows = matrix.rows, cols = matrix.cols;
   for (auto [name, out, partRows, partCols] :
-       {Part{"qweight", &matrix.words, isAwq ? cols : cols / 8, isAwq ? rows / 8 : rows}, Part{"qzeros", &matrix.zeros, count, rows / 8},
-        Part{"scales", &matrix.scales, count, rows}}) {
+       {Part{"qweight", &matrix.words, isAwq ? cols : cols / 8, isAwq ? rows / 8 : rows},
+        Part{"qzeros", &matrix.zeros, count, rows / 8}, Part{"scales", &matrix.scales, count, rows}}) {
     *out = take(stem + "." + name);
     if (!*out)
       return Error{folder, "tensor " + quote(stem + "." + name) + " is missing; fetch or export the model again"};
     bool isScale = out == &matrix.scales;
     if (isScale ? !isFloat(out->tensor->type) : out->tensor->type != SafetensorsType::I32)
-      return damaged(*out, std::string("must be ") + (isScale ? "F32, F16 or BF16" : "I32") + ", found " + out->tensor->typeName);
+      return damaged(*out, std::string("must be ") + (isScale ? "F32, F16 or BF16" : "I32") + ", found " +
+                               out->tensor->typeName);
     if (!out->tensor->hasShape(partRows, partCols))
-      return damaged(*out, "must have the shape [" + std::to_string(partRows) + ", " + std::to_string(partCols) + "] that config.json gives it");
+      return damaged(*out, "must have the shape [" + std::to_string(partRows) + ", " + std::to_string(partCols) +
+                               "] that config.json gives it");
   }
   auto groups = groupsOf(matrix, stem, count);
   if (!groups)
@@ -220,8 +232,9 @@ Status HfSource::expectNoOthers() const {
     for (std::uint8_t byte : isZero ? at.file->data(*at.tensor) : std::span<const std::uint8_t>())
       isZero &= byte == 0;
     if (!isZero)
-      return Error{at.file->path(), "tensor " + quote(name) + " is not part of the supported " + config.shape.architecture +
-                                        " architecture of " + std::to_string(config.shape.layers) + " layers; use another model"};
+      return Error{at.file->path(), "tensor " + quote(name) + " is not part of the supported " +
+                                        config.shape.architecture + " architecture of " +
+                                        std::to_string(config.shape.layers) + " layers; use another model"};
   }
   return Ok{};
 }
@@ -254,8 +267,10 @@ int HfSource::groupZero(const Matrix &matrix, std::uint32_t group, std::uint32_t
 
 float HfSource::groupValue(const Matrix &matrix, std::uint32_t row, std::uint32_t column) const {
   if (config.format == GroupFormat::Awq)
-    return static_cast<float>(matrix.words.word(std::uint64_t{column} * (matrix.rows / 8) + row / 8) >> kAwqShift[row % 8] & 15);
-  return static_cast<float>(matrix.words.word(std::uint64_t{column / 8} * matrix.rows + row) >> (4 * (column % 8)) & 15);
+    return static_cast<float>(
+        matrix.words.word(std::uint64_t{column} * (matrix.rows / 8) + row / 8) >> kAwqShift[row % 8] & 15);
+  return static_cast<float>(matrix.words.word(std::uint64_t{column / 8} * matrix.rows + row) >> (4 * (column % 8)) &
+                            15);
 }
 
 Status HfSource::readRow(std::string_view name, std::uint32_t row, std::span<float> out) const {
@@ -277,18 +292,26 @@ Status HfSource::readRow(std::string_view name, std::uint32_t row, std::span<flo
   auto bad = std::ranges::find_if(out, [](float v) { return !std::isfinite(v); });
   if (bad == out.end())
     return Ok{};
-  return damaged(matrix.plain ? matrix.plain : matrix.scales, "makes value [" + std::to_string(row) + ", " + std::to_string(bad - out.begin()) + "] " +
+  return damaged(matrix.plain ? matrix.plain : matrix.scales, "makes value [" + std::to_string(row) + ", " +
+                                                                  std::to_string(bad - out.begin()) + "] " +
                                                                   (std::isnan(*bad) ? "NaN" : "infinite"));
 }
 
 } // namespace
 
 std::string hfName(std::string_view name) {
-  static const std::map<std::string_view, std::string_view> kNames = {
-      {"token_embd", "model.embed_tokens"}, {"output_norm", "model.norm"},    {"output", "lm_head"},
-      {"attn_norm", "input_layernorm"},     {"attn_q", "self_attn.q_proj"},   {"attn_k", "self_attn.k_proj"},
-      {"attn_v", "self_attn.v_proj"},       {"attn_output", "self_attn.o_proj"}, {"ffn_norm", "post_attention_layernorm"},
-      {"ffn_gate", "mlp.gate_proj"},        {"ffn_up", "mlp.up_proj"},        {"ffn_down", "mlp.down_proj"}};
+  static const std::map<std::string_view, std::string_view> kNames = {{"token_embd", "model.embed_tokens"},
+                                                                      {"output_norm", "model.norm"},
+                                                                      {"output", "lm_head"},
+                                                                      {"attn_norm", "input_layernorm"},
+                                                                      {"attn_q", "self_attn.q_proj"},
+                                                                      {"attn_k", "self_attn.k_proj"},
+                                                                      {"attn_v", "self_attn.v_proj"},
+                                                                      {"attn_output", "self_attn.o_proj"},
+                                                                      {"ffn_norm", "post_attention_layernorm"},
+                                                                      {"ffn_gate", "mlp.gate_proj"},
+                                                                      {"ffn_up", "mlp.up_proj"},
+                                                                      {"ffn_down", "mlp.down_proj"}};
   std::string prefix;
   if (name.starts_with("blk.")) {
     std::size_t dot = name.find('.', 4);

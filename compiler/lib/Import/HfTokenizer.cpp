@@ -26,8 +26,10 @@ struct NamedPattern {
   std::string_view regex, name;
 };
 constexpr std::array<NamedPattern, 3> kPatterns{{
-    {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)", "llama-bpe"},
-    {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)", "qwen2"},
+    {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+     "llama-bpe"},
+    {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+     "qwen2"},
     {R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)", "gpt-2"},
 }};
 
@@ -76,7 +78,8 @@ private:
   /// Stores a token; ids beyond the model's vocabulary have no embedding.
   void put(const Json &id, const std::string &text, std::int32_t type) {
     if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= config.shape.vocabulary)
-      return malformed("token " + quote(text) + " must have an id below the vocabulary's size, " + std::to_string(config.shape.vocabulary));
+      return malformed("token " + quote(text) + " must have an id below the vocabulary's size, " +
+                       std::to_string(config.shape.vocabulary));
     auto index = id.get<std::size_t>();
     out.tokens[index] = text;
     out.types[index] = type;
@@ -88,12 +91,14 @@ private:
       out.tokens.push_back("[PAD" + std::to_string(id) + "]");
     out.types.assign(config.shape.vocabulary, kUnused);
     if (std::string type = textOf(model, "type"); type != "BPE")
-      return fail("tokenizer model " + quote(type) + " is not supported (\"BPE\" is); use another model, or remove the file to work with token ids");
+      return fail("tokenizer model " + quote(type) +
+                  " is not supported (\"BPE\" is); use another model, or remove the file to work with token ids");
     isByteLevel = !flagOf(model, "byte_fallback");
     if (!member(model, "vocab").is_object())
       return malformed("model.vocab must be a map of tokens");
     for (const auto &[text, id] : member(model, "vocab").items())
-      put(id, text, !isByteLevel && text.size() == 6 && text.starts_with("<0x") && text.ends_with(">") ? kByte : kNormal);
+      put(id, text,
+          !isByteLevel && text.size() == 6 && text.starts_with("<0x") && text.ends_with(">") ? kByte : kNormal);
   }
 
   void readAddedTokens(const Json &added) {
@@ -154,7 +159,8 @@ private:
                     " is not supported; use another model, or remove the file to work with token ids");
     }
     if (out.pre.empty())
-      fail("the pre-tokenizer does not say how text is split; use another model, or remove the file to work with token ids");
+      fail("the pre-tokenizer does not say how text is split; use another model, or remove the file to work with token "
+           "ids");
   }
 
   /// Whether text is to begin with a BOS token stands in the template.

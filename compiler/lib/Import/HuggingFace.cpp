@@ -16,7 +16,8 @@ Result<std::string> readText(const std::string &path, std::size_t largest) {
     return file.error();
   auto bytes = (*file)->bytes();
   if (bytes.size() > largest)
-    return Error{path, "has " + std::to_string(bytes.size()) + " bytes, at most " + std::to_string(largest) + " are read; fetch the model again"};
+    return Error{path, "has " + std::to_string(bytes.size()) + " bytes, at most " + std::to_string(largest) +
+                           " are read; fetch the model again"};
   return std::string(bytes.begin(), bytes.end());
 }
 

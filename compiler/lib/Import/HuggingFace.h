@@ -12,8 +12,8 @@ enum class GroupFormat : std::uint8_t { None, Gptq, GptqV2, Awq };
 struct HfConfig {
   ModelShape shape;
   GroupFormat format = GroupFormat::None;
-  std::uint32_t groupSize = 0;      ///< inputs that share a scale; 0: all of a row
-  std::int64_t bos = -1, eos = -1;  ///< token ids, -1 when absent
+  std::uint32_t groupSize = 0;     ///< inputs that share a scale; 0: all of a row
+  std::int64_t bos = -1, eos = -1; ///< token ids, -1 when absent
 };
 
 /// `text` of a config.json at `path`, which errors name.

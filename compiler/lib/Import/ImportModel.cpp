@@ -54,7 +54,8 @@ private:
   }
   /// A projection of the attention's input: "attn_q", with its bias if the architecture has one.
   Value project(Value x, int64_t index, const std::string &name, int64_t width) {
-    return linear(x, symbol(index, name), width, shape.hasBias() ? symbol(index, name + ".bias") : mlir::FlatSymbolRefAttr());
+    return linear(x, symbol(index, name), width,
+                  shape.hasBias() ? symbol(index, name + ".bias") : mlir::FlatSymbolRefAttr());
   }
   Value rope(Value x, uint32_t heads) {
     return llm::RopeOp::create(builder, loc, x.getType(), x, position, builder.getI64IntegerAttr(heads),

@@ -81,7 +81,8 @@ double readRopeScale(KeyReader &keys) {
   if (!factor)
     factor = keys.positive(keys.of("rope.scale_linear")); // the key's name before scaling had types
   if (type && !factor)
-    keys.fail("key " + quote(keys.of("rope.scaling.factor")) + " is missing, which linear rope scaling needs; export the file again");
+    keys.fail("key " + quote(keys.of("rope.scaling.factor")) +
+              " is missing, which linear rope scaling needs; export the file again");
   if (factor && (*factor < kLeast || *factor > kMost))
     keys.fail("the factor of linear rope scaling is " + std::to_string(*factor) +
               ", out of range (1/1024 to 1048576); export the file again");
@@ -91,8 +92,8 @@ double readRopeScale(KeyReader &keys) {
 void checkRope(KeyReader &keys, const ModelShape &shape) {
   auto dims = keys.optional(keys.of("rope.dimension_count"), kMaxWidth);
   if (dims && *dims != shape.headDim)
-    keys.fail("key " + quote(keys.of("rope.dimension_count")) + " is " + std::to_string(*dims) + ", expected the head's width " +
-              std::to_string(shape.headDim) + "; partial rope is not supported");
+    keys.fail("key " + quote(keys.of("rope.dimension_count")) + " is " + std::to_string(*dims) +
+              ", expected the head's width " + std::to_string(shape.headDim) + "; partial rope is not supported");
 }
 
 void checkHeads(KeyReader &keys, ModelShape &shape) {
@@ -101,13 +102,13 @@ void checkHeads(KeyReader &keys, ModelShape &shape) {
   if (keys.error)
     return;
   if (!keyLength && shape.hidden % shape.heads)
-    return keys.fail("key " + quote(keys.of("embedding_length")) + " is " + std::to_string(shape.hidden) + ", not divisible by " +
-                     std::to_string(shape.heads) +
-                     " heads, and there is no " + quote(keys.of("attention.key_length")) + "; export the file again");
+    return keys.fail("key " + quote(keys.of("embedding_length")) + " is " + std::to_string(shape.hidden) +
+                     ", not divisible by " + std::to_string(shape.heads) + " heads, and there is no " +
+                     quote(keys.of("attention.key_length")) + "; export the file again");
   shape.headDim = keyLength.value_or(shape.hidden / shape.heads);
   if (valueLength && *valueLength != shape.headDim)
-    keys.fail("key " + quote(keys.of("attention.value_length")) + " is " + std::to_string(*valueLength) + ", expected the key length " +
-              std::to_string(shape.headDim) + "; other shapes are not supported");
+    keys.fail("key " + quote(keys.of("attention.value_length")) + " is " + std::to_string(*valueLength) +
+              ", expected the key length " + std::to_string(shape.headDim) + "; other shapes are not supported");
   if (shape.heads % shape.kvHeads)
     keys.fail("key " + quote(keys.of("attention.head_count_kv")) + " is " + std::to_string(shape.kvHeads) +
               ", which does not divide the " + std::to_string(shape.heads) + " heads; export the file again");
@@ -146,8 +147,8 @@ Status expectNoOthers(const GgufFile &file, const ModelShape &shape) {
         known |= inRange && name.substr(dot + 1) == expected.name;
     }
     if (!known)
-      return Error{file.path(), "tensor " + quote(name) + " is not part of the supported " + shape.architecture + " architecture of " +
-                                    std::to_string(shape.layers) + " layers (no " +
+      return Error{file.path(), "tensor " + quote(name) + " is not part of the supported " + shape.architecture +
+                                    " architecture of " + std::to_string(shape.layers) + " layers (no " +
                                     (shape.hasBias() ? "other " : "") + "biases, no experts); use another model"};
   }
   return Ok{};
@@ -194,8 +195,8 @@ Result<ModelShape> readShape(const GgufFile &file) {
   shape.vocabulary = embedding ? static_cast<std::uint32_t>(embedding->rows) : 0;
   auto vocabulary = keys.optional(keys.of("vocab_size"), UINT32_MAX);
   if (vocabulary && *vocabulary != shape.vocabulary)
-    keys.fail("key " + quote(keys.of("vocab_size")) + " is " + std::to_string(*vocabulary) + ", but \"token_embd.weight\" has " +
-              std::to_string(shape.vocabulary) + " rows; export the file again");
+    keys.fail("key " + quote(keys.of("vocab_size")) + " is " + std::to_string(*vocabulary) +
+              ", but \"token_embd.weight\" has " + std::to_string(shape.vocabulary) + " rows; export the file again");
   shape.tied = !file.findTensor("output.weight");
   shape.ropeFreqs = file.findTensor("rope_freqs.weight") || shape.ropeScale != 1;
   if (keys.error)

@@ -10,7 +10,8 @@ std::optional<std::string> headProblem(const ModelShape &shape) {
   if (shape.headDim % 2)
     return "heads are " + std::to_string(shape.headDim) + " wide, rope needs an even width";
   if (std::uint64_t{shape.heads} * shape.headDim > kMaxWidth)
-    return std::to_string(shape.heads) + " heads of " + std::to_string(shape.headDim) + " pass the largest width " + std::to_string(kMaxWidth);
+    return std::to_string(shape.heads) + " heads of " + std::to_string(shape.headDim) + " pass the largest width " +
+           std::to_string(kMaxWidth);
   return std::nullopt;
 }
 

@@ -104,7 +104,8 @@ bool WeightStore::isWeightsChoice(std::string_view weights) { return weights == 
 
 Result<OpenedModel> openArch(const std::string &path, std::string_view weights) {
   if (!WeightStore::isWeightsChoice(weights))
-    return Error{path, "weights " + quote(weights) + " cannot be made; use \"none\" or \"random:SEED\" with a number as seed"};
+    return Error{path, "weights " + quote(weights) +
+                           " cannot be made; use \"none\" or \"random:SEED\" with a number as seed"};
   auto shape = loadArch(path);
   if (!shape)
     return shape.error();

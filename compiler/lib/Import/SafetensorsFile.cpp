@@ -79,7 +79,8 @@ public:
       return true;
     }
     field = std::move(name);
-    return inMetadata || field == "dtype" || field == "shape" || field == "data_offsets" || fail("has an unknown key " + quote(field));
+    return inMetadata || field == "dtype" || field == "shape" || field == "data_offsets" ||
+           fail("has an unknown key " + quote(field));
   }
   bool end_object() override {
     if (depth-- == 2 && !inMetadata && (offsets != 2 || !hasShape || tensors.back().typeName.empty()))
@@ -127,10 +128,12 @@ std::optional<std::string> placeTensor(SafetensorsTensor &tensor, std::uint64_t 
   if (type == kTypes.end())
     return "has unknown element type " + quote(tensor.typeName);
   if (begin > end || end > dataBytes)
-    return "lies at bytes " + std::to_string(begin) + " to " + std::to_string(end) + " of " + std::to_string(dataBytes) + " bytes of data";
+    return "lies at bytes " + std::to_string(begin) + " to " + std::to_string(end) + " of " +
+           std::to_string(dataBytes) + " bytes of data";
   auto count = elementsOf(tensor);
   if (!count || *count > std::numeric_limits<std::uint64_t>::max() / 64 || *count * type->bits / 8 != end - begin)
-    return "has " + std::to_string(end - begin) + " bytes, which its shape and element type " + tensor.typeName + " do not make";
+    return "has " + std::to_string(end - begin) + " bytes, which its shape and element type " + tensor.typeName +
+           " do not make";
   tensor.type = type->type;
   tensor.offset = dataBegin + begin;
   tensor.bytes = end - begin;
@@ -160,13 +163,15 @@ Result<std::shared_ptr<const SafetensorsFile>> SafetensorsFile::open(const std::
   if (!mapped)
     return mapped.error();
   auto bytes = (*mapped)->bytes();
-  auto broken = [&](const std::string &what) { return Error{path, what + "; the file is damaged, fetch or export it again"}; };
+  auto broken = [&](const std::string &what) {
+    return Error{path, what + "; the file is damaged, fetch or export it again"};
+  };
   std::uint64_t length = 0;
   for (std::size_t i = 0; i < 8 && i < bytes.size(); ++i)
     length |= std::uint64_t{bytes[i]} << (8 * i);
   if (bytes.size() < 8 || length > bytes.size() - 8 || length > kLargestTable)
-    return broken("the table's length, in the first 8 bytes, is " + std::to_string(length) + ", the file has " + std::to_string(bytes.size()) +
-                  " bytes");
+    return broken("the table's length, in the first 8 bytes, is " + std::to_string(length) + ", the file has " +
+                  std::to_string(bytes.size()) + " bytes");
   TableReader reader;
   const auto *text = reinterpret_cast<const char *>(bytes.data()) + 8;
   if (!nlohmann::json::sax_parse(text, text + length, &reader))
@@ -184,7 +189,8 @@ Result<std::shared_ptr<const SafetensorsFile>> SafetensorsFile::open(const std::
 }
 
 const SafetensorsTensor *SafetensorsFile::find(std::string_view name) const {
-  auto it = std::ranges::lower_bound(table, name, {}, [](const SafetensorsTensor &t) { return std::string_view(t.name); });
+  auto it =
+      std::ranges::lower_bound(table, name, {}, [](const SafetensorsTensor &t) { return std::string_view(t.name); });
   return it != table.end() && it->name == name ? &*it : nullptr;
 }
 

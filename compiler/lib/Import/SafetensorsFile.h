@@ -20,9 +20,9 @@ enum class SafetensorsType : std::uint8_t { F32, F16, BF16, I32, I64, Other };
 struct SafetensorsTensor {
   std::string name;
   SafetensorsType type = SafetensorsType::Other;
-  std::string typeName;              ///< as in the file
-  std::vector<std::uint64_t> shape;  ///< slowest dimension first; empty: a scalar
-  std::uint64_t offset = 0;          ///< first byte in the file
+  std::string typeName;             ///< as in the file
+  std::vector<std::uint64_t> shape; ///< slowest dimension first; empty: a scalar
+  std::uint64_t offset = 0;         ///< first byte in the file
   std::uint64_t bytes = 0;
 
   /// [rows, cols], or [cols] for one row.
@@ -39,7 +39,9 @@ public:
   /// Sorted by name.
   std::span<const SafetensorsTensor> tensors() const { return table; }
   const SafetensorsTensor *find(std::string_view name) const;
-  std::span<const std::uint8_t> data(const SafetensorsTensor &tensor) const { return file->bytes().subspan(tensor.offset, tensor.bytes); }
+  std::span<const std::uint8_t> data(const SafetensorsTensor &tensor) const {
+    return file->bytes().subspan(tensor.offset, tensor.bytes);
+  }
   /// Values of an F32, F16 or BF16 tensor from number `first` on as fp32.
   void decode(const SafetensorsTensor &tensor, std::uint64_t first, std::span<float> out) const;
 

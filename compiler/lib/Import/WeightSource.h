@@ -18,13 +18,16 @@ public:
   virtual Status readRow(std::string_view name, std::uint32_t row, std::span<float> out) const = 0;
   /// The row's own blocks of 32 values times an fp16 scale, for encodings that are just that (Q8_0, Q4_0); false for
   /// others. `values` as readRow's, `scales` one per block.
-  virtual bool readBlocks(std::string_view /*name*/, std::uint32_t /*row*/, std::span<std::int8_t> /*values*/, std::span<float> /*scales*/) const {
+  virtual bool readBlocks(std::string_view /*name*/, std::uint32_t /*row*/, std::span<std::int8_t> /*values*/,
+                          std::span<float> /*scales*/) const {
     return false;
   }
   /// Whether a matrix is int8 codes in the file, with one scale a row, that are to be used as they are.
   virtual bool hasCodes(std::string_view) const { return false; }
   /// Codes of a row of such a matrix; returns their scale.
-  virtual Result<float> readCodes(std::string_view name, std::uint32_t, std::span<std::int8_t>) const { return Error{std::string(name), "has no codes"}; }
+  virtual Result<float> readCodes(std::string_view name, std::uint32_t, std::span<std::int8_t>) const {
+    return Error{std::string(name), "has no codes"};
+  }
   /// False: names and sizes only.
   virtual bool hasValues() const { return true; }
 };

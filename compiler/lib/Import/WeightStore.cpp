@@ -29,7 +29,8 @@ float quantizeRow(std::span<const float> weights, std::span<std::int8_t> values)
   // then stands in the low bits.
   constexpr float kRound = 12582912.0f;
   for (std::size_t k = 0; k < weights.size(); ++k)
-    values[k] = static_cast<std::int8_t>(std::bit_cast<std::int32_t>(weights[k] / scale + kRound) - std::bit_cast<std::int32_t>(kRound));
+    values[k] = static_cast<std::int8_t>(std::bit_cast<std::int32_t>(weights[k] / scale + kRound) -
+                                         std::bit_cast<std::int32_t>(kRound));
   return scale;
 }
 
@@ -138,7 +139,8 @@ Status WeightStore::expectValues(std::string_view name) const {
 }
 
 std::uint32_t WeightStore::sourceRow(std::string_view name, std::uint32_t row) const {
-  bool isPaired = modelShape.ropeHalves && (name.find("attn_q.") != std::string_view::npos || name.find("attn_k.") != std::string_view::npos);
+  bool isPaired = modelShape.ropeHalves &&
+                  (name.find("attn_q.") != std::string_view::npos || name.find("attn_k.") != std::string_view::npos);
   std::uint32_t dim = modelShape.headDim;
   return isPaired ? row / dim * dim + row % dim / 2 + row % 2 * (dim / 2) : row;
 }
@@ -161,7 +163,8 @@ Result<std::vector<float>> WeightStore::loadRopeFreqs() const {
   for (std::size_t i = 0; i < divisors.size(); ++i) {
     double scale = modelShape.ropeScale;
     if (modelShape.llama3)
-      scale *= modelShape.llama3->divisor(std::pow(modelShape.ropeBase, -2.0 * static_cast<double>(i) / modelShape.headDim));
+      scale *=
+          modelShape.llama3->divisor(std::pow(modelShape.ropeBase, -2.0 * static_cast<double>(i) / modelShape.headDim));
     divisors[i] = static_cast<float>(divisors[i] * scale);
     if (!std::isnormal(divisors[i]) || divisors[i] < 0)
       return Error{path(),
@@ -246,7 +249,10 @@ Result<std::shared_ptr<const QuantizedMatrix>> WeightStore::quantized(std::strin
   if (matrix->group) {
     auto exponent = groupExponent(*matrix);
     if (!exponent)
-      return Error{path(), "tensor " + quote(name) + ": sums of its products do not fit 32 bits; the weights are damaged, fetch or export the file again"};
+      return Error{
+          path(),
+          "tensor " + quote(name) +
+              ": sums of its products do not fit 32 bits; the weights are damaged, fetch or export the file again"};
     matrix->exponent = *exponent;
   }
   entry.matrix = std::move(matrix);

@@ -24,7 +24,8 @@ public:
     for (auto cache : planned.getOps<llm::KVCacheOp>())
       capacity = static_cast<std::int64_t>(cache.getCapacity());
     for (auto step : planned.getOps<llm::StepOp>())
-      tokens = std::max<std::uint64_t>(tokens, step.getTokens()), users = std::max<std::uint64_t>(users, step.getUsers().value_or(1));
+      tokens = std::max<std::uint64_t>(tokens, step.getTokens()),
+      users = std::max<std::uint64_t>(users, step.getUsers().value_or(1));
   }
 
   FittingContext run() {
@@ -52,7 +53,8 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> planFor(std::int64_t context) {
     mlir::OwningOpRef<mlir::ModuleOp> trial = planned.clone();
     mlir::PassManager passes(planned.getContext());
-    passes.addPass(llm::createPlanSteps({.maxContext = static_cast<std::uint64_t>(context), .maxTokens = tokens, .batch = users}));
+    passes.addPass(
+        llm::createPlanSteps({.maxContext = static_cast<std::uint64_t>(context), .maxTokens = tokens, .batch = users}));
     return mlir::succeeded(passes.run(*trial)) ? std::move(trial) : nullptr;
   }
 
@@ -87,6 +89,8 @@ private:
 
 } // namespace
 
-FittingContext largestFittingContext(mlir::ModuleOp planned, const PipelineOptions &options) { return Search(planned, options).run(); }
+FittingContext largestFittingContext(mlir::ModuleOp planned, const PipelineOptions &options) {
+  return Search(planned, options).run();
+}
 
 } // namespace lpu::compiler

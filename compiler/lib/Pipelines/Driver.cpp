@@ -67,7 +67,8 @@ public:
       return Error{program.error().place.empty() ? options.inputName : program.error().place, program.error().message};
     if (Status legal = checkWords(*program); !legal)
       return legal.error();
-    DriverResult result{seconds(begin), std::move(*program), phases(), std::move(places), options.promptTokens, calibration, std::move(precisions)};
+    DriverResult result{seconds(begin), std::move(*program),  phases(), std::move(places), options.promptTokens,
+                        calibration,    std::move(precisions)};
     if (Status written = writeOutputs(result); !written)
       return written.error();
     return result;
@@ -79,7 +80,9 @@ private:
     registerDialects(registry);
     return registry;
   }
-  static const char *name(Stage stage) { return stage == Stage::LLM ? "llm" : stage == Stage::Stream ? "stream" : "lpu"; }
+  static const char *name(Stage stage) {
+    return stage == Stage::LLM ? "llm" : stage == Stage::Stream ? "stream" : "lpu";
+  }
   static double seconds(std::chrono::steady_clock::time_point begin) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
@@ -121,9 +124,12 @@ private:
   Status prepare() {
     bool isLLM = stageOf(*module) == Stage::LLM && !llm::isPartitioned(*module);
     if (!isLLM && (!options.partition.isEmpty() || !options.topology.empty()))
-      return Error{options.inputName, "is past the stage at which a model is dealt over chips; start from the model, or from llm.mlir of one chip"};
+      return Error{
+          options.inputName,
+          "is past the stage at which a model is dealt over chips; start from the model, or from llm.mlir of one chip"};
     if (options.pipeline.batch > 1 && (!isLLM || isPlanned(*module)))
-      return Error{options.inputName, "has its steps already, and with them the users of each; give --batch where the model is compiled"};
+      return Error{options.inputName,
+                   "has its steps already, and with them the users of each; give --batch where the model is compiled"};
     if (options.pipeline.batch > 1 && llm::isEncoder(*module))
       return Error{options.inputName, "is an encoder, which takes one sequence at a time; leave out --batch"};
     if (!isLLM)
@@ -150,7 +156,8 @@ private:
     if (llm::isEncoder(*module)) { // on one chip: whole sequences leave no sums to share out in time
       const PartitionRequest &asked = options.partition;
       if (asked.chips > 1 || asked.tp > 1 || asked.pp > 1 || !options.topology.empty())
-        return Error{options.inputName, "is an encoder, which is compiled for one chip; leave out the options for several"};
+        return Error{options.inputName,
+                     "is an encoder, which is compiled for one chip; leave out the options for several"};
       partition = Partition();
       return dump(Stage::LLM);
     }
@@ -161,14 +168,17 @@ private:
       return deal();
     }
     auto found = partitionsToTry(modelSize(*planned), options.partition, machine, usable);
-    bool shares = found && llvm::any_of(*found, [&](const Partition &partition) { return canShare(*planned, partition.tp); });
+    bool shares =
+        found && llvm::any_of(*found, [&](const Partition &partition) { return canShare(*planned, partition.tp); });
     if (!shares && options.partition.tp <= 1 && !canShare(*planned, 2))
-      return Error{options.inputName, fmt::format("a layer takes more than a chip of '{}' holds, and chips cannot share it: fp16 sums have an order; choose --weight-type=int8, or --quant-config for some layers",
-                                                  machine.name)};
+      return Error{options.inputName,
+                   fmt::format("a layer takes more than a chip of '{}' holds, and chips cannot share it: fp16 sums "
+                               "have an order; choose --weight-type=int8, or --quant-config for some layers",
+                               machine.name)};
     if (!found)
       return Error{options.inputName, found.error().message};
-    // Groups of chips that cannot share a layer, and those whose gathered vectors the activation rows cannot hold, come last: they
-    // are left for the error, if nothing else fits.
+    // Groups of chips that cannot share a layer, and those whose gathered vectors the activation rows cannot hold, come
+    // last: they are left for the error, if nothing else fits.
     llvm::stable_sort(*found, [&](const Partition &a, const Partition &b) {
       return std::pair(canShare(*planned, a.tp), feedsAToken(a)) > std::pair(canShare(*planned, b.tp), feedsAToken(b));
     });
@@ -184,14 +194,19 @@ private:
 
   /// The planned model on the chips of `partition`.
   Status deal() {
-    if (std::int64_t users = modelSize(*planned).users, most = mostUsers(machine, *planned, partition); users > std::max<std::int64_t>(1, most))
-      return Error{options.inputName, fmt::format("a step takes the tokens of at most {} users here, not {}: machine '{}' has no room for the activations of more; {}", most, users,
-                                                  machine.name, most > 1 ? fmt::format("take --batch={} or less", most) : "leave out --batch")};
+    if (std::int64_t users = modelSize(*planned).users, most = mostUsers(machine, *planned, partition);
+        users > std::max<std::int64_t>(1, most))
+      return Error{options.inputName,
+                   fmt::format("a step takes the tokens of at most {} users here, not {}: machine '{}' has no room for "
+                               "the activations of more; {}",
+                               most, users, machine.name,
+                               most > 1 ? fmt::format("take --batch={} or less", most) : "leave out --batch")};
     if (partition.chips() == 1) {
       module = replanned(*planned, stepTokens(machine, *planned, partition, programs()), programs());
       return module ? dump(Stage::LLM) : failure();
     }
-    options.progress(fmt::format("dealing the model over {} chips (tp {}, pp {})", partition.chips(), partition.tp, partition.pp));
+    options.progress(
+        fmt::format("dealing the model over {} chips (tp {}, pp {})", partition.chips(), partition.tp, partition.pp));
     module = partitionModel(*planned, partition, machine, options.pipeline.target, programs());
     if (!module)
       return failure();
@@ -205,8 +220,11 @@ private:
   Error farTooLarge() const {
     ModelSize size = modelSize(*planned);
     MemoryEstimate estimate = estimateMemory(size, partition, machine);
-    std::int64_t bytes = estimate.stage.total() + size.layers * estimate.layer.total() + estimate.embedding.total() + estimate.head.total();
-    std::string message = fmt::format("the model does not fit on one chip of '{}': weights, KV cache and activations need about {} bytes of {}", machine.name, bytes, machine.memoryBytes());
+    std::int64_t bytes = estimate.stage.total() + size.layers * estimate.layer.total() + estimate.embedding.total() +
+                         estimate.head.total();
+    std::string message = fmt::format(
+        "the model does not fit on one chip of '{}': weights, KV cache and activations need about {} bytes of {}",
+        machine.name, bytes, machine.memoryBytes());
     if (auto enough = smallestPartition(size, machine, usable))
       message += fmt::format("; {} chips would do (--tp={} --pp={})", enough->chips(), enough->tp, enough->pp);
     return {options.inputName, message};
@@ -246,13 +264,16 @@ private:
       error.message += "; take a smaller --max-context";
       return error;
     }
-    bool inChunks = modelSize(*planned).users == 1 && stepTokens(machine, *planned, partition, Chunks::All) > stepTokens(machine, *planned, partition, Chunks::None);
-    if (inChunks && programs() != Chunks::None) { // fewer programs need less room for text, shorter steps for activations, too
+    bool inChunks = modelSize(*planned).users == 1 && stepTokens(machine, *planned, partition, Chunks::All) >
+                                                          stepTokens(machine, *planned, partition, Chunks::None);
+    if (inChunks &&
+        programs() != Chunks::None) { // fewer programs need less room for text, shorter steps for activations, too
       chunks = programs() == Chunks::All ? Chunks::Largest : Chunks::None;
       errors.clear();
       return deal();
     }
-    bool isFull = error.message.find("does not fit on one chip") != std::string::npos; // not only a cache too long for a bank
+    bool isFull =
+        error.message.find("does not fit on one chip") != std::string::npos; // not only a cache too long for a bank
     if (options.partition.chips == 1 || !isFull) {
       error.message += partition.chips() == 1 ? remedy() : "; take a smaller --max-context";
       return error;
@@ -273,9 +294,10 @@ private:
 
   /// The error of a chip of the last partition, as one of the system.
   Error explain(Error error) const {
-    error.message = fmt::format("{} chips (--tp={} --pp={}) do not hold the model: {}", partition.chips(), partition.tp, partition.pp,
-                                error.message.substr(0, error.message.find("; at least")));
-    if (auto enough = smallestPartition(modelSize(*planned), machine, usable); enough && enough->chips() > partition.chips())
+    error.message = fmt::format("{} chips (--tp={} --pp={}) do not hold the model: {}", partition.chips(), partition.tp,
+                                partition.pp, error.message.substr(0, error.message.find("; at least")));
+    if (auto enough = smallestPartition(modelSize(*planned), machine, usable);
+        enough && enough->chips() > partition.chips())
       error.message += fmt::format("; {} chips would do (--tp={} --pp={})", enough->chips(), enough->tp, enough->pp);
     return error;
   }
@@ -286,7 +308,8 @@ private:
     FittingContext found = largestFittingContext(*planned, options.pipeline);
     if (found.context == 0)
       return "; no --max-context is small enough";
-    return fmt::format("; {1} {0} (--max-context={0})", found.context, found.isLargest ? "the largest context that fits is" : "a context that fits is");
+    return fmt::format("; {1} {0} (--max-context={0})", found.context,
+                       found.isLargest ? "the largest context that fits is" : "a context that fits is");
   }
 
   std::vector<std::vector<std::vector<PhaseReport>>> phases() {
@@ -304,7 +327,8 @@ private:
     if (auto array = step.getPhases())
       for (auto phase : array->getAsRange<mlir::DictionaryAttr>())
         out.push_back({phase.getAs<mlir::StringAttr>("name").str(), phase.getAs<mlir::StringAttr>("bound").str(),
-                       phase.getAs<mlir::IntegerAttr>("cycles").getInt(), phase.getAs<mlir::IntegerAttr>("bound_cycles").getInt()});
+                       phase.getAs<mlir::IntegerAttr>("cycles").getInt(),
+                       phase.getAs<mlir::IntegerAttr>("bound_cycles").getInt()});
     return out;
   }
 
@@ -333,7 +357,8 @@ private:
     mlir::parallelFor(&context, 0, reports.size(), [&](std::size_t i) { reports[i] = isa::checkSystem(program, i); });
     for (std::size_t i = 0; i < reports.size(); ++i) {
       auto illegal = [&](const isa::Finding &finding) {
-        return Error{options.inputName, fmt::format("the compiler made an illegal program, please report it: {}: {}", program.steps[i].name, finding.str())};
+        return Error{options.inputName, fmt::format("the compiler made an illegal program, please report it: {}: {}",
+                                                    program.steps[i].name, finding.str())};
       };
       for (const isa::LegalityReport &chip : reports[i].classes)
         if (!chip.findings.empty())
@@ -363,7 +388,9 @@ private:
 
   /// Programs of chunks take long to compile, several layers on a chip as many times as long: they get one.
   Chunks programs() {
-    std::int64_t layers = partition.layers.empty() ? modelSize(*planned).layers : *std::max_element(partition.layers.begin(), partition.layers.end());
+    std::int64_t layers = partition.layers.empty()
+                              ? modelSize(*planned).layers
+                              : *std::max_element(partition.layers.begin(), partition.layers.end());
     return std::max(chunks, layers > 1 ? Chunks::Largest : Chunks::All);
   }
 
@@ -373,13 +400,14 @@ private:
   isa::Machine machine;
   std::optional<CalibrationSummary> calibration;
   std::vector<llm::LinearPrecision> precisions;
-  mlir::OwningOpRef<mlir::ModuleOp> module, planned; ///< the latter: of stage llm for one chip, to deal and to look for what would fit
-  Partition partition;              ///< of `module`
-  std::int64_t usable = 0;          ///< bytes of a chip that the planner may count on
+  mlir::OwningOpRef<mlir::ModuleOp> module,
+      planned;             ///< the latter: of stage llm for one chip, to deal and to look for what would fit
+  Partition partition;     ///< of `module`
+  std::int64_t usable = 0; ///< bytes of a chip that the planner may count on
   Places places;
   std::map<std::int64_t, std::int64_t> tokensByShards; ///< of the longest prefill step
-  Chunks chunks = Chunks::All;      ///< what has been tried so far needed more room
-  bool measured = false;            ///< partitions were compared by compilation
+  Chunks chunks = Chunks::All;                         ///< what has been tried so far needed more room
+  bool measured = false;                               ///< partitions were compared by compilation
 };
 
 } // namespace

@@ -34,7 +34,8 @@ mlir::OwningOpRef<mlir::ModuleOp> decodeOnly(mlir::ModuleOp planned) {
 }
 
 /// Cycles of one stage after the other; nothing when the partition does not compile.
-std::optional<std::int64_t> compiledCycles(mlir::ModuleOp decode, const Partition &partition, const isa::Machine &machine, const PipelineOptions &options) {
+std::optional<std::int64_t> compiledCycles(mlir::ModuleOp decode, const Partition &partition,
+                                           const isa::Machine &machine, const PipelineOptions &options) {
   mlir::OwningOpRef<mlir::ModuleOp> module = partitionModel(decode, partition, machine, options.target);
   if (!module)
     return std::nullopt;
@@ -47,7 +48,8 @@ std::optional<std::int64_t> compiledCycles(mlir::ModuleOp decode, const Partitio
   std::map<std::string, std::int64_t> cycles;
   for (mlir::ModuleOp chipClass : llm::classModules(*module))
     for (auto program : chipClass.getOps<timed::ProgramOp>())
-      cycles[llm::isPartitioned(*module) ? chipClass.getSymName()->str() : "all"] = static_cast<std::int64_t>(program.getCycles());
+      cycles[llm::isPartitioned(*module) ? chipClass.getSymName()->str() : "all"] =
+          static_cast<std::int64_t>(program.getCycles());
   std::set<std::int64_t> stages;
   std::int64_t total = 0;
   for (const llm::ChipPlace &chip : llm::chipsOf(*module))
@@ -58,7 +60,8 @@ std::optional<std::int64_t> compiledCycles(mlir::ModuleOp decode, const Partitio
 
 } // namespace
 
-void sortByCompilation(std::vector<Partition> &partitions, mlir::ModuleOp planned, const isa::Machine &machine, const PipelineOptions &options) {
+void sortByCompilation(std::vector<Partition> &partitions, mlir::ModuleOp planned, const isa::Machine &machine,
+                       const PipelineOptions &options) {
   Clock::time_point deadline = Clock::now() + kPatience;
   mlir::OwningOpRef<mlir::ModuleOp> decode = decodeOnly(planned);
   std::set<std::int64_t> shapes; // the estimates are good at comparing partitions of equal groups

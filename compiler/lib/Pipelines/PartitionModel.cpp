@@ -38,7 +38,8 @@ PlacementProblem placementOf(mlir::ModuleOp module) {
   PlacementProblem problem;
   std::vector<llm::ChipPlace> chips = llm::chipsOf(module);
   for (std::size_t c = 0; c < chips.size(); ++c) {
-    problem.chips.push_back(fmt::format("chip {} ({}, stage {}, shard {})", c, chips[c].chipClass, chips[c].stage, chips[c].shard));
+    problem.chips.push_back(
+        fmt::format("chip {} ({}, stage {}, shard {})", c, chips[c].chipClass, chips[c].stage, chips[c].shard));
     if (chips[c].stage == 0)
       problem.first = static_cast<int>(c) + 1; // the first chip of stage 1, if there is one
   }
@@ -55,15 +56,19 @@ ModelSize modelSize(mlir::ModuleOp planned) {
   ModelSize size;
   for (auto cache : planned.getOps<llm::KVCacheOp>()) {
     ++size.layers;
-    size.heads = static_cast<std::int64_t>(cache.getHeads()), size.kvHeads = static_cast<std::int64_t>(cache.getKvHeads());
-    size.headDim = static_cast<std::int64_t>(cache.getHeadDim()), size.context = static_cast<std::int64_t>(cache.getCapacity());
+    size.heads = static_cast<std::int64_t>(cache.getHeads()),
+    size.kvHeads = static_cast<std::int64_t>(cache.getKvHeads());
+    size.headDim = static_cast<std::int64_t>(cache.getHeadDim()),
+    size.context = static_cast<std::int64_t>(cache.getCapacity());
   }
   planned.walk([&](llm::AttentionOp op) {
     size.positionsInLanes = op.getTiles();
     size.cacheBytes = llm::kvType(op) == llm::KVType::Int8 ? 2 : 4;
   });
   size.int4 = true;
-  planned.walk([&](llm::LinearOp op) { size.int4 &= llm::lookupWeight(op, op.getWeightAttr()).quantization() == WeightType::Int4Group; });
+  planned.walk([&](llm::LinearOp op) {
+    size.int4 &= llm::lookupWeight(op, op.getWeightAttr()).quantization() == WeightType::Int4Group;
+  });
   planned.walk([&](llm::EmbeddingOp op) { size.hidden = llm::width(op.getResult()); });
   planned.walk([&](llm::SiluMulOp op) { size.ffn = std::max(size.ffn, llm::width(op.getResult())); });
   if (mlir::func::FuncOp forward = llm::forwardFunction(planned))
@@ -75,17 +80,21 @@ ModelSize modelSize(mlir::ModuleOp planned) {
   return size;
 }
 
-std::int64_t stepTokens(const isa::Machine &machine, mlir::ModuleOp module, const std::optional<Partition> &partition, Chunks chunks) {
-  std::int64_t shards = partition ? partition->tp : 1, heads = partition ? shards * std::max<std::int64_t>(1, partition->headGroups) : kAnyShards;
+std::int64_t stepTokens(const isa::Machine &machine, mlir::ModuleOp module, const std::optional<Partition> &partition,
+                        Chunks chunks) {
+  std::int64_t shards = partition ? partition->tp : 1,
+               heads = partition ? shards * std::max<std::int64_t>(1, partition->headGroups) : kAnyShards;
   if (std::int64_t chunk = chunks != Chunks::None ? chunkTokens(machine, module, shards, heads) : 0)
     return chunk;
   // At least one, so that a layer too wide for even that is reported by the lowering that knows its width.
-  return std::clamp<std::int64_t>(std::min(prefillTokens(machine, module), prefillTokens(machine, module, shards)), 1, kMostTokens);
+  return std::clamp<std::int64_t>(std::min(prefillTokens(machine, module), prefillTokens(machine, module, shards)), 1,
+                                  kMostTokens);
 }
 
 std::int64_t mostUsers(const isa::Machine &machine, mlir::ModuleOp module, const Partition &partition) {
-  return std::max(std::min(prefillTokens(machine, module), prefillTokens(machine, module, partition.tp)),
-                  chunkTokens(machine, module, partition.tp, partition.tp * std::max<std::int64_t>(1, partition.headGroups)));
+  return std::max(
+      std::min(prefillTokens(machine, module), prefillTokens(machine, module, partition.tp)),
+      chunkTokens(machine, module, partition.tp, partition.tp * std::max<std::int64_t>(1, partition.headGroups)));
 }
 
 bool canShare(mlir::ModuleOp planned, std::int64_t tp) {
@@ -93,8 +102,10 @@ bool canShare(mlir::ModuleOp planned, std::int64_t tp) {
   planned.walk([&](llm::LinearOp op) {
     llm::WeightOp weight = llm::lookupWeight(op, op.getWeightAttr());
     std::optional<WeightType> type = weight.quantization();
-    bool grouped = type == WeightType::Int8Group || type == WeightType::Int4Group, ofHeads = op.getInput().getDefiningOp<llm::AttentionOp>();
-    bool whole = !grouped || ofHeads || (llm::width(op.getInput()) + tp - 1) / tp % kWeightGroup == 0; // heads stay whole
+    bool grouped = type == WeightType::Int8Group || type == WeightType::Int4Group,
+         ofHeads = op.getInput().getDefiningOp<llm::AttentionOp>();
+    bool whole =
+        !grouped || ofHeads || (llm::width(op.getInput()) + tp - 1) / tp % kWeightGroup == 0; // heads stay whole
     can &= tp == 1 || (whole && !llm::isHalf(weight));
   });
   return can;
@@ -103,8 +114,9 @@ bool canShare(mlir::ModuleOp planned, std::int64_t tp) {
 static void addReplanning(mlir::PassManager &passes, mlir::ModuleOp planned, std::int64_t tokens, Chunks chunks) {
   bool severalBuckets = chunks == Chunks::Largest && modelSize(planned).users == 1; // a batch has no prefill steps
   if (static_cast<std::uint64_t>(tokens) < mostTokens(planned) || severalBuckets)
-    passes.addPass(llm::createPlanSteps({.maxContext = static_cast<std::uint64_t>(modelSize(planned).context), .maxTokens = static_cast<std::uint64_t>(tokens),
-                                           .largestOnly = chunks == Chunks::Largest}));
+    passes.addPass(llm::createPlanSteps({.maxContext = static_cast<std::uint64_t>(modelSize(planned).context),
+                                         .maxTokens = static_cast<std::uint64_t>(tokens),
+                                         .largestOnly = chunks == Chunks::Largest}));
 }
 
 mlir::OwningOpRef<mlir::ModuleOp> replanned(mlir::ModuleOp planned, std::int64_t tokens, Chunks chunks) {
@@ -116,13 +128,19 @@ mlir::OwningOpRef<mlir::ModuleOp> replanned(mlir::ModuleOp planned, std::int64_t
   return module;
 }
 
-mlir::OwningOpRef<mlir::ModuleOp> partitionModel(mlir::ModuleOp planned, const Partition &partition, const isa::Machine &machine, const std::string &target, Chunks chunks) {
+mlir::OwningOpRef<mlir::ModuleOp> partitionModel(mlir::ModuleOp planned, const Partition &partition,
+                                                 const isa::Machine &machine, const std::string &target,
+                                                 Chunks chunks) {
   mlir::OwningOpRef<mlir::ModuleOp> module = planned.clone();
   mlir::PassManager passes(planned.getContext());
   addReplanning(passes, planned, stepTokens(machine, planned, partition, chunks), chunks);
-  passes.addPass(llm::createPartition({.target = target, .tensor = partition.tp, .pipeline = partition.pp,
-                                       .layers = llvm::SmallVector<std::int64_t>(partition.layers.begin(), partition.layers.end()),
-                                       .embeddingChips = partition.embeddingGroups * partition.tp, .headChips = partition.headGroups * partition.tp}));
+  passes.addPass(
+      llm::createPartition({.target = target,
+                            .tensor = partition.tp,
+                            .pipeline = partition.pp,
+                            .layers = llvm::SmallVector<std::int64_t>(partition.layers.begin(), partition.layers.end()),
+                            .embeddingChips = partition.embeddingGroups * partition.tp,
+                            .headChips = partition.headGroups * partition.tp}));
   if (mlir::failed(passes.run(*module)))
     return nullptr;
   return module;
@@ -133,7 +151,8 @@ static int fewestNodes(mlir::ModuleOp partitioned) {
   std::int64_t shards = 1;
   for (mlir::ModuleOp chipClass : llm::classModules(partitioned))
     shards = std::max(shards, llm::shardsOf(chipClass));
-  int together = std::max(1, static_cast<int>(kNodePlaces) / static_cast<int>(shards)), groups = static_cast<int>(llm::chipsOf(partitioned).size()) / static_cast<int>(shards);
+  int together = std::max(1, static_cast<int>(kNodePlaces) / static_cast<int>(shards)),
+      groups = static_cast<int>(llm::chipsOf(partitioned).size()) / static_cast<int>(shards);
   return (groups + together - 1) / together;
 }
 

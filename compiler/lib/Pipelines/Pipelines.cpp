@@ -16,8 +16,10 @@
 namespace lpu::compiler {
 
 void addLLMPhase(mlir::OpPassManager &passes, const PipelineOptions &options) {
-  passes.addPass(llm::createQuantize({options.precision.weights, options.precision.activations, options.precision.kv, options.precision.config}));
-  passes.addPass(llm::createPlanSteps({.maxContext = options.maxContext, .maxTokens = options.maxTokens, .batch = options.batch}));
+  passes.addPass(llm::createQuantize(
+      {options.precision.weights, options.precision.activations, options.precision.kv, options.precision.config}));
+  passes.addPass(
+      llm::createPlanSteps({.maxContext = options.maxContext, .maxTokens = options.maxTokens, .batch = options.batch}));
   passes.addPass(llm::createVerifyQuantized());
 }
 
@@ -42,7 +44,8 @@ Stage stageOf(mlir::ModuleOp module) {
 bool isPlanned(mlir::ModuleOp module) { return !module.getOps<llm::StepOp>().empty(); }
 
 void registerDialects(mlir::DialectRegistry &registry) {
-  registry.insert<mlir::func::FuncDialect, mlir::quant::QuantDialect, llm::LLMDialect, stream::StreamDialect, timed::LpuDialect>();
+  registry.insert<mlir::func::FuncDialect, mlir::quant::QuantDialect, llm::LLMDialect, stream::StreamDialect,
+                  timed::LpuDialect>();
 }
 
 void registerPasses() {

@@ -22,7 +22,11 @@ std::int64_t instructions(const isa::StepProgram &step) {
 }
 
 Json memoryJson(const MemoryUse &use) {
-  return {{"weights_bytes", use.weights}, {"kv_bytes", use.kv}, {"activation_bytes", use.activations}, {"code_bytes", use.code}, {"capacity_bytes", use.capacity}};
+  return {{"weights_bytes", use.weights},
+          {"kv_bytes", use.kv},
+          {"activation_bytes", use.activations},
+          {"code_bytes", use.code},
+          {"capacity_bytes", use.capacity}};
 }
 
 class Report {
@@ -38,7 +42,9 @@ public:
     report["target"] = program.machine.name;
     report["chips"] = program.chips.size();
     if (const auto &c = result.calibration)
-      report["calibration"] = {{"method", c->method}, {"tokens", c->tokens}, {"values", c->values}, {"saturated", c->saturated}, {"rounding", c->rounding}, {"output_error_ratio", c->outputErrorRatio}};
+      report["calibration"] = {{"method", c->method},     {"tokens", c->tokens},
+                               {"values", c->values},     {"saturated", c->saturated},
+                               {"rounding", c->rounding}, {"output_error_ratio", c->outputErrorRatio}};
     if (!result.precisions.empty())
       report["precisions"] = precisions();
     report["compile_seconds"] = result.compileSeconds;
@@ -53,7 +59,8 @@ public:
     report["memory"] = memoryJson(total);
     report["memory_worst_chip"] = memoryJson(memoryOfChip(worst));
     report["memory_worst_chip"]["chip"] = worst;
-    report["instruction_delivery"] = program.residentCode ? "resident in the queues, space charged to memory" : "fetched";
+    report["instruction_delivery"] =
+        program.residentCode ? "resident in the queues, space charged to memory" : "fetched";
     report["programs"] = programs();
     report["chip_classes"] = classes();
     report["chip_list"] = chips();
@@ -72,23 +79,30 @@ private:
 
   Json system() const {
     SystemFigures figures = figuresOf(program, result.promptTokens);
-    Json json = {{"chips", program.chips.size()},
-                 {"tp", program.tp},
-                 {"pp", program.pp},
-                 {"topology", program.topology},
-                 {"places", result.places.count},
-                 {"token_latency_cycles", figures.tokenLatencyCycles},
-                 {"tokens_per_second_per_user", figures.tokensPerSecondPerUser},
-                 {"initiation_interval_cycles", figures.initiationIntervalCycles},
-                 {"throughput_tokens_per_second", figures.throughputTokensPerSecond},
-                 {"ttft_us", figures.ttftUs},
-                 {"ttft_prompt_tokens", figures.promptTokens},
-                 {"with_host", {{"tokens_per_second_per_user", figures.tokensPerSecondWithHost}, {"ttft_us", figures.ttftWithHostUs}}}};
+    Json json = {
+        {"chips", program.chips.size()},
+        {"tp", program.tp},
+        {"pp", program.pp},
+        {"topology", program.topology},
+        {"places", result.places.count},
+        {"token_latency_cycles", figures.tokenLatencyCycles},
+        {"tokens_per_second_per_user", figures.tokensPerSecondPerUser},
+        {"initiation_interval_cycles", figures.initiationIntervalCycles},
+        {"throughput_tokens_per_second", figures.throughputTokensPerSecond},
+        {"ttft_us", figures.ttftUs},
+        {"ttft_prompt_tokens", figures.promptTokens},
+        {"with_host",
+         {{"tokens_per_second_per_user", figures.tokensPerSecondWithHost}, {"ttft_us", figures.ttftWithHostUs}}}};
     auto &steps = json["steps"] = Json::array();
     for (std::size_t s = 0; s < program.steps.size(); ++s) {
       const isa::SystemStep &step = program.steps[s];
-      steps.push_back({{"name", step.name}, {"kind", isa::stepKindName(step.kind)}, {"context", step.context}, {"tokens", step.tokens}, {"users", step.users},
-                       {"predicted_cycles", step.predictedCycles}, {"lower_bound_cycles", lowerBoundOf(program, s)}});
+      steps.push_back({{"name", step.name},
+                       {"kind", isa::stepKindName(step.kind)},
+                       {"context", step.context},
+                       {"tokens", step.tokens},
+                       {"users", step.users},
+                       {"predicted_cycles", step.predictedCycles},
+                       {"lower_bound_cycles", lowerBoundOf(program, s)}});
     }
     return json;
   }
@@ -104,7 +118,8 @@ private:
   }
 
   std::int64_t chipsOf(std::size_t chipClass) const {
-    return std::count_if(program.chips.begin(), program.chips.end(), [&](const isa::Chip &chip) { return chip.chipClass == chipClass; });
+    return std::count_if(program.chips.begin(), program.chips.end(),
+                         [&](const isa::Chip &chip) { return chip.chipClass == chipClass; });
   }
 
   Json programs() const {
@@ -133,35 +148,58 @@ private:
                  {"critical_path_cycles", code.criticalPathCycles},
                  {"lower_bound_cycles", code.lowerBoundCycles},
                  {"instructions", instructions(code)},
-                 {"utilization", {{"mxm", u.mxm}, {"vxm", u.vxm}, {"sxm", u.sxm}, {"mem", u.mem}, {"streams", u.streams}, {"links", use.allLinks}}},
+                 {"utilization",
+                  {{"mxm", u.mxm},
+                   {"vxm", u.vxm},
+                   {"sxm", u.sxm},
+                   {"mem", u.mem},
+                   {"streams", u.streams},
+                   {"links", use.allLinks}}},
                  {"uses_per_cycle", {{"queues", use.queues}, {"streams", use.streams}, {"links", use.links}}}};
     auto &phases = json["phases"] = Json::array();
     for (const PhaseReport &phase : result.phases[chipClass][number])
-      phases.push_back({{"name", phase.name}, {"cycles", phase.cycles}, {"bound", phase.bound}, {"bound_cycles", phase.boundCycles}});
+      phases.push_back({{"name", phase.name},
+                        {"cycles", phase.cycles},
+                        {"bound", phase.bound},
+                        {"bound_cycles", phase.boundCycles}});
     return json;
   }
 
   Json classes() const {
     Json list = Json::array();
     for (std::size_t c = 0; c < program.classes.size(); ++c)
-      list.push_back({{"name", program.classes[c].name}, {"chips", chipsOf(c)}, {"layers", layersOf(c)}, {"memory", memoryJson(memory[c])}, {"memory_map", memoryMap(program.classes[c])}});
+      list.push_back({{"name", program.classes[c].name},
+                      {"chips", chipsOf(c)},
+                      {"layers", layersOf(c)},
+                      {"memory", memoryJson(memory[c])},
+                      {"memory_map", memoryMap(program.classes[c])}});
     return list;
   }
 
   /// Rows taken in each bank that something is in.
   Json memoryMap(const isa::ChipClass &chip) const {
     using Kind = isa::Region::Kind;
-    struct Rows { int weights = 0, kv = 0, activations = 0, code = 0; };
+    struct Rows {
+      int weights = 0, kv = 0, activations = 0, code = 0;
+    };
     std::map<std::tuple<isa::Side, int, int>, Rows> banks;
     for (const isa::Region &region : chip.regions)
       for (int slice = region.slice0; slice < region.slice0 + region.slices; ++slice) {
         Rows &rows = banks[{region.side, slice, region.bank}];
-        (region.kind == Kind::Constant ? rows.weights : region.kind == Kind::Zero ? rows.kv : region.kind == Kind::Code ? rows.code : rows.activations) += region.rows;
+        (region.kind == Kind::Constant ? rows.weights
+         : region.kind == Kind::Zero   ? rows.kv
+         : region.kind == Kind::Code   ? rows.code
+                                       : rows.activations) += region.rows;
       }
     Json map = Json::array();
     for (const auto &[bank, rows] : banks)
-      map.push_back({{"side", std::get<0>(bank) == isa::Side::East ? "east" : "west"}, {"slice", std::get<1>(bank)}, {"bank", std::get<2>(bank)},
-                     {"weights_rows", rows.weights}, {"kv_rows", rows.kv}, {"activation_rows", rows.activations}, {"code_rows", rows.code}});
+      map.push_back({{"side", std::get<0>(bank) == isa::Side::East ? "east" : "west"},
+                     {"slice", std::get<1>(bank)},
+                     {"bank", std::get<2>(bank)},
+                     {"weights_rows", rows.weights},
+                     {"kv_rows", rows.kv},
+                     {"activation_rows", rows.activations},
+                     {"code_rows", rows.code}});
     return map;
   }
 
@@ -169,8 +207,13 @@ private:
     Json list = Json::array();
     for (std::size_t c = 0; c < program.chips.size(); ++c) {
       const isa::Chip &chip = program.chips[c];
-      list.push_back({{"chip", c}, {"chip_class", program.classes[chip.chipClass].name}, {"stage", chip.stage}, {"shard", chip.shard}, {"first_layer", chip.firstLayer},
-                      {"layers", program.classes[chip.chipClass].layerCount}, {"place", c < result.places.names.size() ? result.places.names[c] : ""},
+      list.push_back({{"chip", c},
+                      {"chip_class", program.classes[chip.chipClass].name},
+                      {"stage", chip.stage},
+                      {"shard", chip.shard},
+                      {"first_layer", chip.firstLayer},
+                      {"layers", program.classes[chip.chipClass].layerCount},
+                      {"place", c < result.places.names.size() ? result.places.names[c] : ""},
                       {"used_bytes", memoryOfChip(c).used()}});
     }
     return list;

@@ -11,7 +11,9 @@ namespace lpu::compiler {
 
 namespace {
 
-double us(const isa::Program &program, isa::Cycle cycles) { return static_cast<double>(cycles) / (program.machine.clockGHz * 1e3); }
+double us(const isa::Program &program, isa::Cycle cycles) {
+  return static_cast<double>(cycles) / (program.machine.clockGHz * 1e3);
+}
 
 std::string memoryTable(const isa::Program &program) {
   MemoryUse total, worst;
@@ -24,8 +26,11 @@ std::string memoryTable(const isa::Program &program) {
   bool many = program.chips.size() > 1;
   std::string out;
   auto line = [&](const char *what, std::int64_t all, std::int64_t most) {
-    out += fmt::format("  {:<22}{:>15} bytes {:>6.2f} %", what, all, 100.0 * static_cast<double>(all) / static_cast<double>(total.capacity));
-    out += many ? fmt::format("   fullest chip {:>12} bytes {:>6.2f} %\n", most, 100.0 * static_cast<double>(most) / static_cast<double>(worst.capacity)) : "\n";
+    out += fmt::format("  {:<22}{:>15} bytes {:>6.2f} %", what, all,
+                       100.0 * static_cast<double>(all) / static_cast<double>(total.capacity));
+    out += many ? fmt::format("   fullest chip {:>12} bytes {:>6.2f} %\n", most,
+                              100.0 * static_cast<double>(most) / static_cast<double>(worst.capacity))
+                : "\n";
   };
   line("weights and tables", total.weights, worst.weights);
   line("KV cache", total.kv, worst.kv);
@@ -35,15 +40,20 @@ std::string memoryTable(const isa::Program &program) {
 }
 
 std::string programTable(const isa::Program &program) {
-  std::string out = fmt::format("\n  {:<16}{:<24}{:>8}{:>8}{:>8}{:>10}{:>12}{:>10}{:>8}{:>8}{:>8}\n", "program", "chip class", "chips", "tokens", "context", "cycles", "us", "bound",
-                                "ratio", "mxm %", "vxm %");
+  std::string out =
+      fmt::format("\n  {:<16}{:<24}{:>8}{:>8}{:>8}{:>10}{:>12}{:>10}{:>8}{:>8}{:>8}\n", "program", "chip class",
+                  "chips", "tokens", "context", "cycles", "us", "bound", "ratio", "mxm %", "vxm %");
   for (std::size_t c = 0; c < program.classes.size(); ++c) {
-    auto chips = std::count_if(program.chips.begin(), program.chips.end(), [&](const isa::Chip &chip) { return chip.chipClass == c; });
+    auto chips = std::count_if(program.chips.begin(), program.chips.end(),
+                               [&](const isa::Chip &chip) { return chip.chipClass == c; });
     for (std::size_t s = 0; s < program.steps.size(); ++s) {
       const isa::StepProgram &code = program.classes[c].programs[s];
-      out += fmt::format("  {:<16}{:<24}{:>8}{:>8}{:>8}{:>10}{:>12.2f}{:>10}{:>8.3f}{:>8.1f}{:>8.1f}\n", program.steps[s].name, program.classes[c].name, chips,
-                         program.steps[s].tokens, program.steps[s].context, code.predictedCycles, us(program, code.predictedCycles), code.lowerBoundCycles,
-                         static_cast<double>(code.predictedCycles) / static_cast<double>(std::max<isa::Cycle>(1, code.lowerBoundCycles)),
+      out += fmt::format("  {:<16}{:<24}{:>8}{:>8}{:>8}{:>10}{:>12.2f}{:>10}{:>8.3f}{:>8.1f}{:>8.1f}\n",
+                         program.steps[s].name, program.classes[c].name, chips, program.steps[s].tokens,
+                         program.steps[s].context, code.predictedCycles, us(program, code.predictedCycles),
+                         code.lowerBoundCycles,
+                         static_cast<double>(code.predictedCycles) /
+                             static_cast<double>(std::max<isa::Cycle>(1, code.lowerBoundCycles)),
                          100 * code.utilization.mxm, 100 * code.utilization.vxm);
     }
   }
@@ -52,7 +62,8 @@ std::string programTable(const isa::Program &program) {
 
 /// Nothing for the default alone.
 std::string precisionTable(const std::vector<llm::LinearPrecision> &precisions) {
-  std::vector<std::pair<std::string, std::vector<std::string>>> kinds; ///< in order of appearance: precision, its linears
+  std::vector<std::pair<std::string, std::vector<std::string>>>
+      kinds; ///< in order of appearance: precision, its linears
   for (const llm::LinearPrecision &p : precisions) {
     std::string kind = p.weights + "/" + p.activations;
     auto known = std::ranges::find(kinds, kind, [](const auto &k) { return k.first; });
@@ -63,7 +74,8 @@ std::string precisionTable(const std::vector<llm::LinearPrecision> &precisions) 
   std::string out;
   if (kinds.size() > 1 || (kinds.size() == 1 && kinds[0].first != "int8/a16"))
     for (const auto &[kind, tensors] : kinds)
-      out += fmt::format("  {:<22}{:>15} linears, {}{}\n", kind, tensors.size(), tensors.front(), tensors.size() > 1 ? " the first" : "");
+      out += fmt::format("  {:<22}{:>15} linears, {}{}\n", kind, tensors.size(), tensors.front(),
+                         tensors.size() > 1 ? " the first" : "");
   return out;
 }
 
@@ -74,11 +86,16 @@ std::string systemTable(const isa::Program &program, std::uint32_t promptTokens)
   std::string out = "\n";
   if (program.chips.size() > 1)
     for (std::size_t s = 0; s < program.steps.size(); ++s)
-      out += fmt::format("  {:<16}{:>8} tokens{:>8} context{:>12} cycles{:>12.2f} us{:>12} bound, all chips\n", program.steps[s].name, program.steps[s].tokens,
-                         program.steps[s].context, program.steps[s].predictedCycles, us(program, program.steps[s].predictedCycles), lowerBoundOf(program, s));
-  out += fmt::format("  one user   {:>12.1f} tokens/s ({:.1f} with the host), {} cycles a token\n", figures.tokensPerSecondPerUser, figures.tokensPerSecondWithHost, figures.tokenLatencyCycles);
-  out += fmt::format("  all users  {:>12.1f} tokens/s, a token every {} cycles\n", figures.throughputTokensPerSecond, figures.initiationIntervalCycles);
-  out += fmt::format("  first token{:>12.1f} us after a prompt of {} tokens ({:.1f} with the host)\n", figures.ttftUs, figures.promptTokens, figures.ttftWithHostUs);
+      out += fmt::format("  {:<16}{:>8} tokens{:>8} context{:>12} cycles{:>12.2f} us{:>12} bound, all chips\n",
+                         program.steps[s].name, program.steps[s].tokens, program.steps[s].context,
+                         program.steps[s].predictedCycles, us(program, program.steps[s].predictedCycles),
+                         lowerBoundOf(program, s));
+  out += fmt::format("  one user   {:>12.1f} tokens/s ({:.1f} with the host), {} cycles a token\n",
+                     figures.tokensPerSecondPerUser, figures.tokensPerSecondWithHost, figures.tokenLatencyCycles);
+  out += fmt::format("  all users  {:>12.1f} tokens/s, a token every {} cycles\n", figures.throughputTokensPerSecond,
+                     figures.initiationIntervalCycles);
+  out += fmt::format("  first token{:>12.1f} us after a prompt of {} tokens ({:.1f} with the host)\n", figures.ttftUs,
+                     figures.promptTokens, figures.ttftWithHostUs);
   return out;
 }
 
@@ -88,11 +105,14 @@ std::string reportTable(const DriverResult &result) {
   const isa::Program &program = result.program;
   std::string out;
   if (program.chips.size() == 1)
-    out = fmt::format("{} on one chip of {}, memory of {} bytes:\n", program.model.name, program.machine.name, program.machine.memoryBytes());
+    out = fmt::format("{} on one chip of {}, memory of {} bytes:\n", program.model.name, program.machine.name,
+                      program.machine.memoryBytes());
   else
-    out = fmt::format("{} on {} chips of {} (tp {}, pp {}, topology {}), memory of {} bytes each:\n", program.model.name, program.chips.size(), program.machine.name, program.tp,
-                      program.pp, program.topology, program.machine.memoryBytes());
-  return out + memoryTable(program) + precisionTable(result.precisions) + programTable(program) + systemTable(program, result.promptTokens);
+    out = fmt::format("{} on {} chips of {} (tp {}, pp {}, topology {}), memory of {} bytes each:\n",
+                      program.model.name, program.chips.size(), program.machine.name, program.tp, program.pp,
+                      program.topology, program.machine.memoryBytes());
+  return out + memoryTable(program) + precisionTable(result.precisions) + programTable(program) +
+         systemTable(program, result.promptTokens);
 }
 
 } // namespace lpu::compiler

@@ -23,10 +23,13 @@ bool isQuantized(mlir::Operation *op) {
   return llvm::isa<llm::RmsNormOp, llm::RopeOp, llm::AttentionOp, llm::SiluMulOp>(op);
 }
 
-double rangeOf(const MagnitudeHistogram &seen, mlir::Operation *op, const std::string &method, const PrecisionPlan &plan) {
+double rangeOf(const MagnitudeHistogram &seen, mlir::Operation *op, const std::string &method,
+               const PrecisionPlan &plan) {
   if (!llm::wantsOneDigit(op, plan))
     return kHeadroom * seen.largest();
-  return method == "minmax" ? seen.largest() : method == "percentile" ? seen.percentile(kShareBeyond) : seen.leastSquares();
+  return method == "minmax"       ? seen.largest()
+         : method == "percentile" ? seen.percentile(kShareBeyond)
+                                  : seen.leastSquares();
 }
 
 /// Rounds the linears of @forward by what they were fed.
@@ -79,8 +82,10 @@ private:
 
 } // namespace
 
-mlir::FailureOr<CalibrationSummary> calibrate(mlir::ModuleOp module, const CalibrationOptions &options, const PrecisionOptions &precision) {
-  for (const Status &known : {checkName("--calibration-method", options.method, kCalibrationMethods), checkName("--rounding", options.rounding, kRoundings)})
+mlir::FailureOr<CalibrationSummary> calibrate(mlir::ModuleOp module, const CalibrationOptions &options,
+                                              const PrecisionOptions &precision) {
+  for (const Status &known : {checkName("--calibration-method", options.method, kCalibrationMethods),
+                              checkName("--rounding", options.rounding, kRoundings)})
     if (!known)
       return report(module.getContext(), known.error());
   auto plan = PrecisionPlan::create(precision);

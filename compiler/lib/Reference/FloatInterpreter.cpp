@@ -139,7 +139,8 @@ Floats FloatInterpreter::State::run(llm::RopeOp op) {
   auto dim = static_cast<std::size_t>(op.getHeadDim());
   for (std::size_t i = 0; i < x.size(); i += 2) {
     std::size_t pair = i % dim / 2;
-    double frequency = std::pow(op.getBase().convertToDouble(), -2.0 * static_cast<double>(pair) / static_cast<double>(dim));
+    double frequency =
+        std::pow(op.getBase().convertToDouble(), -2.0 * static_cast<double>(pair) / static_cast<double>(dim));
     if (op.getFreqsAttr())
       frequency /= tensor(op, op.getFreqsAttr())[pair];
     double angle = static_cast<double>(position) * frequency, a = x[i], b = x[i + 1];

@@ -159,7 +159,8 @@ Status Interpreter::State::run(llm::EmbeddingOp op) {
 }
 
 Status Interpreter::State::run(llm::RmsNormOp op) {
-  digits[op.getResult()] = rmsNorm(floats[op.getInput()], constants[op], op.getEps().convertToFloat(), llm::activationBits(op.getResult()));
+  digits[op.getResult()] =
+      rmsNorm(floats[op.getInput()], constants[op], op.getEps().convertToFloat(), llm::activationBits(op.getResult()));
   return Ok{};
 }
 
@@ -176,8 +177,8 @@ Status Interpreter::State::run(llm::LinearOp op) {
     return Ok{};
   }
   const QuantizedMatrix &matrix = *matrices[op];
-  floats[op.getResult()] =
-      matrix.group ? groupedLinear(matrix, input, constants[op][0], biases[op]) : linear(matrix, input, constants[op], biases[op]);
+  floats[op.getResult()] = matrix.group ? groupedLinear(matrix, input, constants[op][0], biases[op])
+                                        : linear(matrix, input, constants[op], biases[op]);
   return Ok{};
 }
 
@@ -186,7 +187,8 @@ Status Interpreter::State::run(llm::RopeOp op) {
                         op.getBase().convertToDouble(), constants[op]);
   auto attention = llvm::dyn_cast<llm::AttentionOp>(*op->getUsers().begin());
   bool half = attention && llm::kvType(attention) == llm::KVType::Half && attention.getKey() == op.getResult();
-  digits[op.getResult()] = rope(floats[op.getInput()], row.cos, row.sin, half ? kHalfBits : llm::activationBits(op.getResult()));
+  digits[op.getResult()] =
+      rope(floats[op.getInput()], row.cos, row.sin, half ? kHalfBits : llm::activationBits(op.getResult()));
   return Ok{};
 }
 
@@ -207,7 +209,8 @@ Status Interpreter::State::run(llm::AttentionOp op) {
   }
   cache.values.push_back(floats[op.getValue()]);
   llm::KVType kv = llm::kvType(op);
-  AttentionScales scales{c.scoreHi, c.scoreLo, inverseScale(*llm::activationScale(op.getResult())), llm::activationBits(op.getResult()), kv == llm::KVType::Half};
+  AttentionScales scales{c.scoreHi, c.scoreLo, inverseScale(*llm::activationScale(op.getResult())),
+                         llm::activationBits(op.getResult()), kv == llm::KVType::Half};
   if (kv == llm::KVType::Half)
     scales.scoreHi *= 1 / kHalfStep, scales.scoreLo *= 1 / kHalfStep;
   if (kv == llm::KVType::Int8) {

@@ -69,7 +69,8 @@ SplitDigits split(std::span<const std::int16_t> input) {
 
 } // namespace
 
-Floats groupedLinear(const QuantizedMatrix &weights, std::span<const std::int16_t> input, float factor, std::span<const float> bias) {
+Floats groupedLinear(const QuantizedMatrix &weights, std::span<const std::int16_t> input, float factor,
+                     std::span<const float> bias) {
   auto [hi, lo] = split(input);
   Floats out(weights.rows);
   for (std::uint32_t n = 0; n < weights.rows; ++n) {
@@ -88,8 +89,8 @@ Floats groupedLinear(const QuantizedMatrix &weights, std::span<const std::int16_
   return out;
 }
 
-Floats halfLinear(const HalfMatrix &weights, std::span<const std::int16_t> input, std::size_t vectorColumns, float factor,
-                  std::span<const float> bias) {
+Floats halfLinear(const HalfMatrix &weights, std::span<const std::int16_t> input, std::size_t vectorColumns,
+                  float factor, std::span<const float> bias) {
   const auto *x = reinterpret_cast<const std::uint16_t *>(input.data());
   Floats out(weights.rows);
   for (std::uint32_t n = 0; n < weights.rows; ++n) {
@@ -97,7 +98,9 @@ Floats halfLinear(const HalfMatrix &weights, std::span<const std::int16_t> input
       count = std::min({std::size_t{kHalfBlock}, vectorColumns - k % vectorColumns, weights.cols - k});
       float sum = 0;
       isa::halfDots(weights.row(n).data() + k, 1, x + k, static_cast<int>(count), &sum);
-      out[n] = k == 0 ? sum : std::bit_cast<float>(isa::vxmOp(isa::Opcode::AddF, std::bit_cast<std::uint32_t>(out[n]), std::bit_cast<std::uint32_t>(sum), 0));
+      out[n] = k == 0 ? sum
+                      : std::bit_cast<float>(isa::vxmOp(isa::Opcode::AddF, std::bit_cast<std::uint32_t>(out[n]),
+                                                        std::bit_cast<std::uint32_t>(sum), 0));
     }
     out[n] = out[n] * factor;
     if (!bias.empty())
@@ -164,7 +167,8 @@ Digits attention(const Cache &cache, std::span<const std::int16_t> query, const 
     float largest = ScoreConstants::kMasked;
     for (std::size_t p = 0; p < scores.size(); ++p) {
       for (std::size_t d = 0; d < dim; ++d)
-        products[d] = scales.halfKeys ? halfProduct(q[d], cache.keys[p][first + d]) : std::int32_t{q[d]} * cache.keys[p][first + d];
+        products[d] = scales.halfKeys ? halfProduct(q[d], cache.keys[p][first + d])
+                                      : std::int32_t{q[d]} * cache.keys[p][first + d];
       LaneSum sum = laneSum(products);
       scores[p] = static_cast<float>(sum.hi) * scales.scoreHi + static_cast<float>(sum.lo) * scales.scoreLo;
       largest = largest > scores[p] ? largest : scores[p];
@@ -221,7 +225,8 @@ Digits attentionInTiles(const Cache &cache, std::span<const std::int16_t> query,
       DigitProducts sum;
       for (std::size_t d = 0; d < dim; ++d)
         sum.add(query[head * dim + d], cache.keys[p][first + d]);
-      scores[p] = static_cast<float>(shiftAdd(sum.high, sum.mixed)) * (256.0f * scoreScale) + static_cast<float>(sum.low) * scoreScale;
+      scores[p] = static_cast<float>(shiftAdd(sum.high, sum.mixed)) * (256.0f * scoreScale) +
+                  static_cast<float>(sum.low) * scoreScale;
     }
     Digits e = exponents(scores);
     std::int32_t total = 0;
@@ -232,7 +237,8 @@ Digits attentionInTiles(const Cache &cache, std::span<const std::int16_t> query,
       DigitProducts sum;
       for (std::size_t p = 0; p < positions; ++p)
         sum.add(e[p], cache.valueDigits[p][first + d]);
-      float value = (static_cast<float>(sum.high) * 256.0f + static_cast<float>(sum.mixed)) * 256.0f + static_cast<float>(sum.low);
+      float value = (static_cast<float>(sum.high) * 256.0f + static_cast<float>(sum.mixed)) * 256.0f +
+                    static_cast<float>(sum.low);
       out.push_back(toDigits(value * inverse * valueScale));
     }
   }
@@ -246,7 +252,8 @@ Digits siluMul(std::span<const float> gate, std::span<const float> up, int bits)
   return out;
 }
 
-Floats layerNorm(std::span<const float> input, std::span<const float> gains, std::span<const float> offsets, float eps) {
+Floats layerNorm(std::span<const float> input, std::span<const float> gains, std::span<const float> offsets,
+                 float eps) {
   using C = LayerNormConstants;
   C c = layerNormConstants(static_cast<std::uint32_t>(input.size()));
   std::vector<std::int32_t> fixed;

@@ -20,12 +20,12 @@ namespace {
 using Graph = boost::adjacency_list<boost::vecS, boost::vecS, boost::directedS, boost::no_property,
                                     boost::property<boost::edge_weight_t, Cycle>>;
 
-/// Dispatches of every queue: of words that have a first half or are whole, of those that have a second half or are whole, and of
-/// halves at either bank.
+/// Dispatches of every queue: of words that have a first half or are whole, of those that have a second half or are
+/// whole, and of halves at either bank.
 using QueueUse = std::vector<std::array<double, 4>>;
 
-void addFlow(const isa::Machine &machine, const FlowShape &flow, QueueUse &queues, std::map<int, Cycle> &links, double &alus,
-             std::vector<double> &cuts) {
+void addFlow(const isa::Machine &machine, const FlowShape &flow, QueueUse &queues, std::map<int, Cycle> &links,
+             double &alus, std::vector<double> &cuts) {
   for (const Issue &issue : flow.issues) {
     // The first send waits for nothing, each other one for the interval, and the last vector has to arrive.
     if (issue.instruction.opcode == isa::Opcode::Send)
@@ -44,7 +44,8 @@ void addFlow(const isa::Machine &machine, const FlowShape &flow, QueueUse &queue
   int positions = 2 * machine.maxPosition() + 1;
   for (const Segment &segment : flow.segments)
     for (int p = segment.low; p <= segment.high; ++p)
-      cuts[static_cast<int>(flow.groups[segment.group].direction) * positions + p + machine.maxPosition()] += segment.count;
+      cuts[static_cast<int>(flow.groups[segment.group].direction) * positions + p + machine.maxPosition()] +=
+          segment.count;
 }
 
 } // namespace
@@ -83,7 +84,8 @@ Bounds boundPhase(const isa::Machine &machine, const Phase &phase) {
       bounds.resource = whole, bounds.busiest = name;
   };
   for (std::size_t q = 0; q < queues.size(); ++q)
-    consider(*std::max_element(queues[q].begin(), queues[q].end()), isa::queueName(isa::queueAt(machine, static_cast<int>(q))));
+    consider(*std::max_element(queues[q].begin(), queues[q].end()),
+             isa::queueName(isa::queueAt(machine, static_cast<int>(q))));
   for (auto [queue, cycles] : links)
     consider(static_cast<double>(cycles), isa::queueName(isa::queueAt(machine, queue)));
   consider(alus / machine.vxmAlus, "vxm");

@@ -38,9 +38,11 @@ void Phase::connect() {
         if (past.flow == flow || !(past.access->write || access.write) || !overlap(*past.access, access))
           continue;
         Cycle d = distance(*past.access, access);
-        Dependence &entry = found.try_emplace({past.flow, flow}, Dependence{past.flow, flow, d, std::nullopt}).first->second;
+        Dependence &entry =
+            found.try_emplace({past.flow, flow}, Dependence{past.flow, flow, d, std::nullopt}).first->second;
         entry.distance = std::max(entry.distance, d);
-        if (past.access->write && !access.write && access.kind != Access::Kind::SharedRow) // its value is another object's
+        if (past.access->write && !access.write &&
+            access.kind != Access::Kind::SharedRow) // its value is another object's
           entry.flow = std::max(entry.flow.value_or(d), d);
       }
     }

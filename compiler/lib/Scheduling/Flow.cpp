@@ -13,9 +13,11 @@ using isa::Field;
 Cycle effectLatency(const isa::Machine &machine, const isa::Instruction &instruction) {
   const isa::Latencies &latency = machine.latency;
   if (instruction.opcode == isa::Opcode::Mem)
-    return std::max(instruction.get(Field::Rd) ? latency.MemRead : 0, instruction.get(Field::Wr) ? latency.MemWrite : 0);
+    return std::max(instruction.get(Field::Rd) ? latency.MemRead : 0,
+                    instruction.get(Field::Wr) ? latency.MemWrite : 0);
   if (instruction.opcode == isa::Opcode::Activate)
-    return std::max({instruction.get(Field::Load) ? latency.MxmLoad : 0, instruction.get(Field::Install) ? latency.MxmInstall : 0,
+    return std::max({instruction.get(Field::Load) ? latency.MxmLoad : 0,
+                     instruction.get(Field::Install) ? latency.MxmInstall : 0,
                      instruction.get(Field::Play) ? latency.MxmPlay : 0});
   return isa::latencyOf(machine, instruction.opcode);
 }

@@ -114,7 +114,7 @@ private:
   Solution solution;
   static constexpr Cycle kAfterglow = 256; ///< more than four times the positions of any machine
   Cycle busyUntil = 0;                     ///< end of all flows placed so far
-  std::map<int, Cycle> lastInstall; ///< per plane
+  std::map<int, Cycle> lastInstall;        ///< per plane
 };
 
 } // namespace

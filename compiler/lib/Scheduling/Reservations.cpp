@@ -16,12 +16,14 @@ Cycle slotsOf(const Issue &issue) { return lastCopy(issue) + 1; }
 } // namespace
 
 Reservations::Reservations(const isa::Machine &machine)
-    : machine(machine), queues(isa::queueCount(machine)), seconds(queues.size()), split(queues.size()), banks(queues.size()),
-      positionWords((2 * machine.maxPosition() + 32) / 32), streams(2 * machine.streamsPerDirection * positionWords),
-      accumulators(machine.vxmAlus), results(machine.vxmAlus), tauOffset(4 * machine.maxPosition()),
+    : machine(machine), queues(isa::queueCount(machine)), seconds(queues.size()), split(queues.size()),
+      banks(queues.size()), positionWords((2 * machine.maxPosition() + 32) / 32),
+      streams(2 * machine.streamsPerDirection * positionWords), accumulators(machine.vxmAlus), results(machine.vxmAlus),
+      tauOffset(4 * machine.maxPosition()),
       vxmQueue(isa::queueNumber(machine, {isa::UnitKind::Vxm, isa::Side::East, 0})) {
   for (int queue = 0; queue < isa::queueCount(machine); ++queue)
-    split[queue] = isa::queueAt(machine, queue).unit == isa::UnitKind::MxmA || isa::queueAt(machine, queue).unit == isa::UnitKind::Mem;
+    split[queue] = isa::queueAt(machine, queue).unit == isa::UnitKind::MxmA ||
+                   isa::queueAt(machine, queue).unit == isa::UnitKind::Mem;
 }
 
 bool Reservations::Bits::isFree(Cycle from, Cycle count) const {
@@ -121,7 +123,8 @@ bool Reservations::chooseAlus(const FlowShape &flow, Cycle start, Placement &pla
             return false;
       return true;
     };
-    // The tightest fit: bursts of one kind then keep to their ALUs, and none is left with a hole too short for the next.
+    // The tightest fit: bursts of one kind then keep to their ALUs, and none is left with a hole too short for the
+    // next.
     constexpr Cycle far = 128;
     int number = -1;
     Cycle least = far + 1, first = start + issues[alu].front()->at;

@@ -28,7 +28,9 @@ private:
     /// Free cycles directly before `from`, at most `limit`.
     Cycle idleBefore(Cycle from, Cycle limit) const;
   };
-  struct Span { Cycle from, to; };
+  struct Span {
+    Cycle from, to;
+  };
 
   bool queuesFree(const FlowShape &flow, Cycle start) const;
   bool chooseAlus(const FlowShape &flow, Cycle start, Placement &placement);
@@ -41,11 +43,11 @@ private:
   std::uint32_t positions(const Segment &segment, int word) const;
 
   const isa::Machine &machine;
-  std::vector<Bits> queues;  ///< slots of whole words, and the first halves of split ones
-  std::vector<Bits> seconds; ///< the other halves
-  std::vector<bool> split;   ///< has halves: an MXM activation queue or a memory slice
+  std::vector<Bits> queues;               ///< slots of whole words, and the first halves of split ones
+  std::vector<Bits> seconds;              ///< the other halves
+  std::vector<bool> split;                ///< has halves: an MXM activation queue or a memory slice
   std::vector<std::array<Bits, 2>> banks; ///< per queue, of a memory slice: what halves are at
-  int positionWords; ///< words of 32 positions, westmost first: one on a chip of tsp1's size
+  int positionWords;                      ///< words of 32 positions, westmost first: one on a chip of tsp1's size
   std::vector<std::vector<std::uint32_t>> streams; ///< [(direction × 32 + stream) × positionWords + word][tau + offset]
   std::vector<std::vector<Span>> accumulators;     ///< per ALU
   std::vector<Bits> results; ///< per ALU: cycles in which a result becomes visible (operations differ in latency)

@@ -53,7 +53,8 @@ private:
     for (const Dependence &d : phase.dependences)
       if (placed[d.to].start < placed[d.from].start + d.distance)
         return fmt::format("phase '{}': flow {} starts at {} but depends on flow {}: {} + {} = {}", phase.label, d.to,
-                           placed[d.to].start, d.from, placed[d.from].start, d.distance, placed[d.from].start + d.distance);
+                           placed[d.to].start, d.from, placed[d.from].start, d.distance,
+                           placed[d.from].start + d.distance);
     std::vector<bool> hoisted = phase.hoistable();
     for (std::size_t f = 0; f < placed.size(); ++f) {
       if (!hoisted[f] && placed[f].start < solution.phaseStart[p])

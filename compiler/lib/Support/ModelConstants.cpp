@@ -36,7 +36,8 @@ std::vector<float> rmsNormGains(std::span<const float> gamma, double outputScale
 
 LayerNormConstants layerNormConstants(std::uint32_t width) {
   double value = std::ldexp(1.0, -20) / width, square = std::ldexp(1.0, -18) / width;
-  return {static_cast<float>(65536.0 * value), static_cast<float>(value), static_cast<float>(65536.0 * square), static_cast<float>(square)};
+  return {static_cast<float>(65536.0 * value), static_cast<float>(value), static_cast<float>(65536.0 * square),
+          static_cast<float>(square)};
 }
 
 GeluConstants geluConstants(bool approximate) {

@@ -14,9 +14,12 @@ Status checkName(const char *option, const std::string &name, std::span<const Pr
 
 std::string_view weightTypeName(WeightType type) {
   switch (type) {
-  case WeightType::Int8: return "int8";
-  case WeightType::Int8Group: return "int8-group";
-  case WeightType::Int4Group: return "int4-group";
+  case WeightType::Int8:
+    return "int8";
+  case WeightType::Int8Group:
+    return "int8-group";
+  case WeightType::Int4Group:
+    return "int4-group";
   }
   return "";
 }

@@ -12,7 +12,9 @@ namespace lpu::compiler {
 
 namespace {
 
-double seconds(const isa::Machine &machine, isa::Cycle cycles) { return static_cast<double>(cycles) / (machine.clockGHz * 1e9); }
+double seconds(const isa::Machine &machine, isa::Cycle cycles) {
+  return static_cast<double>(cycles) / (machine.clockGHz * 1e9);
+}
 
 /// Both directions of one step: tokens and positions in, logits out, as 4-byte values.
 double hostUs(const isa::Program &program, const isa::SystemStep &step) {
@@ -31,7 +33,8 @@ const isa::SystemStep *lastDecode(const isa::Program &program) {
 /// The steps that feed a prompt.
 class PromptPlan {
 public:
-  PromptPlan(const isa::Program &program, std::uint32_t count) : program(program), cost(count + 1, 0), first(count, nullptr) {
+  PromptPlan(const isa::Program &program, std::uint32_t count)
+      : program(program), cost(count + 1, 0), first(count, nullptr) {
     for (std::uint32_t at = count; at-- > 0;)
       plan(at, count);
     for (std::uint32_t at = 0; at < count && first[at]; at += std::min(first[at]->tokens, count - at))
@@ -48,7 +51,8 @@ private:
         if (auto &best = smallest[step.tokens]; !best || step.context < best->context)
           best = &step;
     for (auto [tokens, step] : smallest)
-      if (isa::Cycle total = step->predictedCycles + cost[at + std::min(tokens, count - at)]; !first[at] || total <= cost[at])
+      if (isa::Cycle total = step->predictedCycles + cost[at + std::min(tokens, count - at)];
+          !first[at] || total <= cost[at])
         first[at] = step, cost[at] = total;
   }
 
@@ -70,7 +74,10 @@ MemoryUse memoryOf(const isa::Machine &machine, const isa::ChipClass &chip) {
   for (const isa::Region &region : chip.regions) {
     std::int64_t bytes = std::int64_t{region.slices} * region.rows * machine.rowBytes();
     using Kind = isa::Region::Kind;
-    (region.kind == Kind::Constant ? use.weights : region.kind == Kind::Zero ? use.kv : region.kind == Kind::Code ? use.code : use.activations) += bytes;
+    (region.kind == Kind::Constant ? use.weights
+     : region.kind == Kind::Zero   ? use.kv
+     : region.kind == Kind::Code   ? use.code
+                                   : use.activations) += bytes;
   }
   return use;
 }
@@ -83,7 +90,8 @@ SystemFigures figuresOf(const isa::Program &program, std::uint32_t promptTokens)
   auto number = static_cast<std::size_t>(decode - program.steps.data());
   figures.tokenLatencyCycles = decode->predictedCycles;
   for (const isa::Chip &chip : program.chips)
-    figures.initiationIntervalCycles = std::max(figures.initiationIntervalCycles, program.classes[chip.chipClass].programs[number].predictedCycles);
+    figures.initiationIntervalCycles =
+        std::max(figures.initiationIntervalCycles, program.classes[chip.chipClass].programs[number].predictedCycles);
   double latency = seconds(program.machine, figures.tokenLatencyCycles);
   figures.tokensPerSecondPerUser = 1 / latency;
   figures.throughputTokensPerSecond = decode->users / seconds(program.machine, figures.initiationIntervalCycles);

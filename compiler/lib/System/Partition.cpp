@@ -16,7 +16,8 @@ constexpr std::int64_t kNodeChips = 8;
 
 class Choice {
 public:
-  Choice(const ModelSize &model, const isa::Machine &machine, std::int64_t usable) : model(model), machine(machine), usable(usable) {}
+  Choice(const ModelSize &model, const isa::Machine &machine, std::int64_t usable)
+      : model(model), machine(machine), usable(usable) {}
 
   /// With the fewest own chips for embedding and head that this shape can do with; nothing when it cannot.
   std::optional<Partition> fitted(std::int64_t tp, std::int64_t pp) const {
@@ -39,7 +40,8 @@ public:
     std::int64_t mostShards = std::min({kNodeChips, std::int64_t{machine.c2cLinks} + 1, model.heads});
     for (std::int64_t tp = request.tp ? request.tp : 1; tp <= (request.tp ? request.tp : mostShards); ++tp)
       for (std::int64_t pp = request.pp ? request.pp : 1; pp <= (request.pp ? request.pp : model.layers); ++pp)
-        if (std::optional<Partition> partition = fitted(tp, pp); partition && (!request.chips || partition->chips() <= request.chips))
+        if (std::optional<Partition> partition = fitted(tp, pp);
+            partition && (!request.chips || partition->chips() <= request.chips))
           found.push_back(*partition);
     return found;
   }
@@ -49,7 +51,8 @@ public:
       auto chips = static_cast<double>(partition.chips()), cycles = estimateTokenCycles(model, partition, machine);
       return request.fastest ? std::pair(cycles, chips) : std::pair(request.usesAll() ? -chips : chips, cycles);
     };
-    std::stable_sort(partitions.begin(), partitions.end(), [&](const Partition &a, const Partition &b) { return key(a) < key(b); });
+    std::stable_sort(partitions.begin(), partitions.end(),
+                     [&](const Partition &a, const Partition &b) { return key(a) < key(b); });
   }
 
 private:
@@ -65,17 +68,20 @@ private:
   std::int64_t usable;
 };
 
-std::string tooFew(const PartitionRequest &request, const std::optional<Partition> &enough, const isa::Machine &machine) {
+std::string tooFew(const PartitionRequest &request, const std::optional<Partition> &enough,
+                   const isa::Machine &machine) {
   std::string shape;
   if (request.tp)
     shape += fmt::format(" --tp={}", request.tp);
   if (request.pp)
     shape += fmt::format(" --pp={}", request.pp);
-  std::string what = fmt::format("the model does not fit on {} of '{}'", request.chips ? fmt::format("{} chip{}", request.chips, request.chips == 1 ? "" : "s") : "chips",
-                                 machine.name);
+  std::string what = fmt::format(
+      "the model does not fit on {} of '{}'",
+      request.chips ? fmt::format("{} chip{}", request.chips, request.chips == 1 ? "" : "s") : "chips", machine.name);
   what += shape.empty() ? "" : " with" + shape;
   if (!enough)
-    return what + "; a shard of one layer is larger than a chip's memory, take a smaller --max-context or a larger --target";
+    return what +
+           "; a shard of one layer is larger than a chip's memory, take a smaller --max-context or a larger --target";
   return what + fmt::format("; {} chips would do (--tp={} --pp={})", enough->chips(), enough->tp, enough->pp);
 }
 
@@ -88,14 +94,20 @@ std::optional<Partition> smallestPartition(const ModelSize &model, const isa::Ma
   return all.empty() ? std::nullopt : std::optional(all.front());
 }
 
-Result<std::vector<Partition>> partitionsToTry(const ModelSize &model, const PartitionRequest &request, const isa::Machine &machine, std::int64_t usable) {
+Result<std::vector<Partition>> partitionsToTry(const ModelSize &model, const PartitionRequest &request,
+                                               const isa::Machine &machine, std::int64_t usable) {
   if (request.tp > model.heads)
-    return Error{"", fmt::format("--tp={} is more than the model's {} query heads; take --tp={} or less", request.tp, model.heads, model.heads)};
+    return Error{"", fmt::format("--tp={} is more than the model's {} query heads; take --tp={} or less", request.tp,
+                                 model.heads, model.heads)};
   if (request.pp > model.layers)
-    return Error{"", fmt::format("--pp={} is more than the model's {} layers; take --pp={} or less", request.pp, model.layers, model.layers)};
-  if (std::int64_t shape = std::max<std::int64_t>(1, request.tp) * std::max<std::int64_t>(1, request.pp); request.chips && request.chips < shape)
-    return Error{"", fmt::format("--chips={} are fewer than the {} of --tp={} --pp={}; take --chips={} or smaller groups", request.chips, shape,
-                                 std::max<std::int64_t>(1, request.tp), std::max<std::int64_t>(1, request.pp), shape)};
+    return Error{"", fmt::format("--pp={} is more than the model's {} layers; take --pp={} or less", request.pp,
+                                 model.layers, model.layers)};
+  if (std::int64_t shape = std::max<std::int64_t>(1, request.tp) * std::max<std::int64_t>(1, request.pp);
+      request.chips && request.chips < shape)
+    return Error{"",
+                 fmt::format("--chips={} are fewer than the {} of --tp={} --pp={}; take --chips={} or smaller groups",
+                             request.chips, shape, std::max<std::int64_t>(1, request.tp),
+                             std::max<std::int64_t>(1, request.pp), shape)};
   Choice choice(model, machine, usable);
   std::vector<Partition> found = choice.all(request);
   choice.sort(found, request);

@@ -23,8 +23,9 @@ constexpr int kMostSteps = 500'000, kFree = -1;
 class Search {
 public:
   Search(const Topology &topology, const PlacementProblem &problem)
-      : topology(topology), problem(problem), partners(problem.chips.size()), neighbours(static_cast<std::size_t>(topology.places)),
-        placeOf(problem.chips.size(), kFree), chipAt(static_cast<std::size_t>(topology.places), kFree) {
+      : topology(topology), problem(problem), partners(problem.chips.size()),
+        neighbours(static_cast<std::size_t>(topology.places)), placeOf(problem.chips.size(), kFree),
+        chipAt(static_cast<std::size_t>(topology.places), kFree) {
     for (auto [a, b] : problem.wires) {
       ++wiresBetween[std::minmax(a, b)];
       partners[a].push_back(b), partners[b].push_back(a);
@@ -37,7 +38,9 @@ public:
 
   Result<std::vector<int>> run() {
     if (problem.chips.size() > chipAt.size())
-      return Error{topology.name, fmt::format("the partition has {} chips, this topology {}; take a larger one or fewer chips", problem.chips.size(), chipAt.size())};
+      return Error{topology.name,
+                   fmt::format("the partition has {} chips, this topology {}; take a larger one or fewer chips",
+                               problem.chips.size(), chipAt.size())};
     orderChips();
     if (place(0))
       return placeOf;
@@ -71,9 +74,11 @@ private:
     return cables != cablesBetween.end() && cables->second >= wiresBetween.at(std::minmax(chip, partner));
   }
 
-  /// Free places that are cabled to all placed partners of a chip: those of the partner's node first, then those of later nodes.
+  /// Free places that are cabled to all placed partners of a chip: those of the partner's node first, then those of
+  /// later nodes.
   std::vector<int> candidates(int chip) {
-    auto anchor = std::find_if(partners[chip].begin(), partners[chip].end(), [&](int partner) { return placeOf[partner] != kFree; });
+    auto anchor = std::find_if(partners[chip].begin(), partners[chip].end(),
+                               [&](int partner) { return placeOf[partner] != kFree; });
     std::vector<int> found;
     auto consider = [&](int place) {
       if (chipAt[place] != kFree)
@@ -106,7 +111,8 @@ private:
   }
 
   std::ptrdiff_t waysOn(int place) const {
-    return std::count_if(neighbours[place].begin(), neighbours[place].end(), [&](int next) { return chipAt[next] == kFree; });
+    return std::count_if(neighbours[place].begin(), neighbours[place].end(),
+                         [&](int next) { return chipAt[next] == kFree; });
   }
 
   /// Remembers, for the error, the first pair that kept the search from going deeper than it ever was.
@@ -136,9 +142,13 @@ private:
 
   Error failure() const {
     std::vector<int> route = shortestRoute(topology, apartPlaces.first, apartPlaces.second);
-    std::string what = fmt::format("no link joins the chips of {} and {}", problem.chips[apart.first], problem.chips[apart.second]);
-    std::string between = fmt::format("{} and {}", topology.placeName(apartPlaces.first), topology.placeName(apartPlaces.second));
-    std::string how = route.empty() ? "there is no route between " + between : fmt::format("the shortest route between {} has {} hops", between, route.size() - 1);
+    std::string what =
+        fmt::format("no link joins the chips of {} and {}", problem.chips[apart.first], problem.chips[apart.second]);
+    std::string between =
+        fmt::format("{} and {}", topology.placeName(apartPlaces.first), topology.placeName(apartPlaces.second));
+    std::string how = route.empty()
+                          ? "there is no route between " + between
+                          : fmt::format("the shortest route between {} has {} hops", between, route.size() - 1);
     return {topology.name, fmt::format("{}: {}; choose another --topology, --tp or --pp", what, how)};
   }
 
@@ -154,6 +164,8 @@ private:
 
 } // namespace
 
-Result<std::vector<int>> placeChips(const Topology &topology, const PlacementProblem &problem) { return Search(topology, problem).run(); }
+Result<std::vector<int>> placeChips(const Topology &topology, const PlacementProblem &problem) {
+  return Search(topology, problem).run();
+}
 
 } // namespace lpu::compiler

@@ -13,7 +13,8 @@ using isa::Field;
 using isa::Opcode;
 
 bool isControl(Opcode opcode) {
-  return opcode == Opcode::Nop || opcode == Opcode::Repeat || opcode == Opcode::Sync || opcode == Opcode::Notify || opcode == Opcode::Config;
+  return opcode == Opcode::Nop || opcode == Opcode::Repeat || opcode == Opcode::Sync || opcode == Opcode::Notify ||
+         opcode == Opcode::Config;
 }
 
 class Counter {
@@ -33,7 +34,8 @@ private:
     for (const isa::Word &word : queue.words) {
       auto instruction = isa::decode(word);
       instructions.push_back(instruction ? *instruction : isa::Instruction{});
-      times.push_back(isControl(instructions.back().opcode) ? 0 : 1 + static_cast<double>(instructions.back().get(Field::Copies)));
+      times.push_back(
+          isControl(instructions.back().opcode) ? 0 : 1 + static_cast<double>(instructions.back().get(Field::Copies)));
       if (instructions.back().opcode != Opcode::Repeat)
         continue;
       auto window = static_cast<std::size_t>(instructions.back().get(Field::Window));

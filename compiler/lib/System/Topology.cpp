@@ -44,7 +44,9 @@ constexpr Preset kPresets[] = {
 
 } // namespace
 
-std::string Topology::placeName(int place) const { return fmt::format("node {} chip {}", nodeOf(place), place % nodePlaces); }
+std::string Topology::placeName(int place) const {
+  return fmt::format("node {} chip {}", nodeOf(place), place % nodePlaces);
+}
 
 Topology nodeTopology() { return joinedNodes("node", 1); }
 
@@ -84,17 +86,21 @@ Result<Topology> loadTopology(const std::string &nameOrPath, int nodes, const is
     if (preset.name != nameOrPath)
       continue;
     if (preset.mostNodes && nodes > preset.mostNodes)
-      return Error{nameOrPath, fmt::format("this topology ends at {} nodes of {} chips, the partition needs {}; take --topology=rail", preset.mostNodes,
-                                           kNodePlaces, nodes)};
+      return Error{
+          nameOrPath,
+          fmt::format("this topology ends at {} nodes of {} chips, the partition needs {}; take --topology=rail",
+                      preset.mostNodes, kNodePlaces, nodes)};
     if (kNodePlaces - 1 + (preset.mostNodes == 1 ? 0 : kGlobalLinks) > machine.c2cLinks)
-      return Error{nameOrPath, fmt::format("this topology joins more chips to one than the {} links of machine '{}' (c2c.links); describe the cables in a file",
+      return Error{nameOrPath, fmt::format("this topology joins more chips to one than the {} links of machine '{}' "
+                                           "(c2c.links); describe the cables in a file",
                                            machine.c2cLinks, machine.name)};
     return preset.make(nodes);
   }
   std::ifstream file(nameOrPath, std::ios::binary);
   std::ostringstream text;
   if (!file || !(text << file.rdbuf()))
-    return Error{nameOrPath, fmt::format("neither a topology ({}) nor a readable file", fmt::join(topologyNames(), ", "))};
+    return Error{nameOrPath,
+                 fmt::format("neither a topology ({}) nor a readable file", fmt::join(topologyNames(), ", "))};
   return parseTopology(text.str(), nameOrPath, machine);
 }
 
@@ -103,8 +109,9 @@ std::vector<int> shortestRoute(const Topology &topology, int from, int to) {
   Graph graph(topology.cables.begin(), topology.cables.end(), static_cast<std::size_t>(topology.places));
   constexpr int kNowhere = -1;
   std::vector<int> before(boost::num_vertices(graph), kNowhere);
-  boost::breadth_first_search(graph, static_cast<std::size_t>(from),
-                              boost::visitor(boost::make_bfs_visitor(boost::record_predecessors(before.data(), boost::on_tree_edge()))));
+  boost::breadth_first_search(
+      graph, static_cast<std::size_t>(from),
+      boost::visitor(boost::make_bfs_visitor(boost::record_predecessors(before.data(), boost::on_tree_edge()))));
   if (from != to && before[static_cast<std::size_t>(to)] == kNowhere)
     return {};
   std::vector<int> route = {to};

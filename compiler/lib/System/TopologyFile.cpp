@@ -57,18 +57,21 @@ private:
     if (!seen.insert(name).second)
       return fail(key, fmt::format("key '{}' appears twice", name));
     if (name == "name")
-      return value.IsScalar() && !value.Scalar().empty() ? (topology.name = value.Scalar(), true) : fail(value, "'name' must be a word");
+      return value.IsScalar() && !value.Scalar().empty() ? (topology.name = value.Scalar(), true)
+                                                         : fail(value, "'name' must be a word");
     if (name == "chips")
       return parseNumber(value, "chips", 1, kMostPlaces, topology.places);
     if (name == "node_chips")
       return parseNumber(value, "node_chips", 1, kMostPlaces, topology.nodePlaces);
-    return name == "wires" || fail(key, fmt::format("unknown key '{}'; there are name, chips, node_chips and wires", name));
+    return name == "wires" ||
+           fail(key, fmt::format("unknown key '{}'; there are name, chips, node_chips and wires", name));
   }
 
   bool parseNumber(const YAML::Node &value, std::string_view what, int low, int high, int &number) {
     if (!value.IsScalar() || !YAML::convert<int>::decode(value, number))
       return fail(value, fmt::format("'{}' must be a whole number", what));
-    return (number >= low && number <= high) || fail(value, fmt::format("'{}' is {}, outside of {} to {}", what, number, low, high));
+    return (number >= low && number <= high) ||
+           fail(value, fmt::format("'{}' is {}, outside of {} to {}", what, number, low, high));
   }
 
   bool parseWires(const YAML::Node &wires) {
@@ -83,7 +86,8 @@ private:
         if (!parseNumber(wire[end], "chip of a wire", 0, topology.places - 1, ends[end]))
           return false;
         if (++used[static_cast<std::size_t>(ends[end])] > machine.c2cLinks)
-          return fail(wire, fmt::format("chip {} has more wires than the {} links of machine '{}'", ends[end], machine.c2cLinks, machine.name));
+          return fail(wire, fmt::format("chip {} has more wires than the {} links of machine '{}'", ends[end],
+                                        machine.c2cLinks, machine.name));
       }
       if (ends[0] == ends[1])
         return fail(wire, fmt::format("a wire joins chip {} to itself", ends[0]));

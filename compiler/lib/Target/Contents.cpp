@@ -4,8 +4,8 @@
 
 #include "Contents.h"
 
-#include "lpu/compiler/Support/ModelConstants.h"
 #include "lpu/compiler/Support/HalfType.h"
+#include "lpu/compiler/Support/ModelConstants.h"
 #include "lpu/isa/Numerics.h"
 
 #include <bit>
@@ -51,7 +51,9 @@ Layout Contents::layoutOf(DictionaryAttr content, StringRef key) const {
   return layout;
 }
 
-std::string Contents::tensorOf(DictionaryAttr content, StringRef key) const { return llm::shiftLayer(text(content, key), chip.firstLayer); }
+std::string Contents::tensorOf(DictionaryAttr content, StringRef key) const {
+  return llm::shiftLayer(text(content, key), chip.firstLayer);
+}
 
 Result<double> Contents::scaleOf(DictionaryAttr content, StringRef key) const {
   auto name = content.getAs<StringAttr>(key);
@@ -60,7 +62,8 @@ Result<double> Contents::scaleOf(DictionaryAttr content, StringRef key) const {
   std::string full = llm::shiftLayer(name.getValue(), chip.firstLayer);
   auto value = scales ? scales.getAs<FloatAttr>(full) : FloatAttr();
   if (!value)
-    return Error{"", "llm.scales has no scale '" + full + "', which a constant of class '" + chip.chipClass + "' is made with"};
+    return Error{"", "llm.scales has no scale '" + full + "', which a constant of class '" + chip.chipClass +
+                         "' is made with"};
   return value.getValueAsDouble();
 }
 
@@ -71,9 +74,11 @@ Result<double> Contents::factorOf(DictionaryAttr content) const {
   return over ? Result<double>(1.0 / *over) : over;
 }
 
-void Contents::put(std::span<std::uint8_t> image, std::int64_t planes, std::int64_t row, std::int64_t lane, std::uint32_t value) const {
+void Contents::put(std::span<std::uint8_t> image, std::int64_t planes, std::int64_t row, std::int64_t lane,
+                   std::uint32_t value) const {
   for (std::int64_t b = 0; b < planes; ++b)
-    image[static_cast<std::size_t>((row * planes + b) * machine.rowBytes() + lane)] = static_cast<std::uint8_t>(value >> (8 * b));
+    image[static_cast<std::size_t>((row * planes + b) * machine.rowBytes() + lane)] =
+        static_cast<std::uint8_t>(value >> (8 * b));
 }
 
 Status Contents::fill(timed::RegionOp region, std::span<std::uint8_t> image) {
@@ -85,7 +90,8 @@ Status Contents::fill(timed::RegionOp region, std::span<std::uint8_t> image) {
     return halfTile(content, image);
   if (kind == "linear_factor") {
     auto factor = factorOf(content);
-    return factor ? (broadcast(image, 0, std::bit_cast<std::uint32_t>(static_cast<float>(*factor))), Status(Ok{})) : Status(factor.error());
+    return factor ? (broadcast(image, 0, std::bit_cast<std::uint32_t>(static_cast<float>(*factor))), Status(Ok{}))
+                  : Status(factor.error());
   }
   if (kind == "group_scales")
     return groupScales(content, region.getRows(), image);
@@ -112,7 +118,10 @@ Status Contents::fill(timed::RegionOp region, std::span<std::uint8_t> image) {
   if (kind == "attention_factors")
     return attentionFactors(content, image);
   if (kind == "vocabulary_base")
-    return broadcast(image, 0, static_cast<std::uint32_t>(chip.shard / integer(content, "shards") * integer(content, "held_rows"))), Ok{};
+    return broadcast(
+               image, 0,
+               static_cast<std::uint32_t>(chip.shard / integer(content, "shards") * integer(content, "held_rows"))),
+           Ok{};
   if (kind == "norm_gain")
     return normGain(content, image);
   if (kind == "rope")
@@ -148,18 +157,21 @@ Status Contents::halfTile(DictionaryAttr content, std::span<std::uint8_t> image)
     return weights.error();
   std::int64_t shift = 8 * integer(content, "byte");
   fillTile(content, image, [&](std::int64_t row, std::int64_t column) {
-    return static_cast<std::uint8_t>((*weights)->values[static_cast<std::size_t>(row * (*weights)->cols + column)] >> shift);
+    return static_cast<std::uint8_t>((*weights)->values[static_cast<std::size_t>(row * (*weights)->cols + column)] >>
+                                     shift);
   });
   return Ok{};
 }
 
-template <typename ByteOf> void Contents::fillTile(DictionaryAttr content, std::span<std::uint8_t> image, ByteOf byteOf) const {
+template <typename ByteOf>
+void Contents::fillTile(DictionaryAttr content, std::span<std::uint8_t> image, ByteOf byteOf) const {
   Layout rows = layoutOf(content, "rows"), cols = layoutOf(content, "cols");
   std::int64_t n = integer(content, "row_vector"), k = integer(content, "col_vector");
-  // Tile row 16·r + i is row (r, i) of the region: the tile is contiguous in the image. A quarter has every fourth four rows.
-  // Packed, it is half of the byte in row (r / 2, i).
+  // Tile row 16·r + i is row (r, i) of the region: the tile is contiguous in the image. A quarter has every fourth four
+  // rows. Packed, it is half of the byte in row (r / 2, i).
   bool packed = text(content, "kind") == "packed_tile";
-  std::int64_t piece = integer(content, "piece", -1), slices = piece < 0 ? 16 : 4, first = std::max<std::int64_t>(piece, 0) * slices;
+  std::int64_t piece = integer(content, "piece", -1), slices = piece < 0 ? 16 : 4,
+               first = std::max<std::int64_t>(piece, 0) * slices;
   std::vector<std::int64_t> columns;
   for (std::int64_t lane = 0; lane < cols.lanesUsed(k); ++lane)
     columns.push_back(cols.source(k, lane, chip.shard));
@@ -171,7 +183,8 @@ template <typename ByteOf> void Contents::fillTile(DictionaryAttr content, std::
     for (std::size_t lane = 0; lane < columns.size(); ++lane) {
       if (columns[lane] < 0)
         continue;
-      std::uint8_t &byte = image[static_cast<std::size_t>(at * machine.rowBytes()) + lane], value = byteOf(source, columns[lane]);
+      std::uint8_t &byte = image[static_cast<std::size_t>(at * machine.rowBytes()) + lane],
+                   value = byteOf(source, columns[lane]);
       byte = packed ? static_cast<std::uint8_t>(byte | (value & 15) << shift) : value;
     }
   }
@@ -201,7 +214,8 @@ Status Contents::groupFactor(DictionaryAttr content, std::span<std::uint8_t> ima
   auto inputScale = scaleOf(content, "input_scale"), factor = factorOf(content);
   if (!inputScale || !factor)
     return inputScale ? factor.error() : inputScale.error();
-  broadcast(image, 0, std::bit_cast<std::uint32_t>(linearScale(*inputScale, std::ldexp(1.0f, -(*weights)->exponent), *factor)));
+  broadcast(image, 0,
+            std::bit_cast<std::uint32_t>(linearScale(*inputScale, std::ldexp(1.0f, -(*weights)->exponent), *factor)));
   return Ok{};
 }
 
@@ -252,7 +266,9 @@ Status Contents::channelScales(DictionaryAttr content, std::span<std::uint8_t> i
   for (std::int64_t v = 0; v < rows.vectors(); ++v)
     for (std::int64_t lane = 0; lane < rows.lanesUsed(v); ++lane)
       if (std::int64_t n = rows.source(v, lane, chip.shard); n >= 0)
-        put(image, 4, v, lane, std::bit_cast<std::uint32_t>(linearScale(*inputScale, (*weights)->scales[static_cast<std::size_t>(n)], *factor)));
+        put(image, 4, v, lane,
+            std::bit_cast<std::uint32_t>(
+                linearScale(*inputScale, (*weights)->scales[static_cast<std::size_t>(n)], *factor)));
   return Ok{};
 }
 
@@ -289,7 +305,8 @@ Status Contents::normGain(DictionaryAttr content, std::span<std::uint8_t> image)
 }
 
 Status Contents::attentionFactors(DictionaryAttr content, std::span<std::uint8_t> image) {
-  auto query = scaleOf(content, "query_scale"), key = scaleOf(content, "key_scale"), result = scaleOf(content, "result_scale");
+  auto query = scaleOf(content, "query_scale"), key = scaleOf(content, "key_scale"),
+       result = scaleOf(content, "result_scale");
   for (const auto *scale : {&query, &key, &result})
     if (!*scale)
       return scale->error();
@@ -321,7 +338,8 @@ Status Contents::rope(DictionaryAttr content, std::int64_t rows, std::span<std::
     divisors = *loaded;
   }
   // With `packed` positions a row holds that many, one a slot; otherwise all slots hold the same one.
-  std::int64_t packed = integer(content, "packed", 1), width = integer(content, "halves") ? headDim / 2 : headDim, every = headDim / width;
+  std::int64_t packed = integer(content, "packed", 1), width = integer(content, "halves") ? headDim / 2 : headDim,
+               every = headDim / width;
   std::int64_t slots = packed > 1 ? packed : machine.lanes() / width;
   for (std::int64_t r = 0; r < rows; ++r)
     for (std::int64_t slot = 0; slot < slots; ++slot) {
@@ -329,7 +347,8 @@ Status Contents::rope(DictionaryAttr content, std::int64_t rows, std::span<std::
       RopeRow row = ropeRow(position, static_cast<std::uint32_t>(headDim), number(content, "base"), divisors);
       const std::vector<float> &values = sine ? row.sin : row.cos;
       for (std::int64_t i = 0; i < width; ++i)
-        put(image, 4, r, slot * width + i, std::bit_cast<std::uint32_t>(values[static_cast<std::size_t>(every * i + every - 1)]));
+        put(image, 4, r, slot * width + i,
+            std::bit_cast<std::uint32_t>(values[static_cast<std::size_t>(every * i + every - 1)]));
     }
   return Ok{};
 }
@@ -339,7 +358,8 @@ Status Contents::embedding(DictionaryAttr content, std::int64_t rows, std::span<
   Layout layout = layoutOf(content, "rows");
   // Groups of shards deal the vocabulary; the last one's part may end early.
   std::int64_t group = chip.shard / layout.shards, vocabulary = store.dimensions(tensor).first;
-  std::int64_t vector = integer(content, "vector"), first = group * integer(content, "held_rows") + integer(content, "first_row");
+  std::int64_t vector = integer(content, "vector"),
+               first = group * integer(content, "held_rows") + integer(content, "first_row");
   std::vector<float> values(static_cast<std::size_t>(layout.total));
   for (std::int64_t r = 0; r < std::min(rows, vocabulary - first); ++r) {
     if (Status loaded = store.loadRow(tensor, static_cast<std::uint32_t>(first + r), values); !loaded)

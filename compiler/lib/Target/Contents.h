@@ -23,7 +23,8 @@ private:
   Result<std::shared_ptr<const HalfMatrix>> halves(const std::string &tensor);
   Status halfTile(mlir::DictionaryAttr content, std::span<std::uint8_t> image);
   /// byteOf(row, column) of a weight wherever its tile has it.
-  template <typename ByteOf> void fillTile(mlir::DictionaryAttr content, std::span<std::uint8_t> image, ByteOf byteOf) const;
+  template <typename ByteOf>
+  void fillTile(mlir::DictionaryAttr content, std::span<std::uint8_t> image, ByteOf byteOf) const;
   void headOnes(std::int64_t headDim, std::span<std::uint8_t> image);
   void laneIndex(std::int64_t slotWidth, std::span<std::uint8_t> image);
   void laneMasks(std::span<std::uint8_t> image);
@@ -47,7 +48,8 @@ private:
   void broadcast(std::span<std::uint8_t> image, std::int64_t row, std::uint32_t value) const;
   Layout layoutOf(mlir::DictionaryAttr content, llvm::StringRef key) const;
   /// Byte b of `value` into lane `lane` of vector `row` of a region with `planes` slices.
-  void put(std::span<std::uint8_t> image, std::int64_t planes, std::int64_t row, std::int64_t lane, std::uint32_t value) const;
+  void put(std::span<std::uint8_t> image, std::int64_t planes, std::int64_t row, std::int64_t lane,
+           std::uint32_t value) const;
 
   WeightStore &store;
   const isa::Machine &machine;

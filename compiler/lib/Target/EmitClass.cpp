@@ -68,7 +68,8 @@ private:
     region.name = op.getName().str();
     region.kind = regionKind(op.getKind());
     region.side = isa::Side(op.getSide());
-    region.slice0 = static_cast<std::uint16_t>(op.getSlice()), region.slices = static_cast<std::uint16_t>(op.getSlices());
+    region.slice0 = static_cast<std::uint16_t>(op.getSlice()),
+    region.slices = static_cast<std::uint16_t>(op.getSlices());
     region.bank = static_cast<std::uint8_t>(op.getBank());
     region.row0 = static_cast<std::uint16_t>(op.getRow()), region.rows = static_cast<std::uint16_t>(op.getRows());
     if (region.kind == isa::Region::Kind::Constant) {
@@ -81,10 +82,12 @@ private:
   Status emitStep(timed::ProgramOp op) {
     isa::StepProgram step;
     step.predictedCycles = static_cast<isa::Cycle>(op.getCycles());
-    step.weightStreamBoundCycles = whole(op.getBounds(), "weight_stream"), step.resourceBoundCycles = whole(op.getBounds(), "resource");
-    step.criticalPathCycles = whole(op.getBounds(), "critical_path"), step.lowerBoundCycles = whole(op.getBounds(), "lower");
-    step.utilization = {real(op.getUsage(), "mxm"), real(op.getUsage(), "vxm"), real(op.getUsage(), "sxm"), real(op.getUsage(), "mem"),
-                        real(op.getUsage(), "streams")};
+    step.weightStreamBoundCycles = whole(op.getBounds(), "weight_stream"),
+    step.resourceBoundCycles = whole(op.getBounds(), "resource");
+    step.criticalPathCycles = whole(op.getBounds(), "critical_path"),
+    step.lowerBoundCycles = whole(op.getBounds(), "lower");
+    step.utilization = {real(op.getUsage(), "mxm"), real(op.getUsage(), "vxm"), real(op.getUsage(), "sxm"),
+                        real(op.getUsage(), "mem"), real(op.getUsage(), "streams")};
     step.labels = {"control"};
     std::map<std::string, std::uint16_t> labels = {{"control", 0}};
     for (Operation &child : op.getBody().front()) {
@@ -102,7 +105,8 @@ private:
         auto [entry, isNew] = labels.try_emplace(label, static_cast<std::uint16_t>(step.labels.size()));
         if (isNew)
           step.labels.push_back(label);
-        if (result.sxmMaps.empty() && (instruction.opcode == isa::Opcode::Permute || instruction.opcode == isa::Opcode::Distribute))
+        if (result.sxmMaps.empty() &&
+            (instruction.opcode == isa::Opcode::Permute || instruction.opcode == isa::Opcode::Distribute))
           result.sxmMaps = sxmMaps(machine);
         code.words.push_back(*word);
         code.labels.push_back(entry->second);

@@ -24,7 +24,8 @@ namespace {
 
 class Emitter {
 public:
-  Emitter(ModuleOp module, const isa::Machine &machine) : module(module), machine(machine), classes(llm::classModules(module)) {}
+  Emitter(ModuleOp module, const isa::Machine &machine)
+      : module(module), machine(machine), classes(llm::classModules(module)) {}
 
   Result<isa::Program> run() {
     auto store = llm::storeOf(module);
@@ -98,8 +99,11 @@ private:
       timed::ProgramOp op = programs.front()[i];
       isa::SystemStep step;
       step.name = op.getSymName().str();
-      step.kind = op.getKind() == "prefill" ? isa::StepKind::Prefill : op.getKind() == "encode" ? isa::StepKind::Encode : isa::StepKind::Decode;
-      step.tokens = static_cast<std::uint32_t>(op.getTokens()), step.context = static_cast<std::uint32_t>(op.getContext());
+      step.kind = op.getKind() == "prefill"  ? isa::StepKind::Prefill
+                  : op.getKind() == "encode" ? isa::StepKind::Encode
+                                             : isa::StepKind::Decode;
+      step.tokens = static_cast<std::uint32_t>(op.getTokens()),
+      step.context = static_cast<std::uint32_t>(op.getContext());
       step.users = static_cast<std::uint32_t>(op.getUsers().value_or(1));
       program.model.maxContext = std::max(program.model.maxContext, step.context);
       program.steps.push_back(step);
@@ -108,7 +112,8 @@ private:
     return Ok{};
   }
 
-  /// Constants, several chips at once; without weights they have a place and no contents: the program can be timed, not computed.
+  /// Constants, several chips at once; without weights they have a place and no contents: the program can be timed, not
+  /// computed.
   Status emitImage(WeightStore &store) {
     std::uint64_t size = 0;
     for (isa::Chip &chip : program.chips) {
@@ -132,14 +137,16 @@ private:
     return Ok{};
   }
 
-  Status fillChip(Contents &contents, const isa::Chip &chip, const isa::ChipClass &chipClass, std::vector<std::uint8_t> &image) {
+  Status fillChip(Contents &contents, const isa::Chip &chip, const isa::ChipClass &chipClass,
+                  std::vector<std::uint8_t> &image) {
     std::size_t index = 0;
     for (auto op : classes[chip.chipClass].getOps<timed::RegionOp>()) {
       const isa::Region &region = chipClass.regions[index++];
       if (region.kind != isa::Region::Kind::Constant)
         continue;
       std::size_t bytes = std::size_t{region.slices} * region.rows * static_cast<std::size_t>(machine.rowBytes());
-      if (Status filled = contents.fill(op, std::span(image).subspan(chip.imageOffset + region.imageOffset, bytes)); !filled)
+      if (Status filled = contents.fill(op, std::span(image).subspan(chip.imageOffset + region.imageOffset, bytes));
+          !filled)
         return filled;
     }
     return Ok{};
@@ -154,6 +161,8 @@ private:
 
 } // namespace
 
-Result<isa::Program> emitProgram(ModuleOp module, const isa::Machine &machine) { return Emitter(module, machine).run(); }
+Result<isa::Program> emitProgram(ModuleOp module, const isa::Machine &machine) {
+  return Emitter(module, machine).run();
+}
 
 } // namespace lpu::compiler

@@ -44,11 +44,14 @@ std::vector<LabelledInstruction> queueWords(timed::QueueOp queue) {
     }
     last = words.size();
     words.push_back({timed::instructionOf(issue), issue.getLabel()});
-    auto copies = static_cast<std::int64_t>(issue.getCount()) - 1, window = static_cast<std::int64_t>(issue.getWindow());
+    auto copies = static_cast<std::int64_t>(issue.getCount()) - 1,
+         window = static_cast<std::int64_t>(issue.getWindow());
     if (window == 1 && copies <= kLargest)
       words.back().instruction.set(Field::Copies, copies);
     else if (copies > 0)
-      words.push_back({make(Opcode::Repeat).set(Field::Count, copies).set(Field::Interval, window).set(Field::Window, window), issue.getLabel()});
+      words.push_back(
+          {make(Opcode::Repeat).set(Field::Count, copies).set(Field::Interval, window).set(Field::Window, window),
+           issue.getLabel()});
     cursor = cycle + copies * window + 1;
   }
   return words;

@@ -20,7 +20,8 @@ struct Wait {
   Cycle cycles;
 };
 
-void addWait(std::vector<Wait> &waits, const isa::Machine &machine, std::size_t from, const LinkTraffic *out, std::size_t to, const LinkTraffic *in) {
+void addWait(std::vector<Wait> &waits, const isa::Machine &machine, std::size_t from, const LinkTraffic *out,
+             std::size_t to, const LinkTraffic *in) {
   if (!out || !in || from == to)
     return;
   std::size_t count = std::min(out->sends.size(), in->receives.size());
@@ -50,8 +51,8 @@ ProgramTraffic trafficOf(timed::ProgramOp program) {
   return traffic;
 }
 
-Result<std::vector<Cycle>> startTimes(const isa::Machine &machine, const std::vector<isa::Chip> &chips, const std::vector<isa::Wire> &wires,
-                                      const std::vector<ProgramTraffic> &traffic) {
+Result<std::vector<Cycle>> startTimes(const isa::Machine &machine, const std::vector<isa::Chip> &chips,
+                                      const std::vector<isa::Wire> &wires, const std::vector<ProgramTraffic> &traffic) {
   auto linkOf = [&](std::size_t chip, int link) -> const LinkTraffic * {
     const ProgramTraffic &program = traffic[chips[chip].chipClass];
     auto found = program.find(link);

@@ -18,6 +18,7 @@ ProgramTraffic trafficOf(timed::ProgramOp program);
 /// The earliest start of each chip, so that nothing is received before it is there; `traffic` is that of one step, by
 /// class. An error when chips wait for each other in a circle.
 Result<std::vector<isa::Cycle>> startTimes(const isa::Machine &machine, const std::vector<isa::Chip> &chips,
-                                           const std::vector<isa::Wire> &wires, const std::vector<ProgramTraffic> &traffic);
+                                           const std::vector<isa::Wire> &wires,
+                                           const std::vector<ProgramTraffic> &traffic);
 
 } // namespace lpu::compiler

@@ -108,7 +108,8 @@ struct Decoder {
         WeightsOp{static_cast<std::uint8_t>(get(Field::Stream)), static_cast<std::uint8_t>(get(Field::RowGroup)),
                   static_cast<std::int16_t>(get(Field::RowStep)), get(Field::Packed) != 0};
     check(op.weights.stream % 16 == 0, "lw takes streams 0..15 or 16..31");
-    check(!op.weights.packed || machine.mxmInt4Expand, "this machine's lw does not expand packed int4 (mxm.int4_expand)");
+    check(!op.weights.packed || machine.mxmInt4Expand,
+          "this machine's lw does not expand packed int4 (mxm.int4_expand)");
   }
 
   void activate() {

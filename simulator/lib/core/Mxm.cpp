@@ -57,7 +57,7 @@ void MxmPlane::checkArrivals(Cycle now) {
   while (!passes.empty() && passes.front().arrival < now) {
     const Pass &pass = passes.front();
     if (!pass.taken)
-      isUpper && pass.isHalf() ? activationUnit.reportUnpaired(pass) : activationUnit.reportLost(pass);
+      isUpper &&pass.isHalf() ? activationUnit.reportUnpaired(pass) : activationUnit.reportLost(pass);
     passes.pop_front();
   }
 }
@@ -134,9 +134,9 @@ bool MxmPlane::WeightUnit::executeBurst(const Dispatch &d) {
   if (plane.buffer.groups & groups || std::popcount(groups) != d.count * (op.packed ? 2 : 1))
     return false;
   group = groupOf(op, d.copy, superlanes);
-  const bool inPlace = chip.functional && !op.packed && d.sources && std::all_of(d.sources, d.sources + kGroup, [](const Source &s) {
-                         return s.kind == Source::Kind::Image;
-                       });
+  const bool inPlace =
+      chip.functional && !op.packed && d.sources &&
+      std::all_of(d.sources, d.sources + kGroup, [](const Source &s) { return s.kind == Source::Kind::Image; });
   for (std::int32_t k = 0; k < d.count && chip.functional; ++k) {
     if (!inPlace)
       takeRows(d.single(k), group, plane.buffer);
@@ -176,7 +176,8 @@ Cycle MxmPlane::WeightUnit::executeOne(const Dispatch &d) {
   Tile &tile = installing ? plane.installed : plane.buffer;
   if (const std::uint32_t loaded = tile.groups & bits) {
     fault("early-lw", d,
-          fmt::format("row group {} is loaded already and not installed at t={}", loaded >> group & 1 ? group : (group + 1) % superlanes, relative(d.time)));
+          fmt::format("row group {} is loaded already and not installed at t={}",
+                      loaded >> group & 1 ? group : (group + 1) % superlanes, relative(d.time)));
     return kNoEffect;
   }
   // The install is to blame, whichever of the two ran first; a load without operands comes before it (T9).
@@ -408,8 +409,8 @@ bool MxmPlane::ResultUnit::take(const Dispatch &d, const AccumulateOp &op, Accum
   }
   if (const bool fp32 = op.mode == isa::AccMode::AddF; add && (half != fp32 || row.fp32 != fp32)) {
     fault("sum-format", d,
-          fmt::format("adds {}, the sum is {} and accumulator row {} holds {}", fp32 ? "fp32" : "int32", half ? "fp32" : "int32",
-                      index, row.fp32 ? "fp32" : "int32"));
+          fmt::format("adds {}, the sum is {} and accumulator row {} holds {}", fp32 ? "fp32" : "int32",
+                      half ? "fp32" : "int32", index, row.fp32 ? "fp32" : "int32"));
     return false;
   }
   row.written = true;

@@ -52,7 +52,8 @@ private:
     Dispatch play;
     std::uint32_t mask;
     VectorValue x, sum; ///< sum: int32 lanes
-    std::shared_ptr<const Tile> tile = nullptr; ///< of a half of an fp16 pass, when it is not the installed one any more
+    std::shared_ptr<const Tile> tile =
+        nullptr; ///< of a half of an fp16 pass, when it is not the installed one any more
     bool isHalf() const { return play.op->activate.fp16; }
   };
   /// The lanes of a played vector that count; zero outside of them and of [first, end).
@@ -134,7 +135,7 @@ private:
   Dispatch lastInstallWord;
   std::vector<ActivationRow> activationRows;
   std::vector<AccumulatorRow> accumulators;
-  std::deque<Pass> passes; ///< in order of arrival
+  std::deque<Pass> passes;     ///< in order of arrival
   MxmPlane *partner = nullptr; ///< null: no other plane to pair with
   bool isUpper = false;        ///< of the pair; its halves end in the partner's accumulators
   Operand operands[2];

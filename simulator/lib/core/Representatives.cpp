@@ -53,7 +53,8 @@ std::vector<ChipGroup> groupChips(const isa::Program &program, bool all) {
 }
 
 std::uint16_t representative(const isa::Program &program, const ChipGroup &group, std::size_t step) {
-  return *std::ranges::min_element(group.chips, {}, [&](std::uint16_t chip) { return program.chips[chip].start[step]; });
+  return *std::ranges::min_element(group.chips, {},
+                                   [&](std::uint16_t chip) { return program.chips[chip].start[step]; });
 }
 
 } // namespace lpu::sim

@@ -46,7 +46,8 @@ TEST(Arch, ReadsEveryKey) {
   EXPECT_EQ(shape.name, "t");
   EXPECT_EQ(shape.origin, "here");
   EXPECT_EQ(shape.architecture, "qwen2");
-  EXPECT_EQ((std::array{shape.layers, shape.hidden, shape.heads, shape.kvHeads, shape.headDim, shape.ffn, shape.vocabulary, shape.context}),
+  EXPECT_EQ((std::array{shape.layers, shape.hidden, shape.heads, shape.kvHeads, shape.headDim, shape.ffn,
+                        shape.vocabulary, shape.context}),
             (std::array{2u, 64u, 4u, 2u, 16u, 100u, 50u, 32u}));
   EXPECT_EQ(shape.eps, 1e-5f);
   EXPECT_EQ(shape.ropeBase, 10000.0);
@@ -64,7 +65,8 @@ TEST(Arch, WithoutWeightsNothingCanBeLoaded) {
   EXPECT_FALSE((*store)->hasWeights());
   auto values = (*store)->quantized("blk.0.attn_q.weight");
   ASSERT_FALSE(values);
-  EXPECT_NE(values.error().str().find("has no values; choose --weights=random:SEED instead of none"), std::string::npos);
+  EXPECT_NE(values.error().str().find("has no values; choose --weights=random:SEED instead of none"),
+            std::string::npos);
 }
 
 TEST(Arch, RandomWeightsDependOnSeedTensorRowAndColumnAlone) {
@@ -90,7 +92,8 @@ TEST(Arch, RandomWeightsHaveTheVarianceOfTrainedOnes) {
     double mean = 0, squares = 0;
     for (float v : values)
       mean += v / static_cast<double>(values.size()), squares += v * static_cast<double>(v);
-    double cols = (*store)->dimensions(name).second, deviation = 1 / std::sqrt(cols * static_cast<double>(values.size()));
+    double cols = (*store)->dimensions(name).second,
+           deviation = 1 / std::sqrt(cols * static_cast<double>(values.size()));
     EXPECT_NEAR(mean, 0, 4 * deviation) << name;
     EXPECT_NEAR(squares / static_cast<double>(values.size()) * cols, 1, 0.05) << name;
   }
@@ -123,17 +126,26 @@ INSTANTIATE_TEST_SUITE_P(
         BadShape{"Unknown", kShape + "experts: 8\n", "shape.yaml:15: error: unknown key \"experts\""},
         BadShape{"Twice", kShape + "ffn: 8\n", "shape.yaml:15: error: key \"ffn\" appears twice"},
         BadShape{"Word", with("layers", "layers: two\n"), "shape.yaml:4: error: key \"layers\" must be a whole number"},
-        BadShape{"Fraction", with("layers", "layers: 2.5\n"), "shape.yaml:4: error: key \"layers\" must be a whole number"},
+        BadShape{"Fraction", with("layers", "layers: 2.5\n"),
+                 "shape.yaml:4: error: key \"layers\" must be a whole number"},
         BadShape{"List", with("layers", "layers: [2]\n"), "shape.yaml:4: error: key \"layers\" must be a whole number"},
-        BadShape{"Zero", with("layers", "layers: 0\n"), "shape.yaml:4: error: key \"layers\" is 0, out of range; 1 to 4096"},
-        BadShape{"Huge", with("hidden", "hidden: 99999999999999\n"), "shape.yaml:5: error: key \"hidden\" is 99999999999999, out of range"},
-        BadShape{"NaN", with("rope_base", "rope_base: nan\n"), "shape.yaml:13: error: key \"rope_base\" is nan, out of range"},
-        BadShape{"Maybe", with("tied_embeddings", "tied_embeddings: maybe\n"), "\"tied_embeddings\" must be true or false"},
+        BadShape{"Zero", with("layers", "layers: 0\n"),
+                 "shape.yaml:4: error: key \"layers\" is 0, out of range; 1 to 4096"},
+        BadShape{"Huge", with("hidden", "hidden: 99999999999999\n"),
+                 "shape.yaml:5: error: key \"hidden\" is 99999999999999, out of range"},
+        BadShape{"NaN", with("rope_base", "rope_base: nan\n"),
+                 "shape.yaml:13: error: key \"rope_base\" is nan, out of range"},
+        BadShape{"Maybe", with("tied_embeddings", "tied_embeddings: maybe\n"),
+                 "\"tied_embeddings\" must be true or false"},
         BadShape{"Empty", with("source", "source:\n"), "shape.yaml:2: error: key \"source\" must be a text"},
-        BadShape{"Architecture", with("architecture", "architecture: mixtral\n"), "shape.yaml:3: error: architecture \"mixtral\" is not supported"},
-        BadShape{"Groups", with("kv_heads", "kv_heads: 3\n"), "shape.yaml:7: error: key \"kv_heads\" is 3, which does not divide the 4 heads"},
-        BadShape{"OddHead", with("head_dim", "head_dim: 15\n"), "shape.yaml:8: error: key \"head_dim\" is 15; rope needs an even width"},
-        BadShape{"WideHeads", with("head_dim", "head_dim: 65536\n"), "shape.yaml:6: error: 4 heads of 65536 pass the largest width 131072"},
+        BadShape{"Architecture", with("architecture", "architecture: mixtral\n"),
+                 "shape.yaml:3: error: architecture \"mixtral\" is not supported"},
+        BadShape{"Groups", with("kv_heads", "kv_heads: 3\n"),
+                 "shape.yaml:7: error: key \"kv_heads\" is 3, which does not divide the 4 heads"},
+        BadShape{"OddHead", with("head_dim", "head_dim: 15\n"),
+                 "shape.yaml:8: error: key \"head_dim\" is 15; rope needs an even width"},
+        BadShape{"WideHeads", with("head_dim", "head_dim: 65536\n"),
+                 "shape.yaml:6: error: 4 heads of 65536 pass the largest width 131072"},
         BadShape{"Text", "just a text\n", "shape.yaml:1: error: a model's shape must be a map of keys"},
         BadShape{"Broken", "name: [\n", "error: not valid YAML"}),
     [](const auto &info) { return std::string(info.param.name); });
@@ -147,7 +159,8 @@ TEST(Arch, SaysWhenTheFileIsAbsent) {
 TEST(Arch, WeightsAreNoneOrASeed) {
   for (const char *good : {"none", "random:0", "random:18446744073709551615"})
     EXPECT_TRUE(WeightStore::isWeightsChoice(good)) << good;
-  for (const char *bad : {"", "some", "random", "random:", "random:x", "random:-1", "random:1 ", "random:18446744073709551616"})
+  for (const char *bad :
+       {"", "some", "random", "random:", "random:x", "random:-1", "random:1 ", "random:18446744073709551616"})
     EXPECT_FALSE(WeightStore::isWeightsChoice(bad)) << bad;
 }
 

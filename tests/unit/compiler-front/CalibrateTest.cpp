@@ -1,7 +1,7 @@
 // Ranges from histograms, by hand and in the graph.
 
-#include "../../../compiler/lib/Reference/MagnitudeHistogram.h"
 #include "lpu/compiler/Reference/Calibrate.h"
+#include "../../../compiler/lib/Reference/MagnitudeHistogram.h"
 
 #include "Pipeline.h"
 
@@ -72,7 +72,8 @@ TEST(Calibrate, MethodsAndTypesDiffer) {
     Compiled c;
     run(c, method, {.activations = activations});
     double value = 0;
-    c.module->walk([&](llm::SiluMulOp op) { value = op->getAttrOfType<mlir::FloatAttr>(llm::kRangeAttr).getValueAsDouble(); });
+    c.module->walk(
+        [&](llm::SiluMulOp op) { value = op->getAttrOfType<mlir::FloatAttr>(llm::kRangeAttr).getValueAsDouble(); });
     return value;
   };
   double largest = range("minmax", "a8");
@@ -84,7 +85,8 @@ TEST(Calibrate, ScalesFollowTheRanges) {
   Compiled c;
   run(c, "minmax", {});
   double range = 0;
-  c.module->walk([&](llm::AttentionOp op) { range = op->getAttrOfType<mlir::FloatAttr>(llm::kRangeAttr).getValueAsDouble(); });
+  c.module->walk(
+      [&](llm::AttentionOp op) { range = op->getAttrOfType<mlir::FloatAttr>(llm::kRangeAttr).getValueAsDouble(); });
   ASSERT_TRUE(c.lower()) << c.errors.str();
   c.module->walk([&](llm::AttentionOp op) { EXPECT_DOUBLE_EQ(*llm::activationScale(op.getResult()), range / 32639); });
 }
@@ -97,7 +99,8 @@ TEST(Calibrate, Mistakes) {
   Compiled d;
   ASSERT_TRUE(d.import(test::TinyLlama{}.build()));
   EXPECT_TRUE(mlir::failed(calibrate(*d.module, {{{1}}, "guess"}, {})));
-  EXPECT_NE(d.errors.str().find("--calibration-method: error: 'guess' is not known"), std::string::npos) << d.errors.str();
+  EXPECT_NE(d.errors.str().find("--calibration-method: error: 'guess' is not known"), std::string::npos)
+      << d.errors.str();
 }
 
 } // namespace

@@ -15,7 +15,8 @@ using lpu::test::Compiled;
 
 const std::vector<int> kTokens{1, 5, 3, 19, 0, 7, 7, 2, 11, 4, 16, 9};
 
-std::unique_ptr<FloatInterpreter> start(Compiled &c, const test::TinyLlama &model, FloatInterpreter::Observer observer = {}) {
+std::unique_ptr<FloatInterpreter> start(Compiled &c, const test::TinyLlama &model,
+                                        FloatInterpreter::Observer observer = {}) {
   EXPECT_TRUE(c.import(model.build())) << c.errors.str();
   auto created = FloatInterpreter::create(*c.module, std::move(observer));
   EXPECT_TRUE(mlir::succeeded(created)) << c.errors.str();
@@ -35,7 +36,8 @@ TEST_P(FloatReference, LogitsAgreeToFloatAccuracy) {
     ASSERT_TRUE(logits) << logits.error().str();
     ASSERT_EQ(logits->size(), expected[t].size());
     for (std::size_t n = 0; n < logits->size(); ++n)
-      EXPECT_NEAR((*logits)[n], expected[t][n], 2e-5 * (1 + std::fabs(expected[t][n]))) << "token " << t << ", logit " << n;
+      EXPECT_NEAR((*logits)[n], expected[t][n], 2e-5 * (1 + std::fabs(expected[t][n])))
+          << "token " << t << ", logit " << n;
   }
 }
 

@@ -226,7 +226,8 @@ TEST(N11, ScoresAreExactWhereDigitsAreNegative) {
     for (std::int16_t k : {32639, -129, 128}) {
       double c = 2.0 / (32639.0 * 32639.0);
       Cache cache = tileCache({{k}, {0}}, {{20000}, {0}});
-      EXPECT_NEAR(attentionInTiles(cache, Digits{q}, static_cast<float>(c))[0], 20000 / (1 + std::exp(-c * q * k)), 2) << q << " " << k;
+      EXPECT_NEAR(attentionInTiles(cache, Digits{q}, static_cast<float>(c))[0], 20000 / (1 + std::exp(-c * q * k)), 2)
+          << q << " " << k;
     }
 }
 

@@ -12,7 +12,8 @@ namespace {
 using namespace lpu;
 using namespace lpu::compiler;
 
-Result<std::shared_ptr<const SafetensorsFile>> open(const std::string &table, std::size_t dataBytes, std::uint64_t length) {
+Result<std::shared_ptr<const SafetensorsFile>> open(const std::string &table, std::size_t dataBytes,
+                                                    std::uint64_t length) {
   std::vector<std::uint8_t> bytes(8 + table.size() + dataBytes);
   std::memcpy(bytes.data(), &length, 8);
   std::memcpy(bytes.data() + 8, table.data(), table.size());
@@ -25,9 +26,10 @@ Result<std::shared_ptr<const SafetensorsFile>> open(const std::string &table, st
 auto open(const std::string &table, std::size_t dataBytes) { return open(table, dataBytes, table.size()); }
 
 TEST(Safetensors, FindsTensorsOfEveryType) {
-  auto file = open(R"({"__metadata__":{"format":"pt"},"b":{"dtype":"F16","shape":[2,3],"data_offsets":[4,16]},)"
-                   R"("a":{"shape":[1],"data_offsets":[0,4],"dtype":"F32"},"c":{"dtype":"I8","shape":[],"data_offsets":[16,17]}}  )",
-                   17);
+  auto file = open(
+      R"({"__metadata__":{"format":"pt"},"b":{"dtype":"F16","shape":[2,3],"data_offsets":[4,16]},)"
+      R"("a":{"shape":[1],"data_offsets":[0,4],"dtype":"F32"},"c":{"dtype":"I8","shape":[],"data_offsets":[16,17]}}  )",
+      17);
   ASSERT_TRUE(file) << file.error().str();
   ASSERT_EQ((*file)->tensors().size(), 3u);
   const SafetensorsTensor *b = (*file)->find("b");
@@ -68,28 +70,39 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         BadTable{"Empty", "", 0, "not valid JSON"}, BadTable{"Cut", R"({"t":{"dtype")", 0, "not valid JSON at byte"},
         BadTable{"List", "[]", 0, "is no object"}, BadTable{"Number", "{\"t\":1}", 0, "wrong kind"},
-        BadTable{"Nested", R"({"t":{"dtype":{}}})", 0, "wrong kind"}, BadTable{"DeepLists", std::string(100000, '['), 0, "is no object"},
+        BadTable{"Nested", R"({"t":{"dtype":{}}})", 0, "wrong kind"},
+        BadTable{"DeepLists", std::string(100000, '['), 0, "is no object"},
         BadTable{"ListOfLists", tensor(R"("shape":[[1]])"), 0, "wrong kind"},
         BadTable{"NoType", tensor(R"("shape":[1],"data_offsets":[0,4])"), 4, "lacks one of"},
         BadTable{"NoShape", tensor(R"("dtype":"F32","data_offsets":[0,4])"), 4, "lacks one of"},
         BadTable{"NoOffsets", tensor(R"("dtype":"F32","shape":[1])"), 4, "lacks one of"},
         BadTable{"OneOffset", tensor(R"("dtype":"F32","shape":[1],"data_offsets":[0])"), 4, "lacks one of"},
         BadTable{"ThreeOffsets", tensor(R"("dtype":"F32","shape":[1],"data_offsets":[0,4,4])"), 4, "too many numbers"},
-        BadTable{"NineDimensions", tensor(R"("dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4])"), 4, "too many numbers"},
+        BadTable{"NineDimensions", tensor(R"("dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4])"), 4,
+                 "too many numbers"},
         BadTable{"ShapeTwice", tensor(R"("shape":[1],"shape":[1])"), 4, "\"shape\" twice"},
         BadTable{"OtherKey", tensor(R"("layout":"F32")"), 4, "unknown key \"layout\""},
         BadTable{"Negative", tensor(R"("dtype":"F32","shape":[-1],"data_offsets":[0,4])"), 4, "wrong kind"},
         BadTable{"Fraction", tensor(R"("dtype":"F32","shape":[1.5],"data_offsets":[0,4])"), 4, "wrong kind"},
-        BadTable{"UnknownType", tensor(R"("dtype":"F31","shape":[1],"data_offsets":[0,4])"), 4, "unknown element type \"F31\""},
-        BadTable{"Beyond", tensor(R"("dtype":"F32","shape":[2],"data_offsets":[0,8])"), 7, "bytes 0 to 8 of 7 bytes of data"},
+        BadTable{"UnknownType", tensor(R"("dtype":"F31","shape":[1],"data_offsets":[0,4])"), 4,
+                 "unknown element type \"F31\""},
+        BadTable{"Beyond", tensor(R"("dtype":"F32","shape":[2],"data_offsets":[0,8])"), 7,
+                 "bytes 0 to 8 of 7 bytes of data"},
         BadTable{"Backwards", tensor(R"("dtype":"F32","shape":[1],"data_offsets":[4,0])"), 4, "bytes 4 to 0"},
-        BadTable{"WrongSize", tensor(R"("dtype":"F32","shape":[2],"data_offsets":[0,4])"), 4, "shape and element type F32 do not make"},
-        BadTable{"Overflow", tensor(R"("dtype":"F32","shape":[4294967296,4294967296,4],"data_offsets":[0,0])"), 4, "do not make"},
-        BadTable{"Overflow64", tensor(R"("dtype":"F32","shape":[2305843009213693952],"data_offsets":[0,0])"), 4, "do not make"},
-        BadTable{"Overlap",
-                 R"({"a":{"dtype":"I8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"I8","shape":[4],"data_offsets":[3,7]}})", 8, "overlap"},
-        BadTable{"Twice", R"({"a":{"dtype":"I8","shape":[4],"data_offsets":[0,4]},"a":{"dtype":"I8","shape":[4],"data_offsets":[4,8]}})", 8,
-                 "\"a\" appears twice"}),
+        BadTable{"WrongSize", tensor(R"("dtype":"F32","shape":[2],"data_offsets":[0,4])"), 4,
+                 "shape and element type F32 do not make"},
+        BadTable{"Overflow", tensor(R"("dtype":"F32","shape":[4294967296,4294967296,4],"data_offsets":[0,0])"), 4,
+                 "do not make"},
+        BadTable{"Overflow64", tensor(R"("dtype":"F32","shape":[2305843009213693952],"data_offsets":[0,0])"), 4,
+                 "do not make"},
+        BadTable{
+            "Overlap",
+            R"({"a":{"dtype":"I8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"I8","shape":[4],"data_offsets":[3,7]}})",
+            8, "overlap"},
+        BadTable{
+            "Twice",
+            R"({"a":{"dtype":"I8","shape":[4],"data_offsets":[0,4]},"a":{"dtype":"I8","shape":[4],"data_offsets":[4,8]}})",
+            8, "\"a\" appears twice"}),
     [](const auto &info) { return std::string(info.param.name); });
 
 TEST(Safetensors, RefusesLengthsBeyondTheFile) {

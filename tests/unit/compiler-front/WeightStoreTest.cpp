@@ -154,7 +154,8 @@ TEST(Groups, FileBlocksAreKeptBitForBit) {
       for (std::uint32_t k = 0; k < 32; ++k) {
         // The scale as it stands in memory: fp16, in steps of 2^-e.
         std::uint16_t stored = isa::floatToHalf(std::ldexp((*matrix)->scale(n, k), (*matrix)->exponent));
-        float used = static_cast<float>((*matrix)->row(n)[k]) * std::ldexp(isa::halfToFloat(stored), -(*matrix)->exponent);
+        float used =
+            static_cast<float>((*matrix)->row(n)[k]) * std::ldexp(isa::halfToFloat(stored), -(*matrix)->exponent);
         EXPECT_EQ(std::bit_cast<std::uint32_t>(used), std::bit_cast<std::uint32_t>((*values)[32 * n + k]))
             << type << ", " << n << ", " << k;
       }

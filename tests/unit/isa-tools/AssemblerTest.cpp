@@ -28,9 +28,12 @@ std::int64_t randomValue(const FieldInfo &f, std::mt19937_64 &random) {
   const std::int64_t lo = f.isSigned ? -(std::int64_t{1} << (f.width - 1)) : 0;
   const std::int64_t hi = (std::int64_t{1} << (f.isSigned ? f.width - 1 : f.width)) - 1;
   switch (random() % 4) {
-  case 0: return 0;
-  case 1: return random() % 2 ? lo : hi;
-  default: return std::uniform_int_distribution<std::int64_t>(lo, hi)(random);
+  case 0:
+    return 0;
+  case 1:
+    return random() % 2 ? lo : hi;
+  default:
+    return std::uniform_int_distribution<std::int64_t>(lo, hi)(random);
   }
 }
 
@@ -102,12 +105,10 @@ TEST(AssembleInstruction, ErrorsNameTheMistakeAndWhatWouldBeRight) {
   EXPECT_EQ(errorOf("mem rdrow=x"), "value 'x' of field rdrow of mem is not a number");
   EXPECT_EQ(errorOf("mem rdrow="), "value '' of field rdrow of mem is not a number");
   EXPECT_EQ(errorOf("mem rd"), "'rd' of mem has no value; write field=value");
-  EXPECT_EQ(errorOf("addf a=q4"),
-            "operand 'q4' of addf is not a stream (e4:4), an ALU (alu3), imm or acc");
+  EXPECT_EQ(errorOf("addf a=q4"), "operand 'q4' of addf is not a stream (e4:4), an ALU (alu3), imm or acc");
   EXPECT_EQ(errorOf("addf a=e4:3"), "width 3 of addf is not 1, 2 or 4 bytes");
   EXPECT_EQ(errorOf("addf a=e32:4"), "field aindex of addf takes 0 to 31, not 32");
-  EXPECT_EQ(errorOf("addf imm=1.5"),
-            "immediate '1.5' is neither an integer nor an fp32 number such as 1.5f");
+  EXPECT_EQ(errorOf("addf imm=1.5"), "immediate '1.5' is neither an integer nor an fp32 number such as 1.5f");
   EXPECT_EQ(errorOf("addf imm=0x100000000"), "field imm of addf takes 0 to 4294967295, not 4294967296");
   EXPECT_EQ(errorOf("addf imm=99999999999999999999"),
             "immediate '99999999999999999999' is neither an integer nor an fp32 number such as 1.5f");

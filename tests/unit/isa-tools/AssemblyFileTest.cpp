@@ -92,7 +92,8 @@ TEST(AssemblyFile, SystemsOfSeveralChipsComeBackByteForByte) {
     Program original = program(stepText({}, ".region \"w\" kind=constant rows=2;.row 0102;.map 63..0"));
     randomSteps(original, 3, random);
     original.steps[2].name = original.steps[0].name; // names need not differ
-    original.classes.push_back({"a \"head\"", {}, 0, {randomStep(original.machine, random), {}, randomStep(original.machine, random)}, {}, 7});
+    original.classes.push_back(
+        {"a \"head\"", {}, 0, {randomStep(original.machine, random), {}, randomStep(original.machine, random)}, {}, 7});
     const auto start = [&] { return static_cast<Cycle>(random() % 100000); };
     for (std::uint16_t c : {1, 0, 1})
       original.chips.push_back({c, 0, {start(), start(), start()}, 4, 5, static_cast<std::uint32_t>(random())});
@@ -111,10 +112,12 @@ TEST(AssemblyFile, SystemsOfSeveralChipsComeBackByteForByte) {
 }
 
 TEST(AssemblyFile, ChipsOfAHandWrittenSystem) {
-  const Program p = program(".step \"a\" users=3\n.step \"b\" predicted=9\n"
-                            ".class \"x\" layers=2\n.region \"r\" kind=constant rows=1\n.row 07\n.program \"b\"\n.queue c2c.0\nnotify\nsync\ndeskew\n"
-                            ".class \"y\"\n.region \"r\" kind=constant rows=2\n.row 08\n"
-                            ".chip \"y\"\n.chip \"x\" start=4,5 stage=1 shard=2 firstlayer=3\n.chip \"y\" start=0,1\n.wire 0 1 2 3\n");
+  const Program p = program(
+      ".step \"a\" users=3\n.step \"b\" predicted=9\n"
+      ".class \"x\" layers=2\n.region \"r\" kind=constant rows=1\n.row 07\n.program \"b\"\n.queue "
+      "c2c.0\nnotify\nsync\ndeskew\n"
+      ".class \"y\"\n.region \"r\" kind=constant rows=2\n.row 08\n"
+      ".chip \"y\"\n.chip \"x\" start=4,5 stage=1 shard=2 firstlayer=3\n.chip \"y\" start=0,1\n.wire 0 1 2 3\n");
   ASSERT_EQ(p.chips.size(), 3u);
   EXPECT_EQ(p.steps[0].users, 3u);
   EXPECT_EQ(p.classes[0].imageBytes, 64u);
@@ -139,11 +142,14 @@ TEST(AssemblyFile, MistakesInASystemNameTheirLine) {
   EXPECT_NE(at3(".chip \"z\"").find("no .class \"z\" stands above"), std::string::npos);
   EXPECT_NE(at3(".chip \"x\" start=1,2").find("for each of the 1 steps"), std::string::npos);
   EXPECT_NE(at3(".chip \"x\" start=-1").find("one cycle from 0 on"), std::string::npos);
-  EXPECT_NE(at3(".chip \"x\"\n.wire 0 1 1 2").find("t.s:4: error: the .chips above are numbered 0 to 0"), std::string::npos);
+  EXPECT_NE(at3(".chip \"x\"\n.wire 0 1 1 2").find("t.s:4: error: the .chips above are numbered 0 to 0"),
+            std::string::npos);
   EXPECT_NE(at3(".chip \"x\"\n.wire 0 1 0 99").find("has links 0 to"), std::string::npos);
   EXPECT_NE(at3("").find("the file has classes and no chip"), std::string::npos);
   EXPECT_NE(errorOf(".step \"a\"\n.program \"a\"\n").find("belongs below a .class"), std::string::npos);
-  EXPECT_NE(errorOf(".step \"a\"\n.queue mem.e0\n.class \"x\"\n").find("t.s:3: error: .class stands after memory, maps or queues"), std::string::npos);
+  EXPECT_NE(errorOf(".step \"a\"\n.queue mem.e0\n.class \"x\"\n")
+                .find("t.s:3: error: .class stands after memory, maps or queues"),
+            std::string::npos);
 }
 
 TEST(AssemblyFile, WordsOfNoInstructionSurviveAsRawWords) {
@@ -203,8 +209,7 @@ TEST(AssemblyFile, ErrorsNameFileLineAndRemedy) {
             "t.s:4: error: unknown mnemonic 'bogus'; docs/isa.md lists all instructions");
   EXPECT_EQ(errorOf("\n# c\n.bogus\n"), "t.s:3: error: unknown directive '.bogus'; `lpu-as --help` lists them");
   EXPECT_EQ(errorOf(".queue mem.e0\n"), "t.s:1: error: .queue stands before the first .step; open a step first");
-  EXPECT_EQ(errorOf(".step decode\n"),
-            "t.s:1: error: .step needs a quoted name, e.g. .step \"decode\" kind=decode");
+  EXPECT_EQ(errorOf(".step decode\n"), "t.s:1: error: .step needs a quoted name, e.g. .step \"decode\" kind=decode");
   EXPECT_EQ(errorOf(".step \"s\" kind=other\n"),
             "t.s:1: error: kind 'other' of .step is none of prefill, decode and encode");
   EXPECT_EQ(errorOf(".step \"s\" token=1\n"),
@@ -218,8 +223,7 @@ TEST(AssemblyFile, ErrorsNameFileLineAndRemedy) {
   EXPECT_EQ(errorOf(open + ".queue mem.e0\n"),
             "t.s:3: error: queue mem.e0 appears twice in step \"s\"; join its parts");
   EXPECT_EQ(errorOf(open + ".label 3\n"), "t.s:3: error: label 3 is not in the step's table of 0; add it with .name");
-  EXPECT_EQ(errorOf(open + ".word 1234\n"),
-            "t.s:3: error: .word needs 32 hexadecimal digits (16 bytes), not 4");
+  EXPECT_EQ(errorOf(open + ".word 1234\n"), "t.s:3: error: .word needs 32 hexadecimal digits (16 bytes), not 4");
   EXPECT_EQ(errorOf(open + ".word xy\n"), "t.s:3: error: 'xy' is not hexadecimal");
   EXPECT_EQ(errorOf(".region \"x\" slice0=27 slices=2\n"),
             "t.s:1: error: region \"x\" lies outside of machine small (28 slices, 1024 rows per bank)");

@@ -75,11 +75,14 @@ TEST(Expand, T1_3_WindowsHoldNoRepeatIfetchSyncOrNothing) {
 }
 
 TEST(Expand, T1_3_AWordWithCopiesAndAWaitIsShortForRepeatAndNop) {
-  for (auto [brief, full] : {std::pair("mem rdrow=4 rdstep=2 copies=2 wait=5; mem", "mem rdrow=4 rdstep=2; repeat count=2 interval=1 window=1; nop 5; mem"),
+  for (auto [brief, full] : {std::pair("mem rdrow=4 rdstep=2 copies=2 wait=5; mem",
+                                       "mem rdrow=4 rdstep=2; repeat count=2 interval=1 window=1; nop 5; mem"),
                              std::pair("mem wait=3; mem", "mem; nop 3; mem"),
-                             std::pair("mem; mem wait=2; repeat count=1 interval=4 window=2; mem", "mem; mem; repeat count=1 interval=4 window=2; nop 2; mem")}) {
+                             std::pair("mem; mem wait=2; repeat count=1 interval=4 window=2; mem",
+                                       "mem; mem; repeat count=1 interval=4 window=2; nop 2; mem")}) {
     const Program a = program(stepText({{"mem.e0", brief}})), b = program(stepText({{"mem.e0", full}}));
-    const Expansion short_ = expand(a.machine, a.classes[0].programs[0]), long_ = expand(b.machine, b.classes[0].programs[0]);
+    const Expansion short_ = expand(a.machine, a.classes[0].programs[0]),
+                    long_ = expand(b.machine, b.classes[0].programs[0]);
     EXPECT_TRUE(short_.findings.empty()) << brief;
     ASSERT_EQ(short_.dispatches.size(), long_.dispatches.size()) << brief;
     for (std::size_t i = 0; i < short_.dispatches.size(); ++i) {
@@ -90,7 +93,8 @@ TEST(Expand, T1_3_AWordWithCopiesAndAWaitIsShortForRepeatAndNop) {
   // A wait inside a window is part of it, copies are not allowed there.
   EXPECT_EQ(times("config; mem wait=2; mem; repeat count=1 interval=4 window=2; config"),
             (Times{"0:config", "1:mem wait=2", "4:mem", "5:mem wait=2", "8:mem", "9:config"}));
-  EXPECT_EQ(times("mem copies=1; repeat count=1 interval=2 window=1"), (Times{"0:mem copies=1", "1:mem copies=1", "illegal-encoding"}));
+  EXPECT_EQ(times("mem copies=1; repeat count=1 interval=2 window=1"),
+            (Times{"0:mem copies=1", "1:mem copies=1", "illegal-encoding"}));
 }
 
 TEST(Expand, T1_4_NothingDispatchesWithoutTheOneBarrier) {
@@ -113,7 +117,8 @@ TEST(Expand, T1_4_NothingDispatchesWithoutTheOneBarrier) {
 }
 
 TEST(Expand, DispatchesComeSortedByCycleThenQueueHoweverSparse) {
-  const Program p = program(stepText({{"mem.e0", "nop 65535; nop 65535; config"}, {"mem.e1", "nop 3; config"},
+  const Program p = program(stepText({{"mem.e0", "nop 65535; nop 65535; config"},
+                                      {"mem.e1", "nop 3; config"},
                                       {"mem.e2", "nop 65535; nop 65535; config"}}));
   const Expansion e = expand(p.machine, p.classes[0].programs[0]);
   ASSERT_EQ(e.dispatches.size(), 3u);

@@ -56,7 +56,8 @@ TEST(LegalityLink, T7_LinkUnconnected) {
 TEST(LegalityLink, T7_LinkOverflow) {
   const auto vectors = [](int count) { // the last one arrives at 228 + 24·(count − 1)
     const std::string repeat = "; repeat window=1 interval=24 count=" + std::to_string(count - 1);
-    return link(kSend + repeat, "nop 65000; receive stream=e0; repeat window=1 interval=1 count=" + std::to_string(count - 1),
+    return link(kSend + repeat,
+                "nop 65000; receive stream=e0; repeat window=1 interval=1 count=" + std::to_string(count - 1),
                 ".loopback 0 6", "mem rd=1 rdstream=e0" + repeat);
   };
   EXPECT_CLEAN(vectors(64)); // c2cFifoVectors
@@ -76,9 +77,9 @@ Program pairs(const std::string &starts0, const std::string &starts1, const std:
   return program(".step \"s\"\n.class \"from\"\n.region \"z\" kind=zero slices=8 rows=1\n.program \"s\"\n"
                  ".queue mem.e0\nnotify\nsync\nmem rd=1 rdstream=e0\n.queue c2c.0\nsync\nnop 12\nsend stream=e0\n"
                  ".class \"to\"\n.program \"s\"\n.queue c2c.6\nnotify\nsync\nnop 100\nreceive stream=e0\n"
-                 ".chip \"from\" start=" + starts0 + "\n.chip \"to\" start=" + starts1 +
-                 "\n.chip \"to\" start=" + starts2 + "\n.chip \"from\" start=" + starts3 +
-                 "\n.wire 0 0 1 6\n.wire 2 6 3 0\n");
+                 ".chip \"from\" start=" +
+                 starts0 + "\n.chip \"to\" start=" + starts1 + "\n.chip \"to\" start=" + starts2 +
+                 "\n.chip \"from\" start=" + starts3 + "\n.wire 0 0 1 6\n.wire 2 6 3 0\n");
 }
 
 TEST(LegalityLink, StartsOfChipsDecideWhatHasArrived) {
@@ -113,8 +114,9 @@ LegalityReport fetched(const std::string &before, int words) {
   for (int i = 0; i < words; ++i)
     text += "nop 1;";
   const std::string source = "; repeat window=1 interval=1 count=200";
-  return check(stepText({{"mem.e0", text}, {"mem.e4", "mem rd=1 rdstream=w0" + source}, {"mem.e5", "mem rd=1 rdstream=w1" + source}},
-                        kHead + ";.fetchedcode"));
+  return check(stepText(
+      {{"mem.e0", text}, {"mem.e4", "mem rd=1 rdstream=w0" + source}, {"mem.e5", "mem rd=1 rdstream=w1" + source}},
+      kHead + ";.fetchedcode"));
 }
 
 TEST(LegalityFetch, T8_QueueUnderflow) {
@@ -138,14 +140,16 @@ TEST(LegalityFetch, T8_QueueOverflow) {
 
 TEST(LegalityFetch, T8_ResidentTextHasNoRoomToFetch) {
   const LegalityReport report = check(stepText(
-      {{"mem.e0", "nop 6; ifetch stream=w0"}, {"mem.e4", "mem rd=1 rdstream=w0"}, {"mem.e5", "mem rd=1 rdstream=w1"}}, kHead));
+      {{"mem.e0", "nop 6; ifetch stream=w0"}, {"mem.e4", "mem rd=1 rdstream=w0"}, {"mem.e5", "mem rd=1 rdstream=w1"}},
+      kHead));
   EXPECT_ONLY(report, "illegal-encoding", 6);
 }
 
 TEST(LegalitySpeed, HundredsOfThousandsOfDispatchesTakeWellUnderASecond) {
   Queues q;
   for (int i = 0; i < 28; ++i)
-    q["mem.e" + std::to_string(i)] = "mem rd=1 rdstream=e" + std::to_string(i) + "; repeat window=1 interval=1 count=9999";
+    q["mem.e" + std::to_string(i)] =
+        "mem rd=1 rdstream=e" + std::to_string(i) + "; repeat window=1 interval=1 count=9999";
   q["vxm.0"] = "move a=imm; repeat window=1 interval=1 count=9999";
   const Program p = program(stepText(q, ".region \"z\" kind=zero slices=28 rows=1"));
   const auto start = std::chrono::steady_clock::now();

@@ -19,8 +19,9 @@ LegalityReport pass(const std::string &w = kW, const std::string &a = kA, const 
                     const std::string &side = "e") {
   Queues q{{"mxm." + side + "0.w", w}, {"mxm." + side + "0.a", a}, {"mxm." + side + "0.r", r}};
   for (int i = 0; i <= 16; ++i)
-    q["mem." + side + std::to_string(i)] = "nop " + std::to_string(20 - 5 - (9 - (1 + i / 4))) + "; mem rd=1 rdstream=" +
-                                           side + std::to_string(i) + "; repeat count=20 interval=1 window=1";
+    q["mem." + side + std::to_string(i)] = "nop " + std::to_string(20 - 5 - (9 - (1 + i / 4))) +
+                                           "; mem rd=1 rdstream=" + side + std::to_string(i) +
+                                           "; repeat count=20 interval=1 window=1";
   return check(stepText(q, ".region \"z\" kind=zero slices=17 rows=1 side=" + side));
 }
 
@@ -43,7 +44,8 @@ TEST(LegalityMxm, T2_7_SumsAreEmittedInbound) {
   };
   Queues q{{"mxm.e0.w", kW}, {"mxm.e0.a", kA}, {"mxm.e0.r", kR}};
   for (int i = 0; i <= 16; ++i)
-    q["mem.e" + std::to_string(i)] = "nop " + std::to_string(20 - 5 - (9 - (1 + i / 4))) + "; mem rd=1 rdstream=e" + std::to_string(i);
+    q["mem.e" + std::to_string(i)] =
+        "nop " + std::to_string(20 - 5 - (9 - (1 + i / 4))) + "; mem rd=1 rdstream=e" + std::to_string(i);
   const std::string text = stepText(q, ".region \"z\" kind=zero slices=17 rows=1");
   EXPECT_CLEAN(check(text + sxm("w11")));
   EXPECT_ONLY(check(text + sxm("w12")), "empty-stream", 68);
@@ -54,7 +56,9 @@ TEST(LegalityMxm, T5_1_WeightsAndActivationsComeFromOutboundStreams) {
   EXPECT_EQ(found(pass("nop 19; lw rowgroup=0")).at("empty-stream"), 19);
   EXPECT_EQ(found(pass("nop 20; lw stream=16")).at("empty-stream"), 20);
   EXPECT_EQ(found(pass("nop 20; lw stream=8")).at("illegal-encoding"), 20);
-  EXPECT_EQ(found(pass(kW, "nop 20; act load=1 loadstream=17 loadrow=3; act install=1; act play=1 playrow=3")).at("empty-stream"), 20);
+  EXPECT_EQ(found(pass(kW, "nop 20; act load=1 loadstream=17 loadrow=3; act install=1; act play=1 playrow=3"))
+                .at("empty-stream"),
+            20);
 }
 
 TEST(LegalityMxm, T5_8_PackedWeightsNeedAMachineThatExpandsThem) {
@@ -72,33 +76,40 @@ TEST(LegalityMxm, T5_4_InstallPlay) {
 }
 
 TEST(LegalityMxm, T5_4_EarlyLw) {
-  EXPECT_CLEAN(pass("nop 20; lw rowgroup=0; lw rowgroup=1", "nop 20; act load=1 loadstream=16 loadrow=3; nop 1; act install=1; act play=1 playrow=3",
+  EXPECT_CLEAN(pass("nop 20; lw rowgroup=0; lw rowgroup=1",
+                    "nop 20; act load=1 loadstream=16 loadrow=3; nop 1; act install=1; act play=1 playrow=3",
                     "nop 67; acc row=7 accmode=overwrite emit=1 stream=8"));
-  EXPECT_ONLY(pass("nop 20; lw rowgroup=0; lw rowgroup=0", "nop 20; act load=1 loadstream=16 loadrow=3; nop 1; act install=1; act play=1 playrow=3",
+  EXPECT_ONLY(pass("nop 20; lw rowgroup=0; lw rowgroup=0",
+                   "nop 20; act load=1 loadstream=16 loadrow=3; nop 1; act install=1; act play=1 playrow=3",
                    "nop 67; acc row=7 accmode=overwrite emit=1 stream=8"),
               "early-lw", 21);
   EXPECT_CLEAN(pass("nop 20; lw rowgroup=0; nop 1; lw rowgroup=0")); // after the install at 21: the next tile
   // T1.3: row groups wrap modulo the superlanes, 3 + 1 is group 0.
-  EXPECT_EQ(found(pass("nop 20; lw rowgroup=0; nop 1; lw rowgroup=3 rowstep=1; repeat count=4 interval=1 window=1")).at("early-lw"), 26);
+  EXPECT_EQ(found(pass("nop 20; lw rowgroup=0; nop 1; lw rowgroup=3 rowstep=1; repeat count=4 interval=1 window=1"))
+                .at("early-lw"),
+            26);
 }
 
 TEST(LegalityMxm, T5_4_EarlyInstall) {
   EXPECT_EQ(found(pass(kW, "nop 20; act install=1 load=1 loadstream=16 loadrow=3; nop 1; act play=1 playrow=3")),
             (std::map<std::string, Cycle>{{"early-install", 20}}));
   EXPECT_ONLY(pass("nop 21; lw"), "early-install", 21); // nothing was loaded before
-  EXPECT_CLEAN(pass("nop 20; lw; lw rowgroup=1")); // T5.5: the last rows come with the install
+  EXPECT_CLEAN(pass("nop 20; lw; lw rowgroup=1"));      // T5.5: the last rows come with the install
   EXPECT_ONLY(pass("nop 22; lw"), "early-install", 21); // an empty buffer
 }
 
 TEST(LegalityMxm, T5_4_NoTile) {
   EXPECT_ONLY(pass(kW, "nop 20; act load=1 loadstream=16 loadrow=3; nop 1; act play=1 playrow=3"), "no-tile", 22);
-  EXPECT_ONLY(pass(kW, "nop 20; act load=1 loadstream=16 loadrow=3; nop 1; act play=1 playrow=3; act install=1"), "no-tile", 22);
+  EXPECT_ONLY(pass(kW, "nop 20; act load=1 loadstream=16 loadrow=3; nop 1; act play=1 playrow=3; act install=1"),
+              "no-tile", 22);
 }
 
 TEST(LegalityMxm, T5_4_PlayOfARowNeverLoaded) {
-  EXPECT_ONLY(pass(kW, "nop 20; act load=1 loadstream=16 loadrow=3; act install=1; act play=1 playrow=4"), "empty-operand", 22);
+  EXPECT_ONLY(pass(kW, "nop 20; act load=1 loadstream=16 loadrow=3; act install=1; act play=1 playrow=4"),
+              "empty-operand", 22);
   // Playable from the cycle after the load: the play at 22 does not see its own cycle's.
-  EXPECT_ONLY(pass(kW, "nop 21; act install=1; act play=1 playrow=3 load=1 loadstream=16 loadrow=3"), "empty-operand", 22);
+  EXPECT_ONLY(pass(kW, "nop 21; act install=1; act play=1 playrow=3 load=1 loadstream=16 loadrow=3"), "empty-operand",
+              22);
   EXPECT_CLEAN(pass(kW, "nop 21; act install=1 load=1 loadstream=16 loadrow=3; act play=1 playrow=3"));
 }
 
@@ -118,13 +129,18 @@ TEST(LegalityMxm, T5_3_AccumulatorsMustHaveBeenWritten) {
 }
 
 // Both planes of the side load the same streams; the activation row is that of `pass`.
-LegalityReport halves(const std::string &upper, const std::string &r = "nop 66; acc row=7 accmode=overwrite", const std::string &lowerMask = "3",
-                      const std::string &more = "", const std::string &machine = "") {
+LegalityReport halves(const std::string &upper, const std::string &r = "nop 66; acc row=7 accmode=overwrite",
+                      const std::string &lowerMask = "3", const std::string &more = "",
+                      const std::string &machine = "") {
   const std::string a = "nop 20; act load=1 loadstream=16 loadrow=3; act install=1; ";
-  Queues q{{"mxm.e0.w", kW}, {"mxm.e0.a", a + "act play=1 playrow=3 fp16=1 mask=" + lowerMask + more}, {"mxm.e0.r", r},
-           {"mxm.e1.w", kW}, {"mxm.e1.a", a + upper}};
+  Queues q{{"mxm.e0.w", kW},
+           {"mxm.e0.a", a + "act play=1 playrow=3 fp16=1 mask=" + lowerMask + more},
+           {"mxm.e0.r", r},
+           {"mxm.e1.w", kW},
+           {"mxm.e1.a", a + upper}};
   for (int i = 0; i <= 16; ++i)
-    q["mem.e" + std::to_string(i)] = "nop " + std::to_string(20 - 5 - (9 - (1 + i / 4))) + "; mem rd=1 rdstream=e" + std::to_string(i);
+    q["mem.e" + std::to_string(i)] =
+        "nop " + std::to_string(20 - 5 - (9 - (1 + i / 4))) + "; mem rd=1 rdstream=e" + std::to_string(i);
   return check(stepText(q, ".region \"z\" kind=zero slices=17 rows=1"));
 }
 
@@ -133,7 +149,8 @@ TEST(LegalityMxm, T5_6_HalvesComeInPairs) {
   const LegalityReport clean = halves(half + "3");
   EXPECT_CLEAN(clean);
   EXPECT_EQ(clean.length, 67 + 3); // the acc ends a cycle after the sum arrives
-  for (const LegalityReport &report : {halves("nop 1; " + half + "3"), halves("config"), halves(half + "1"), halves("act play=1 playrow=3 mask=3")}) {
+  for (const LegalityReport &report :
+       {halves("nop 1; " + half + "3"), halves("config"), halves(half + "1"), halves("act play=1 playrow=3 mask=3")}) {
     ASSERT_FALSE(report.findings.empty());
     EXPECT_EQ(report.findings[0].category, "unpaired-play");
     EXPECT_EQ(report.findings[0].cycle, 66);
@@ -149,12 +166,15 @@ TEST(LegalityMxm, T5_6_HalvesComeInPairs) {
 }
 
 TEST(LegalityMxm, T5_6_EncodingOfHalves) {
-  EXPECT_EQ(found(halves("act play=1 playrow=3 fp16=1 mask=7", "nop 66; acc row=7 accmode=overwrite", "7")).at("illegal-encoding"), 22);
+  EXPECT_EQ(found(halves("act play=1 playrow=3 fp16=1 mask=7", "nop 66; acc row=7 accmode=overwrite", "7"))
+                .at("illegal-encoding"),
+            22);
   EXPECT_EQ(found(halves("act fp16=1")).at("illegal-encoding"), 22);
 }
 
 TEST(LegalityMxm, T5_7_FormatsDoNotMix) {
-  const std::string half = "act play=1 playrow=3 fp16=1 mask=", twice = half + "3; " + half + "0xc", more = "; " + half + "0xc";
+  const std::string half = "act play=1 playrow=3 fp16=1 mask=", twice = half + "3; " + half + "0xc",
+                    more = "; " + half + "0xc";
   const auto sums = [&](const std::string &first, const std::string &second) {
     return halves(twice, "nop 66; acc row=7 accmode=" + first + "; acc row=7 accmode=" + second, "3", more);
   };
@@ -171,9 +191,11 @@ TEST(LegalityMxm, T9_RowsInRange) {
   EXPECT_EQ(found(pass("nop 20; lw rowgroup=4")).at("address-range"), 20);
   EXPECT_EQ(found(pass(kW, kA, "nop 66; acc row=512 accmode=overwrite")),
             (std::map<std::string, Cycle>{{"address-range", 66}, {"lost-sum", 66}}));
-  EXPECT_ONLY(pass(kW, "nop 20; act load=1 loadstream=16 loadrow=128; act load=1 loadstream=16 loadrow=3 install=1; act play=1 playrow=3"),
+  EXPECT_ONLY(pass(kW, "nop 20; act load=1 loadstream=16 loadrow=128; act load=1 loadstream=16 loadrow=3 install=1; "
+                       "act play=1 playrow=3"),
               "address-range", 20);
-  EXPECT_ONLY(pass(kW, "nop 20; act load=1 loadstream=16 loadrow=3; act install=1; act play=1 playrow=200"), "address-range", 22);
+  EXPECT_ONLY(pass(kW, "nop 20; act load=1 loadstream=16 loadrow=3; act install=1; act play=1 playrow=200"),
+              "address-range", 22);
 }
 
 TEST(LegalityMxm, T2_6_EmittedGroupsAreAligned) {
@@ -183,7 +205,8 @@ TEST(LegalityMxm, T2_6_EmittedGroupsAreAligned) {
 TEST(LegalityMxm, MovingAnyQueueByACycleIsFound) {
   for (const std::string shift : {"nop 19", "nop 21"}) {
     EXPECT_FALSE(pass(shift + "; lw rowgroup=0; repeat count=1 interval=1 window=1").findings.empty());
-    EXPECT_FALSE(pass(kW, shift + "; act load=1 loadstream=16 loadrow=3; act install=1; act play=1 playrow=3").findings.empty());
+    EXPECT_FALSE(
+        pass(kW, shift + "; act load=1 loadstream=16 loadrow=3; act install=1; act play=1 playrow=3").findings.empty());
   }
   EXPECT_FALSE(pass(kW, kA, "nop 65; acc row=7 accmode=overwrite emit=1 stream=8").findings.empty());
   EXPECT_FALSE(pass(kW, kA, "nop 67; acc row=7 accmode=overwrite emit=1 stream=8").findings.empty());

@@ -214,9 +214,7 @@ TEST(Legality, T1_3_RepeatsKeepTheirSpan) {
   EXPECT_CLEAN(run({{"mem.e0", "config; config; repeat count=1 interval=2 window=2"}}));
 }
 
-TEST(Legality, T1_4_Overrun) {
-  EXPECT_ONLY(run({{"mem.e0", "config; sync"}}), "overrun", 1);
-}
+TEST(Legality, T1_4_Overrun) { EXPECT_ONLY(run({{"mem.e0", "config; sync"}}), "overrun", 1); }
 
 /// e0 drives e0 at 5; SXM east stands at 8 and has it at 12.
 LegalityReport sxm(const std::string &queue, const std::string &op, int latency, const std::string &maps = "") {
@@ -238,8 +236,11 @@ TEST(Legality, T6_SxmResultsComeAfterTheirLatency) {
 }
 
 TEST(Legality, T6_OpcodesBelongToTheirQueues) {
-  for (const auto &[queue, op] : std::map<std::string, std::string>{
-           {"sxm.e0", "shift"}, {"sxm.e1", "rotate"}, {"sxm.e2", "distribute"}, {"sxm.e6", "rotate"}, {"sxm.e10", "permute"}})
+  for (const auto &[queue, op] : std::map<std::string, std::string>{{"sxm.e0", "shift"},
+                                                                    {"sxm.e1", "rotate"},
+                                                                    {"sxm.e2", "distribute"},
+                                                                    {"sxm.e6", "rotate"},
+                                                                    {"sxm.e10", "permute"}})
     EXPECT_EQ(sxm(queue, op, 4).findings.at(0).category, "illegal-encoding") << queue << " " << op;
   EXPECT_ONLY(sxm("sxm.e5", "permute map=1", 24, ".map 0..63"), "address-range", 12);
   EXPECT_ONLY(sxm("sxm.e6", "distribute", 4, ".map 16 0..62"), "address-range", 12); // lanes of a superlane
@@ -247,17 +248,20 @@ TEST(Legality, T6_OpcodesBelongToTheirQueues) {
 
 TEST(Legality, T6_TransposeMovesSixteenStreams) {
   // Slice i at position 1 + i/4 reads so that all are at position 8 at 20.
-  Queues q{{"sxm.e1", "nop 20; transpose srcstream=e0 dststream=w16"}, {"mem.e27", "nop 41; mem wr=1 wrrow=2 wrstream=w31"}};
+  Queues q{{"sxm.e1", "nop 20; transpose srcstream=e0 dststream=w16"},
+           {"mem.e27", "nop 41; mem wr=1 wrrow=2 wrstream=w31"}};
   for (int i = 0; i < 16; ++i)
-    q["mem.e" + std::to_string(i)] = "nop " + std::to_string(20 - 5 - (8 - (1 + i / 4))) + "; mem rd=1 rdstream=e" + std::to_string(i);
+    q["mem.e" + std::to_string(i)] =
+        "nop " + std::to_string(20 - 5 - (8 - (1 + i / 4))) + "; mem rd=1 rdstream=e" + std::to_string(i);
   EXPECT_CLEAN(run(q));
   EXPECT_ONLY(run(with(q, "mem.e3", "config")), "empty-stream", 20);
   EXPECT_EQ(found(run(with(q, "sxm.e1", "nop 20; transpose srcstream=e0 dststream=w8"))).at("illegal-encoding"), 20);
 }
 
 TEST(Legality, FindingsSayWhereAndWhy) {
-  const LegalityReport report = run({{"mem.e0", "nop 3; mem rd=1 rdrow=1020 rdstep=5; repeat count=1 interval=2 window=1"}},
-                                    ".region \"z\" kind=zero row0=1020 rows=1");
+  const LegalityReport report =
+      run({{"mem.e0", "nop 3; mem rd=1 rdrow=1020 rdstep=5; repeat count=1 interval=2 window=1"}},
+          ".region \"z\" kind=zero row0=1020 rows=1");
   ASSERT_EQ(report.findings.size(), 1u);
   EXPECT_EQ(report.findings[0].str(), "address-range at cycle 5, mem.e0: mem rd=1 rdrow=1025 rdstep=5 rdstream=e0: "
                                       "row 1025 is outside of 0 to 1023");

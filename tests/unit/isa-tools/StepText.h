@@ -80,17 +80,17 @@ inline std::string describe(const LegalityReport &report) {
   return text;
 }
 
-#define EXPECT_CLEAN(REPORT)                                                                                         \
-  do {                                                                                                               \
-    const LegalityReport r = (REPORT);                                                                               \
-    EXPECT_TRUE(r.findings.empty()) << describe(r);                                                                  \
+#define EXPECT_CLEAN(REPORT)                                                                                           \
+  do {                                                                                                                 \
+    const LegalityReport r = (REPORT);                                                                                 \
+    EXPECT_TRUE(r.findings.empty()) << describe(r);                                                                    \
   } while (false)
 
 /// Exactly this one category, first found in this cycle.
-#define EXPECT_ONLY(REPORT, CATEGORY, CYCLE)                                                                         \
-  do {                                                                                                               \
-    const LegalityReport r = (REPORT);                                                                               \
-    EXPECT_EQ(found(r), (std::map<std::string, Cycle>{{CATEGORY, CYCLE}})) << describe(r);                           \
+#define EXPECT_ONLY(REPORT, CATEGORY, CYCLE)                                                                           \
+  do {                                                                                                                 \
+    const LegalityReport r = (REPORT);                                                                                 \
+    EXPECT_EQ(found(r), (std::map<std::string, Cycle>{{CATEGORY, CYCLE}})) << describe(r);                             \
   } while (false)
 
 } // namespace lpu::isa::test

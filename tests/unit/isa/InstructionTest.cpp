@@ -81,7 +81,7 @@ TEST(Instruction, FieldNames) {
 }
 
 // The name list stands beside the enumeration; this pins every one of them.
-TEST(Instruction, EveryFieldNameIsItsEnumerator) {
+TEST(Instruction, EveryFieldNameIsItsEnumerator){
 #define INSTRUCTION(ENUM, MNEMONIC, UNIT, LATENCY, DOC)
 #define FIELD(NAME, LSB, WIDTH, SIGN)                                                                                  \
   {                                                                                                                    \
@@ -116,7 +116,8 @@ TEST(Encoding, WhatUnitsExecuteCarriesCopiesAndAWait) {
     auto encoded = encode(word);
     EXPECT_EQ(bool(encoded), in.unit != "Any") << in.mnemonic;
     if (encoded) {
-      EXPECT_EQ(*encoded, wordOf({static_cast<int>(in.opcode), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x34, 0x12, 0xCD, 0xAB}));
+      EXPECT_EQ(*encoded,
+                wordOf({static_cast<int>(in.opcode), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x34, 0x12, 0xCD, 0xAB}));
     }
   }
 }

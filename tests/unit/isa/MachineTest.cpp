@@ -144,7 +144,8 @@ TEST(MachineErrors, WrongType) {
 }
 
 TEST(MachineErrors, OutOfRange) {
-  expectError(changed("superlanes: 20", "superlanes: 33"), "superlanes:", "'lanes.superlanes' is 33, outside of 1 to 32");
+  expectError(changed("superlanes: 20", "superlanes: 33"),
+              "superlanes:", "'lanes.superlanes' is 33, outside of 1 to 32");
   expectError(changed("superlanes: 20", "superlanes: 0"), "superlanes:", "'lanes.superlanes' is 0");
   expectError(changed("superlanes: 20", "superlanes: -5"), "superlanes:", "'lanes.superlanes' is -5");
   expectError(changed("rows_per_bank: 4096", "rows_per_bank: 8192"), "rows_per_bank:", "'mem.rows_per_bank' is 8192");
@@ -166,10 +167,10 @@ TEST(MachineErrors, Duplicates) {
 }
 
 TEST(MachineErrors, NotAMachineAtAll) {
-  for (const std::string &text : {std::string(), std::string("just words"), std::string("- 1\n- 2\n"),
-                                  std::string("a: [1, 2"), std::string("name: \"open"), std::string("\tx: 1"),
-                                  std::string("? [a]\n: b\n"), std::string("&a [*a]"), std::string("\0\0\0", 3),
-                                  std::string(5000, '['), std::string(5000, '{')}) {
+  for (const std::string &text :
+       {std::string(), std::string("just words"), std::string("- 1\n- 2\n"), std::string("a: [1, 2"),
+        std::string("name: \"open"), std::string("\tx: 1"), std::string("? [a]\n: b\n"), std::string("&a [*a]"),
+        std::string("\0\0\0", 3), std::string(5000, '['), std::string(5000, '{')}) {
     auto machine = parseMachine(text, "m.yaml");
     ASSERT_FALSE(machine) << text;
     EXPECT_EQ(machine.error().place.rfind("m.yaml:", 0), 0u) << machine.error().str();

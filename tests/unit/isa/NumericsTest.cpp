@@ -158,7 +158,8 @@ std::int32_t referenceInt32(float v) {
 
 TEST(Conversions, FloatToInt32Sweep) {
   for (std::uint64_t i = 0; i < 0x100000000ull; i += 4099)
-    ASSERT_EQ(floatToInt32(fromBits(static_cast<std::uint32_t>(i))), referenceInt32(fromBits(static_cast<std::uint32_t>(i))))
+    ASSERT_EQ(floatToInt32(fromBits(static_cast<std::uint32_t>(i))),
+              referenceInt32(fromBits(static_cast<std::uint32_t>(i))))
         << std::hex << i;
   for (int halves = -100000; halves <= 100000; ++halves)
     ASSERT_EQ(floatToInt32(halves * 0.5f), referenceInt32(halves * 0.5f)) << halves;
@@ -271,9 +272,11 @@ void expectLaneFormMatchesScalarForm(const char *target) {
     if (!isVxm(in.opcode))
       continue;
     std::vector<std::uint32_t> out(a.size());
-    vxmOp(in.opcode, a.data(), in.operands > 1 ? b.data() : nullptr, in.operands > 2 ? c.data() : nullptr, out.data(), n);
+    vxmOp(in.opcode, a.data(), in.operands > 1 ? b.data() : nullptr, in.operands > 2 ? c.data() : nullptr, out.data(),
+          n);
     for (int i = 0; i < n; ++i)
-      ASSERT_EQ(out[i], vxmOp(in.opcode, a[i], b[i], c[i])) << target << in.mnemonic << std::hex << " " << a[i] << " " << b[i];
+      ASSERT_EQ(out[i], vxmOp(in.opcode, a[i], b[i], c[i]))
+          << target << in.mnemonic << std::hex << " " << a[i] << " " << b[i];
     std::vector<std::uint32_t> inPlace = a;
     vxmOp(in.opcode, inPlace.data(), b.data(), c.data(), inPlace.data(), n);
     EXPECT_EQ(inPlace, out) << in.mnemonic;

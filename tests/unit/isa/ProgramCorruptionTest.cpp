@@ -46,7 +46,9 @@ protected:
 
   /// The file with hashes made right again after its contents were changed.
   std::string rehashed(std::string bytes) {
-    const auto view = [&](std::size_t from, std::size_t size) { return hash64(std::string_view(bytes).substr(from, size)); };
+    const auto view = [&](std::size_t from, std::size_t size) {
+      return hash64(std::string_view(bytes).substr(from, size));
+    };
     FileHeader h = header;
     h.metadataHash = view(sizeof h, h.metadataBytes);
     h.imageHash = view(h.imageOffset, h.imageBytes);

@@ -37,14 +37,14 @@ inline Program sampleProgram() {
   p.machine = *loadMachine("small");
   p.machineYaml = writeMachine(p.machine);
   p.model = {"a model", "llama", 3, 64, 2};
-  p.tokenizer = {"llama", "pre", {std::string("\0a\xff", 3), "", "b"}, {0.5f, -1.f, 2.f}, {1, 2, 3}, {"a b"},
-                 0, 1, 2, false, false};
+  p.tokenizer = {"llama", "pre", {std::string("\0a\xff", 3), "", "b"}, {0.5f, -1.f, 2.f}, {1, 2, 3}, {"a b"}, 0, 1, 2,
+                 false,   false};
   p.tp = 2, p.pp = 3, p.topology = "a ring";
   ChipClass layers{"layers", {}, 64 + 4 * 3 * 64, {sampleStep(), sampleStep()}, {}, 2};
   layers.regions = {{"weights", Region::Kind::Constant, Side::West, 2, 3, 1, 10, 4, 64},
-               {"kv", Region::Kind::Zero, Side::East, 27, 1, 0, 1000, 24, 0},
-               {"text", Region::Kind::Code, Side::East, 0, 1, 1, 0, 2, 0},
-               {"tmp", Region::Kind::Scratch, Side::East, 0, 28, 0, 0, 1024, 0}};
+                    {"kv", Region::Kind::Zero, Side::East, 27, 1, 0, 1000, 24, 0},
+                    {"text", Region::Kind::Code, Side::East, 0, 1, 1, 0, 2, 0},
+                    {"tmp", Region::Kind::Scratch, Side::East, 0, 28, 0, 0, 1024, 0}};
   p.steps = {{"prefill", StepKind::Prefill, 8, 64, 1, 12352}, {"decode 1x64", StepKind::Decode, 2, 64, 3, 12345}};
   std::vector<std::int16_t> map(64);
   for (int i = 0; i < 64; ++i)

@@ -29,9 +29,9 @@ TEST(Queues, NamesOfTheDocumentation) {
 
 TEST(Queues, RefusedNames) {
   for (std::string_view text :
-       {"", "m", "mem", "mem.", "mem.e", "mem.12", "mem.n1", "mem.e12x", "mem.e-1", "mem.e012", "mem.e99999", "MEM.e1",
-        "vxm.", "vxm.e1", "vxm. 1", "mxm.e0", "mxm.e0.", "mxm.e0.x", "mxm.e0.ww", "mxm.0.w", "sxm.5", "c2c.e1", "icu.0",
-        "mem.e1 ", " mem.e1"}) {
+       {"",          "m",          "mem",    "mem.",   "mem.e",  "mem.12",  "mem.n1", "mem.e12x", "mem.e-1",
+        "mem.e012",  "mem.e99999", "MEM.e1", "vxm.",   "vxm.e1", "vxm. 1",  "mxm.e0", "mxm.e0.",  "mxm.e0.x",
+        "mxm.e0.ww", "mxm.0.w",    "sxm.5",  "c2c.e1", "icu.0",  "mem.e1 ", " mem.e1"}) {
     auto q = parseQueueName(text);
     EXPECT_FALSE(q) << text;
     if (!q) {

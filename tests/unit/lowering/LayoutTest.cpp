@@ -40,7 +40,8 @@ TEST(Layout, TilesPutQueriesWhereTheirKeysAre) {
 
 TEST(Layout, PiecesOfTilesTakeTheKeysOfTheirQueries) {
   // 12 query heads of 32 in groups of 4, over 6 chips: two query heads and their KV head each.
-  Layout key = Layout::keyTiles(64, 1, 2, 4, 32, false).pieceOf(12 * 32, 6), query = Layout::queryTiles(64, 1, 2, 32, false).pieceOf(12 * 32, 6);
+  Layout key = Layout::keyTiles(64, 1, 2, 4, 32, false).pieceOf(12 * 32, 6),
+         query = Layout::queryTiles(64, 1, 2, 32, false).pieceOf(12 * 32, 6);
   EXPECT_EQ(query.source(1, 3, 5), 11 * 32 + 3);
   EXPECT_EQ(key.source(0, 3, 5), 2 * 32 + 3); // query head 10 has KV head 10 / 4
   EXPECT_EQ(query.gather().vectors(), 12);
@@ -128,7 +129,8 @@ TEST(Layout, APieceHoldsItsShardsElementsAndPadding) {
 }
 
 TEST(Layout, GatheredPiecesStartWithTheOwnOne) {
-  // Two vectors of 64 per piece; on shard 2 of 3 the own ones, then the first ones of shards 0 and 1, then their second ones.
+  // Two vectors of 64 per piece; on shard 2 of 3 the own ones, then the first ones of shards 0 and 1, then their second
+  // ones.
   Layout all = Layout::plain(64, 70).pieceOf(200, 3).gather();
   EXPECT_EQ(all.vectors(), 6);
   EXPECT_EQ(all.lanesUsed(3), 64);
@@ -167,7 +169,8 @@ TEST(Layout, GroupedHeadsOfAPieceFindTheirSource) {
 }
 
 TEST(Layout, PackedTilesFillTheSpareLanes) {
-  // 4 KV heads of 128 with 4 query heads each: 8 vectors of 256 lanes, packed into 7, the first 4 of which hold a quarter of the last.
+  // 4 KV heads of 128 with 4 query heads each: 8 vectors of 256 lanes, packed into 7, the first 4 of which hold a
+  // quarter of the last.
   Layout apart = Layout::queryTiles(320, 4, 4, 128, false), packed = apart.pack();
   ASSERT_TRUE(packed.packed);
   ASSERT_EQ(packed.vectors(), 7);

@@ -30,11 +30,16 @@ protected:
     ASSERT_TRUE(module);
   }
   bool overlap() {
-    auto object = [&](const char *name) { return mlir::cast<stream::ObjectOp>(mlir::SymbolTable::lookupSymbolIn(*module, name)); };
+    auto object = [&](const char *name) {
+      return mlir::cast<stream::ObjectOp>(mlir::SymbolTable::lookupSymbolIn(*module, name));
+    };
     return Lifetimes(*module).overlap(object("a"), object("b"));
   }
   static std::string move(const std::string &from, const std::string &to) {
-    return "%v = stream.read @" + from + " : !stream.vec<4>\n%m = stream.alu \"move\"(%v) slots([0]) : (!stream.vec<4>) -> !stream.vec<4>\nstream.write %m, @" + to + " : !stream.vec<4>\n";
+    return "%v = stream.read @" + from +
+           " : !stream.vec<4>\n%m = stream.alu \"move\"(%v) slots([0]) : (!stream.vec<4>) -> "
+           "!stream.vec<4>\nstream.write %m, @" +
+           to + " : !stream.vec<4>\n";
   }
 
   mlir::MLIRContext context{mlir::MLIRContext::Threading::DISABLED};
@@ -57,12 +62,14 @@ TEST_F(LifetimesTest, WithinAPhaseNothingIsFree) {
 }
 
 TEST_F(LifetimesTest, RowsThatAreWrittenAgainNeedNotBeKept) {
-  build({move("in[0]", "a[0]"), move("a[0]", "in[1]"), move("in[0]", "b[0]"), move("b[0]", "in[2]"), move("in[0]", "a[0]"), move("a[0]", "in[1]")});
+  build({move("in[0]", "a[0]"), move("a[0]", "in[1]"), move("in[0]", "b[0]"), move("b[0]", "in[2]"),
+         move("in[0]", "a[0]"), move("a[0]", "in[1]")});
   EXPECT_FALSE(overlap());
 }
 
 TEST_F(LifetimesTest, RowsThatAreNotWrittenAgainAre) {
-  build({move("in[0]", "a[1]"), move("in[0]", "b[0]"), move("b[0]", "in[2]"), move("in[0]", "a[0]"), move("a[1]", "in[1]")});
+  build({move("in[0]", "a[1]"), move("in[0]", "b[0]"), move("b[0]", "in[2]"), move("in[0]", "a[0]"),
+         move("a[1]", "in[1]")});
   EXPECT_TRUE(overlap());
 }
 

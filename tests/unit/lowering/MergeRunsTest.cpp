@@ -27,7 +27,8 @@ TimedIssue loadWeights(Cycle cycle, int count, std::int64_t group = 0) {
 }
 
 /// Row by cycle of everything dispatched; windows of one word only.
-std::map<Cycle, std::int64_t> dispatched(const std::vector<TimedIssue> &issues, Field row, Field step, std::int64_t modulo = 1 << 20) {
+std::map<Cycle, std::int64_t> dispatched(const std::vector<TimedIssue> &issues, Field row, Field step,
+                                         std::int64_t modulo = 1 << 20) {
   std::map<Cycle, std::int64_t> rows;
   for (const TimedIssue &issue : issues)
     for (int copy = 0; copy < issue.count; ++copy)
@@ -65,7 +66,8 @@ TEST(MergeRuns, WhatDoesNotContinueStays) {
 TEST(MergeRuns, WindowsKeepTheirWords) {
   TimedIssue last = read(13, 3);
   last.window = 3, last.count = 5;
-  EXPECT_EQ(merged({read(9, 0), read(10, 1), read(11, 2), read(12, 3), last, read(26, 4)}).size(), 5u); // only the first two join
+  EXPECT_EQ(merged({read(9, 0), read(10, 1), read(11, 2), read(12, 3), last, read(26, 4)}).size(),
+            5u); // only the first two join
 }
 
 TEST(MergeRuns, WeightRowsWrap) {
@@ -98,19 +100,31 @@ TEST(JoinHalves, ALoadAndAPlayOfOneCycleBecomeOneWord) {
 }
 
 TEST(JoinHalves, ReadsAndWritesOfASliceMeet) {
-  TimedIssue reads{10, 6, 1, {Opcode::Mem, {}}, "a"}, early{8, 3, 1, {Opcode::Mem, {}}, "a"}, late{13, 4, 1, {Opcode::Mem, {}}, "a"};
+  TimedIssue reads{10, 6, 1, {Opcode::Mem, {}}, "a"}, early{8, 3, 1, {Opcode::Mem, {}}, "a"},
+      late{13, 4, 1, {Opcode::Mem, {}}, "a"};
   reads.instruction.set(Field::Rd, 1).set(Field::RdBank, 1).set(Field::RdRow, 100).set(Field::RdStep, 2);
   early.instruction.set(Field::Wr, 1).set(Field::WrRow, 40).set(Field::WrStep, -1);
   late.instruction.set(Field::Wr, 1).set(Field::WrRow, 60).set(Field::WrStep, 1);
   std::vector<TimedIssue> issues = {early, reads, late};
   joinHalves(issues);
-  std::vector<std::array<std::int64_t, 6>> words; // cycle, whether and where it reads, whether and where it writes, copies
+  std::vector<std::array<std::int64_t, 6>>
+      words; // cycle, whether and where it reads, whether and where it writes, copies
   for (const TimedIssue &issue : issues)
     for (int j = 0; j < issue.count; ++j)
-      words.push_back({issue.cycle + j, issue.instruction.get(Field::Rd), issue.instruction.get(Field::RdRow) + j * issue.instruction.get(Field::RdStep),
-                       issue.instruction.get(Field::Wr), issue.instruction.get(Field::WrRow) + j * issue.instruction.get(Field::WrStep), issue.instruction.get(Field::RdBank)});
-  EXPECT_EQ(words, (std::vector<std::array<std::int64_t, 6>>{{8, 0, 0, 1, 40, 0}, {9, 0, 0, 1, 39, 0}, {10, 1, 100, 1, 38, 1}, {11, 1, 102, 0, 0, 1},
-                                                             {12, 1, 104, 0, 0, 1}, {13, 1, 106, 1, 60, 1}, {14, 1, 108, 1, 61, 1}, {15, 1, 110, 1, 62, 1}, {16, 0, 0, 1, 63, 0}}));
+      words.push_back({issue.cycle + j, issue.instruction.get(Field::Rd),
+                       issue.instruction.get(Field::RdRow) + j * issue.instruction.get(Field::RdStep),
+                       issue.instruction.get(Field::Wr),
+                       issue.instruction.get(Field::WrRow) + j * issue.instruction.get(Field::WrStep),
+                       issue.instruction.get(Field::RdBank)});
+  EXPECT_EQ(words, (std::vector<std::array<std::int64_t, 6>>{{8, 0, 0, 1, 40, 0},
+                                                             {9, 0, 0, 1, 39, 0},
+                                                             {10, 1, 100, 1, 38, 1},
+                                                             {11, 1, 102, 0, 0, 1},
+                                                             {12, 1, 104, 0, 0, 1},
+                                                             {13, 1, 106, 1, 60, 1},
+                                                             {14, 1, 108, 1, 61, 1},
+                                                             {15, 1, 110, 1, 62, 1},
+                                                             {16, 0, 0, 1, 63, 0}}));
   EXPECT_EQ(issues.size(), 5u);
 }
 

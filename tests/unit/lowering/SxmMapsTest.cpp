@@ -9,7 +9,9 @@ namespace {
 
 class SxmMapsTest : public testing::Test {
 protected:
-  std::int16_t source(const char *kind, std::int64_t n, int lane) { return maps.at(static_cast<std::size_t>(sxmMap(machine, kind, n))).at(lane); }
+  std::int16_t source(const char *kind, std::int64_t n, int lane) {
+    return maps.at(static_cast<std::size_t>(sxmMap(machine, kind, n))).at(lane);
+  }
 
   isa::Machine machine = *isa::loadMachine("small"); // 4 superlanes of 16
   std::vector<std::vector<std::int16_t>> maps = sxmMaps(machine);
@@ -19,10 +21,10 @@ TEST_F(SxmMapsTest, BroadcastsAndRotations) {
   EXPECT_EQ(source("permute.broadcast", 2, 5), 37);  // 2·16 + 5
   EXPECT_EQ(source("permute.broadcast", 2, 53), 37); // the same for superlane 3
   EXPECT_EQ(source("permute.rotate", 3, 5), 53);
-  EXPECT_EQ(source("permute.rotate", 3, 21), 5);     // superlane 1 takes (1 + 3) mod 4 = 0
+  EXPECT_EQ(source("permute.rotate", 3, 21), 5); // superlane 1 takes (1 + 3) mod 4 = 0
   EXPECT_EQ(source("distribute.broadcast", 9, 40), 9);
   EXPECT_EQ(source("distribute.rotate", 9, 33), 10);
-  EXPECT_EQ(source("distribute.rotate", 9, 47), 8);  // (15 + 9) mod 16
+  EXPECT_EQ(source("distribute.rotate", 9, 47), 8); // (15 + 9) mod 16
 }
 
 TEST_F(SxmMapsTest, BlocksOfSuperlanesAreExchangedAndSpread) {

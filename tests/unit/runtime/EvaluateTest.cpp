@@ -1,8 +1,8 @@
 // The comparison of logits, the names of configurations and the reports, against
 // figures worked out by hand. Whole evaluations are in tests/e2e/evaluation.py.
+#include "lpu/rt/Evaluate.h"
 #include "../../../runtime/lib/NpyRows.h"
 #include "TemporaryFolder.h"
-#include "lpu/rt/Evaluate.h"
 #include "lpu/rt/Files.h"
 
 #include <gtest/gtest.h>

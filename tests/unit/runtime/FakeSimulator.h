@@ -22,8 +22,7 @@ inline isa::Program fakeProgram(std::vector<std::uint32_t> decodes = {8, 16},
   p.model.vocabulary = static_cast<std::uint32_t>(p.tokenizer.tokens.size());
   p.model.maxContext = 0;
   isa::ChipClass chip{"all", {}, 0, {}, {}, 0};
-  auto add = [&](isa::StepKind kind, const char *name, std::uint32_t tokens, std::uint32_t context,
-                 isa::Cycle cost) {
+  auto add = [&](isa::StepKind kind, const char *name, std::uint32_t tokens, std::uint32_t context, isa::Cycle cost) {
     isa::StepProgram s;
     s.predictedCycles = cost + context;
     s.inputs = {{.name = "token", .items = tokens, .elements = 1},

@@ -171,7 +171,8 @@ TEST_F(VerifySolution, Accumulator) {
 TEST_F(VerifySolution, Link) {
   for (const char *label : {"first", "second"}) {
     add(flowOf(machine, label, {issue(machine, "c2c.3", 0, isa::Opcode::Send)}));
-    problem.phases[0].flows.back().accesses = {{Access::Kind::LinkOut, 3, 0, 0, true, 0, machine.c2cVectorInterval - 1}};
+    problem.phases[0].flows.back().accesses = {
+        {Access::Kind::LinkOut, 3, 0, 0, true, 0, machine.c2cVectorInterval - 1}};
   }
   schedule();
   ASSERT_EQ(at(1).start, 24);

@@ -44,8 +44,8 @@ std::vector<Burst> bursts() {
   return list;
 }
 
-/// Two activations of fp16 values, a byte of each in either plane of the east, and their sums to memory; the upper plane's tile
-/// changes while they are under way.
+/// Two activations of fp16 values, a byte of each in either plane of the east, and their sums to memory; the upper
+/// plane's tile changes while they are under way.
 std::vector<Burst> halfBursts() {
   Bench b;
   std::vector<Burst> list;
@@ -84,7 +84,8 @@ isa::Program build(std::vector<Burst> list) {
       b.append(burst.queue, {}, burst.at + burst.count);
     else if (burst.count > 1)
       b.append(burst.queue,
-               {"repeat count=" + std::to_string(burst.count - 1) + " interval=" + std::to_string(burst.interval) + " window=1"},
+               {"repeat count=" + std::to_string(burst.count - 1) + " interval=" + std::to_string(burst.interval) +
+                " window=1"},
                burst.at + (burst.count - 1) * burst.interval + 1);
   }
   return b.finish();

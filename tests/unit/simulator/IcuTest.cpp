@@ -58,7 +58,8 @@ TEST(Icu, RepeatOfOneWord) {
 TEST(Icu, CopiesAndWaitOfAWord) {
   EXPECT_EQ(sequence({"mem rd=1 rdrow=1 copies=2 wait=4", "mem rd=1 rdrow=2 wait=1", "mem rd=1 rdrow=3"}),
             (std::vector<Issue>{{0, 1, 0}, {1, 1, 1}, {2, 1, 2}, {7, 2, 0}, {9, 3, 0}}));
-  EXPECT_EQ(sequence({"mem rd=1 rdrow=1 wait=2", "mem rd=1 rdrow=2 wait=5", "repeat count=1 interval=6 window=2", "mem rd=1 rdrow=3"}),
+  EXPECT_EQ(sequence({"mem rd=1 rdrow=1 wait=2", "mem rd=1 rdrow=2 wait=5", "repeat count=1 interval=6 window=2",
+                      "mem rd=1 rdrow=3"}),
             (std::vector<Issue>{{0, 1, 0}, {3, 2, 0}, {6, 1, 1}, {9, 2, 1}, {15, 3, 0}}));
 }
 

@@ -122,10 +122,12 @@ TEST_P(Mxm, PackedLoadsExpandToTwoRowGroups) {
     MxmBench b;
     b.program.machine.mxmInt4Expand = expands;
     for (int load = 0; load < 2; ++load)
-      b.feed16([&](int i) {
-        const int low = (load ? 16 : 48) + i, high = (load ? 32 : 0) + i;
-        return b.lanes([&](int l) { return (four(low, l) & 15) | four(high, l) * 16; });
-      }, kMxmEast, 40 + load);
+      b.feed16(
+          [&](int i) {
+            const int low = (load ? 16 : 48) + i, high = (load ? 32 : 0) + i;
+            return b.lanes([&](int l) { return (four(low, l) & 15) | four(high, l) * 16; });
+          },
+          kMxmEast, 40 + load);
     b.feed(kEast, 16, "e16", b.lanes(activation), kMxmEast, 40);
     b.at(40, "mxm.e0.w", "lw stream=0 rowgroup=3 packed=1");
     b.at(41, "mxm.e0.w", again ? "lw stream=0 rowgroup=0" : "lw stream=0 rowgroup=1 packed=1");
@@ -174,7 +176,8 @@ TEST_P(Mxm, PlaySeesTheOldVectorInTheLoadsCycle) {
   EXPECT_EQ(Bench::words(legal(b.finish(), refs))[7], 2 * MxmBench::expected(7));
 }
 
-// T5.4, T5.5: an lw in the cycle of the install still belongs to the tile, so a tile takes as many cycles as row groups.
+// T5.4, T5.5: an lw in the cycle of the install still belongs to the tile, so a tile takes as many cycles as row
+// groups.
 TEST_P(Mxm, TheLastRowsMayArriveWithTheInstall) {
   MxmBench b;
   b.setUp();

@@ -71,7 +71,8 @@ std::string report(sim::Simulator &simulator, const std::vector<RowRef> &rows, c
   for (isa::Cycle cycles : last.chipCycles)
     put(out, cycles);
   sim::Violation v = last.violation.value_or(sim::Violation());
-  put(out, v.category), put(out, v.queue), put(out, v.instruction), put(out, v.detail), put(out, v.cycle), put(out, static_cast<std::int64_t>(v.chip));
+  put(out, v.category), put(out, v.queue), put(out, v.instruction), put(out, v.detail), put(out, v.cycle),
+      put(out, static_cast<std::int64_t>(v.chip));
   auto digest = simulator.memorySha256();
   put(out, std::string(digest.begin(), digest.end()));
   for (const RowRef &r : rows) {

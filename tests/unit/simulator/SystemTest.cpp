@@ -26,14 +26,16 @@ isa::Program assemble(const std::string &text) {
 }
 
 /// Class "from": row 0 of e0 (all lanes `value`) leaves on link 0 at its cycle 12, and arrives at 228.
-std::string from(int value, const std::string &send = "nop 12\nsend stream=e0\n", const std::string &source = "mem rd=1 rdstream=e0\n") {
+std::string from(int value, const std::string &send = "nop 12\nsend stream=e0\n",
+                 const std::string &source = "mem rd=1 rdstream=e0\n") {
   return fmt::format(".class \"from\"\n.region \"x\" kind=constant rows=1\n.row {:02x}\n.program \"s\"\n"
                      ".queue mem.e0\nnotify\nsync\n{}.queue c2c.0\nsync\n{}",
                      value, source, send);
 }
 /// Class "via": takes a vector from link 1 at its cycle 10 and sends it on over link 2 in the next.
 std::string via(const std::string &receive = "nop 10\nreceive stream=e3\n") {
-  return ".class \"via\"\n.program \"s\"\n.queue c2c.1\nnotify\nsync\n" + receive + ".queue c2c.2\nsync\nnop 11\nsend stream=e3\n";
+  return ".class \"via\"\n.program \"s\"\n.queue c2c.1\nnotify\nsync\n" + receive +
+         ".queue c2c.2\nsync\nnop 11\nsend stream=e3\n";
 }
 /// Class "to": takes a vector from link 3 at its cycle 5; w1 is at e20 two hops later, in cycle 8.
 std::string to(const std::string &receive = "nop 5\nreceive stream=w1\n") {
@@ -76,7 +78,8 @@ TEST_P(Systems, AChipInBetweenForwards) {
 
 TEST_P(Systems, ChipsWithoutCodeTakeNoPart) {
   const std::string idle = ".class \"idle\"\n";
-  const Outcome o = run(assemble(kStep + from(1) + to() + idle + chip("idle", 77) + chip("from", 3) + chip("to", 226) + ".wire 1 0 2 3\n"));
+  const Outcome o = run(assemble(kStep + from(1) + to() + idle + chip("idle", 77) + chip("from", 3) + chip("to", 226) +
+                                 ".wire 1 0 2 3\n"));
   EXPECT_EQ(o.category, "") << o.detail;
   EXPECT_EQ(o.chipCycles, (std::vector<isa::Cycle>{0, 3 + 231, 226 + 13}));
 }
@@ -84,7 +87,8 @@ TEST_P(Systems, ChipsWithoutCodeTakeNoPart) {
 /// Both nets before the chip runs and while it runs: the same hazard at the same place.
 class Hazards : public Systems {
 protected:
-  void both(const isa::Program &program, const std::string &category, isa::Cycle at, int chip, const std::string &queue) const {
+  void both(const isa::Program &program, const std::string &category, isa::Cycle at, int chip,
+            const std::string &queue) const {
     const isa::SystemLegality report = isa::checkSystem(program, 0, {.checkClaim = false});
     std::vector<isa::Finding> findings = report.findings;
     for (std::size_t c = 0; c < report.classes.size(); ++c)
@@ -95,7 +99,8 @@ protected:
         findings.push_back(finding);
       }
     ASSERT_FALSE(findings.empty());
-    std::ranges::stable_sort(findings, {}, [](const isa::Finding &f) { return std::pair(f.category == "lost-vector", f.cycle); });
+    std::ranges::stable_sort(findings, {},
+                             [](const isa::Finding &f) { return std::pair(f.category == "lost-vector", f.cycle); });
     EXPECT_EQ(findings[0].category, category);
     EXPECT_EQ(findings[0].cycle, at);
     EXPECT_EQ(findings[0].chip, static_cast<std::uint32_t>(chip));
@@ -122,7 +127,8 @@ TEST_P(Hazards, MissingReceive) {
   both(chain(from(1), via(), ".class \"to\"\n"), "lost-vector", 445, 1, "c2c.2");
   // Of two vectors one is received: the values are not what was meant, and the second is left over.
   const std::string twice = "\nrepeat window=1 interval=24 count=1\n";
-  both(chain(from(1, "nop 12\nsend stream=e0" + twice, "mem rd=1 rdstream=e0" + twice), via(), to()), "lost-vector", 252, 0, "c2c.0");
+  both(chain(from(1, "nop 12\nsend stream=e0" + twice, "mem rd=1 rdstream=e0" + twice), via(), to()), "lost-vector",
+       252, 0, "c2c.0");
 }
 
 TEST_P(Hazards, OverBookedLink) {
@@ -131,16 +137,17 @@ TEST_P(Hazards, OverBookedLink) {
     return from(1, "nop 12\nsend stream=e0" + more, "mem rd=1 rdstream=e0" + more);
   };
   const std::string receives = "nop 500\nreceive stream=e9\nreceive stream=e9\n";
-  both(assemble(kStep + sends(23, 2) + to(receives) + chip("from", 30) + chip("to", 223) + ".wire 0 0 1 3\n"), "link-busy", 30 + 12 + 23, 0,
-       "c2c.0");
+  both(assemble(kStep + sends(23, 2) + to(receives) + chip("from", 30) + chip("to", 223) + ".wire 0 0 1 3\n"),
+       "link-busy", 30 + 12 + 23, 0, "c2c.0");
 }
 
 TEST_P(Hazards, FifoOverflow) {
   const auto vectors = [](isa::Cycle receiveAt) {
     const std::string more = "\nrepeat window=1 interval=24 count=2\n";
     isa::Program p = assemble(kStep + from(1, "nop 12\nsend stream=e0" + more, "mem rd=1 rdstream=e0" + more) +
-                              ".class \"to\"\n.program \"s\"\n.queue c2c.3\nnotify\nsync\nnop " + std::to_string(receiveAt) +
-                              "\nreceive stream=w1\nrepeat window=1 interval=1 count=2\n" + chip("to", 6) + chip("from", 5) + ".wire 1 0 0 3\n");
+                              ".class \"to\"\n.program \"s\"\n.queue c2c.3\nnotify\nsync\nnop " +
+                              std::to_string(receiveAt) + "\nreceive stream=w1\nrepeat window=1 interval=1 count=2\n" +
+                              chip("to", 6) + chip("from", 5) + ".wire 1 0 0 3\n");
     p.machine.c2cFifoVectors = 2;
     return p;
   };
@@ -159,8 +166,8 @@ TEST_P(Hazards, UnconnectedLink) {
 TEST_P(Hazards, OfSeveralChipsTheFirstInTime) {
   const std::string bad = ".program \"s\"\n.queue mem.e3\nnotify\nsync\nnop 7\nmem rd=1 rdrow=4\n";
   for (auto [a, b, chip] : {std::tuple(9, 0, 1), {0, 9, 0}, {4, 4, 0}})
-    both(assemble(kStep + ".class \"a\"\n" + bad + ".class \"b\"\n" + bad + test::chip("a", a) + test::chip("b", b)), "read-before-write",
-         std::min(a, b) + 7, chip, "mem.e3");
+    both(assemble(kStep + ".class \"a\"\n" + bad + ".class \"b\"\n" + bad + test::chip("a", a) + test::chip("b", b)),
+         "read-before-write", std::min(a, b) + 7, chip, "mem.e3");
 }
 
 /// A ring of pairs: of chips 0, 2, 4, … each sends to the next one; pair k starts `start[k]` later.
@@ -176,7 +183,8 @@ isa::Program pairs(const std::vector<isa::Cycle> &starts, isa::Cycle late = 0) {
 TEST_P(Systems, OneChipStandsForThoseThatBehaveAlike) {
   sim::Options some = timing(), all = timing();
   all.allChips = true;
-  for (const isa::Program &p : {pairs({0, 50, 7, 2000}), pairs({30, 20, 10, 0}), pairs({0, 0, 0, 0}, 40), pair(), chain(from(1), via(), to())}) {
+  for (const isa::Program &p : {pairs({0, 50, 7, 2000}), pairs({30, 20, 10, 0}), pairs({0, 0, 0, 0}, 40), pair(),
+                                chain(from(1), via(), to())}) {
     const Outcome few = simulate(p, some), every = simulate(p, all), values = simulate(p, options());
     EXPECT_EQ(every.category, "") << every.detail;
     for (const Outcome &o : {few, values}) {
@@ -202,7 +210,8 @@ TEST_P(Hazards, AreThoseOfTheRealChip) {
 TEST(System, FunctionalModeNeedsWeights) {
   isa::Program p = pair();
   p.hasWeights = false;
-  EXPECT_NE(simulate(p, {}).error.find("the program has no weights to compute with; run it with --mode=timing"), std::string::npos);
+  EXPECT_NE(simulate(p, {}).error.find("the program has no weights to compute with; run it with --mode=timing"),
+            std::string::npos);
   EXPECT_EQ(simulate(p, {sim::Engine::Event, sim::Mode::Timing, "", false}).error, "");
 }
 

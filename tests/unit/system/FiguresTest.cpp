@@ -11,7 +11,8 @@ namespace {
 isa::Program twoStages() {
   isa::Program program;
   program.model.vocabulary = 1000;
-  program.steps = {{"decode_64", isa::StepKind::Decode, 1, 64, 1, 2600}, {"prefill_4x64", isa::StepKind::Prefill, 4, 64, 1, 4000},
+  program.steps = {{"decode_64", isa::StepKind::Decode, 1, 64, 1, 2600},
+                   {"prefill_4x64", isa::StepKind::Prefill, 4, 64, 1, 4000},
                    {"decode_128", isa::StepKind::Decode, 1, 128, 1, 3000}};
   for (isa::Cycle cycles : {1000, 1500}) {
     isa::ChipClass stage;
@@ -39,7 +40,7 @@ TEST(Figures, PromptsTakeTheCheapestMix) {
   EXPECT_EQ(six.promptCycles, 8000);
   EXPECT_EQ(six.promptSteps, 2);
   EXPECT_NEAR(six.ttftUs, 8.889, 0.001);
-  EXPECT_EQ(figuresOf(twoStages(), 5).promptCycles, 6600); // a single token is a decode step
+  EXPECT_EQ(figuresOf(twoStages(), 5).promptCycles, 6600);                  // a single token is a decode step
   EXPECT_EQ(figuresOf(twoStages(), 66).promptCycles, 16 * 4000 + 2 * 3000); // chunks end at 64
   EXPECT_EQ(figuresOf(twoStages(), 1000).promptTokens, 128u);
 }
@@ -70,8 +71,10 @@ TEST(Figures, MemoryByKind) {
   isa::Machine machine;
   isa::ChipClass chip;
   using Kind = isa::Region::Kind;
-  chip.regions = {{"w", Kind::Constant, isa::Side::East, 0, 16, 0, 0, 10, 0}, {"kv", Kind::Zero, isa::Side::West, 0, 2, 0, 0, 5, 0},
-                  {"x", Kind::Scratch, isa::Side::West, 4, 4, 0, 0, 1, 0}, {"code", Kind::Code, isa::Side::West, 9, 1, 0, 0, 7, 0}};
+  chip.regions = {{"w", Kind::Constant, isa::Side::East, 0, 16, 0, 0, 10, 0},
+                  {"kv", Kind::Zero, isa::Side::West, 0, 2, 0, 0, 5, 0},
+                  {"x", Kind::Scratch, isa::Side::West, 4, 4, 0, 0, 1, 0},
+                  {"code", Kind::Code, isa::Side::West, 9, 1, 0, 0, 7, 0}};
   MemoryUse use = memoryOf(machine, chip), sum;
   EXPECT_EQ(use.weights, 160 * 320);
   EXPECT_EQ(use.kv, 10 * 320);
@@ -95,13 +98,16 @@ TEST(Figures, UseIsCountedThroughRepeats) {
   step.predictedCycles = 1000;
   // Two sends, the second after a wait, both nine times more: 20 sends of 24 cycles each.
   isa::QueueCode link{{isa::UnitKind::C2c, isa::Side::East, 3},
-                      {word(Opcode::Sync, {}), word(Opcode::Send, {{Field::Stream, 4}}), word(Opcode::Nop, {{Field::Count, 23}}), word(Opcode::Send, {{Field::Stream, 5}}),
+                      {word(Opcode::Sync, {}), word(Opcode::Send, {{Field::Stream, 4}}),
+                       word(Opcode::Nop, {{Field::Count, 23}}), word(Opcode::Send, {{Field::Stream, 5}}),
                        word(Opcode::Repeat, {{Field::Count, 9}, {Field::Interval, 48}, {Field::Window, 3}})},
                       {}};
   isa::QueueCode memory{{isa::UnitKind::Mem, isa::Side::East, 0},
-                        {word(Opcode::Mem, {{Field::Rd, 1}, {Field::RdStream, 7}, {Field::RdDir, 1}}), word(Opcode::Repeat, {{Field::Count, 99}, {Field::Interval, 1}, {Field::Window, 1}})},
+                        {word(Opcode::Mem, {{Field::Rd, 1}, {Field::RdStream, 7}, {Field::RdDir, 1}}),
+                         word(Opcode::Repeat, {{Field::Count, 99}, {Field::Interval, 1}, {Field::Window, 1}})},
                         {}};
-  isa::QueueCode burst{{isa::UnitKind::Mem, isa::Side::East, 1}, {word(Opcode::Mem, {{Field::Copies, 49}, {Field::Wait, 7}})}, {}};
+  isa::QueueCode burst{
+      {isa::UnitKind::Mem, isa::Side::East, 1}, {word(Opcode::Mem, {{Field::Copies, 49}, {Field::Wait, 7}})}, {}};
   step.queues = {link, memory, burst};
   StepUse use = useOf(isa::Machine(), step);
   EXPECT_NEAR(use.queues.at("c2c.3"), 0.020, 1e-12);

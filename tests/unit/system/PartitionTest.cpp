@@ -24,8 +24,10 @@ std::string refusal(const ModelSize &model, const PartitionRequest &request) {
 }
 
 TEST(Partition, LayersAreDealtEvenly) {
-  EXPECT_EQ(dealLayers(tiny(), {1, 3, 0, 0, {}}, isa::Machine(), isa::Machine().memoryBytes()), (std::vector<std::int64_t>{1, 2, 2}));
-  EXPECT_EQ(dealLayers(tiny(), {2, 5, 0, 0, {}}, isa::Machine(), isa::Machine().memoryBytes()), (std::vector<std::int64_t>{1, 1, 1, 1, 1}));
+  EXPECT_EQ(dealLayers(tiny(), {1, 3, 0, 0, {}}, isa::Machine(), isa::Machine().memoryBytes()),
+            (std::vector<std::int64_t>{1, 2, 2}));
+  EXPECT_EQ(dealLayers(tiny(), {2, 5, 0, 0, {}}, isa::Machine(), isa::Machine().memoryBytes()),
+            (std::vector<std::int64_t>{1, 1, 1, 1, 1}));
 }
 
 TEST(Partition, StagesWithoutRoomTakeFewerLayers) {
@@ -47,7 +49,8 @@ TEST(Partition, WeightsAreCountedInWholeRows) {
   // Keys take rows of 16 positions, values two tiles of 320; eight key heads in four vectors, two bytes of each.
   EXPECT_EQ(one.layer.cache, (512 + 640) * 4 * 2 * 320);
   EXPECT_EQ(one.stage.weights, 2 * 4 * 103 * 320); // rope: five positions of half a head in a row, 512 / 5 rounded up
-  EXPECT_EQ(one.embedding.weights, 7 * 4096ll * 13 * 2 * 320); // a fifth of the words in seven banks, 13 vectors of fp16
+  EXPECT_EQ(one.embedding.weights,
+            7 * 4096ll * 13 * 2 * 320); // a fifth of the words in seven banks, 13 vectors of fp16
   EXPECT_EQ(one.head.weights, 42752ll * 13 * 320 + 134 * 4 * 320);
 }
 
@@ -73,9 +76,9 @@ TEST(Partition, KeyHeadsAreReplicatedWhenFewer) {
   ModelSize model = llama2of70B(); // groups of eight query heads
   auto cache = [&](std::int64_t tp) { return estimateMemory(model, {tp, 80, 1, 1, {}}, isa::Machine()).layer.cache; };
   std::int64_t vector = (512 + 640) * 2 * 320; // 512 positions of keys, two blocks of values; two bytes each
-  EXPECT_EQ(cache(8), 1 * vector); // one key head
-  EXPECT_EQ(cache(4), 1 * vector); // two, in one vector
-  EXPECT_EQ(cache(7), 5 * vector); // ten query heads straddle groups: ten key heads
+  EXPECT_EQ(cache(8), 1 * vector);             // one key head
+  EXPECT_EQ(cache(4), 1 * vector);             // two, in one vector
+  EXPECT_EQ(cache(7), 5 * vector);             // ten query heads straddle groups: ten key heads
   model.kvHeads = 2;
   EXPECT_EQ(cache(8), 1 * vector); // the same one on four chips
   model.users = 3, model.cacheBytes = 2;
@@ -110,17 +113,22 @@ TEST(Partition, FastestTakesShards) {
     EXPECT_LE(best, estimateTokenCycles(llama2of70B(), partition, isa::Machine()));
 }
 
-TEST(Partition, StagesNeedNotDivideTheLayers) { EXPECT_EQ(tries(tiny(), {0, 2, 3, false}).front(), (Partition{2, 3, 0, 0, {1, 2, 2}})); }
+TEST(Partition, StagesNeedNotDivideTheLayers) {
+  EXPECT_EQ(tries(tiny(), {0, 2, 3, false}).front(), (Partition{2, 3, 0, 0, {1, 2, 2}}));
+}
 
 TEST(Partition, LessUsableMemoryTakesMoreChips) {
   std::int64_t all = isa::Machine().memoryBytes();
-  EXPECT_GT(smallestPartition(llama3of8B(), isa::Machine(), all * 8 / 10)->chips(), smallestPartition(llama3of8B(), isa::Machine(), all)->chips());
+  EXPECT_GT(smallestPartition(llama3of8B(), isa::Machine(), all * 8 / 10)->chips(),
+            smallestPartition(llama3of8B(), isa::Machine(), all)->chips());
 }
 
 TEST(Partition, Refusals) {
-  EXPECT_EQ(refusal(tiny(), {0, 5, 0, false}), "error: --tp=5 is more than the model's 4 query heads; take --tp=4 or less");
+  EXPECT_EQ(refusal(tiny(), {0, 5, 0, false}),
+            "error: --tp=5 is more than the model's 4 query heads; take --tp=4 or less");
   EXPECT_EQ(refusal(tiny(), {0, 0, 6, false}), "error: --pp=6 is more than the model's 5 layers; take --pp=5 or less");
-  EXPECT_EQ(refusal(tiny(), {7, 2, 4, false}), "error: --chips=7 are fewer than the 8 of --tp=2 --pp=4; take --chips=8 or smaller groups");
+  EXPECT_EQ(refusal(tiny(), {7, 2, 4, false}),
+            "error: --chips=7 are fewer than the 8 of --tp=2 --pp=4; take --chips=8 or smaller groups");
   std::string few = refusal(llama3of8B(), {4, 0, 0, false});
   EXPECT_NE(few.find("the model does not fit on 4 chips of 'tsp1'; "), std::string::npos) << few;
   EXPECT_NE(few.find(" chips would do (--tp="), std::string::npos) << few;

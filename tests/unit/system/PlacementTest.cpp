@@ -12,8 +12,8 @@
 namespace lpu::compiler {
 namespace {
 
-/// Stages of `tp` chips, every two of a stage joined, shard i to shard i of the next; `before` and `after` chips feed the
-/// first and are fed by the last stage, chip j by shard j mod tp.
+/// Stages of `tp` chips, every two of a stage joined, shard i to shard i of the next; `before` and `after` chips feed
+/// the first and are fed by the last stage, chip j by shard j mod tp.
 PlacementProblem pipeline(int tp, int stages, int before = 0, int after = 0) {
   PlacementProblem problem;
   problem.first = before;
@@ -29,7 +29,8 @@ PlacementProblem pipeline(int tp, int stages, int before = 0, int after = 0) {
         problem.wires.emplace_back(chip - tp, chip);
     }
   for (int i = 0; i < after; ++i)
-    problem.chips.push_back(fmt::format("head {}", i)), problem.wires.emplace_back(before + (stages - 1) * tp + i % tp, before + stages * tp + i);
+    problem.chips.push_back(fmt::format("head {}", i)),
+        problem.wires.emplace_back(before + (stages - 1) * tp + i % tp, before + stages * tp + i);
   return problem;
 }
 
@@ -80,7 +81,8 @@ TEST(Placement, ADragonflyHoldsAChain) { placed(dragonflyTopology(5), pipeline(1
 TEST(Placement, TooFewPlaces) {
   auto places = placeChips(nodeTopology(), pipeline(1, 9));
   ASSERT_FALSE(places);
-  EXPECT_EQ(places.error().str(), "node: error: the partition has 9 chips, this topology 8; take a larger one or fewer chips");
+  EXPECT_EQ(places.error().str(),
+            "node: error: the partition has 9 chips, this topology 8; take a larger one or fewer chips");
 }
 
 TEST(Placement, NoCableWhereOneIsNeeded) {
@@ -88,9 +90,9 @@ TEST(Placement, NoCableWhereOneIsNeeded) {
   placed(line, pipeline(1, 4));
   auto triangle = placeChips(line, pipeline(3, 1)); // a triangle has no place on a line
   ASSERT_FALSE(triangle);
-  EXPECT_EQ(triangle.error().str(),
-            "line: error: no link joins the chips of stage 0 shard 2 and stage 0 shard 0: the shortest route between node 2 chip 0 and node 0 chip 0 has 2 hops; "
-            "choose another --topology, --tp or --pp");
+  EXPECT_EQ(triangle.error().str(), "line: error: no link joins the chips of stage 0 shard 2 and stage 0 shard 0: the "
+                                    "shortest route between node 2 chip 0 and node 0 chip 0 has 2 hops; "
+                                    "choose another --topology, --tp or --pp");
 }
 
 TEST(Placement, NoRouteAtAll) {

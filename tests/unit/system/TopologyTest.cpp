@@ -85,16 +85,17 @@ TEST(Topology, PresetsEndSomewhere) {
 TEST(Topology, RoutesAreShortest) {
   Topology rail = railTopology(8);
   EXPECT_EQ(shortestRoute(rail, 5, 5), std::vector<int>{5});
-  EXPECT_EQ(shortestRoute(rail, 0, 7).size(), 2u);          // one hop inside the node
-  EXPECT_EQ(shortestRoute(rail, 0, 4 * 8).size(), 3u);      // two times two nodes along the rail
-  EXPECT_EQ(shortestRoute(rail, 0, 4 * 8 + 1).size(), 4u);  // and one hop to the other rail
-  EXPECT_EQ(shortestRoute(rail, 0, 7 * 8).size(), 2u);      // round the ring
+  EXPECT_EQ(shortestRoute(rail, 0, 7).size(), 2u);         // one hop inside the node
+  EXPECT_EQ(shortestRoute(rail, 0, 4 * 8).size(), 3u);     // two times two nodes along the rail
+  EXPECT_EQ(shortestRoute(rail, 0, 4 * 8 + 1).size(), 4u); // and one hop to the other rail
+  EXPECT_EQ(shortestRoute(rail, 0, 7 * 8).size(), 2u);     // round the ring
   Topology apart{"apart", 4, 8, {{0, 1}, {2, 3}}};
   EXPECT_TRUE(shortestRoute(apart, 0, 3).empty());
 }
 
 TEST(Topology, FilesAreRead) {
-  auto topology = parseTopology("name: line\nchips: 3\nnode_chips: 1\nwires: [[0, 1], [1, 2]]\n", "t.yaml", isa::Machine());
+  auto topology =
+      parseTopology("name: line\nchips: 3\nnode_chips: 1\nwires: [[0, 1], [1, 2]]\n", "t.yaml", isa::Machine());
   ASSERT_TRUE(topology) << topology.error().str();
   EXPECT_EQ(topology->name, "line");
   EXPECT_EQ(topology->places, 3);
@@ -103,12 +104,15 @@ TEST(Topology, FilesAreRead) {
 }
 
 TEST(Topology, FilesAreChecked) {
-  EXPECT_EQ(parseError("[1]"), "t.yaml:1: error: a topology must be a map with the keys name, chips, node_chips and wires");
+  EXPECT_EQ(parseError("[1]"),
+            "t.yaml:1: error: a topology must be a map with the keys name, chips, node_chips and wires");
   EXPECT_EQ(parseError("name: x\nwires: []\n"), "t.yaml:1: error: missing key 'chips'");
-  EXPECT_EQ(parseError("name: x\nchips: 2\nchip: 2\nwires: []\n"), "t.yaml:3: error: unknown key 'chip'; there are name, chips, node_chips and wires");
+  EXPECT_EQ(parseError("name: x\nchips: 2\nchip: 2\nwires: []\n"),
+            "t.yaml:3: error: unknown key 'chip'; there are name, chips, node_chips and wires");
   EXPECT_EQ(parseError("name: x\nchips: many\nwires: []\n"), "t.yaml:2: error: 'chips' must be a whole number");
   EXPECT_EQ(parseError("name: x\nchips: 0\nwires: []\n"), "t.yaml:2: error: 'chips' is 0, outside of 1 to 65535");
-  EXPECT_EQ(parseError("name: x\nchips: 2\nwires:\n  - [0, 2]\n"), "t.yaml:4: error: 'chip of a wire' is 2, outside of 0 to 1");
+  EXPECT_EQ(parseError("name: x\nchips: 2\nwires:\n  - [0, 2]\n"),
+            "t.yaml:4: error: 'chip of a wire' is 2, outside of 0 to 1");
   EXPECT_EQ(parseError("name: x\nchips: 2\nwires:\n  - [1, 1]\n"), "t.yaml:4: error: a wire joins chip 1 to itself");
   EXPECT_EQ(parseError("name: x\nchips: 2\nwires:\n  - [1]\n"), "t.yaml:4: error: a wire is a pair of chips: [0, 1]");
   std::string many = "name: x\nchips: 2\nwires:\n";

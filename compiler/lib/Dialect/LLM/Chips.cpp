@@ -27,10 +27,11 @@ void setChips(mlir::ModuleOp module, llvm::ArrayRef<ChipPlace> chips) {
   mlir::Builder b(module.getContext());
   llvm::SmallVector<mlir::Attribute> list;
   for (const ChipPlace &chip : chips)
-    list.push_back(b.getDictionaryAttr({b.getNamedAttr("class", mlir::FlatSymbolRefAttr::get(module.getContext(), chip.chipClass)),
-                                        b.getNamedAttr("stage", b.getI64IntegerAttr(chip.stage)),
-                                        b.getNamedAttr("shard", b.getI64IntegerAttr(chip.shard)),
-                                        b.getNamedAttr("first_layer", b.getI64IntegerAttr(chip.firstLayer))}));
+    list.push_back(
+        b.getDictionaryAttr({b.getNamedAttr("class", mlir::FlatSymbolRefAttr::get(module.getContext(), chip.chipClass)),
+                             b.getNamedAttr("stage", b.getI64IntegerAttr(chip.stage)),
+                             b.getNamedAttr("shard", b.getI64IntegerAttr(chip.shard)),
+                             b.getNamedAttr("first_layer", b.getI64IntegerAttr(chip.firstLayer))}));
   module->setAttr(kChipsAttr, b.getArrayAttr(list));
 }
 
@@ -41,7 +42,8 @@ std::vector<ChipPlace> chipsOf(mlir::ModuleOp module) {
   std::vector<ChipPlace> chips;
   for (auto chip : list.getAsRange<mlir::DictionaryAttr>()) {
     auto number = [&](llvm::StringRef key) { return chip.getAs<mlir::IntegerAttr>(key).getInt(); };
-    chips.push_back({chip.getAs<mlir::FlatSymbolRefAttr>("class").getValue().str(), number("stage"), number("shard"), number("first_layer")});
+    chips.push_back({chip.getAs<mlir::FlatSymbolRefAttr>("class").getValue().str(), number("stage"), number("shard"),
+                     number("first_layer")});
   }
   return chips;
 }

@@ -41,7 +41,9 @@ mlir::quant::AnyQuantizedType weightType(mlir::MLIRContext *context, WeightType 
                                               mlir::IntegerType::get(context, bits), mlir::Float32Type::get(context),
                                               low, high);
   };
-  return type == WeightType::Int8 ? integer(8, -127, 127) : type == WeightType::Int8Group ? integer(8, -128, 127) : integer(4, -8, 7);
+  return type == WeightType::Int8        ? integer(8, -127, 127)
+         : type == WeightType::Int8Group ? integer(8, -128, 127)
+                                         : integer(4, -8, 7);
 }
 
 mlir::quant::AnyQuantizedType weightType(mlir::MLIRContext *context) { return weightType(context, WeightType::Int8); }
@@ -74,7 +76,8 @@ KVCacheOp lookupCache(mlir::Operation *user, mlir::FlatSymbolRefAttr symbol) {
 }
 
 bool prefersTiles(KVCacheOp cache) {
-  // Sweeps take time in proportion to positions and width, tiles about the same for any model a chip holds; they meet near this product.
+  // Sweeps take time in proportion to positions and width, tiles about the same for any model a chip holds; they meet
+  // near this product.
   constexpr std::uint64_t kTilesFrom = 1 << 17;
   return cache.getHeadDim() % 32 == 0 && cache.getCapacity() * cache.getHeads() * cache.getHeadDim() >= kTilesFrom;
 }

@@ -29,7 +29,8 @@ bool positive(const llvm::APFloat &value) { return value.isFinite() && !value.is
 LogicalResult covers(mlir::Operation *op, const char *label, std::optional<CutAttr> cut, int64_t length) {
   if (!cut || cut->getPieces() * length >= cut->getWhole())
     return success();
-  return op->emitOpError(label) << ": " << cut->getPieces() << " pieces of " << length << " do not hold " << cut->getWhole();
+  return op->emitOpError(label) << ": " << cut->getPieces() << " pieces of " << length << " do not hold "
+                                << cut->getWhole();
 }
 
 LogicalResult checkLinks(mlir::Operation *op, llvm::ArrayRef<int64_t> links) {
@@ -90,7 +91,8 @@ LogicalResult StepOp::verify() {
     return emitOpError("C2: a decode step feeds one token, found ") << tokens;
   if (getKind() == StepKind::Encode && tokens != context)
     return emitOpError("C3: an encode step feeds its context of ") << context << " tokens, found " << tokens;
-  if (auto users = static_cast<int64_t>(getUsers().value_or(1)); users < 1 || (users > 1 && getKind() != StepKind::Decode))
+  if (auto users = static_cast<int64_t>(getUsers().value_or(1));
+      users < 1 || (users > 1 && getKind() != StepKind::Decode))
     return emitOpError("C4: feeds ") << users << " users, possible are 1 or, in decode steps, more";
   return success();
 }
@@ -139,7 +141,8 @@ LogicalResult LinearOp::verifySymbolUses(mlir::SymbolTableCollection &tables) {
   if (weight.getCols() != width(getInput()) || weight.getRows() != width(getResult()))
     return emitOpError("C2: weight is ") << weight.getRows() << "x" << weight.getCols() << ", but the input is "
                                          << width(getInput()) << " and the result " << width(getResult()) << " wide";
-  bool half = activationBits(getInput()) == kHalfBits, quantized = half ? isHalf(weight) : weight.isQuantized() && isInteger(getInput());
+  bool half = activationBits(getInput()) == kHalfBits,
+       quantized = half ? isHalf(weight) : weight.isQuantized() && isInteger(getInput());
   bool real = weight.getTensorType().getElementType().isF32() && isFloat(getInput());
   if (!quantized && !real)
     return emitOpError("C3: needs an int8 weight with an int16 input, f16 with f16 or f32 with f32, found ")
@@ -161,7 +164,8 @@ LogicalResult RopeOp::verify() {
                                << width(getInput());
   if (!positive(getBase()))
     return emitOpError("C2: base must be positive and finite, found ") << getBaseAttr();
-  if (!sameShape(getInput(), getResult()) || !isFloat(getInput()) || !(isFloat(getResult()) || activationBits(getResult()) > 0))
+  if (!sameShape(getInput(), getResult()) || !isFloat(getInput()) ||
+      !(isFloat(getResult()) || activationBits(getResult()) > 0))
     return emitOpError("C4: needs an f32 input and an f32 or integer result of its shape, found ")
            << getInput().getType() << " and " << getResult().getType();
   return success();
@@ -178,7 +182,8 @@ LogicalResult RopeOp::verifySymbolUses(mlir::SymbolTableCollection &tables) {
 }
 
 LogicalResult AttentionOp::verify() {
-  bool quantized = isInt16(getQuery()) && (isInt16(getKey()) || kvType(*this) == KVType::Int8) && isInteger(getResult());
+  bool quantized =
+      isInt16(getQuery()) && (isInt16(getKey()) || kvType(*this) == KVType::Int8) && isInteger(getResult());
   bool real = isFloat(getQuery()) && isFloat(getKey()) && isFloat(getResult());
   if (!(quantized || real) || !isFloat(getValue()))
     return emitOpError("C3: query, key and result must be all f32 or all int16 and value f32, found ")
@@ -199,7 +204,8 @@ LogicalResult AttentionOp::verifySymbolUses(mlir::SymbolTableCollection &tables)
            << queries << ", key and value " << keys << " wide, found " << width(getQuery()) << ", "
            << width(getResult()) << ", " << width(getKey()) << " and " << width(getValue());
   if (getTiles() && cache.getHeadDim() % 32)
-    return emitOpError("C4: heads of ") << cache.getHeadDim() << " elements do not fill tiles, which takes a multiple of 32";
+    return emitOpError("C4: heads of ") << cache.getHeadDim()
+                                        << " elements do not fill tiles, which takes a multiple of 32";
   return success();
 }
 
@@ -223,7 +229,8 @@ LogicalResult AddOp::verify() {
 LogicalResult AllGatherOp::verify() {
   auto pieces = static_cast<int64_t>(getPieces());
   if (pieces < 2 || pieces * width(getPiece()) < width(getResult()))
-    return emitOpError("C1: ") << pieces << " pieces of " << width(getPiece()) << " elements do not make up " << width(getResult());
+    return emitOpError("C1: ") << pieces << " pieces of " << width(getPiece()) << " elements do not make up "
+                               << width(getResult());
   if (element(getPiece()) != element(getResult()))
     return emitOpError("C2: piece and result must have one element type, found ")
            << getPiece().getType() << " and " << getResult().getType();

@@ -41,10 +41,13 @@ private:
     layerCount = std::distance(caches.begin(), caches.end());
     auto heads = static_cast<std::int64_t>((*caches.begin()).getHeads());
     if (tensor < 1 || tensor > heads)
-      return module.emitError("tp=") << std::int64_t{tensor} << ": a layer of " << heads << " query heads can be shared by 1 to " << heads << " chips";
+      return module.emitError("tp=") << std::int64_t{tensor} << ": a layer of " << heads
+                                     << " query heads can be shared by 1 to " << heads << " chips";
     if (pipeline < 1 || pipeline > layerCount)
-      return module.emitError("pp=") << std::int64_t{pipeline} << ": " << layerCount << " layers make 1 to " << layerCount << " stages";
-    for (auto [name, chips] : {std::pair("embedding-chips", std::int64_t{embeddingChips}), {"head-chips", std::int64_t{headChips}}})
+      return module.emitError("pp=") << std::int64_t{pipeline} << ": " << layerCount << " layers make 1 to "
+                                     << layerCount << " stages";
+    for (auto [name, chips] :
+         {std::pair("embedding-chips", std::int64_t{embeddingChips}), {"head-chips", std::int64_t{headChips}}})
       if (chips < 0 || chips % tensor)
         return module.emitError(name) << "=" << chips << " is no multiple of tp=" << std::int64_t{tensor};
     return success();
@@ -59,9 +62,10 @@ private:
     std::int64_t sum = 0;
     for (std::int64_t count : counts)
       sum += count;
-    if (static_cast<std::int64_t>(counts.size()) != pipeline || sum != layerCount || llvm::any_of(counts, [](std::int64_t c) { return c < 1; }))
-      return module.emitError("layers of ") << counts.size() << " stages that sum up to " << sum << " do not deal " << layerCount
-                                            << " layers over " << std::int64_t{pipeline} << " stages";
+    if (static_cast<std::int64_t>(counts.size()) != pipeline || sum != layerCount ||
+        llvm::any_of(counts, [](std::int64_t c) { return c < 1; }))
+      return module.emitError("layers of ") << counts.size() << " stages that sum up to " << sum << " do not deal "
+                                            << layerCount << " layers over " << std::int64_t{pipeline} << " stages";
     if (embeddingChips > 0)
       stages.push_back({.embedding = true, .shards = tensor, .groups = embeddingChips / tensor});
     std::int64_t first = 0;
@@ -94,9 +98,10 @@ private:
       for (std::int64_t i = 0; i < sinks; ++i)
         stage.outLinks.push_back(machine->c2cLinks - 1 - i);
       if (std::int64_t needed = tensor - 1 + sources + sinks; needed > machine->c2cLinks)
-        return getOperation().emitError("a chip of stage ") << s << " needs " << needed << " links: " << tensor - 1 << " to its group, "
-                                                            << sources << " in and " << sinks << " out; '" << machine->name << "' has "
-                                                            << machine->c2cLinks << "; give the vocabulary fewer chips";
+        return getOperation().emitError("a chip of stage ")
+               << s << " needs " << needed << " links: " << tensor - 1 << " to its group, " << sources << " in and "
+               << sinks << " out; '" << machine->name << "' has " << machine->c2cLinks
+               << "; give the vocabulary fewer chips";
     }
     return success();
   }
@@ -120,7 +125,9 @@ private:
     for (auto [number, representative] : llvm::enumerate(representatives)) {
       bool shared = llvm::count(classOfStage, static_cast<std::int64_t>(number)) > 1;
       names.push_back(representatives.size() == 1 ? "all" : stages[representative].name());
-      if (auto alike = llvm::count(llvm::map_range(llvm::ArrayRef(representatives).take_front(number), [&](std::size_t r) { return stages[r].name(); }), names.back()))
+      if (auto alike = llvm::count(llvm::map_range(llvm::ArrayRef(representatives).take_front(number),
+                                                   [&](std::size_t r) { return stages[r].name(); }),
+                                   names.back()))
         names.back() += ".variant" + std::to_string(alike); // the same with other types
       buildClass(builder, module, stages[representative], names.back(), shared);
     }
@@ -138,10 +145,12 @@ private:
       base = static_cast<std::int64_t>(chips.size());
       for (std::int64_t p = 0; p < stage.groups * stage.shards; ++p)
         chips.push_back({names[classOfStage[s]], static_cast<std::int64_t>(s), p, stage.firstLayer});
-      for (std::int64_t g = 0; g < stage.groups && stage.layers + stage.head > 0; ++g) // an embedding alone gathers nothing
+      for (std::int64_t g = 0; g < stage.groups && stage.layers + stage.head > 0;
+           ++g) // an embedding alone gathers nothing
         for (std::int64_t i = 0; i < stage.shards; ++i)
           for (std::int64_t j = i + 1; j < stage.shards; ++j)
-            wires.push_back({base + g * stage.shards + i, j - i - 1, base + g * stage.shards + j, groupPeerLink(stage.shards, j - i - 1)});
+            wires.push_back({base + g * stage.shards + i, j - i - 1, base + g * stage.shards + j,
+                             groupPeerLink(stage.shards, j - i - 1)});
       if (s > 0)
         joinStages(stages[s - 1], before, stage, base, wires);
       before = base;
@@ -151,12 +160,13 @@ private:
   }
 
   /// Shard i of a stage hands over to shard i of every group of the next.
-  static void joinStages(const Stage &from, std::int64_t fromBase, const Stage &to, std::int64_t toBase, std::vector<WirePlace> &wires) {
+  static void joinStages(const Stage &from, std::int64_t fromBase, const Stage &to, std::int64_t toBase,
+                         std::vector<WirePlace> &wires) {
     for (std::int64_t a = 0; a < from.groups; ++a)
       for (std::int64_t b = 0; b < to.groups; ++b)
         for (std::int64_t i = 0; i < to.shards; ++i)
-          wires.push_back({fromBase + a * to.shards + i, from.outLinks[from.groups > 1 ? 0 : b], toBase + b * to.shards + i,
-                           to.inLinks[to.groups > 1 ? 0 : a]});
+          wires.push_back({fromBase + a * to.shards + i, from.outLinks[from.groups > 1 ? 0 : b],
+                           toBase + b * to.shards + i, to.inLinks[to.groups > 1 ? 0 : a]});
   }
 
   void setScales() {

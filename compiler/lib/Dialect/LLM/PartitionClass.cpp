@@ -61,7 +61,8 @@ mlir::OpOperand *attentionUse(Value value) {
 
 class ClassBuilder {
 public:
-  ClassBuilder(mlir::OpBuilder &outer, mlir::ModuleOp original, const Stage &part, const std::string &name, bool isShared)
+  ClassBuilder(mlir::OpBuilder &outer, mlir::ModuleOp original, const Stage &part, const std::string &name,
+               bool isShared)
       : model(original), stage(part), shared(isShared), builder(outer) {
     module = mlir::ModuleOp::create(builder, model.getLoc(), name);
     module->setAttr(kShardsAttr, builder.getI64IntegerAttr(stage.shards));
@@ -79,7 +80,8 @@ private:
   bool holds(std::int64_t layer) const {
     if (layer < 0)
       return stage.embedding;
-    return (layer >= stage.firstLayer && layer < stage.firstLayer + stage.layers) || (stage.head && layer == layerCount());
+    return (layer >= stage.firstLayer && layer < stage.firstLayer + stage.layers) ||
+           (stage.head && layer == layerCount());
   }
   std::int64_t layerCount() { return llvm::range_size(model.getOps<KVCacheOp>()); }
   std::int64_t layerCount() const { return const_cast<ClassBuilder *>(this)->layerCount(); }
@@ -92,7 +94,9 @@ private:
     return mlir::RankedTensorType::get({mlir::ShapedType::kDynamic, width}, type.getElementType());
   }
   std::int64_t ownWidth(mlir::Operation &op);
-  CutAttr cut(std::int64_t pieces, std::int64_t size) { return pieces > 1 ? CutAttr::get(builder.getContext(), pieces, size) : CutAttr(); }
+  CutAttr cut(std::int64_t pieces, std::int64_t size) {
+    return pieces > 1 ? CutAttr::get(builder.getContext(), pieces, size) : CutAttr();
+  }
   std::string local(llvm::StringRef symbol) { return shiftLayer(symbol, -stage.firstLayer); }
   mlir::FlatSymbolRefAttr declare(mlir::FlatSymbolRefAttr symbol, mlir::Operation &user);
   void declareWeight(WeightOp weight, mlir::Operation &user);
@@ -115,7 +119,8 @@ void ClassBuilder::run() {
   for (auto step : model.getOps<StepOp>())
     builder.clone(*step);
   mlir::FunctionType type = original.getFunctionType();
-  forward = mlir::func::FuncOp::create(builder, original.getLoc(), kForward, builder.getFunctionType(type.getInputs(), {}));
+  forward =
+      mlir::func::FuncOp::create(builder, original.getLoc(), kForward, builder.getFunctionType(type.getInputs(), {}));
   mlir::Block *body = forward.addEntryBlock();
   for (auto [from, to] : llvm::zip(original.getArguments(), body->getArguments()))
     parts[from] = {to, to};
@@ -128,8 +133,8 @@ void ClassBuilder::run() {
     if (auto weight = weightOf(&op); weight && !mlir::isa<EmbeddingOp>(op))
       layer = layerOf(weight.getValue()).value_or(layerCount());
     if (layer != before && holds(layer) && !holds(before) && residual) {
-      Value received = ReceiveOp::create(builder, op.getLoc(), piece(residual, pieceOf(width(residual), stage.shards)), stage.inLinks,
-                                         cut(stage.shards, width(residual)));
+      Value received = ReceiveOp::create(builder, op.getLoc(), piece(residual, pieceOf(width(residual), stage.shards)),
+                                         stage.inLinks, cut(stage.shards, width(residual)));
       parts[residual] = {received, stage.shards > 1 ? Value() : received};
     }
     if (layer != before && !holds(layer) && holds(before))
@@ -153,7 +158,8 @@ Value ClassBuilder::own(Value value) { return parts.lookup(value).own; }
 Value ClassBuilder::whole(Value value) {
   Parts &part = parts[value];
   if (!part.whole)
-    part.whole = AllGatherOp::create(builder, value.getLoc(), value.getType(), part.own, builder.getI64IntegerAttr(stage.shards));
+    part.whole = AllGatherOp::create(builder, value.getLoc(), value.getType(), part.own,
+                                     builder.getI64IntegerAttr(stage.shards));
   return part.whole;
 }
 
@@ -179,7 +185,8 @@ void ClassBuilder::clone(mlir::Operation &op) {
   mlir::IRMapping mapping;
   for (Value operand : op.getOperands())
     mapping.map(operand, wantsWhole ? whole(operand) : own(operand));
-  auto type = isNorm ? llvm::cast<mlir::RankedTensorType>(op.getResult(0).getType()) : piece(op.getResult(0), ownWidth(op));
+  auto type =
+      isNorm ? llvm::cast<mlir::RankedTensorType>(op.getResult(0).getType()) : piece(op.getResult(0), ownWidth(op));
   mlir::Operation *copy = builder.clone(op, mapping);
   copy->getResult(0).setType(type);
   for (mlir::NamedAttribute attribute : op.getAttrs())
@@ -230,7 +237,8 @@ void ClassBuilder::declareWeight(WeightOp weight, mlir::Operation &user) {
       copy.setRowCutAttr(pieces);
   }
   mlir::RankedTensorType type = weight.getTensorType();
-  llvm::SmallVector<std::int64_t> shape = type.getRank() == 2 ? llvm::SmallVector<std::int64_t>{rows, columns} : llvm::SmallVector<std::int64_t>{columns};
+  llvm::SmallVector<std::int64_t> shape =
+      type.getRank() == 2 ? llvm::SmallVector<std::int64_t>{rows, columns} : llvm::SmallVector<std::int64_t>{columns};
   copy.setType(mlir::RankedTensorType::get(shape, type.getElementType()));
 }
 
@@ -240,7 +248,8 @@ void ClassBuilder::declareCache(KVCacheOp cache) {
   copy.setLayer(cache.getLayer() - stage.firstLayer);
   if (stage.shards == 1)
     return;
-  auto heads = static_cast<std::int64_t>(cache.getHeads()), group = heads / static_cast<std::int64_t>(cache.getKvHeads());
+  auto heads = static_cast<std::int64_t>(cache.getHeads()),
+       group = heads / static_cast<std::int64_t>(cache.getKvHeads());
   std::int64_t held = pieceOf(heads, stage.shards);
   copy.setHeads(held), copy.setKvHeads(heldKVHeads(held, group));
   copy.setHeadsCutAttr(cut(stage.shards, heads));
@@ -266,11 +275,13 @@ void noteTypes(mlir::ModuleOp model, Stage &stage) {
       stage.types.push_back(weight.getTensorType().getElementType());
   for (mlir::Operation &op : forwardFunction(model).front())
     if (int bits = op.getNumResults() == 1 ? activationBits(op.getResult(0)) : 0; bits && holds(scaleName(&op)))
-      stage.types.push_back(bits == kHalfBits ? mlir::Type(mlir::Float16Type::get(model.getContext()))
-                                              : mlir::IntegerType::get(model.getContext(), static_cast<unsigned>(bits)));
+      stage.types.push_back(bits == kHalfBits
+                                ? mlir::Type(mlir::Float16Type::get(model.getContext()))
+                                : mlir::IntegerType::get(model.getContext(), static_cast<unsigned>(bits)));
 }
 
-void buildClass(mlir::OpBuilder &builder, mlir::ModuleOp model, const Stage &stage, const std::string &name, bool shared) {
+void buildClass(mlir::OpBuilder &builder, mlir::ModuleOp model, const Stage &stage, const std::string &name,
+                bool shared) {
   ClassBuilder(builder, model, stage, name, shared).run();
 }
 

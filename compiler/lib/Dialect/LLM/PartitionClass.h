@@ -34,6 +34,7 @@ void noteTypes(mlir::ModuleOp model, Stage &stage);
 
 /// Builds the module `name` with the part of `model`'s @forward that `stage` holds. With `shared`, other stages use it
 /// as well, so results carry the names of their scales.
-void buildClass(mlir::OpBuilder &builder, mlir::ModuleOp model, const Stage &stage, const std::string &name, bool shared);
+void buildClass(mlir::OpBuilder &builder, mlir::ModuleOp model, const Stage &stage, const std::string &name,
+                bool shared);
 
 } // namespace lpu::compiler::llm

@@ -16,16 +16,16 @@ namespace lpu::compiler::llm {
 namespace {
 
 constexpr uint64_t kSmallestBucket = 64;
-// Attention in tiles takes positions a few hundred at a time, and models that use it have little memory to spare for programs:
-// fewer positions would save a decode step about a hundredth, which a long step gains more from.
+// Attention in tiles takes positions a few hundred at a time, and models that use it have little memory to spare for
+// programs: fewer positions would save a decode step about a hundredth, which a long step gains more from.
 constexpr uint64_t kSmallestBucketOfTiles = 512;
 
-// Longer steps take their positions in blocks, as many as a vector of tsp1 has lanes. Attention is a small part of them, and their
-// programs are long: each bucket is about a quarter of the next.
+// Longer steps take their positions in blocks, as many as a vector of tsp1 has lanes. Attention is a small part of
+// them, and their programs are long: each bucket is about a quarter of the next.
 constexpr uint64_t kLongStep = 8, kBlock = 320;
 
-// Encoders: latencies of units outweigh what fewer tokens than the smallest would save; longer sequences than the largest take
-// more than one vector of lanes and are not lowered.
+// Encoders: latencies of units outweigh what fewer tokens than the smallest would save; longer sequences than the
+// largest take more than one vector of lanes and are not lowered.
 constexpr uint64_t kSmallestSequence = 32, kUsualSequence = 128;
 
 std::vector<uint64_t> contextBuckets(uint64_t maxContext, uint64_t smallest) {
@@ -78,11 +78,14 @@ struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
   /// One program a bucket, from the smallest that wastes little to the longest sequence.
   void planEncoder(mlir::ModuleOp module) {
     uint64_t largest = std::numeric_limits<uint64_t>::max();
-    module.walk([&](EmbeddingSumOp op) { largest = std::min<uint64_t>(largest, lookupWeight(op, op.getPositionsAttr()).getRows()); });
+    module.walk([&](EmbeddingSumOp op) {
+      largest = std::min<uint64_t>(largest, lookupWeight(op, op.getPositionsAttr()).getRows());
+    });
     if (auto sequence = module->getAttrOfType<mlir::IntegerAttr>(kSequenceAttr))
       largest = std::min(largest, static_cast<uint64_t>(sequence.getInt()));
     if (maxContext > largest) {
-      module.emitError("max-context ") << maxContext.getValue() << " is more than the " << largest << " positions the model has";
+      module.emitError("max-context ") << maxContext.getValue() << " is more than the " << largest
+                                       << " positions the model has";
       return signalPassFailure();
     }
     for (StepOp old : llvm::make_early_inc_range(module.getOps<StepOp>()))
@@ -94,7 +97,8 @@ struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
       builder.setInsertionPointToEnd(module.getBody());
     uint64_t most = maxContext ? maxContext.getValue() : std::min(largest, kUsualSequence);
     for (uint64_t bucket : contextBuckets(most, std::min(most, kSmallestSequence)))
-      StepOp::create(builder, module.getLoc(), "encode_" + std::to_string(bucket), StepKind::Encode, bucket, bucket, mlir::IntegerAttr());
+      StepOp::create(builder, module.getLoc(), "encode_" + std::to_string(bucket), StepKind::Encode, bucket, bucket,
+                     mlir::IntegerAttr());
   }
 
   /// The context to plan for; nothing after an error.
@@ -129,8 +133,8 @@ struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
   void createPrefill(mlir::OpBuilder &builder, mlir::Location loc, uint64_t context) {
     uint64_t tokens = batch > 1 ? 1 : std::min(maxTokens.getValue(), context);
     if (tokens > 1)
-      StepOp::create(builder, loc, "prefill_" + std::to_string(tokens) + "x" + std::to_string(context), StepKind::Prefill, tokens,
-                     context, mlir::IntegerAttr());
+      StepOp::create(builder, loc, "prefill_" + std::to_string(tokens) + "x" + std::to_string(context),
+                     StepKind::Prefill, tokens, context, mlir::IntegerAttr());
   }
 };
 

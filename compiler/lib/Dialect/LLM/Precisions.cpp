@@ -9,8 +9,7 @@ namespace lpu::compiler::llm {
 bool wantsOneDigit(mlir::Operation *op, const PrecisionPlan &plan) {
   if (!mlir::isa<RmsNormOp, AttentionOp, SiluMulOp>(op))
     return false;
-  if (auto attention = mlir::dyn_cast<AttentionOp>(op);
-      attention && wantsTiles(attention, plan))
+  if (auto attention = mlir::dyn_cast<AttentionOp>(op); attention && wantsTiles(attention, plan))
     return false;
   return llvm::all_of(op->getUsers(), [&](mlir::Operation *user) {
     auto linear = mlir::dyn_cast<LinearOp>(user);
@@ -65,8 +64,13 @@ std::vector<LinearPrecision> precisionsOf(mlir::ModuleOp module) {
     WeightOp weight = lookupWeight(linear, linear.getWeightAttr());
     std::optional<WeightType> type = weight.quantization();
     int bits = activationBits(linear.getInput());
-    out.push_back({weight.getSource().str(), type ? std::string(weightTypeName(*type)) : isHalf(weight) ? "fp16" : "float",
-                   bits == 8 ? "a8" : bits == kHalfBits ? "fp16" : "a16"});
+    out.push_back({weight.getSource().str(),
+                   type             ? std::string(weightTypeName(*type))
+                   : isHalf(weight) ? "fp16"
+                                    : "float",
+                   bits == 8           ? "a8"
+                   : bits == kHalfBits ? "fp16"
+                                       : "a16"});
   }
   return out;
 }

@@ -75,13 +75,15 @@ mlir::FailureOr<double> Quantizer::quantizeResult(mlir::Value result, double bou
   auto attention = result.getDefiningOp<AttentionOp>();
   bool tiles = attention && wantsTiles(attention, plan);
   auto rope = result.getDefiningOp<RopeOp>();
-  bool key = rope && cachedAsInt8(rope), kept = tiles || (attention && plan.kv() == "int8"); // N16: values have its scale too
+  bool key = rope && cachedAsInt8(rope),
+       kept = tiles || (attention && plan.kv() == "int8"); // N16: values have its scale too
   int bits = key || wantsOneDigit(result.getDefiningOp(), plan) ? 8 : 16;
   if (auto range = result.getDefiningOp()->getAttrOfType<mlir::FloatAttr>(kRangeAttr); range && !kept)
     bound = range.getValueAsDouble() / (key ? 2 : 1), margin = 1; // an int16 range is twice what was seen
   else if (key)
     bound *= keyRange(static_cast<uint32_t>(width(rope.getInput().getDefiningOp<LinearOp>().getInput())));
-  double scale = bound == 0 ? 1.0 : margin * bound / (bits == 8 ? 127 : isa::kDigit16Max); // an all-zero tensor fits any scale
+  double scale =
+      bound == 0 ? 1.0 : margin * bound / (bits == 8 ? 127 : isa::kDigit16Max); // an all-zero tensor fits any scale
   // Reciprocals of scales are fp32 factors, so both must be normal numbers; and products of two bounded values
   // must stay finite. Trained models stay below 10^6.
   if (!(bound < 1e18) || !std::isnormal(static_cast<float>(scale)) || !std::isnormal(static_cast<float>(1.0 / scale)))
@@ -132,7 +134,10 @@ LogicalResult Quantizer::visit(LinearOp op) {
   WeightOp weight = lookupWeight(op, op.getWeightAttr());
   bool half = wantsHalf(plan, weight);
   if (half != (activationBits(op.getInput()) == kHalfBits))
-    return fail({"--weight-type", "the weights of " + quote(weight.getSource()) + " are to be " + (half ? "fp16" : "integers") + ", what they are multiplied with is not; weights and activations of all linears that share an input are fp16 together"});
+    return fail({"--weight-type", "the weights of " + quote(weight.getSource()) + " are to be " +
+                                      (half ? "fp16" : "integers") +
+                                      ", what they are multiplied with is not; weights and activations of all linears "
+                                      "that share an input are fp16 together"});
   if (half) {
     if (store.hasWeights())
       if (auto matrix = loadHalves(store, weight.getSource()); !matrix)
@@ -166,7 +171,8 @@ mlir::FailureOr<std::vector<double>> Quantizer::outputBounds(mlir::Operation *us
     bias = std::move(*loaded);
   }
   if (!store.hasWeights())
-    return std::vector<double>(static_cast<std::size_t>(weight.getRows()), std::sqrt(static_cast<double>(weight.getCols())));
+    return std::vector<double>(static_cast<std::size_t>(weight.getRows()),
+                               std::sqrt(static_cast<double>(weight.getCols())));
   std::vector<double> bounds;
   if (wantsHalf(plan, weight)) {
     auto halves = loadHalves(store, weight.getSource());
@@ -196,7 +202,8 @@ mlir::FailureOr<std::vector<double>> Quantizer::outputBounds(mlir::Operation *us
 mlir::FailureOr<LinearOp> Quantizer::exclusiveLinear(mlir::Operation *user, mlir::Value value) {
   auto linear = value.getDefiningOp<LinearOp>();
   if (!linear || !value.hasOneUse())
-    return user->emitOpError("needs an operand made by a linear for it alone, which takes the factor 1/scale (N6, N8, N11)");
+    return user->emitOpError(
+        "needs an operand made by a linear for it alone, which takes the factor 1/scale (N6, N8, N11)");
   return linear;
 }
 
@@ -223,7 +230,9 @@ LogicalResult Quantizer::visit(AttentionOp op) {
   auto scale = quantizeResult(op.getResult(), *std::max_element(bounds->begin(), bounds->end()), 1.01);
   if (plan.kv() != "int16") {
     if (plan.kv() == "int8" && activationBits(op.getResult()) == kHalfBits)
-      return fail({"--kv-type", "int8 values have the scale of attention's result, and fp16 results have none; choose --kv-type=fp16"});
+      return fail(
+          {"--kv-type",
+           "int8 values have the scale of attention's result, and fp16 results have none; choose --kv-type=fp16"});
     op->setAttr(kKVAttr, mlir::StringAttr::get(context, plan.kv()));
   }
   if (mlir::failed(scale) || !(wantsTiles(op, plan) || plan.kv() == "int8"))
@@ -257,7 +266,8 @@ void Quantizer::quantizeWeights(mlir::func::FuncOp forward) {
   for (auto linear : forward.getOps<LinearOp>())
     if (WeightOp weight = lookupWeight(linear, linear.getWeightAttr()); store.hasWeights() && !wantsHalf(plan, weight))
       wanted.emplace_back(weight.getSource(), typeFor(weight));
-  mlir::parallelFor(context, 0, wanted.size(), [&](std::size_t i) { (void)store.quantized(wanted[i].first, wanted[i].second); });
+  mlir::parallelFor(context, 0, wanted.size(),
+                    [&](std::size_t i) { (void)store.quantized(wanted[i].first, wanted[i].second); });
 }
 
 LogicalResult Quantizer::run() {
@@ -292,11 +302,13 @@ struct QuantizePass : impl::QuantizeBase<QuantizePass> {
       return signalPassFailure();
     }
     if (isEncoder(getOperation()) && (weightType != "int8" || activationType != "a16" || !quantConfig.empty())) {
-      getOperation().emitError("an encoder is compiled with int8 weights and a16 activations; leave the options of other precisions out");
+      getOperation().emitError(
+          "an encoder is compiled with int8 weights and a16 activations; leave the options of other precisions out");
       return signalPassFailure();
     }
     std::shared_ptr<WeightStore> store = openSource(getOperation());
-    if (!store || mlir::failed(isEncoder(getOperation()) ? quantizeEncoder(getOperation(), *store) : Quantizer(getOperation(), *store, *plan).run()))
+    if (!store || mlir::failed(isEncoder(getOperation()) ? quantizeEncoder(getOperation(), *store)
+                                                         : Quantizer(getOperation(), *store, *plan).run()))
       signalPassFailure();
   }
 };

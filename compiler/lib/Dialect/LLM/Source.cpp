@@ -10,13 +10,15 @@ namespace lpu::compiler::llm {
 Result<std::shared_ptr<WeightStore>> storeOf(mlir::ModuleOp module) {
   auto source = module->getAttrOfType<mlir::StringAttr>(kSourceAttr);
   if (!source)
-    return Error{"", "the module has no attribute " + kSourceAttr.str() + " naming its weight file; import it from a model file"};
+    return Error{"", "the module has no attribute " + kSourceAttr.str() +
+                         " naming its weight file; import it from a model file"};
   if (!module->hasAttr(kRoundingAttr))
     return WeightStore::open(source.str());
   auto &rounded = module.getContext()->getOrLoadDialect<LLMDialect>()->roundedSources;
   if (auto known = rounded.find(source.str()); known != rounded.end())
     return known->second;
-  return Error{"", "the weights were rounded with calibration (" + kRoundingAttr.str() + "), and the rounded values are not in the IR; compile from the model"};
+  return Error{"", "the weights were rounded with calibration (" + kRoundingAttr.str() +
+                       "), and the rounded values are not in the IR; compile from the model"};
 }
 
 void attachRounded(mlir::ModuleOp module, llvm::StringRef method, std::shared_ptr<WeightStore> store) {
@@ -38,8 +40,8 @@ std::shared_ptr<WeightStore> openSource(mlir::ModuleOp module) {
     if (rows == weight.getRows() && cols == weight.getCols())
       continue;
     weight.emitError("weight @") << weight.getSymName() << " is " << weight.getRows() << "x" << weight.getCols()
-                                 << ", tensor \"" << weight.getSource() << "\" of \"" << (*store)->name() << "\" is " << rows << "x"
-                                 << cols << "; the IR belongs to another file";
+                                 << ", tensor \"" << weight.getSource() << "\" of \"" << (*store)->name() << "\" is "
+                                 << rows << "x" << cols << "; the IR belongs to another file";
     return nullptr;
   }
   return *store;

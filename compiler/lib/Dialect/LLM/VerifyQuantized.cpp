@@ -2,8 +2,8 @@
 // on every point checked here.
 
 #include "lpu/compiler/Dialect/LLM/LLM.h"
-#include "lpu/compiler/Dialect/LLM/Precisions.h"
 #include "lpu/compiler/Dialect/LLM/Passes.h"
+#include "lpu/compiler/Dialect/LLM/Precisions.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -75,8 +75,11 @@ LogicalResult checkEncoder(mlir::ModuleOp module, mlir::func::FuncOp forward) {
     auto tensor = llvm::dyn_cast<mlir::RankedTensorType>(result);
     return tensor && tensor.getRank() == 2 && tensor.getElementType().isF32();
   });
-  if (type.getNumInputs() != 2 || type.getInput(0) != ids || type.getInput(1) != ids || !names || names.size() != type.getNumResults() || !real || names.empty())
-    return forward.emitOpError("must be (tensor<?xi32>, tensor<?xi32>) -> f32 tensors of rank 2, as many as llm.outputs names, found ") << type;
+  if (type.getNumInputs() != 2 || type.getInput(0) != ids || type.getInput(1) != ids || !names ||
+      names.size() != type.getNumResults() || !real || names.empty())
+    return forward.emitOpError(
+               "must be (tensor<?xi32>, tensor<?xi32>) -> f32 tensors of rank 2, as many as llm.outputs names, found ")
+           << type;
   return success();
 }
 
@@ -107,8 +110,10 @@ struct VerifyQuantizedPass : impl::VerifyQuantizedBase<VerifyQuantizedPass> {
     for (mlir::Operation &op : forward.front()) {
       auto result =
           llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
-              .Case<EmbeddingOp, RmsNormOp, LinearOp, RopeOp, AttentionOp, SiluMulOp, EmbeddingSumOp, SelfAttentionOp>([](auto o) { return check(o); })
-              .Case<AddOp, LayerNormOp, QuantizeOp, GeluOp, TanhOp, FirstOp, mlir::func::ReturnOp>([](auto) { return success(); })
+              .Case<EmbeddingOp, RmsNormOp, LinearOp, RopeOp, AttentionOp, SiluMulOp, EmbeddingSumOp, SelfAttentionOp>(
+                  [](auto o) { return check(o); })
+              .Case<AddOp, LayerNormOp, QuantizeOp, GeluOp, TanhOp, FirstOp, mlir::func::ReturnOp>(
+                  [](auto) { return success(); })
               .Default([](mlir::Operation *o) { return o->emitOpError("does not belong into a quantized model"); });
       if (mlir::failed(result))
         return signalPassFailure();

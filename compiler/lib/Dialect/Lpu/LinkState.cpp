@@ -17,7 +17,8 @@ using isa::Cycle;
 using isa::Opcode;
 
 LinkState::LinkState(const isa::Machine &machine, ProgramOp program)
-    : machine(machine), program(program), shards(compiler::llm::shardsOf(program->getParentOfType<ModuleOp>())), links(machine.c2cLinks) {}
+    : machine(machine), program(program), shards(compiler::llm::shardsOf(program->getParentOfType<ModuleOp>())),
+      links(machine.c2cLinks) {}
 
 void LinkState::drive(const Dispatch &d) {
   if (d.instruction.opcode == Opcode::Send)
@@ -30,8 +31,9 @@ LogicalResult LinkState::checkInterval(std::size_t link) const {
   const std::vector<Dispatch> &sends = links[link].sends;
   for (std::size_t i = 1; i < sends.size(); ++i)
     if (Cycle earlier = sends[i - 1].cycle, least = earlier + machine.c2cVectorInterval; sends[i].cycle < least)
-      return sends[i].op.emitOpError("sends on link ") << link << " in cycle " << sends[i].cycle << "; the link is busy since " << earlier
-                                                       << " until " << earlier << " + " << machine.c2cVectorInterval << " = " << least;
+      return sends[i].op.emitOpError("sends on link ")
+             << link << " in cycle " << sends[i].cycle << "; the link is busy since " << earlier << " until " << earlier
+             << " + " << machine.c2cVectorInterval << " = " << least;
   return success();
 }
 
@@ -41,21 +43,23 @@ LogicalResult LinkState::checkArrivals(std::size_t link) const {
   Cycle travel = machine.latency.C2cSend;
   for (std::size_t i = 0; i < receives.size(); ++i) {
     if (i >= sends.size())
-      return receives[i].op.emitOpError("receives vector ") << i + 1 << " on link " << link << " in cycle " << receives[i].cycle
-                                                            << "; the group sends " << sends.size() << " that way, on link " << peer;
+      return receives[i].op.emitOpError("receives vector ")
+             << i + 1 << " on link " << link << " in cycle " << receives[i].cycle << "; the group sends "
+             << sends.size() << " that way, on link " << peer;
     if (Cycle arrival = sends[i].cycle + travel; receives[i].cycle < arrival)
-      return receives[i].op.emitOpError("receives on link ") << link << " in cycle " << receives[i].cycle << " what is sent on link " << peer
-                                                             << " in cycle " << sends[i].cycle << " and arrives at " << sends[i].cycle
-                                                             << " + " << travel << " = " << arrival;
+      return receives[i].op.emitOpError("receives on link ")
+             << link << " in cycle " << receives[i].cycle << " what is sent on link " << peer << " in cycle "
+             << sends[i].cycle << " and arrives at " << sends[i].cycle << " + " << travel << " = " << arrival;
   }
   if (receives.size() < sends.size())
-    return sends[receives.size()].op.emitOpError("sends a vector on link ") << peer << " in cycle " << sends[receives.size()].cycle
-                                                                            << " that the group never receives on link " << link;
+    return sends[receives.size()].op.emitOpError("sends a vector on link ")
+           << peer << " in cycle " << sends[receives.size()].cycle << " that the group never receives on link " << link;
   // When vector i arrives, those from i − capacity on may still wait.
   for (std::size_t i = static_cast<std::size_t>(machine.c2cFifoVectors); i < sends.size(); ++i)
     if (receives[i - static_cast<std::size_t>(machine.c2cFifoVectors)].cycle > sends[i].cycle + travel)
-      return sends[i].op.emitOpError("sends a vector on link ") << peer << " that arrives at " << sends[i].cycle + travel << ", where "
-                                                                << machine.c2cFifoVectors << " wait on link " << link << " already";
+      return sends[i].op.emitOpError("sends a vector on link ")
+             << peer << " that arrives at " << sends[i].cycle + travel << ", where " << machine.c2cFifoVectors
+             << " wait on link " << link << " already";
   return success();
 }
 

@@ -93,7 +93,8 @@ LogicalResult BindingOp::verify() {
     return emitOpError("C1: direction is '") << getDirection() << "', expected in or out";
   if (getWidth() != 1 && getWidth() != 2 && getWidth() != 4)
     return emitOpError("C2: width is ") << static_cast<int64_t>(getWidth()) << ", expected 1, 2 or 4";
-  if (anyNegative({getItems() - 1, getVectors() - 1, getLanesUsed(), getElements(), getSide(), getSlice(), getBank(), getRow()}))
+  if (anyNegative({getItems() - 1, getVectors() - 1, getLanesUsed(), getElements(), getSide(), getSlice(), getBank(),
+                   getRow()}))
     return emitOpError("C3: items and vectors are at least 1, the other numbers at least 0");
   return success();
 }
@@ -110,7 +111,8 @@ LogicalResult IssueOp::verify() {
     return emitOpError("C1: no instruction is called '") << getOpcode() << "'";
   auto queue = isa::parseQueueName(cast<QueueOp>((*this)->getParentOp()).getQueue().str());
   if (queue && !isa::accepts(queue->unit, info->opcode))
-    return emitOpError("C1: queue ") << cast<QueueOp>((*this)->getParentOp()).getQueue() << " does not take '" << getOpcode() << "'";
+    return emitOpError("C1: queue ") << cast<QueueOp>((*this)->getParentOp()).getQueue() << " does not take '"
+                                     << getOpcode() << "'";
   isa::Instruction instruction;
   instruction.opcode = info->opcode;
   for (NamedAttribute entry : getFields()) {
@@ -122,14 +124,17 @@ LogicalResult IssueOp::verify() {
     if (!found || !value)
       return emitOpError("C2: '") << getOpcode() << "' has no field '" << entry.getName().getValue() << "'";
     if (found->field == isa::Field::Copies || found->field == isa::Field::Wait)
-      return emitOpError("C2: field '") << entry.getName().getValue() << "' follows from count and from the next issue's cycle";
+      return emitOpError("C2: field '") << entry.getName().getValue()
+                                        << "' follows from count and from the next issue's cycle";
     instruction.set(found->field, value.getInt());
   }
   if (auto word = isa::encode(instruction); !word)
     return emitOpError("C2: ") << word.error().message << " (" << word.error().place << ")";
   if (anyNegative({getCycle(), getCount() - 1, getWindow() - 1}) || getWindow() > 255)
-    return emitOpError("C3: cycle ") << static_cast<int64_t>(getCycle()) << ", count " << static_cast<int64_t>(getCount()) << ", window "
-                                     << static_cast<int64_t>(getWindow()) << "; expected at least 0, at least 1 and 1 to 255";
+    return emitOpError("C3: cycle ") << static_cast<int64_t>(getCycle()) << ", count "
+                                     << static_cast<int64_t>(getCount()) << ", window "
+                                     << static_cast<int64_t>(getWindow())
+                                     << "; expected at least 0, at least 1 and 1 to 255";
   return success();
 }
 

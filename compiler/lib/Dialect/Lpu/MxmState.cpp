@@ -107,21 +107,26 @@ LogicalResult MxmState::half(const Dispatch &d) const {
   const Plane *other = otherPlane(d);
   if (!other)
     return d.op.emitOpError("plays fp16 values in cycle ") << d.cycle << " in a plane that has no other";
-  std::int64_t played = llvm::popcount(static_cast<std::uint64_t>(i.get(Field::Mask)) & ((std::uint64_t{1} << machine.superlanes) - 1));
+  std::int64_t played =
+      llvm::popcount(static_cast<std::uint64_t>(i.get(Field::Mask)) & ((std::uint64_t{1} << machine.superlanes) - 1));
   if (played > machine.superlanes / 2)
-    return d.op.emitOpError("plays fp16 values of ") << played << " superlanes in cycle " << d.cycle << "; a pass takes " << machine.superlanes / 2;
+    return d.op.emitOpError("plays fp16 values of ")
+           << played << " superlanes in cycle " << d.cycle << "; a pass takes " << machine.superlanes / 2;
   auto counterpart = other->halves.find(d.cycle + machine.latency.MxmPlay);
   if (counterpart == other->halves.end())
-    return d.op.emitOpError("plays one half of fp16 values in cycle ") << d.cycle << "; the other plane of the side plays none";
+    return d.op.emitOpError("plays one half of fp16 values in cycle ")
+           << d.cycle << "; the other plane of the side plays none";
   if (counterpart->second != i.get(Field::Mask))
-    return d.op.emitOpError("plays one half of fp16 values in cycle ") << d.cycle << " with another mask than the other plane of the side";
+    return d.op.emitOpError("plays one half of fp16 values in cycle ")
+           << d.cycle << " with another mask than the other plane of the side";
   return success();
 }
 
 LogicalResult MxmState::loadWeights(const Dispatch &d, const Plane &plane) const {
   std::int64_t packed = d.instruction.get(Field::Packed), first = d.instruction.get(Field::RowGroup);
   if (packed && !machine.mxmInt4Expand)
-    return d.op.emitOpError("loads packed int4 weights in cycle ") << d.cycle << ", which machine '" << machine.name << "' does not expand";
+    return d.op.emitOpError("loads packed int4 weights in cycle ")
+           << d.cycle << ", which machine '" << machine.name << "' does not expand";
   Cycle since = installBefore(plane.installs, d.cycle);
   for (const Load &load : loadsBetween(plane.loads, since, d.cycle))
     if (load.group == first || (packed && load.group == (first + 1) % machine.superlanes))
@@ -143,13 +148,13 @@ LogicalResult MxmState::install(const Dispatch &d, const Plane &plane) const {
   Cycle since = installBefore(plane.installs, d.cycle);
   auto loads = loadsBetween(plane.loads, since, d.cycle + 1);
   if (loads.empty() || loads.begin()->cycle == d.cycle)
-    return d.op.emitOpError("installs in cycle ")
-           << d.cycle << " a tile of which nothing was loaded before" << (since < 0 ? "" : " since the install before it");
+    return d.op.emitOpError("installs in cycle ") << d.cycle << " a tile of which nothing was loaded before"
+                                                  << (since < 0 ? "" : " since the install before it");
   Cycle last = std::prev(loads.end())->cycle;
   if (Cycle complete = last + machine.latency.MxmLoadWeights; complete > d.cycle + 1)
-    return d.op.emitOpError("installs in cycle ") << d.cycle << " a tile that is complete from " << last << " + "
-                                                  << machine.latency.MxmLoadWeights << " = " << complete << "; its plays begin in cycle "
-                                                  << d.cycle + 1;
+    return d.op.emitOpError("installs in cycle ")
+           << d.cycle << " a tile that is complete from " << last << " + " << machine.latency.MxmLoadWeights << " = "
+           << complete << "; its plays begin in cycle " << d.cycle + 1;
   return success();
 }
 
@@ -167,7 +172,8 @@ LogicalResult MxmState::play(const Dispatch &d, const Plane &plane) const {
     return d.op.emitOpError("plays activation row ")
            << row << " in cycle " << d.cycle << ", first loaded in cycle " << loaded->second << " and playable from "
            << loaded->second << " + " << machine.latency.MxmLoad << " = " << ready;
-  if (Cycle arrival = d.cycle + machine.latency.MxmPlay; !(d.instruction.get(Field::Fp16) && isUpper(d)) && !plane.takes.count(arrival))
+  if (Cycle arrival = d.cycle + machine.latency.MxmPlay;
+      !(d.instruction.get(Field::Fp16) && isUpper(d)) && !plane.takes.count(arrival))
     return d.op.emitOpError("plays in cycle ") << d.cycle << ", but no acc takes the sum in cycle " << d.cycle << " + "
                                                << machine.latency.MxmPlay << " = " << arrival;
   return success();
@@ -201,13 +207,15 @@ LogicalResult MxmState::format(const Dispatch &d, const Plane &plane) const {
   bool fp32 = mode == isa::AccMode::AddF;
   auto name = [](bool isFloat) { return isFloat ? "fp32" : "int32"; };
   if (bool sum = plane.halves.count(d.cycle); sum != fp32)
-    return d.op.emitOpError("adds ") << name(fp32) << " in cycle " << d.cycle << ", but the sum that arrives is " << name(sum);
+    return d.op.emitOpError("adds ") << name(fp32) << " in cycle " << d.cycle << ", but the sum that arrives is "
+                                     << name(sum);
   auto overwrites = plane.overwrites.find(row);
   if (overwrites == plane.overwrites.end())
     return success(); // an addition before the first one is in error already
   auto next = std::lower_bound(overwrites->second.begin(), overwrites->second.end(), d.cycle);
   if (bool held = next != overwrites->second.begin() && plane.halves.count(*std::prev(next)); held != fp32)
-    return d.op.emitOpError("adds ") << name(fp32) << " in cycle " << d.cycle << " to accumulator row " << row << ", which holds " << name(held);
+    return d.op.emitOpError("adds ") << name(fp32) << " in cycle " << d.cycle << " to accumulator row " << row
+                                     << ", which holds " << name(held);
   return success();
 }
 

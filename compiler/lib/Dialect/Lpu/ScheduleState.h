@@ -71,7 +71,7 @@ private:
     std::vector<isa::Cycle> installs;
     std::map<std::int64_t, isa::Cycle> activations, accumulators; ///< row → first cycle written
     std::unordered_set<isa::Cycle> sums, takes;                   ///< cycles of arrival, and of acc words that take one
-    std::unordered_map<isa::Cycle, std::int64_t> halves;          ///< fp16: cycle of arrival → mask of the plane's half
+    std::unordered_map<isa::Cycle, std::int64_t> halves; ///< fp16: cycle of arrival → mask of the plane's half
     std::unordered_map<std::int64_t, std::vector<isa::Cycle>> overwrites; ///< accumulator row → in order of time
   };
 

@@ -31,7 +31,9 @@ struct SlotKey {
   bool operator==(const SlotKey &) const = default;
 };
 struct SlotHash {
-  std::size_t operator()(const SlotKey &k) const { return static_cast<std::size_t>(k.tau * 64 + k.stream) * 0x9E3779B97F4A7C15ull; }
+  std::size_t operator()(const SlotKey &k) const {
+    return static_cast<std::size_t>(k.tau * 64 + k.stream) * 0x9E3779B97F4A7C15ull;
+  }
 };
 
 /// A value on a slot: where it was driven, and which dispatch did it.
@@ -47,17 +49,20 @@ struct Producer {
 
 class Verifier {
 public:
-  Verifier(const isa::Machine &machine, ProgramOp program) : machine(machine), program(program), memory(machine, program), mxm(machine), links(machine, program) {}
+  Verifier(const isa::Machine &machine, ProgramOp program)
+      : machine(machine), program(program), memory(machine, program), mxm(machine), links(machine, program) {}
 
   LogicalResult run() {
     // First everything that puts a value somewhere, then everything that takes one: no order of time is needed.
-    if (failed(forEachDispatch([&](Dispatch &d) { return drive(d); })) || failed(forEachDispatch([&](Dispatch &d) { return sample(d); })))
+    if (failed(forEachDispatch([&](Dispatch &d) { return drive(d); })) ||
+        failed(forEachDispatch([&](Dispatch &d) { return sample(d); })))
       return failure();
     if (failed(checkUsed()) || failed(memory.finish()) || failed(mxm.finish()) || failed(links.finish()))
       return failure();
     Cycle length = end + machine.superlanes - 1;
     if (length != static_cast<Cycle>(program.getCycles()))
-      return program.emitOpError("claims ") << program.getCycles() << " cycles; the last effect at " << end << " + " << machine.superlanes - 1 << " superlanes makes " << length;
+      return program.emitOpError("claims ") << program.getCycles() << " cycles; the last effect at " << end << " + "
+                                            << machine.superlanes - 1 << " superlanes makes " << length;
     return success();
   }
 
@@ -71,9 +76,11 @@ private:
       Cycle free = 0;
       std::vector<Dispatch> recent; // the words before the current one, for windows
       for (auto issue : queue.getBody().getOps<IssueOp>()) {
-        auto cycle = static_cast<Cycle>(issue.getCycle()), copies = static_cast<Cycle>(issue.getCount()), window = static_cast<Cycle>(issue.getWindow());
+        auto cycle = static_cast<Cycle>(issue.getCycle()), copies = static_cast<Cycle>(issue.getCount()),
+             window = static_cast<Cycle>(issue.getWindow());
         if (cycle < free)
-          return issue.emitOpError("dispatches at ") << cycle << " while queue " << queue.getQueue() << " is busy until " << free - 1;
+          return issue.emitOpError("dispatches at ")
+                 << cycle << " while queue " << queue.getQueue() << " is busy until " << free - 1;
         if (recent.size() > kLongestWindow)
           recent.erase(recent.begin(), recent.end() - kLongestWindow / 2);
         recent.push_back({cycle, id, instructionOf(issue), issue});
@@ -97,7 +104,9 @@ private:
   }
 
   void step(isa::Instruction &instruction, Cycle copy) const {
-    auto advance = [&](Field row, Field by) { instruction.set(row, instruction.get(row) + copy * instruction.get(by)); };
+    auto advance = [&](Field row, Field by) {
+      instruction.set(row, instruction.get(row) + copy * instruction.get(by));
+    };
     if (instruction.opcode == Opcode::Mem)
       advance(Field::RdRow, Field::RdStep), advance(Field::WrRow, Field::WrStep);
     if (instruction.opcode == Opcode::Activate)
@@ -110,15 +119,20 @@ private:
     }
   }
 
-  Cycle tau(int direction, int position, Cycle cycle) const { return direction == 0 ? cycle - position : cycle + position; }
+  Cycle tau(int direction, int position, Cycle cycle) const {
+    return direction == 0 ? cycle - position : cycle + position;
+  }
 
   LogicalResult produce(Dispatch &d, std::int64_t direction, std::int64_t stream, int bytes, Cycle cycle) {
     int position = isa::queuePosition(machine, d.queue);
     producers.push_back({d.op, cycle, false});
     for (int b = 0; b < bytes; ++b) {
-      auto &values = slots[{static_cast<int>(direction) * 32 + static_cast<int>(stream) + b, tau(static_cast<int>(direction), position, cycle)}];
+      auto &values = slots[{static_cast<int>(direction) * 32 + static_cast<int>(stream) + b,
+                            tau(static_cast<int>(direction), position, cycle)}];
       if (llvm::any_of(values, [&](const Value &v) { return v.position == position; }))
-        return d.op.emitOpError("drives stream ") << stream + b << (direction ? " west" : " east") << " at position " << position << " in cycle " << cycle << ", where another instruction drives it too";
+        return d.op.emitOpError("drives stream ")
+               << stream + b << (direction ? " west" : " east") << " at position " << position << " in cycle " << cycle
+               << ", where another instruction drives it too";
       values.push_back({position, static_cast<int>(producers.size()) - 1});
     }
     return success();
@@ -134,10 +148,14 @@ private:
       auto downstream = [&](int p) { return direction == 0 ? p : -p; };
       if (found != slots.end())
         for (const Value &value : found->second)
-          if (downstream(value.position) <= downstream(position) && (!latest || downstream(value.position) > downstream(latest->position)))
+          if (downstream(value.position) <= downstream(position) &&
+              (!latest || downstream(value.position) > downstream(latest->position)))
             latest = &value;
       if (!latest)
-        return d.op.emitOpError("reads stream ") << stream + b << (direction ? " west" : " east") << " at position " << position << " in cycle " << d.cycle << ": nothing was driven " << (direction ? "east" : "west") << " of it on slot " << d.cycle << (direction ? " + " : " - ") << position << " = " << slot;
+        return d.op.emitOpError("reads stream ")
+               << stream + b << (direction ? " west" : " east") << " at position " << position << " in cycle "
+               << d.cycle << ": nothing was driven " << (direction ? "east" : "west") << " of it on slot " << d.cycle
+               << (direction ? " + " : " - ") << position << " = " << slot;
       producers[latest->producer].used = true;
     }
     return success();
@@ -159,7 +177,8 @@ private:
     Cycle latency = isa::latencyOf(machine, i.opcode), effect = d.cycle + latency;
     LogicalResult done = success();
     if (i.opcode == Opcode::Mem) {
-      effect = d.cycle + std::max(i.get(Field::Rd) ? machine.latency.MemRead : 0, i.get(Field::Wr) ? machine.latency.MemWrite : 0);
+      effect = d.cycle + std::max(i.get(Field::Rd) ? machine.latency.MemRead : 0,
+                                  i.get(Field::Wr) ? machine.latency.MemWrite : 0);
       if (i.get(Field::Rd))
         done = produce(d, i.get(Field::RdDir), i.get(Field::RdStream), 1, d.cycle + machine.latency.MemRead);
     } else if (i.opcode == Opcode::Gather) {
@@ -168,9 +187,12 @@ private:
       if (!results.insert(key(d.queue.index, effect)).second)
         return d.op.emitOpError("makes a second result of ALU ") << d.queue.index << " visible in cycle " << effect;
       if (i.get(Field::Out))
-        done = produce(d, i.get(Field::OutDir), i.get(Field::OutStream), isa::widthBytes(i.get(Field::OutWidth)), effect);
+        done =
+            produce(d, i.get(Field::OutDir), i.get(Field::OutStream), isa::widthBytes(i.get(Field::OutWidth)), effect);
     } else if (i.opcode == Opcode::Activate) {
-      effect = d.cycle + std::max({i.get(Field::Load) ? machine.latency.MxmLoad : 0, i.get(Field::Install) ? machine.latency.MxmInstall : 0, i.get(Field::Play) ? machine.latency.MxmPlay : 0});
+      effect = d.cycle + std::max({i.get(Field::Load) ? machine.latency.MxmLoad : 0,
+                                   i.get(Field::Install) ? machine.latency.MxmInstall : 0,
+                                   i.get(Field::Play) ? machine.latency.MxmPlay : 0});
     } else if (i.opcode == Opcode::Accumulate && i.get(Field::Emit)) {
       done = produce(d, 1 - outward(d.queue), i.get(Field::Stream), 4, effect);
     } else if (d.queue.unit == isa::UnitKind::Sxm) {
@@ -211,15 +233,19 @@ private:
   }
 
   LogicalResult checkOperands(Dispatch &d) {
-    static constexpr Field kinds[] = {Field::AKind, Field::BKind, Field::CKind}, indices[] = {Field::AIndex, Field::BIndex, Field::CIndex},
-                           dirs[] = {Field::ADir, Field::BDir, Field::CDir}, widths[] = {Field::AWidth, Field::BWidth, Field::CWidth};
+    static constexpr Field kinds[] = {Field::AKind, Field::BKind, Field::CKind},
+                           indices[] = {Field::AIndex, Field::BIndex, Field::CIndex},
+                           dirs[] = {Field::ADir, Field::BDir, Field::CDir},
+                           widths[] = {Field::AWidth, Field::BWidth, Field::CWidth};
     for (int slot = 0; slot < 3; ++slot) {
       auto kind = static_cast<isa::OperandKind>(d.instruction.get(kinds[slot]));
       std::int64_t index = d.instruction.get(indices[slot]);
-      if (kind == isa::OperandKind::Stream && failed(consume(d, d.instruction.get(dirs[slot]), index, isa::widthBytes(d.instruction.get(widths[slot])))))
+      if (kind == isa::OperandKind::Stream &&
+          failed(consume(d, d.instruction.get(dirs[slot]), index, isa::widthBytes(d.instruction.get(widths[slot])))))
         return failure();
       if (kind == isa::OperandKind::Alu && !results.count(key(index, d.cycle)))
-        return d.op.emitOpError("reads ALU ") << index << " in cycle " << d.cycle << ", when no result of it is visible";
+        return d.op.emitOpError("reads ALU ")
+               << index << " in cycle " << d.cycle << ", when no result of it is visible";
     }
     return success();
   }

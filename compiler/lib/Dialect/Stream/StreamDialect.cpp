@@ -51,7 +51,8 @@ Pieces piecesOf(ObjectOp tile) {
   Pieces pieces;
   auto given = tile.getPlace()->getAs<DenseI64ArrayAttr>("pieces");
   for (int64_t i = 0; i < kTilePieces; ++i)
-    pieces[i] = given ? Piece{given[3 * i], given[3 * i + 1], given[3 * i + 2]} : Piece{place.slice + kPieceSlices * i, place.bank, place.row};
+    pieces[i] = given ? Piece{given[3 * i], given[3 * i + 1], given[3 * i + 2]}
+                      : Piece{place.slice + kPieceSlices * i, place.bank, place.row};
   return pieces;
 }
 
@@ -127,21 +128,24 @@ LogicalResult ObjectOp::verify() {
         return emitOpError("C5: place has no integer '") << key << "' of at least 0";
   if (auto place = getPlace(); place && place->get("pieces")) {
     auto pieces = mlir::dyn_cast<DenseI64ArrayAttr>(place->get("pieces"));
-    if (getPlanes() != 16 || !pieces || pieces.size() != 3 * kTilePieces || llvm::any_of(pieces.asArrayRef(), [](int64_t n) { return n < 0; }))
+    if (getPlanes() != 16 || !pieces || pieces.size() != 3 * kTilePieces ||
+        llvm::any_of(pieces.asArrayRef(), [](int64_t n) { return n < 0; }))
       return emitOpError("C7: pieces are four times slice, bank and row of a tile, none negative");
   }
   std::optional<int64_t> plane;
   if (getPlane())
     plane = static_cast<int64_t>(*getPlane());
   if ((getPlanes() == 16) != plane.has_value() || (plane && (*plane < 0 || *plane > 3)))
-    return emitOpError("C6: an object of 16 planes, and no other, is a tile and says which MXM plane, 0 to 3, loads it");
+    return emitOpError(
+        "C6: an object of 16 planes, and no other, is a tile and says which MXM plane, 0 to 3, loads it");
   return success();
 }
 
 LogicalResult ProgramOp::verify() {
   if (getKind() != "prefill" && getKind() != "decode" && getKind() != "encode")
     return emitOpError("C1: kind is '") << getKind() << "', expected prefill, decode or encode";
-  if (static_cast<int64_t>(getTokens()) < 1 || static_cast<int64_t>(getContext()) < 1 || static_cast<int64_t>(getUsers().value_or(1)) < 1)
+  if (static_cast<int64_t>(getTokens()) < 1 || static_cast<int64_t>(getContext()) < 1 ||
+      static_cast<int64_t>(getUsers().value_or(1)) < 1)
     return emitOpError("C2: tokens, context and users are at least 1");
   return success();
 }
@@ -151,7 +155,8 @@ LogicalResult AluOp::verify() {
   if (!opcode)
     return emitOpError("C1: '") << getOpcode() << "' is no VXM operation";
   if (static_cast<int>(getSlots().size()) != isa::info(*opcode).operands)
-    return emitOpError("C1: '") << getOpcode() << "' takes " << isa::info(*opcode).operands << " operands, not " << getSlots().size();
+    return emitOpError("C1: '") << getOpcode() << "' takes " << isa::info(*opcode).operands << " operands, not "
+                                << getSlots().size();
   int64_t args = static_cast<int64_t>(getArgs().size());
   bool usesAccumulator = getAccWrite();
   for (int64_t slot : getSlots()) {
@@ -174,7 +179,8 @@ LogicalResult LastOp::verify() {
     return emitOpError("C1: the operand is not an accumulating stream.alu");
   auto opcode = vxmOpcode(getOpcode());
   if (!opcode || isa::info(*opcode).operands != (getArg() ? 2 : 1))
-    return emitOpError("C2: '") << getOpcode() << "' is no VXM operation of " << (getArg() ? "two operands" : "one operand");
+    return emitOpError("C2: '") << getOpcode() << "' is no VXM operation of "
+                                << (getArg() ? "two operands" : "one operand");
   return success();
 }
 
@@ -185,7 +191,8 @@ LogicalResult LoadOp::verify() {
   unsigned seen = 0;
   for (auto [plane, byte] : llvm::zip(getPlanes(), getBytes())) {
     if (plane < 0 || plane > 3 || byte < 0 || byte >= static_cast<int64_t>(getValue().getType().getWidth()))
-      return emitOpError("C4: byte ") << byte << " of a vector of " << getValue().getType().getWidth() << " to plane " << plane << "; planes are 0 to 3";
+      return emitOpError("C4: byte ") << byte << " of a vector of " << getValue().getType().getWidth() << " to plane "
+                                      << plane << "; planes are 0 to 3";
     if (plane / 2 != getPlanes().front() / 2)
       return emitOpError("C2: planes ") << getPlanes().front() << " and " << plane << " are on different sides";
     if (seen & (1u << plane))
@@ -228,16 +235,20 @@ LogicalResult PassOp::verify() {
 }
 
 LogicalResult ScatterTileOp::verify() {
-  if (auto byte = static_cast<int64_t>(getByte()); byte < 0 || byte >= static_cast<int64_t>(getValue().getType().getWidth()))
+  if (auto byte = static_cast<int64_t>(getByte());
+      byte < 0 || byte >= static_cast<int64_t>(getValue().getType().getWidth()))
     return emitOpError("C4: byte ") << byte << " of a vector of " << getValue().getType().getWidth();
   return failed(checkFromVxm(*this, "C5", getValue())) ? failure() : checkFromVxm(*this, "C5", getMap());
 }
 
 LogicalResult LanesOp::verify() {
-  static const llvm::StringSet<> kinds = {"permute.broadcast",    "permute.rotate",    "permute.exchange", "permute.spread",
-                                          "distribute.broadcast", "distribute.rotate", "rotate"};
+  static const llvm::StringSet<> kinds = {
+      "permute.broadcast", "permute.rotate", "permute.exchange", "permute.spread", "distribute.broadcast",
+      "distribute.rotate", "rotate"};
   if (!kinds.contains(getKind()))
-    return emitOpError("C1: '") << getKind() << "', expected rotate, or permute or distribute with .broadcast or .rotate, or permute.exchange or permute.spread";
+    return emitOpError("C1: '") << getKind()
+                                << "', expected rotate, or permute or distribute with .broadcast or .rotate, or "
+                                   "permute.exchange or permute.spread";
   if (getSide() > 1)
     return emitOpError("C2: side ") << static_cast<int64_t>(getSide()) << ", expected 0 (east) or 1";
   if (static_cast<int64_t>(getAmount()) < 0 || static_cast<int64_t>(getQueue()) < 0)
@@ -254,14 +265,16 @@ LogicalResult EmitOp::verify() {
 LogicalResult SweepOp::verify() {
   if (failed(checkPlane(*this, static_cast<int64_t>(getPlane()))))
     return failure();
-  if (auto byte = static_cast<int64_t>(getByte()); byte < 0 || byte >= static_cast<int64_t>(getValue().getType().getWidth()))
+  if (auto byte = static_cast<int64_t>(getByte());
+      byte < 0 || byte >= static_cast<int64_t>(getValue().getType().getWidth()))
     return emitOpError("C2: byte ") << byte << " of a vector of " << getValue().getType().getWidth();
   return checkSum(*this, "C3", getResult().getType());
 }
 
 LogicalResult SendOp::verify() {
   llvm::SmallSet<int64_t, 8> seen;
-  if (getLinks().empty() || llvm::any_of(getLinks(), [&](int64_t link) { return link < 0 || !seen.insert(link).second; }))
+  if (getLinks().empty() ||
+      llvm::any_of(getLinks(), [&](int64_t link) { return link < 0 || !seen.insert(link).second; }))
     return emitOpError("C3: needs one link or several different ones, numbered from 0");
   if (auto repeat = static_cast<int64_t>(cast<FlowOp>((*this)->getParentOp()).getRepeat()); repeat != 1)
     return emitOpError("C4: stands in a flow that happens ") << repeat << " times";

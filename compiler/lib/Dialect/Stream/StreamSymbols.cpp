@@ -43,8 +43,8 @@ LogicalResult checkByte(Operation *op, ObjectOp object, int64_t row, int64_t byt
   auto rows = static_cast<int64_t>(object.getRows()), planes = static_cast<int64_t>(object.getPlanes());
   if (row >= 0 && row < rows && byte >= 0 && byte < planes)
     return success();
-  return op->emitOpError("C2: byte ") << byte << " of row " << row << " is not inside the " << planes << " planes of " << rows << " rows of @"
-                                      << object.getSymName();
+  return op->emitOpError("C2: byte ") << byte << " of row " << row << " is not inside the " << planes << " planes of "
+                                      << rows << " rows of @" << object.getSymName();
 }
 
 LogicalResult checkWritable(Operation *op, ObjectOp object, const char *label = "C3") {
@@ -130,9 +130,11 @@ LogicalResult FetchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (!object)
     return failure();
   if (auto byte = static_cast<int64_t>(getByte()); byte < 0 || byte >= static_cast<int64_t>(object.getPlanes()))
-    return emitOpError("C1: byte ") << byte << " of the " << object.getPlanes() << " planes of @" << object.getSymName();
+    return emitOpError("C1: byte ") << byte << " of the " << object.getPlanes() << " planes of @"
+                                    << object.getSymName();
   if (object.getPlace() && placeOf(object).side != getPlanes().front() / 2)
-    return emitOpError("C4: plane ") << getPlanes().front() << " and @" << object.getSymName() << " are on different sides";
+    return emitOpError("C4: plane ") << getPlanes().front() << " and @" << object.getSymName()
+                                     << " are on different sides";
   return checkRows(*this, object, static_cast<int64_t>(getRow()), 1, false);
 }
 

@@ -17,20 +17,20 @@
 namespace lpu::isa {
 
 struct Finding {
-  std::string category;    ///< as in T9, or "claimed-cycles"
-  Cycle cycle = 0;         ///< of the program's own time; with a chip, counted from the release
+  std::string category; ///< as in T9, or "claimed-cycles"
+  Cycle cycle = 0;      ///< of the program's own time; with a chip, counted from the release
   QueueId queue;
-  std::string instruction; ///< disassembled, reissue applied
-  std::string detail;      ///< the arithmetic
+  std::string instruction;             ///< disassembled, reissue applied
+  std::string detail;                  ///< the arithmetic
   std::optional<std::uint32_t> chip{}; ///< set by the checks of a whole system
   /// "stream-collision at cycle 118, vxm.3: addf …: …" on one line; with a chip "…, chip 2, vxm.3: …".
   std::string str() const;
 };
 
 struct LegalityOptions {
-  std::size_t maxFindings = 100;      ///< the check stops there
+  std::size_t maxFindings = 100;       ///< the check stops there
   std::size_t maxDispatches = 1 << 25; ///< more than that in one step: overrun
-  bool checkClaim = true;             ///< compare with StepProgram::predictedCycles
+  bool checkClaim = true;              ///< compare with StepProgram::predictedCycles
 };
 
 /// One dispatch of a step, as T1 says. Repeats are expanded; nop, sync, notify
@@ -77,11 +77,11 @@ SystemLegality checkSystem(const Program &program, std::size_t step, const Legal
 
 /// A step's decoded words and its dispatches in order of cycle, then queue.
 struct Expansion {
-  std::vector<Instruction> table;                ///< distinct instructions
-  std::vector<std::vector<std::uint32_t>> code;  ///< per queue and word: index into table
-  std::vector<std::vector<Cycle>> due;           ///< per queue and word: cycle it must be present
+  std::vector<Instruction> table;               ///< distinct instructions
+  std::vector<std::vector<std::uint32_t>> code; ///< per queue and word: index into table
+  std::vector<std::vector<Cycle>> due;          ///< per queue and word: cycle it must be present
   std::vector<Dispatch> dispatches;
-  std::vector<Finding> findings;                 ///< what stood in the way
+  std::vector<Finding> findings; ///< what stood in the way
   const Instruction &instruction(const Dispatch &d) const { return table[code[d.queue][d.word]]; }
 };
 Expansion expand(const Machine &machine, const StepProgram &step, const LegalityOptions &options = {});

@@ -32,24 +32,25 @@ struct Machine {
 
   int memSlicesPerSide = 44;
   int memSlicesPerPosition = 4;
-  int memBanks = 2;             ///< fixed at 2
-  int memRowsPerBank = 4096;    ///< at most 4096 (12-bit map words)
+  int memBanks = 2;          ///< fixed at 2
+  int memRowsPerBank = 4096; ///< at most 4096 (12-bit map words)
 
   int vxmAlus = 16;
 
   int mxmPlanesPerSide = 2;
   int mxmActivationRows = 128;
   int mxmAccumulatorRows = 512;
-  int mxmInt4Expand = 0;        ///< 1: lw can expand packed int4 to two row groups (timing.md T5.8)
+  int mxmInt4Expand = 0; ///< 1: lw can expand packed int4 to two row groups (timing.md T5.8)
 
-  int sxmTransposeQueues = 2, sxmPermuteQueues = 4, sxmDistributeQueues = 4, sxmSelectQueues = 4; ///< per side, in this order
+  int sxmTransposeQueues = 2, sxmPermuteQueues = 4, sxmDistributeQueues = 4,
+      sxmSelectQueues = 4; ///< per side, in this order
 
   int c2cLinks = 11;
-  int c2cEastLinks = 6;         ///< links 0..n-1 stand on the east side, the others west
-  int c2cVectorInterval = 24;   ///< cycles between sends on one link
+  int c2cEastLinks = 6;       ///< links 0..n-1 stand on the east side, the others west
+  int c2cVectorInterval = 24; ///< cycles between sends on one link
   int c2cFifoVectors = 64;
 
-  int queueWords = 80;          ///< instruction queue capacity under IFETCH
+  int queueWords = 80; ///< instruction queue capacity under IFETCH
   int queuePreloadWords = 40;
 
   double hostLatencyUs = 10.0;

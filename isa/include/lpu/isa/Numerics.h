@@ -11,9 +11,9 @@ namespace lpu::isa {
 
 // Every NaN that an operation makes is 0x7FC00000 (fp16: 0x7E00), whatever its
 // operands; operations that only choose or move (move, maxf, minf, select) keep bits.
-std::int32_t floatToInt32(float v);          ///< nearest even, saturating, NaN -> 0
+std::int32_t floatToInt32(float v);                                 ///< nearest even, saturating, NaN -> 0
 std::int32_t floatToInt(float v, std::int32_t lo, std::int32_t hi); ///< same, clipped to [lo, hi]
-std::uint16_t floatToHalf(float v);          ///< nearest even, overflow to infinity
+std::uint16_t floatToHalf(float v);                                 ///< nearest even, overflow to infinity
 float halfToFloat(std::uint16_t bits);
 float expF32(float v);   ///< <= 2 ulp; 0 below -103.97, +inf above 88.73, NaN -> NaN; results under 2^-126 flush to 0
 float tanhF32(float v);  ///< <= 2 ulp; keeps the sign of zero, NaN -> NaN
@@ -29,8 +29,9 @@ inline constexpr std::uint32_t kDigit16Bias = 0x00000080u, kDigit32Bias = 0x0080
 /// Balanced digit `index` (0 lowest) of a 4-digit split of v (wrapping addition of the bias).
 std::int8_t digit32(std::int32_t v, int index);
 
-/// What MXM's fp16 mode sums: for each of `rows` rows of `count` fp16 values the products with `x` and their sum, exact,
-/// rounded once to fp32. The canonical NaN where an infinity or NaN is among the factors; an exact 0 is +0. At most 4,096 values.
+/// What MXM's fp16 mode sums: for each of `rows` rows of `count` fp16 values the products with `x` and their sum,
+/// exact, rounded once to fp32. The canonical NaN where an infinity or NaN is among the factors; an exact 0 is +0. At
+/// most 4,096 values.
 void halfDots(const std::uint16_t *rowValues, int rows, const std::uint16_t *x, int count, float *out);
 
 /// One VXM lane operation on 32-bit patterns (fp32 operations reinterpret them).

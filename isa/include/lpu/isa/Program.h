@@ -58,7 +58,9 @@ struct QueueCode {
   std::vector<std::uint16_t> labels;
 };
 
-struct Utilization { double mxm = 0, vxm = 0, sxm = 0, mem = 0, streams = 0; };
+struct Utilization {
+  double mxm = 0, vxm = 0, sxm = 0, mem = 0, streams = 0;
+};
 
 /// What one kind of chip does in a step, between an opening SYNC and its last
 /// effect. Cycles count from this program's own start. Without queues the chip
@@ -78,7 +80,7 @@ struct StepProgram {
 struct ChipClass {
   std::string name; ///< "all", "layers.4", "embedding", …
   std::vector<Region> regions;
-  std::uint64_t imageBytes = 0; ///< constants of one chip
+  std::uint64_t imageBytes = 0;      ///< constants of one chip
   std::vector<StepProgram> programs; ///< one per Program::steps
   /// SXM map table: per map, one source lane per lane (-1: zero).
   std::vector<std::vector<std::int16_t>> sxmMaps;
@@ -104,7 +106,9 @@ struct Wire {
 };
 
 enum class StepKind : std::uint8_t { Prefill, Decode, Encode };
-constexpr const char *stepKindName(StepKind kind) { return kind == StepKind::Prefill ? "prefill" : kind == StepKind::Decode ? "decode" : "encode"; }
+constexpr const char *stepKindName(StepKind kind) {
+  return kind == StepKind::Prefill ? "prefill" : kind == StepKind::Decode ? "decode" : "encode";
+}
 
 /// A step of the whole system; every chip class has a program for it.
 struct SystemStep {

@@ -15,11 +15,11 @@ struct RunOptions {
   /// At most one of the next four, and none with `perplexity`. Several entries are of several users.
   std::vector<std::string> prompt, promptFile;
   std::vector<std::vector<TokenId>> tokens;
-  std::optional<std::uint64_t> promptTokens; ///< timing mode: how many, whatever they are
-  std::optional<std::uint64_t> count;        ///< -n; none: as many as fit, at most kDefaultCount
+  std::optional<std::uint64_t> promptTokens;    ///< timing mode: how many, whatever they are
+  std::optional<std::uint64_t> count;           ///< -n; none: as many as fit, at most kDefaultCount
   std::optional<std::vector<TokenId>> inputIds; ///< of an encoder, with none of the above
   std::vector<TokenId> tokenTypes;              ///< one for each of them, or none
-  std::string outputDir, outputs;               ///< where an encoder's outputs go: a folder, or the beginning of file names
+  std::string outputDir, outputs; ///< where an encoder's outputs go: a folder, or the beginning of file names
   SamplerOptions sampling;
   bool ignoreEos = false;
   sim::Engine engine = sim::Engine::Event;

@@ -36,10 +36,10 @@ Result<Generation> generate(Session &session, const GenerateRequest &request, co
 using UserRowSink = std::function<void(std::size_t user, std::span<const float> row)>;
 using UserTokenSink = std::function<void(std::size_t user, TokenId)>;
 
-/// Several users, one of the program's each, in step with each other: step i feeds token i of everyone's sequence, which is the
-/// prompt and then what was generated. Who has ended is idle, and the run is over when all have. So everyone gets the tokens of
-/// a run of their own. Index of a generation's firstTokenStep: as for one user. Error besides those of generate: more
-/// requests than users.
+/// Several users, one of the program's each, in step with each other: step i feeds token i of everyone's sequence,
+/// which is the prompt and then what was generated. Who has ended is idle, and the run is over when all have. So
+/// everyone gets the tokens of a run of their own. Index of a generation's firstTokenStep: as for one user. Error
+/// besides those of generate: more requests than users.
 Result<std::vector<Generation>> generateTogether(Session &session, std::span<const GenerateRequest> requests,
                                                  const UserRowSink &row, const UserTokenSink &token);
 

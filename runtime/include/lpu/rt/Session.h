@@ -19,11 +19,12 @@ struct StepRecord {
   PlannedStep step;
   isa::Cycle predictedCycles = 0; ///< from the program
   isa::Cycle simulatedCycles = 0; ///< from SystemC time
-  std::vector<isa::Cycle> classCycles{}; ///< per chip class: of its program from its own start, the longest of its chips; 0: took no part
+  std::vector<isa::Cycle>
+      classCycles{}; ///< per chip class: of its program from its own start, the longest of its chips; 0: took no part
 };
 
-/// What one user is fed in a step: tokens at the positions from `position` on. Without tokens the user is idle: token 0 is fed at
-/// position 0, and nobody looks at what comes of it.
+/// What one user is fed in a step: tokens at the positions from `position` on. Without tokens the user is idle: token 0
+/// is fed at position 0, and nobody looks at what comes of it.
 struct Feed {
   std::uint32_t position = 0;
   std::span<const TokenId> tokens;
@@ -41,8 +42,8 @@ public:
   /// rows) and returns the valid rows of logits, step.tokens × vocabulary, empty in
   /// timing mode. Error: a violation, see violation().
   Result<std::vector<float>> run(const PlannedStep &step, std::span<const TokenId> tokens);
-  /// The same for a step of several users, a feed for each of the first of them; the others are idle. The rows of those fed follow
-  /// one another.
+  /// The same for a step of several users, a feed for each of the first of them; the others are idle. The rows of those
+  /// fed follow one another.
   Result<std::vector<float>> run(const PlannedStep &step, std::span<const Feed> feeds);
   /// A new sequence: the KV cache is empty again.
   void reset() { simulator.clearState(); }

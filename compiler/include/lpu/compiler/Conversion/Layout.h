@@ -11,9 +11,10 @@ namespace lpu::compiler {
 /// Several heads may share a source head (grouped queries: head h comes from source head h / group), and `swap`
 /// exchanges the elements of each rope pair (2i, 2i+1).
 /// Tiles: query heads that share a KV head stand in the same slot of `interleave` successive vectors: vector
-/// m · interleave + j holds head (m · slots + s) · interleave + j in slot s. KV heads are every `stride`th query head's. With
-/// `halves` each vector is two: the first holds element 2i of every rope pair of a head, the second element 2i+1 in the same lane.
-/// Packed tiles: the last vectors are taken apart, and their pieces fill the lanes that the slots of the others leave.
+/// m · interleave + j holds head (m · slots + s) · interleave + j in slot s. KV heads are every `stride`th query
+/// head's. With `halves` each vector is two: the first holds element 2i of every rope pair of a head, the second
+/// element 2i+1 in the same lane. Packed tiles: the last vectors are taken apart, and their pieces fill the lanes that
+/// the slots of the others leave.
 ///
 /// A row vector of `total` elements may be cut into `shards` equal pieces, one per
 /// chip of a group; the last pieces are padded. A chip lays out its own piece, or,
@@ -35,17 +36,21 @@ struct Layout {
   bool packed = false;
 
   static Layout plain(std::int64_t lanes, std::int64_t elements) { return {lanes, elements, 0, 1, false, 1, elements}; }
-  static Layout heads(std::int64_t lanes, std::int64_t heads, std::int64_t headDim, std::int64_t group = 1, bool swap = false) {
+  static Layout heads(std::int64_t lanes, std::int64_t heads, std::int64_t headDim, std::int64_t group = 1,
+                      bool swap = false) {
     return {lanes, heads * headDim, headDim, group, swap, 1, heads * headDim};
   }
-  /// `queries` query heads for each of `kvHeads` KV heads, slots dealt evenly over as few vectors as hold them; of halves, as
-  /// many as fit when the two halves are brought together.
-  static Layout queryTiles(std::int64_t lanes, std::int64_t kvHeads, std::int64_t queries, std::int64_t headDim, bool halves) {
-    std::int64_t most = halves ? lanes / headDim * 2 : lanes / headDim, vectors = (kvHeads + most - 1) / most, all = kvHeads * queries * headDim;
+  /// `queries` query heads for each of `kvHeads` KV heads, slots dealt evenly over as few vectors as hold them; of
+  /// halves, as many as fit when the two halves are brought together.
+  static Layout queryTiles(std::int64_t lanes, std::int64_t kvHeads, std::int64_t queries, std::int64_t headDim,
+                           bool halves) {
+    std::int64_t most = halves ? lanes / headDim * 2 : lanes / headDim, vectors = (kvHeads + most - 1) / most,
+                 all = kvHeads * queries * headDim;
     return {lanes, all, headDim, 1, false, 1, all, false, queries, 1, halves, (kvHeads + vectors - 1) / vectors};
   }
   /// Their keys or values; `group` query heads share one in the source, `queries` of them here.
-  static Layout keyTiles(std::int64_t lanes, std::int64_t kvHeads, std::int64_t queries, std::int64_t group, std::int64_t headDim, bool halves) {
+  static Layout keyTiles(std::int64_t lanes, std::int64_t kvHeads, std::int64_t queries, std::int64_t group,
+                         std::int64_t headDim, bool halves) {
     Layout layout = queryTiles(lanes, kvHeads, queries, headDim, halves);
     layout.elements = kvHeads * headDim, layout.group = group, layout.interleave = 1, layout.stride = queries;
     return layout;
@@ -89,8 +94,12 @@ struct Layout {
   }
   std::int64_t vectors() const { return gathered ? shards * pieceVectors() : pieceVectors(); }
   /// Which vector of its piece a vector is, and how many shards behind the own one that piece's owner stands.
-  std::int64_t inPiece(std::int64_t vector) const { return vector < pieceVectors() ? vector : (vector - pieceVectors()) / (shards - 1); }
-  std::int64_t behind(std::int64_t vector) const { return vector < pieceVectors() ? 0 : 1 + (vector - pieceVectors()) % (shards - 1); }
+  std::int64_t inPiece(std::int64_t vector) const {
+    return vector < pieceVectors() ? vector : (vector - pieceVectors()) / (shards - 1);
+  }
+  std::int64_t behind(std::int64_t vector) const {
+    return vector < pieceVectors() ? 0 : 1 + (vector - pieceVectors()) % (shards - 1);
+  }
   /// The vector that is number `vector` of the piece `behind` shards behind.
   std::int64_t gatheredVector(std::int64_t vector, std::int64_t behind) const {
     return behind ? pieceVectors() + vector * (shards - 1) + behind - 1 : vector;
@@ -112,7 +121,8 @@ struct Layout {
     if (packed && lane >= perVector()) {
       Layout apart = *this;
       apart.packed = false;
-      return apart.source(vectors() + vector / piecesPerVector(), vector % piecesPerVector() * spareLanes() + lane - perVector());
+      return apart.source(vectors() + vector / piecesPerVector(),
+                          vector % piecesPerVector() * spareLanes() + lane - perVector());
     }
     std::int64_t owner = (shard + behind(vector)) % shards, own = inPiece(vector);
     if (!headDim) {

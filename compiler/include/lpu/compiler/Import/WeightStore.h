@@ -34,12 +34,13 @@ struct ModelShape {
   std::uint32_t tokenTypes = 0; ///< of an encoder
   float eps = 0;
   double ropeBase = 10000;
-  bool tied = false;      ///< no output.weight: token_embd.weight serves for both
-  double ropeScale = 1;   ///< linear rope scaling: positions are divided by it
+  bool tied = false;    ///< no output.weight: token_embd.weight serves for both
+  double ropeScale = 1; ///< linear rope scaling: positions are divided by it
   std::optional<Llama3Rope> llama3;
   bool ropeFreqs = false; ///< WeightStore::kRopeFreqs divides the frequencies
 
-  bool ropeHalves = false; ///< the source pairs rows i and i + headDim/2 of a head; rows leave the store as pairs (2i, 2i+1)
+  bool ropeHalves =
+      false; ///< the source pairs rows i and i + headDim/2 of a head; rows leave the store as pairs (2i, 2i+1)
 
   /// Queries, keys and values have biases.
   bool hasBias() const { return architecture == "qwen2"; }
@@ -50,11 +51,13 @@ struct ModelShape {
 struct QuantizedMatrix {
   std::uint32_t rows = 0, cols = 0;
   std::vector<std::int8_t> values;
-  std::vector<float> scales;      ///< [rows][groups()]; 0 where all values are
-  std::uint32_t group = 0;        ///< columns that share a scale; 0: the whole row
-  int exponent = 0;               ///< with groups: e of N12, sums are counted in steps of 2^-e
+  std::vector<float> scales; ///< [rows][groups()]; 0 where all values are
+  std::uint32_t group = 0;   ///< columns that share a scale; 0: the whole row
+  int exponent = 0;          ///< with groups: e of N12, sums are counted in steps of 2^-e
   std::uint32_t groups() const { return group ? (cols + group - 1) / group : 1; }
-  float scale(std::uint32_t n, std::uint32_t k) const { return scales[std::size_t{n} * groups() + (group ? k / group : 0)]; }
+  float scale(std::uint32_t n, std::uint32_t k) const {
+    return scales[std::size_t{n} * groups() + (group ? k / group : 0)];
+  }
   std::span<const std::int8_t> row(std::uint32_t n) const {
     return std::span(values).subspan(std::size_t{n} * cols, cols);
   }
@@ -64,7 +67,8 @@ struct QuantizedMatrix {
 QuantizedMatrix quantizeRows(std::span<const float> weights, std::uint32_t rows, std::uint32_t cols);
 /// N3 for one row: fills `values`, returns its scale.
 float quantizeRow(std::span<const float> weights, std::span<std::int8_t> values);
-/// N12: the finest steps in which no sum over a row leaves the digits of an int32; nothing when steps of 1 do not suffice.
+/// N12: the finest steps in which no sum over a row leaves the digits of an int32; nothing when steps of 1 do not
+/// suffice.
 std::optional<int> groupExponent(const QuantizedMatrix &matrix);
 /// N12 for up to 32 values of one group: fills `values`, returns the scale, an fp16 value.
 float quantizeGroup(std::span<const float> weights, WeightType type, std::span<std::int8_t> values);
@@ -73,8 +77,8 @@ class WeightSource;
 
 class WeightStore {
 public:
-  /// Opens a model by its name: a GGUF file, an ONNX file (.onnx), a Hugging Face folder, or what shapeName() made. Checked are hyperparameters,
-  /// presence and shape of every tensor, and tokenizer; values when they are loaded.
+  /// Opens a model by its name: a GGUF file, an ONNX file (.onnx), a Hugging Face folder, or what shapeName() made.
+  /// Checked are hyperparameters, presence and shape of every tensor, and tokenizer; values when they are loaded.
   static Result<std::shared_ptr<WeightStore>> open(const std::string &name);
   ~WeightStore();
 
@@ -131,7 +135,8 @@ private:
   ModelShape modelShape;
   isa::Tokenizer modelTokenizer;
   std::optional<EncoderGraph> encoderGraph;
-  /// A quantized tensor has a lock of its own, so that chips whose images are made at once wait only for what both need.
+  /// A quantized tensor has a lock of its own, so that chips whose images are made at once wait only for what both
+  /// need.
   struct Entry {
     std::mutex mutex;
     std::shared_ptr<const QuantizedMatrix> matrix;

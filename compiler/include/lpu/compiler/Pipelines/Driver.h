@@ -1,9 +1,9 @@
 // What lpucc does, without its command line.
 #pragma once
 
+#include "lpu/compiler/Dialect/LLM/Precisions.h"
 #include "lpu/compiler/Pipelines/PartitionModel.h"
 #include "lpu/compiler/Pipelines/Pipelines.h"
-#include "lpu/compiler/Dialect/LLM/Precisions.h"
 #include "lpu/compiler/Reference/Calibrate.h"
 #include "lpu/isa/Program.h"
 
@@ -17,15 +17,16 @@ namespace lpu::compiler {
 struct DriverOptions {
   PipelineOptions pipeline;
   PartitionRequest partition;
-  std::string topology;             ///< a preset or a YAML file; empty: what fits the number of chips
-  std::uint32_t promptTokens = 128; ///< the report's time to the first token is for a prompt of so many, or of the whole context
-  std::string input;                ///< .gguf, or .mlir of any stage
-  std::string inputName;            ///< what errors call the input: the file the user named
+  std::string topology; ///< a preset or a YAML file; empty: what fits the number of chips
+  std::uint32_t promptTokens =
+      128;               ///< the report's time to the first token is for a prompt of so many, or of the whole context
+  std::string input;     ///< .gguf, or .mlir of any stage
+  std::string inputName; ///< what errors call the input: the file the user named
   std::string output;
-  std::string compileTo = "lpx";    ///< llm | stream | lpu | lpx
-  std::string dumpDir;              ///< empty: no dumps
-  std::string report;               ///< empty: no report
-  CalibrationOptions calibration;   ///< no sequences: scales are bounds
+  std::string compileTo = "lpx";  ///< llm | stream | lpu | lpx
+  std::string dumpDir;            ///< empty: no dumps
+  std::string report;             ///< empty: no report
+  CalibrationOptions calibration; ///< no sequences: scales are bounds
   /// Called as each phase begins.
   std::function<void(const std::string &)> progress = [](const std::string &) {};
 };
@@ -38,7 +39,7 @@ struct PhaseReport {
 
 struct DriverResult {
   double compileSeconds = 0;
-  isa::Program program; ///< only when compiled to lpx
+  isa::Program program;                                      ///< only when compiled to lpx
   std::vector<std::vector<std::vector<PhaseReport>>> phases; ///< of each chip class and step
   Places places;
   std::uint32_t promptTokens = 0;

@@ -23,7 +23,7 @@ struct PipelineOptions {
   std::string target = "tsp1";
   std::uint64_t maxContext = 0; ///< 0: the model's
   std::uint64_t maxTokens = 8;  ///< tokens of a prefill step
-  std::uint64_t batch = 1;      ///< users whose tokens a decode step feeds together; with several there are no prefill steps
+  std::uint64_t batch = 1; ///< users whose tokens a decode step feeds together; with several there are no prefill steps
   PrecisionOptions precision;
 };
 

@@ -16,19 +16,20 @@ struct CalibrationOptions {
   std::string method = "mse";                       ///< of kCalibrationMethods; for int8 activations
   std::string rounding = "nearest";                 ///< of kRoundings
 };
-inline constexpr PrecisionName kCalibrationMethods[] = {{"minmax", "the largest value seen"},
-                                                        {"percentile", "99.9 % of the values"},
-                                                        {"mse", "the least squared error"}};
+inline constexpr PrecisionName kCalibrationMethods[] = {
+    {"minmax", "the largest value seen"}, {"percentile", "99.9 % of the values"}, {"mse", "the least squared error"}};
 
-inline constexpr PrecisionName kRoundings[] = {{"nearest", "each weight by itself"},
-                                               {"gptq", "each column makes up for the errors of those before it; wants --calibration"}};
+inline constexpr PrecisionName kRoundings[] = {
+    {"nearest", "each weight by itself"},
+    {"gptq", "each column makes up for the errors of those before it; wants --calibration"}};
 
 /// What the chosen ranges do to the values they were chosen on.
 struct CalibrationSummary {
   std::string method;
   std::uint64_t tokens = 0, values = 0, saturated = 0;
   std::string rounding = "nearest";
-  double outputErrorRatio = 1; ///< squared error of all linears' outputs on the text, over that of rounding to the nearest
+  double outputErrorRatio =
+      1; ///< squared error of all linears' outputs on the text, over that of rounding to the nearest
 };
 
 /// Runs the float @forward of `module` over the sequences and gives every operation whose result will be quantized the

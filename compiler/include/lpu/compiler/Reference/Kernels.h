@@ -28,12 +28,13 @@ Floats linear(const QuantizedMatrix &weights, std::span<const std::int16_t> inpu
               std::span<const float> bias = {});
 
 /// N12: y[n] = (fp32(A)·256 + fp32(B))·factor, plus bias[n] unless `bias` is empty; `factor` is f of N12.
-Floats groupedLinear(const QuantizedMatrix &weights, std::span<const std::int16_t> input, float factor, std::span<const float> bias = {});
+Floats groupedLinear(const QuantizedMatrix &weights, std::span<const std::int16_t> input, float factor,
+                     std::span<const float> bias = {});
 
-/// N15: y[n] = (sum of the exact sums over blocks)·factor, plus bias[n] unless `bias` is empty; the input is the bits of fp16
-/// values. A block is kHalfBlock columns, or what is left of `vectorColumns` of them.
-Floats halfLinear(const HalfMatrix &weights, std::span<const std::int16_t> input, std::size_t vectorColumns, float factor,
-                  std::span<const float> bias = {});
+/// N15: y[n] = (sum of the exact sums over blocks)·factor, plus bias[n] unless `bias` is empty; the input is the bits
+/// of fp16 values. A block is kHalfBlock columns, or what is left of `vectorColumns` of them.
+Floats halfLinear(const HalfMatrix &weights, std::span<const std::int16_t> input, std::size_t vectorColumns,
+                  float factor, std::span<const float> bias = {});
 
 /// N5.
 Digits rmsNorm(std::span<const float> input, std::span<const float> gains, float eps, int bits = 16);
@@ -56,8 +57,10 @@ struct AttentionScales {
 };
 /// N7 for the query at the last position of the cache, all heads.
 Digits attention(const Cache &cache, std::span<const std::int16_t> query, const AttentionScales &scales);
-/// N11 for the query at the last position of the cache, all heads; `scoreScale` is c. `valueScale` is r of N16, 1 of int16 values.
-Digits attentionInTiles(const Cache &cache, std::span<const std::int16_t> query, float scoreScale, float valueScale = 1);
+/// N11 for the query at the last position of the cache, all heads; `scoreScale` is c. `valueScale` is r of N16, 1 of
+/// int16 values.
+Digits attentionInTiles(const Cache &cache, std::span<const std::int16_t> query, float scoreScale,
+                        float valueScale = 1);
 
 /// N8.
 Digits siluMul(std::span<const float> gate, std::span<const float> up, int bits = 16);

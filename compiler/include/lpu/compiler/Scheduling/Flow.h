@@ -28,8 +28,8 @@ struct Segment {
   int count = 1;
 };
 
-/// What an issue takes of its queue's slot. A word of an MXM activation queue loads and plays (or installs), one of a memory slice
-/// reads and writes, so two flows may share it; in memory, if they are at different banks.
+/// What an issue takes of its queue's slot. A word of an MXM activation queue loads and plays (or installs), one of a
+/// memory slice reads and writes, so two flows may share it; in memory, if they are at different banks.
 enum class Half : std::uint8_t { Whole, First, Second };
 
 /// An instruction dispatched at `at`; `count` copies, `window` words apart (the
@@ -42,8 +42,14 @@ struct Issue {
   int window = 1;
   Half half = Half::Whole;
   isa::Instruction instruction;
-  struct StreamField { isa::Field field; int group, byte; };
-  struct AluField { isa::Field field; int alu; };
+  struct StreamField {
+    isa::Field field;
+    int group, byte;
+  };
+  struct AluField {
+    isa::Field field;
+    int alu;
+  };
   std::vector<StreamField> streamFields; ///< filled with the chosen streams
   std::vector<AluField> aluFields;       ///< filled with the chosen ALUs
 };
@@ -55,13 +61,23 @@ struct AluUse {
 
 /// What a flow touches. Conflicting accesses keep program order.
 struct Access {
-  enum class Kind : std::uint8_t { Memory, SharedRow, ActivationRow, AccumulatorRow, WeightBuffer, Array, LinkOut, LinkIn, Arrival };
+  enum class Kind : std::uint8_t {
+    Memory,
+    SharedRow,
+    ActivationRow,
+    AccumulatorRow,
+    WeightBuffer,
+    Array,
+    LinkOut,
+    LinkIn,
+    Arrival
+  };
   Kind kind = Kind::Memory;
-  int where = 0;               ///< object number, MXM plane, or link; SharedRow: bank of a slice, whose rows several objects may have
+  int where = 0; ///< object number, MXM plane, or link; SharedRow: bank of a slice, whose rows several objects may have
   std::int64_t low = 0, high = 0; ///< rows; Arrival: which vector of the link
   bool write = false;
-  Cycle first = 0, last = 0;   ///< cycles of the first and last access
-  Cycle visible = 1;           ///< a write is visible this long after `last`
+  Cycle first = 0, last = 0; ///< cycles of the first and last access
+  Cycle visible = 1;         ///< a write is visible this long after `last`
 };
 
 struct FlowShape {

@@ -33,9 +33,10 @@ struct Phase {
 };
 
 struct Bounds {
-  Cycle resource = 0;     ///< busiest resource
-  Cycle criticalPath = 0; ///< longest chain of values with unlimited resources: units, streams and places to keep things
-  std::string busiest;    ///< name of the resource that binds
+  Cycle resource = 0; ///< busiest resource
+  Cycle criticalPath =
+      0;               ///< longest chain of values with unlimited resources: units, streams and places to keep things
+  std::string busiest; ///< name of the resource that binds
 };
 
 struct Problem {
@@ -53,7 +54,7 @@ std::vector<Cycle> longestPathToEnd(const Phase &phase, Paths paths);
 struct Solution {
   std::vector<std::vector<Placement>> placements; ///< [phase][flow]
   std::vector<Cycle> phaseStart;                  ///< one more entry than phases: the end
-  std::string impossible;                         ///< label of a flow that no cycle has room for; the rest is then missing
+  std::string impossible; ///< label of a flow that no cycle has room for; the rest is then missing
   /// Largest effect cycle; the step's length is this + superlanes − 1.
   Cycle end() const { return phaseStart.back(); }
 };

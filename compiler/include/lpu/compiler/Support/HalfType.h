@@ -12,10 +12,12 @@ inline constexpr std::uint32_t kHalfBlock = 160;
 /// Products of queries and fp16 keys are counted in steps of its inverse (N16).
 inline constexpr float kHalfStep = 0x1p-7f;
 
-/// N16: the part of a bound over `width` inputs that int8 keys (of rope pairs) and values may reach before they saturate.
+/// N16: the part of a bound over `width` inputs that int8 keys (of rope pairs) and values may reach before they
+/// saturate.
 double keyRange(std::uint32_t width);
 double valueRange(std::uint32_t width);
-/// What values in units of the result's scale are multiplied by to be stored in steps of `step` of them, and what comes out.
+/// What values in units of the result's scale are multiplied by to be stored in steps of `step` of them, and what comes
+/// out.
 struct ValueConstants {
   float stored, result;
 };

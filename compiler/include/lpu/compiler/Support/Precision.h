@@ -14,14 +14,14 @@ namespace lpu::compiler {
 struct PrecisionName {
   std::string_view name, meaning;
 };
-inline constexpr PrecisionName kWeightTypes[] = {{"int8", "a scale per row"},
-                                                 {"int8-group", "a scale per 32 columns, Q8_0 and Q4_0 blocks of the file as they are"},
-                                                 {"int4-group", "the same with values of 4 bits, stored in 8 but where the machine expands them on load"},
-                                                 {"keep", "int4-group where the file has Q4_0 blocks, else int8-group"},
-                                                 {"fp16", "on MXM's fp16 mode, a quarter of the rate; goes with activations fp16"}};
-inline constexpr PrecisionName kActivationTypes[] = {{"a16", "two int8 digits"},
-                                                     {"a8", "one int8 digit; wants --calibration"},
-                                                     {"fp16", "goes with weights fp16"}};
+inline constexpr PrecisionName kWeightTypes[] = {
+    {"int8", "a scale per row"},
+    {"int8-group", "a scale per 32 columns, Q8_0 and Q4_0 blocks of the file as they are"},
+    {"int4-group", "the same with values of 4 bits, stored in 8 but where the machine expands them on load"},
+    {"keep", "int4-group where the file has Q4_0 blocks, else int8-group"},
+    {"fp16", "on MXM's fp16 mode, a quarter of the rate; goes with activations fp16"}};
+inline constexpr PrecisionName kActivationTypes[] = {
+    {"a16", "two int8 digits"}, {"a8", "one int8 digit; wants --calibration"}, {"fp16", "goes with weights fp16"}};
 inline constexpr PrecisionName kKVTypes[] = {{"int16", "16 bits each, keys as integers of a static scale, values fp16"},
                                              {"int8", "integers of a static scale"},
                                              {"fp16", "fp16 keys and values"}};

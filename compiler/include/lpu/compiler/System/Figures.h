@@ -20,8 +20,9 @@ MemoryUse memoryOf(const isa::Machine &machine, const isa::ChipClass &chip);
 
 /// Chip time unless said otherwise; at most `users` sequences per step, the pipeline either empty or full.
 struct SystemFigures {
-  isa::Cycle tokenLatencyCycles = 0;       ///< the decode step with the largest context
-  isa::Cycle initiationIntervalCycles = 0; ///< of that step: how long its busiest chip is busy, then the next token may follow
+  isa::Cycle tokenLatencyCycles = 0; ///< the decode step with the largest context
+  isa::Cycle initiationIntervalCycles =
+      0; ///< of that step: how long its busiest chip is busy, then the next token may follow
   double tokensPerSecondPerUser = 0;
   double throughputTokensPerSecond = 0; ///< with a user in every stage
   std::uint32_t promptTokens = 0;

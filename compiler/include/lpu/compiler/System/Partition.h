@@ -16,12 +16,12 @@ namespace lpu::compiler {
 /// What of a model decides about memory and time; elements unless said otherwise.
 struct ModelSize {
   std::int64_t layers = 0, hidden = 0, heads = 0, kvHeads = 0, headDim = 0, ffn = 0, vocabulary = 0;
-  std::int64_t context = 0;         ///< positions the caches hold
-  std::int64_t programs = 1;        ///< step programs, which share the chip's memory
-  bool positionsInLanes = false;    ///< attention contracts over positions in MXM; false: it sweeps them one by one
-  std::int64_t users = 1;           ///< each of whom has caches of their own
-  std::int64_t cacheBytes = 4;      ///< of an element of a key and of its value
-  bool int4 = false;                ///< all linears have int4 weights, which some machines take packed
+  std::int64_t context = 0;      ///< positions the caches hold
+  std::int64_t programs = 1;     ///< step programs, which share the chip's memory
+  bool positionsInLanes = false; ///< attention contracts over positions in MXM; false: it sweeps them one by one
+  std::int64_t users = 1;        ///< each of whom has caches of their own
+  std::int64_t cacheBytes = 4;   ///< of an element of a key and of its value
+  bool int4 = false;             ///< all linears have int4 weights, which some machines take packed
 };
 
 /// `tp` chips share every layer, `pp` groups of them hold consecutive layers. Embedding and output projection stand
@@ -48,7 +48,8 @@ struct MemoryEstimate {
 MemoryEstimate estimateMemory(const ModelSize &model, const Partition &partition, const isa::Machine &machine);
 
 /// The layers of each stage, as even as `usable` bytes of each chip allow; nothing when some chip is too full.
-std::optional<std::vector<std::int64_t>> dealLayers(const ModelSize &model, const Partition &partition, const isa::Machine &machine, std::int64_t usable);
+std::optional<std::vector<std::int64_t>> dealLayers(const ModelSize &model, const Partition &partition,
+                                                    const isa::Machine &machine, std::int64_t usable);
 
 /// Cycles of a decode step at the full context.
 double estimateTokenCycles(const ModelSize &model, const Partition &partition, const isa::Machine &machine);
@@ -63,9 +64,10 @@ struct PartitionRequest {
   bool isEmpty() const { return chips == 0 && tp == 0 && pp == 0 && !fastest; }
 };
 
-/// Partitions that by the estimates fit chips with `usable` bytes, the most promising first. Errors, all without a place:
-/// more shards than query heads, more stages than layers, fewer chips than tp · pp or than the model needs.
-Result<std::vector<Partition>> partitionsToTry(const ModelSize &model, const PartitionRequest &request, const isa::Machine &machine, std::int64_t usable);
+/// Partitions that by the estimates fit chips with `usable` bytes, the most promising first. Errors, all without a
+/// place: more shards than query heads, more stages than layers, fewer chips than tp · pp or than the model needs.
+Result<std::vector<Partition>> partitionsToTry(const ModelSize &model, const PartitionRequest &request,
+                                               const isa::Machine &machine, std::int64_t usable);
 
 /// The fewest chips with `usable` bytes that hold the model; nothing if already a tensor shard of a layer is too large.
 std::optional<Partition> smallestPartition(const ModelSize &model, const isa::Machine &machine, std::int64_t usable);

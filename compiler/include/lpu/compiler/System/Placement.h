@@ -13,7 +13,7 @@ namespace lpu::compiler {
 struct PlacementProblem {
   std::vector<std::string> chips; ///< names for errors: "stage 3, shard 1"
   std::vector<std::pair<int, int>> wires;
-  int first = 0;                  ///< the chip that is placed first: of the first stage with layers
+  int first = 0; ///< the chip that is placed first: of the first stage with layers
 };
 
 /// A place per chip so that every wire has a cable of its own. The error names two chips that cannot be joined and

@@ -13,8 +13,8 @@ struct LabelledInstruction {
   llvm::StringRef label; ///< "control" for sync, nop and repeat between operations
 };
 
-/// `sync`, then every issue at its cycle; its word carries copies and the wait for the next, `repeat` makes copies of windows
-/// and `nop` fills the gap before the first (timing.md T1.3).
+/// `sync`, then every issue at its cycle; its word carries copies and the wait for the next, `repeat` makes copies of
+/// windows and `nop` fills the gap before the first (timing.md T1.3).
 std::vector<LabelledInstruction> queueWords(timed::QueueOp queue);
 
 } // namespace lpu::compiler

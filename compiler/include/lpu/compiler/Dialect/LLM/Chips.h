@@ -12,7 +12,8 @@
 namespace lpu::compiler::llm {
 
 /// Attributes of the module: see ChipPlace and WirePlace; static scales by name; name of the wiring, if it has one.
-inline constexpr llvm::StringLiteral kChipsAttr = "llm.chips", kWiresAttr = "llm.wires", kScalesAttr = "llm.scales", kTopologyAttr = "llm.topology";
+inline constexpr llvm::StringLiteral kChipsAttr = "llm.chips", kWiresAttr = "llm.wires", kScalesAttr = "llm.scales",
+                                     kTopologyAttr = "llm.topology";
 /// Attributes of a class: chips that share each of its layers, layers.
 inline constexpr llvm::StringLiteral kShardsAttr = "llm.shards", kLayersAttr = "llm.layers";
 /// Attribute of an operation in a class of several stages: name in llm.scales of its result's scale, which differs by

@@ -62,11 +62,13 @@ int64_t width(mlir::Value value);
 /// The declaration a symbol names, looked up in the module around `user`; null when it is not there.
 WeightOp lookupWeight(mlir::Operation *user, mlir::FlatSymbolRefAttr symbol);
 KVCacheOp lookupCache(mlir::Operation *user, mlir::FlatSymbolRefAttr symbol);
-/// KV heads that a piece of `held` query heads needs when `group` successive ones share one: as many as have all of their
-/// query heads here, one for the whole piece, or, without a common pattern, one for each query head.
-inline int64_t heldKVHeads(int64_t held, int64_t group) { return held % group == 0 ? held / group : group % held == 0 ? 1 : held; }
-/// Whether attention over a cache is faster in tiles than by sweeps (N11, N7): decided by the model's shape alone, so that
-/// results do not depend on how it is built.
+/// KV heads that a piece of `held` query heads needs when `group` successive ones share one: as many as have all of
+/// their query heads here, one for the whole piece, or, without a common pattern, one for each query head.
+inline int64_t heldKVHeads(int64_t held, int64_t group) {
+  return held % group == 0 ? held / group : group % held == 0 ? 1 : held;
+}
+/// Whether attention over a cache is faster in tiles than by sweeps (N11, N7): decided by the model's shape alone, so
+/// that results do not depend on how it is built.
 bool prefersTiles(KVCacheOp cache);
 inline bool isEncoder(mlir::ModuleOp module) { return module->hasAttr(kOutputsAttr); }
 /// @forward of a module; null when absent.

@@ -11,7 +11,8 @@ namespace lpu::compiler::llm {
 /// and it is no attention in tiles, whose result shares the scale of the cached values (N11).
 bool wantsOneDigit(mlir::Operation *op, const PrecisionPlan &plan);
 
-/// Whether attention is to be in tiles, which multiply integers: neither its result nor its keys and values are to be fp16.
+/// Whether attention is to be in tiles, which multiply integers: neither its result nor its keys and values are to be
+/// fp16.
 bool wantsTiles(AttentionOp op, const PrecisionPlan &plan);
 
 /// Whether that result is to be fp16: all linears it feeds are to take it. Attention is by sweeps then.
@@ -27,7 +28,8 @@ Status checkRules(mlir::ModuleOp module, const PrecisionPlan &plan);
 
 /// A linear's weights in fp16.
 inline bool isHalf(WeightOp weight) { return weight.getTensorType().getElementType().isF16(); }
-/// Attribute of attention by sweeps: keys and values are cached as "int8" or as "fp16" (N16); without it keys are int16 and values fp16.
+/// Attribute of attention by sweeps: keys and values are cached as "int8" or as "fp16" (N16); without it keys are int16
+/// and values fp16.
 inline constexpr llvm::StringLiteral kKVAttr = "llm.kv";
 enum class KVType { Int16, Int8, Half };
 KVType kvType(AttentionOp op);
