@@ -1,10 +1,9 @@
-// The compiler's tools meet the runtime here alone, in its tokenizer: calibration
-// must see text in the pieces the model will be fed.
+// Calibration must see text in the pieces the model will be fed.
 
 #include "CalibrationText.h"
 
 #include "lpu/compiler/Import/WeightStore.h"
-#include "lpu/rt/Tokenizer.h"
+#include "lpu/text/Tokenizer.h"
 
 #include <algorithm>
 #include <fstream>
@@ -38,7 +37,7 @@ Result<CalibrationOptions> readCalibration(const CalibrationFlags &flags, const 
   auto store = WeightStore::open(model);
   if (!store)
     return store.error();
-  auto tokenizer = rt::Tokenizer::create((*store)->tokenizer());
+  auto tokenizer = text::Tokenizer::create((*store)->tokenizer());
   if (!tokenizer)
     return Error{model, tokenizer.error().message};
   auto ids = (*tokenizer)->encode(text.str());

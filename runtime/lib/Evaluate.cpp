@@ -101,7 +101,7 @@ private:
 
   /// Windows of the text, each BOS and the tokens fed and, last, the one only predicted.
   Status cutText(const isa::Program &program) {
-    auto tokenizer = Tokenizer::create(program.tokenizer);
+    auto tokenizer = text::Tokenizer::create(program.tokenizer);
     if (!tokenizer)
       return Error{options.model, tokenizer.error().message};
     auto content = readFile(options.text);

@@ -10,7 +10,7 @@
 #include "lpu/rt/Generate.h"
 #include "lpu/rt/Loader.h"
 #include "lpu/rt/RunReport.h"
-#include "lpu/rt/Utf8.h"
+#include "lpu/text/Utf8.h"
 
 #include <fmt/format.h>
 
@@ -68,7 +68,7 @@ private:
 
   /// Everything that can go wrong before the chip runs.
   Status prepare() {
-    auto made = Tokenizer::create(program.tokenizer);
+    auto made = text::Tokenizer::create(program.tokenizer);
     if (!made)
       return inProgram(made.error());
     tokenizer = std::move(*made);
@@ -176,7 +176,7 @@ private:
 
   /// One user's text is written as it comes, that of several at the end, each under a heading.
   Status generateText(Session &session, Progress &progress) {
-    std::vector<Utf8Stream> utf8(requests.size());
+    std::vector<text::Utf8Stream> utf8(requests.size());
     report.users.resize(requests.size());
     auto say = [&](std::size_t user, const std::string &piece) {
       report.users[user].text += piece;
@@ -290,7 +290,7 @@ private:
   Terminal terminal;
   Clock::time_point start;
   sim::Ranks *ranks; ///< null: alone
-  std::unique_ptr<Tokenizer> tokenizer;
+  std::unique_ptr<text::Tokenizer> tokenizer;
   std::vector<GenerateRequest> requests; ///< of each user
   std::vector<Generation> generations;   ///< of each of them
   std::vector<TokenId> text;             ///< for perplexity

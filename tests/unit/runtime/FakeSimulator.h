@@ -2,7 +2,7 @@
 // far, so that a wrong order, position, padding or cache shows in the tokens.
 #pragma once
 
-#include "Vocabularies.h"
+#include "../text/Vocabularies.h"
 #include "lpu/rt/Loader.h"
 #include "lpu/rt/Run.h"
 #include "lpu/sim/Simulator.h"
@@ -18,7 +18,7 @@ namespace lpu::rt::test {
 inline isa::Program fakeProgram(std::vector<std::uint32_t> decodes = {8, 16},
                                 std::vector<std::pair<std::uint32_t, std::uint32_t>> prefills = {{4, 8}, {4, 16}}) {
   isa::Program p;
-  p.tokenizer = storiesVocabulary();
+  p.tokenizer = text::test::storiesVocabulary();
   p.model.vocabulary = static_cast<std::uint32_t>(p.tokenizer.tokens.size());
   p.model.maxContext = 0;
   isa::ChipClass chip{"all", {}, 0, {}, {}, 0};

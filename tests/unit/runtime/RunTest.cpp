@@ -159,7 +159,7 @@ TEST_F(RunTest, PromptsGoThroughTheTokenizer) {
   options.prompt = {"Once upon a time"};
   ASSERT_EQ(run().code, 0);
   Json fromText = report();
-  EXPECT_EQ(spell(program.tokenizer, fromText["prompt_tokens"].get<std::vector<TokenId>>()),
+  EXPECT_EQ(text::test::spell(program.tokenizer, fromText["prompt_tokens"].get<std::vector<TokenId>>()),
             "<s>|_Once|_upon|_a|_time");
   options.prompt.clear();
   options.promptFile = {folder / "prompt.txt"};
@@ -404,7 +404,7 @@ TEST(Loader, ChecksTheSessionsProtocol) {
   EXPECT_TRUE(broken([](isa::Program &p) { p.steps[0].context = 0; }));
   EXPECT_TRUE(broken([](isa::Program &p) { p.model.vocabulary = 0; }));
   EXPECT_TRUE(broken([](isa::Program &p) { p.steps.clear(); }));
-  EXPECT_TRUE(broken([](isa::Program &p) { addToken(p.tokenizer, "extra", 0, TokenType::Normal); }));
+  EXPECT_TRUE(broken([](isa::Program &p) { text::test::addToken(p.tokenizer, "extra", 0, text::TokenType::Normal); }));
 }
 
 } // namespace

@@ -1,7 +1,7 @@
 // Picks the next token from logits.
 #pragma once
 
-#include "lpu/rt/Tokenizer.h"
+#include "lpu/text/Tokenizer.h"
 
 #include <array>
 #include <cstdint>
@@ -9,6 +9,8 @@
 #include <vector>
 
 namespace lpu::rt {
+
+using text::TokenId;
 
 struct SamplerOptions {
   float temperature = 0;  ///< 0: greedy (the options below do not matter)

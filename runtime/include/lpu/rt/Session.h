@@ -4,8 +4,8 @@
 
 #include "lpu/isa/Program.h"
 #include "lpu/rt/StepPlan.h"
-#include "lpu/rt/Tokenizer.h"
 #include "lpu/sim/Simulator.h"
+#include "lpu/text/Tokenizer.h"
 
 #include <chrono>
 #include <functional>
@@ -14,6 +14,8 @@
 #include <vector>
 
 namespace lpu::rt {
+
+using text::TokenId;
 
 struct StepRecord {
   PlannedStep step;

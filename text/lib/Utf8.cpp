@@ -2,9 +2,9 @@
 // code points above U+10FFFF are invalid, and each maximal subpart of a broken
 // character becomes one U+FFFD (as Python's errors="replace" does), so that text
 // reported here can be compared with other tools' byte by byte.
-#include "lpu/rt/Utf8.h"
+#include "lpu/text/Utf8.h"
 
-namespace lpu::rt {
+namespace lpu::text {
 namespace {
 
 struct Lead {
@@ -79,4 +79,4 @@ std::string Utf8Stream::finish() {
   return out;
 }
 
-} // namespace lpu::rt
+} // namespace lpu::text

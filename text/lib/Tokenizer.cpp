@@ -1,11 +1,11 @@
 // What all tokenizers share: choice by the vocabulary's model name, the checks
 // of its tables, BOS, and decoding of sequences. "none" is a program without a
 // vocabulary: it runs on token ids, and its tokens stand for no bytes.
-#include "lpu/rt/Tokenizer.h"
+#include "lpu/text/Tokenizer.h"
 
 #include <fmt/format.h>
 
-namespace lpu::rt {
+namespace lpu::text {
 namespace {
 
 class NoTokenizer final : public Tokenizer {
@@ -63,4 +63,4 @@ std::string Tokenizer::decode(const std::vector<TokenId> &ids) const {
   return out;
 }
 
-} // namespace lpu::rt
+} // namespace lpu::text

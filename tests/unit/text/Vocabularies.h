@@ -1,14 +1,14 @@
 // Small vocabularies for tests.
 #pragma once
 
-#include "lpu/rt/Tokenizer.h"
+#include "lpu/text/Tokenizer.h"
 
 #include <fmt/format.h>
 
 #include <string>
 #include <vector>
 
-namespace lpu::rt::test {
+namespace lpu::text::test {
 
 inline void addToken(isa::Tokenizer &to, std::string piece, float score, TokenType type) {
   to.tokens.push_back(std::move(piece));
@@ -67,4 +67,4 @@ inline std::string spell(const isa::Tokenizer &data, const std::vector<TokenId> 
   return out;
 }
 
-} // namespace lpu::rt::test
+} // namespace lpu::text::test

@@ -3,8 +3,8 @@
 // scores best, leftmost on ties. A heap of candidates over a linked list makes
 // it O(n log n); candidates whose symbols have changed since are skipped when
 // popped. Control, unknown and byte tokens are never made from text.
-#include "lpu/rt/Tokenizer.h"
-#include "lpu/rt/Utf8.h"
+#include "lpu/text/Tokenizer.h"
+#include "lpu/text/Utf8.h"
 
 #include <fmt/format.h>
 
@@ -15,7 +15,7 @@
 #include <queue>
 #include <unordered_map>
 
-namespace lpu::rt {
+namespace lpu::text {
 namespace {
 
 constexpr std::string_view kSpace = "\xE2\x96\x81"; // U+2581 stands for a space in pieces
@@ -179,4 +179,4 @@ Result<std::unique_ptr<Tokenizer>> createSentencePiece(const isa::Tokenizer &dat
   return std::unique_ptr<Tokenizer>(new SentencePiece(data));
 }
 
-} // namespace lpu::rt
+} // namespace lpu::text

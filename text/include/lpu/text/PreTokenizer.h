@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace lpu::rt {
+namespace lpu::text {
 
 /// A splitting pattern, named as in GGUF's tokenizer.ggml.pre.
 struct PrePattern {
@@ -22,4 +22,4 @@ std::optional<PrePattern> prePattern(std::string_view name);
 /// as characters that are neither letter, number nor space.
 std::vector<std::string_view> splitWords(const PrePattern &pattern, std::string_view text);
 
-} // namespace lpu::rt
+} // namespace lpu::text

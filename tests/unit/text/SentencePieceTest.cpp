@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace lpu::rt {
+namespace lpu::text {
 namespace {
 
 using namespace test;
@@ -165,4 +165,4 @@ TEST(Tokenizer, NoneKnowsNoText) {
 }
 
 } // namespace
-} // namespace lpu::rt
+} // namespace lpu::text

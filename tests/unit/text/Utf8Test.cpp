@@ -1,9 +1,9 @@
-#include "lpu/rt/Utf8.h"
+#include "lpu/text/Utf8.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-namespace lpu::rt {
+namespace lpu::text {
 namespace {
 
 std::string clean(std::string_view bytes) {
@@ -62,4 +62,4 @@ RC_GTEST_PROP(Utf8, OutputIsAlwaysValid, (std::string bytes)) {
 }
 
 } // namespace
-} // namespace lpu::rt
+} // namespace lpu::text

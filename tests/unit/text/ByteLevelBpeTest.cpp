@@ -1,12 +1,12 @@
 #include "Vocabularies.h"
-#include "lpu/rt/PreTokenizer.h"
-#include "lpu/rt/Unicode.h"
-#include "lpu/rt/Utf8.h"
+#include "lpu/text/PreTokenizer.h"
+#include "lpu/text/Unicode.h"
+#include "lpu/text/Utf8.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-namespace lpu::rt {
+namespace lpu::text {
 namespace {
 
 using namespace test;
@@ -152,4 +152,4 @@ RC_GTEST_PROP(ByteLevelBpe, AnyBytesComeBack, (const std::string &text)) {
 }
 
 } // namespace
-} // namespace lpu::rt
+} // namespace lpu::text

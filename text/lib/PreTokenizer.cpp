@@ -6,16 +6,16 @@
 // (published with GPT-2 and Llama 3). Where maxDigits limits Gpt2, runs of digits
 // are cut out first and the pattern applies to what lies between them. Limit: the
 // caseless match of Llama3 folds ASCII letters only (U+017F, long s, stays apart).
-#include "lpu/rt/PreTokenizer.h"
+#include "lpu/text/PreTokenizer.h"
 
-#include "lpu/rt/Unicode.h"
-#include "lpu/rt/Utf8.h"
+#include "lpu/text/Unicode.h"
+#include "lpu/text/Utf8.h"
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 
-namespace lpu::rt {
+namespace lpu::text {
 namespace {
 
 enum class Class : std::uint8_t { Letter, Number, Space, Other };
@@ -170,4 +170,4 @@ std::vector<std::string_view> splitWords(const PrePattern &pattern, std::string_
   return words;
 }
 
-} // namespace lpu::rt
+} // namespace lpu::text

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace lpu::rt {
+namespace lpu::text {
 
 using TokenId = std::int32_t;
 
@@ -51,4 +51,4 @@ protected:
 Result<std::unique_ptr<Tokenizer>> createSentencePiece(const isa::Tokenizer &data);
 Result<std::unique_ptr<Tokenizer>> createByteLevelBpe(const isa::Tokenizer &data);
 
-} // namespace lpu::rt
+} // namespace lpu::text

@@ -3,9 +3,9 @@
 // word the adjacent pair with the lowest merge rank is joined, leftmost first,
 // until none is left. Same heap over a linked list as SentencePiece.cpp, here
 // over pieces of one word instead of ids. add_space_prefix does not apply.
-#include "lpu/rt/PreTokenizer.h"
-#include "lpu/rt/Tokenizer.h"
-#include "lpu/rt/Utf8.h"
+#include "lpu/text/PreTokenizer.h"
+#include "lpu/text/Tokenizer.h"
+#include "lpu/text/Utf8.h"
 
 #include <fmt/format.h>
 
@@ -13,7 +13,7 @@
 #include <queue>
 #include <unordered_map>
 
-namespace lpu::rt {
+namespace lpu::text {
 namespace {
 
 /// GPT-2's printable stand-in for each byte: printable Latin-1 characters stand
@@ -175,4 +175,4 @@ Result<std::unique_ptr<Tokenizer>> createByteLevelBpe(const isa::Tokenizer &data
   return std::unique_ptr<Tokenizer>(new ByteLevelBpe(data));
 }
 
-} // namespace lpu::rt
+} // namespace lpu::text

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace lpu::rt {
+namespace lpu::text {
 
 /// What stands at the front of a byte string.
 struct Utf8Unit {
@@ -32,4 +32,4 @@ private:
   std::string held;
 };
 
-} // namespace lpu::rt
+} // namespace lpu::text
