@@ -117,7 +117,8 @@ private:
     StepRecord record{{number, 0, static_cast<std::uint32_t>(options.inputIds->size())},
                       program.steps[number].predictedCycles,
                       result.cycles,
-                      {}};
+                      {},
+                      result.counts};
     UserReport &own = report.users.emplace_back();
     own.promptTokens = *options.inputIds;
     report.steps = {record};

@@ -2,6 +2,8 @@
 // exact form, so equal runs give equal bytes but for host, host_seconds and engine.
 #include "lpu/rt/RunReport.h"
 
+#include "lpu/isa/CountsJson.h"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -31,6 +33,7 @@ Json stepJson(const StepRecord &record, const isa::Program &program) {
     json["users"] = record.step.users;
   for (std::size_t c = 0; program.classes.size() > 1 && c < record.classCycles.size(); ++c)
     json["chip_class_cycles"][program.classes[c].name] = record.classCycles[c];
+  json["counts"] = isa::countsJson<Json>(record.counts);
   return json;
 }
 

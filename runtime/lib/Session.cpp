@@ -47,7 +47,7 @@ Result<std::vector<float>> Session::run(const PlannedStep &step, std::span<const
 }
 
 void Session::record(const PlannedStep &step, const sim::StepResult &result) {
-  StepRecord made{step, program.steps[step.program].predictedCycles, result.cycles, {}};
+  StepRecord made{step, program.steps[step.program].predictedCycles, result.cycles, {}, result.counts};
   made.classCycles.resize(program.classes.size());
   for (std::size_t i = 0; i < result.chipCycles.size(); ++i)
     if (result.chipCycles[i] > 0) {

@@ -15,6 +15,7 @@
 #include "lpu/compiler/Pipelines/ContextSearch.h"
 #include "lpu/compiler/Pipelines/PartitionModel.h"
 #include "lpu/compiler/Support/OneLineErrors.h"
+#include "lpu/compiler/Target/CountSchedule.h"
 #include "lpu/compiler/Target/EmitProgram.h"
 #include "lpu/isa/Legality.h"
 #include "lpu/isa/PendingName.h"
@@ -69,6 +70,8 @@ public:
       return legal.error();
     DriverResult result{seconds(begin), std::move(*program),  phases(), std::move(places), options.promptTokens,
                         calibration,    std::move(precisions)};
+    if (!options.report.empty())
+      result.counts = countSchedules(*module, machine);
     if (Status written = writeOutputs(result); !written)
       return written.error();
     return result;

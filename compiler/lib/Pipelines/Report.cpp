@@ -3,6 +3,7 @@
 
 #include "lpu/compiler/Pipelines/Driver.h"
 #include "lpu/compiler/System/Figures.h"
+#include "lpu/isa/CountsJson.h"
 
 #include <nlohmann/json.hpp>
 
@@ -85,6 +86,7 @@ private:
         {"pp", program.pp},
         {"topology", program.topology},
         {"places", result.places.count},
+        {"powered_links", isa::poweredLinks(program)},
         {"token_latency_cycles", figures.tokenLatencyCycles},
         {"tokens_per_second_per_user", figures.tokensPerSecondPerUser},
         {"initiation_interval_cycles", figures.initiationIntervalCycles},
@@ -103,8 +105,18 @@ private:
                        {"users", step.users},
                        {"predicted_cycles", step.predictedCycles},
                        {"lower_bound_cycles", lowerBoundOf(program, s)}});
+      if (!result.counts.empty())
+        steps.back()["counts"] = isa::countsJson<Json>(countsOf(s));
     }
     return json;
+  }
+
+  /// Of all chips.
+  isa::Counts countsOf(std::size_t step) const {
+    isa::Counts all;
+    for (std::size_t c = 0; c < program.classes.size(); ++c)
+      all.add(result.counts[c][step], static_cast<std::uint64_t>(chipsOf(c)));
+    return all;
   }
 
   /// Indices of the layers that chips of a class hold.
@@ -156,6 +168,8 @@ private:
                    {"streams", u.streams},
                    {"links", use.allLinks}}},
                  {"uses_per_cycle", {{"queues", use.queues}, {"streams", use.streams}, {"links", use.links}}}};
+    if (!result.counts.empty()) // of one chip of the class
+      json["counts"] = isa::countsJson<Json>(result.counts[chipClass][number]);
     auto &phases = json["phases"] = Json::array();
     for (const PhaseReport &phase : result.phases[chipClass][number])
       phases.push_back({{"name", phase.name},

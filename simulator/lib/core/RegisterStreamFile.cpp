@@ -20,20 +20,40 @@ RegisterStreamFile::RegisterStreamFile(const isa::Machine &machine)
 
 void RegisterStreamFile::advance(Cycle now) {
   current = now;
+  const auto move = [this](Register &to, Register &from) {
+    to = std::move(from);
+    to.age += 1;
+    passed.whole += to.valid ? 1 : 0;
+  };
   for (int s = 0; s < streams; ++s) {
     Register *east = line({Direction::East, static_cast<std::uint8_t>(s)});
     for (int p = width - 1; p > 0; --p)
-      east[p] = std::move(east[p - 1]);
+      move(east[p], east[p - 1]);
     east[0] = Register();
     Register *west = line({Direction::West, static_cast<std::uint8_t>(s)});
     for (int p = 0; p + 1 < width; ++p)
-      west[p] = std::move(west[p + 1]);
+      move(west[p], west[p + 1]);
     west[width - 1] = Register();
   }
   std::vector<Pending> &arriving = pendingAt(now);
-  for (Pending &drive : arriving)
-    line(drive.ref)[drive.position + reach] = Register{true, std::move(drive.value)};
+  for (Pending &drive : arriving) {
+    Register &r = line(drive.ref)[drive.position + reach];
+    passed.whole -= r.valid ? 1 : 0; // what would have come here does not
+    r = Register{true, 0, 0, std::move(drive.value)};
+  }
   arriving.clear();
+}
+
+/// What is on its way goes on to the edge, with nobody left to replace it.
+StreamWay RegisterStreamFile::way() const {
+  StreamWay all = passed;
+  for (int s = 0; s < streams; ++s) {
+    const Register *east = line({Direction::East, static_cast<std::uint8_t>(s)}),
+                   *west = line({Direction::West, static_cast<std::uint8_t>(s)});
+    for (int p = 0; p < width; ++p)
+      all.whole += static_cast<std::uint64_t>((east[p].valid ? width - 1 - p : 0) + (west[p].valid ? p : 0));
+  }
+  return all;
 }
 
 const Producer *RegisterStreamFile::drive(StreamRef ref, int position, Cycle time, VectorValue value,
@@ -46,10 +66,12 @@ const Producer *RegisterStreamFile::drive(StreamRef ref, int position, Cycle tim
   return nullptr;
 }
 
-bool RegisterStreamFile::sample(StreamRef ref, int position, Cycle now, VectorValue *value) const {
-  const Register &r = line(ref)[position + reach];
+bool RegisterStreamFile::sample(StreamRef ref, int position, Cycle now, VectorValue *value) {
+  Register &r = line(ref)[position + reach];
   if (!r.valid || now != current)
     return false;
+  passed.taken += static_cast<std::uint64_t>(r.age - r.taken);
+  r.taken = r.age;
   if (value)
     *value = r.value;
   return true;
@@ -73,6 +95,7 @@ void RegisterStreamFile::reset() {
     r = Register();
   for (auto &list : pending)
     list.clear();
+  passed = {};
 }
 
 } // namespace lpu::sim

@@ -17,13 +17,16 @@ public:
   void advance(Cycle now);
 
   const Producer *drive(StreamRef ref, int position, Cycle time, VectorValue value, const Producer &by) override;
-  bool sample(StreamRef ref, int position, Cycle now, VectorValue *value) const override;
+  bool sample(StreamRef ref, int position, Cycle now, VectorValue *value) override;
   int nearest(StreamRef ref, int position, Cycle now, int reach) const override;
+  StreamWay way() const override;
   void reset() override;
 
 private:
   struct Register {
     bool valid = false;
+    std::int16_t age = 0;   ///< positions it has come
+    std::int16_t taken = 0; ///< of those up to its last consumer so far
     VectorValue value;
   };
   struct Pending {
@@ -41,6 +44,7 @@ private:
 
   int streams, reach, width; ///< reach: outermost position; width = 2 · reach + 1
   Cycle current = INT64_MIN;
+  StreamWay passed; ///< so far
   std::vector<Register> registers;
   std::vector<std::vector<Pending>> pending; ///< ring by cycle
 };

@@ -14,8 +14,9 @@ public:
   explicit SlotStreamFile(const isa::Machine &machine);
 
   const Producer *drive(StreamRef ref, int position, Cycle time, VectorValue value, const Producer &by) override;
-  bool sample(StreamRef ref, int position, Cycle now, VectorValue *value) const override;
+  bool sample(StreamRef ref, int position, Cycle now, VectorValue *value) override;
   int nearest(StreamRef ref, int position, Cycle now, int reach) const override;
+  StreamWay way() const override { return passed; }
   void reset() override;
 
 private:
@@ -23,6 +24,7 @@ private:
     int position;
     VectorValue value;
     Producer producer;
+    int taken = 0; ///< positions up to the last consumer so far
   };
   static constexpr Cycle kNoTau = INT64_MIN;
   static Cycle tauOf(StreamRef ref, int position, Cycle time) {
@@ -32,11 +34,15 @@ private:
   static int behind(StreamRef ref, int producer, int consumer) {
     return ref.dir == Direction::East ? consumer - producer : producer - consumer;
   }
+  /// The nearest producer upstream; null: none.
+  const Entry *find(StreamRef ref, int position, Cycle now) const;
   std::size_t indexOf(StreamRef ref, Cycle tau) const {
     return (static_cast<std::size_t>(ref.dir) * streams + ref.stream) * ring +
            (static_cast<std::size_t>(tau) & (ring - 1));
   }
 
+  int reach; ///< outermost position
+  StreamWay passed;
   std::size_t streams;
   std::size_t ring;                        ///< power of two, longer than τ of slots in use are apart
   std::vector<Cycle> taus;                 ///< per slot: the τ its entries are of

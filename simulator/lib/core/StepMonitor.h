@@ -3,6 +3,7 @@
 #pragma once
 
 #include "Faults.h"
+#include "OpCounts.h"
 #include "Trace.h"
 #include "Unit.h"
 
@@ -18,6 +19,7 @@ public:
   void begin(const isa::StepProgram &step, Cycle zero, int chip, Cycle start) {
     faults.begin(zero, chip);
     instructions = 0;
+    counts = {};
     running = 0;
     lastEffect = zero + start;
     if (trace)
@@ -34,6 +36,9 @@ public:
   FaultLog faults;
   ChipTrace *trace;
   std::uint64_t instructions = 0;
+  /// What units have executed word by word, without streams and superlanes; nothing of a wired program, which was
+  /// counted when it was wired.
+  isa::Counts counts;
   int running = 0;      ///< queues with a word still to dispatch, parked ones excluded
   Cycle lastEffect = 0; ///< absolute (T1.5)
 };

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "Op.h"
+#include "OpCounts.h"
 #include "VectorValue.h"
 
 #include <string>
@@ -25,10 +26,12 @@ public:
   /// Returns null, or the producer already driving there in that cycle.
   virtual const Producer *drive(StreamRef ref, int position, Cycle time, VectorValue value, const Producer &by) = 0;
   /// The value at (ref, position) in cycle `now`, into `value` unless that is null; false: nothing.
-  virtual bool sample(StreamRef ref, int position, Cycle now, VectorValue *value) const = 0;
+  virtual bool sample(StreamRef ref, int position, Cycle now, VectorValue *value) = 0;
   /// For diagnostics: offset in cycles, within ±reach, of the value nearest in
   /// time that passes this position; 0 if there is none.
   virtual int nearest(StreamRef ref, int position, Cycle now, int reach) const = 0;
+  /// The way of all values since the last reset, as far as they would still go.
+  virtual StreamWay way() const = 0;
   /// Empties all streams (a new step).
   virtual void reset() = 0;
 };

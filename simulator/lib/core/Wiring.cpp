@@ -82,14 +82,37 @@ Wiring::Slot &Wiring::slotOf(StreamRef ref, Cycle tau) {
 const Wiring::Passing *Wiring::find(StreamRef ref, int position, Cycle time) {
   const bool east = ref.dir == Direction::East;
   const Cycle tau = east ? time - position : time + position;
-  const Slot &slot = slotOf(ref, tau);
-  const Passing *found = nullptr;
+  Slot &slot = slotOf(ref, tau);
+  Passing *found = nullptr;
   int nearest = INT32_MAX;
   if (slot.tau == tau)
-    for (const Passing &p : slot.passing)
+    for (Passing &p : slot.passing)
       if (int hops = east ? position - p.position : p.position - position; hops >= 0 && hops < nearest)
         nearest = hops, found = &p;
+  if (found && nearest > found->taken) {
+    way.taken += static_cast<std::uint64_t>(nearest - found->taken);
+    found->taken = nearest;
+  }
   return found;
+}
+
+/// Puts a value onto its slot; false: a collision. It goes to the edge of the chip or up to the next producer; one from
+/// upstream that would have come by here ends before.
+bool Wiring::pass(Slot &slot, StreamRef ref, const Passing &value) {
+  const int sign = ref.dir == Direction::East ? 1 : -1;
+  int ownWay = machine.maxPosition() - sign * value.position;
+  bool ends = false;
+  for (const Passing &other : slot.passing) {
+    const int ahead = sign * (other.position - value.position);
+    if (ahead == 0)
+      return false;
+    ends |= ahead < 0;
+    if (ahead > 0)
+      ownWay = std::min(ownWay, ahead - 1);
+  }
+  way.whole += ends ? std::uint64_t(-1) : static_cast<std::uint64_t>(ownWay);
+  slot.passing.push_back(value);
+  return true;
 }
 
 /// The producers of an issue, one for each stream it drives.
@@ -133,10 +156,8 @@ bool Wiring::driveAll(std::uint32_t number, const Issue &issue) {
         slot.tau = tau;
         slot.passing.clear();
       }
-      for (const Passing &p : slot.passing)
-        if (p.position == position)
-          return false; // a collision
-      slot.passing.push_back({position, first + j, k});
+      if (!pass(slot, ref, {position, first + j, k}))
+        return false;
     }
   return true;
 }
@@ -297,6 +318,8 @@ bool Wiring::sweep(const std::vector<Issue> &issues) {
       return false;
     if (!sampleAll(n, issue) || !driveAll(n, issue))
       return false;
+    countOp(machine, isa::queueAt(machine, issue.queue), *issue.dispatch.op,
+            static_cast<std::uint64_t>(issue.dispatch.count), counted);
     if (leaveOut(issue)) {
       parts.resize(results[n].firstPart);
       results[n].partCount = 0;
@@ -305,6 +328,7 @@ bool Wiring::sweep(const std::vector<Issue> &issues) {
     for (std::uint32_t p = results[n].firstPart; p < parts.size(); ++p)
       parts[p].issue.at = early ? parts[p].issue.dispatch.time : parts[p].issue.dispatch.last();
   }
+  way.addTo(counted, machine.rowBytes());
   return true;
 }
 

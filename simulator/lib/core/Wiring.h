@@ -8,6 +8,7 @@
 
 #include "Icu.h"
 #include "Memory.h"
+#include "OpCounts.h"
 #include "Wires.h"
 
 #include <map>
@@ -35,6 +36,8 @@ public:
   std::vector<Source> sources; ///< the issues refer to it
   std::size_t rowRegisters = 0, wordRegisters = 0;
   std::vector<Idle> idle; ///< per queue
+  /// What the program does, words that nobody executes included; without the superlanes' time.
+  const isa::Counts &counts() const { return counted; }
 
 private:
   static constexpr std::int64_t kFreed = -2; ///< as a last use: it is over
@@ -53,6 +56,7 @@ private:
     std::int32_t position;
     std::uint32_t producer;
     std::int32_t copy;
+    std::int32_t taken = 0; ///< positions up to the last consumer so far
   };
   struct Slot {
     Cycle tau = INT64_MIN;
@@ -85,6 +89,7 @@ private:
   const ConstantRows *constantRows(int queue, const MemOp &op, std::int32_t copy) const;
   Slot &slotOf(StreamRef ref, Cycle tau);
   const Passing *find(StreamRef ref, int position, Cycle time);
+  bool pass(Slot &slot, StreamRef ref, const Passing &value);
   bool driveAll(std::uint32_t number, const Issue &issue);
   void makeProducers(std::uint32_t number, const Issue &issue);
   bool sampleAll(std::uint32_t number, const Issue &issue);
@@ -103,6 +108,8 @@ private:
   const isa::ChipClass &chip;
   const Memory &memory;
   const bool functional, everyWord;
+  isa::Counts counted;
+  StreamWay way;
   std::size_t ring;
   std::vector<Slot> slots; ///< a ring per stream
   std::vector<Producer> producers;

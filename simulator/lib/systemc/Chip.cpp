@@ -32,12 +32,22 @@ Chip::Chip(sc_core::sc_module_name name, Common &common, const isa::ChipClass &c
   buildLinks(wired);
 }
 
+isa::Counts Chip::counts(Cycle length) const {
+  isa::Counts counts = monitor.counts;
+  if (const Timeline *timeline = calendar ? calendar->steps() : nullptr)
+    counts.add(timeline->wires().counts());
+  streams().file().way().addTo(counts, machine.rowBytes());
+  counts[isa::Count::SuperlaneCycles] =
+      static_cast<std::uint64_t>(machine.superlanes) * static_cast<std::uint64_t>(length);
+  return counts;
+}
+
 bool Chip::finished(Cycle now) const {
   const auto arrived = [&](const std::unique_ptr<Link> &link) { return !link || link->lastArrival() < now; };
   return monitor.running == 0 && !barrierModule->pending() && now >= endOfStep() && std::ranges::all_of(links, arrived);
 }
 
-StreamIf &Chip::streams() {
+StreamIf &Chip::streams() const {
   if (clockedStreams)
     return *clockedStreams;
   return *slotStreams;

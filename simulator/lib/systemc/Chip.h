@@ -53,6 +53,8 @@ public:
   bool finished(Cycle now) const;
   /// Absolute cycle at which the running step ends, by what has dispatched so far (T1.5).
   Cycle endOfStep() const { return monitor.lastEffect + machine.superlanes - 1; }
+  /// What the chip did in a step that ended at cycle `length` of its own time.
+  isa::Counts counts(Cycle length) const;
   /// After a step without hazard: reports queues that never end, and vectors that nobody received.
   void reportUnfinished() const;
   /// After a step with one: completes its description.
@@ -64,7 +66,7 @@ private:
   void buildQueues(const isa::Program &program);
   void buildLinks(const std::vector<bool> &wired);
   QueueModule &buildUnit(int number);
-  StreamIf &streams();
+  StreamIf &streams() const;
 
   const isa::Machine &machine;
   VectorPool rows, words;

@@ -9,7 +9,8 @@ namespace lpu::sim {
 
 QueueModule::QueueModule(sc_core::sc_module_name name, Unit &unit, const isa::Machine &machine, Calendar *calendar,
                          StepMonitor &monitor)
-    : sc_module(name), unit(unit), machine(machine), calendar(calendar), monitor(monitor) {}
+    : sc_module(name), unit(unit), machine(machine), id(isa::queueAt(machine, unit.number())), calendar(calendar),
+      monitor(monitor) {}
 
 void QueueModule::end_of_elaboration() {
   unit.attach(streams->file());
@@ -35,6 +36,7 @@ void QueueModule::wake(Cycle now) {
     monitor.dispatched(icu->number(), d);
     if (!execute(d))
       return;
+    countOp(machine, id, *d.op, 1, monitor.counts);
   }
   icu->rearm(now);
 }

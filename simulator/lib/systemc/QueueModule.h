@@ -33,6 +33,7 @@ private:
 
   Unit &unit;
   const isa::Machine &machine;
+  const isa::QueueId id;
   Calendar *const calendar;
   StepMonitor &monitor;
   Icu *queue = nullptr; ///< behind the icu port

@@ -49,11 +49,33 @@ std::uint64_t fingerprint(const Program &program) {
   return hash;
 }
 
+void put(Message &message, const isa::Counts &counts) {
+  message.put(counts.words).put(counts.values);
+  for (const std::vector<std::uint64_t> *links : {&counts.sent, &counts.received}) {
+    message.put(links->size());
+    for (std::uint64_t vectors : *links)
+      message.put(vectors);
+  }
+}
+
+isa::Counts getCounts(Message &message) {
+  isa::Counts counts;
+  counts.words = message.get<decltype(counts.words)>();
+  counts.values = message.get<decltype(counts.values)>();
+  for (std::vector<std::uint64_t> *links : {&counts.sent, &counts.received}) {
+    links->resize(message.get<std::size_t>());
+    for (std::uint64_t &vectors : *links)
+      vectors = message.get<std::uint64_t>();
+  }
+  return counts;
+}
+
 void put(Message &message, const PartResult &result) {
   message.put(result.place).put(result.late).put(result.step.cycles).put(result.step.instructions);
   message.put(result.step.chipCycles.size());
   for (isa::Cycle cycles : result.step.chipCycles)
     message.put(cycles);
+  put(message, result.step.counts);
   message.put(result.step.violation.has_value());
   if (const std::optional<Violation> &v = result.step.violation)
     message.putText(v->category)
@@ -73,6 +95,7 @@ PartResult getResult(Message &message) {
   result.step.chipCycles.resize(message.get<std::size_t>());
   for (isa::Cycle &cycles : result.step.chipCycles)
     cycles = message.get<isa::Cycle>();
+  result.step.counts = getCounts(message);
   if (message.get<bool>()) {
     Violation &v = result.step.violation.emplace();
     v.category = message.getText(), v.cycle = message.get<isa::Cycle>(), v.chip = message.get<int>();
@@ -85,6 +108,7 @@ PartResult getResult(Message &message) {
 void join(PartResult &all, PartResult part) {
   all.step.cycles = std::max(all.step.cycles, part.step.cycles);
   all.step.instructions += part.step.instructions;
+  all.step.counts.add(part.step.counts);
   for (std::size_t i = 0; i < part.step.chipCycles.size(); ++i)
     all.step.chipCycles[i] = std::max(all.step.chipCycles[i], part.step.chipCycles[i]);
   const auto first = [](const PartResult &r) { return std::pair(r.late, r.place); };
@@ -108,13 +132,13 @@ public:
 
   StepResult run(std::size_t step) override {
     if (dead)
-      return {0, 0, {}, dead};
+      return {0, 0, {}, {}, dead};
     tellAll(std::move(Message(Kind::Run).put(step)));
     PartResult all = part->run(step);
     forOthers([&](Message answer) { join(all, getResult(answer)); });
     dead = all.step.violation;
     if (dead) // how far each chip has got then depends on the host
-      all.step = {dead->cycle, 0, std::vector<isa::Cycle>(all.step.chipCycles.size()), dead};
+      all.step = {dead->cycle, 0, std::vector<isa::Cycle>(all.step.chipCycles.size()), {}, dead};
     return all.step;
   }
 

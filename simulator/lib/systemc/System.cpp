@@ -295,6 +295,7 @@ PartResult System::collect(std::size_t step) const {
     if (!s->chip.released())
       continue;
     const Cycle length = s->chip.endOfStep() - zero - s->group.start;
+    result.step.counts.add(s->chip.counts(length), s->group.members.chips.size());
     for (std::uint16_t chip : s->group.members.chips)
       result.step.cycles =
           std::max(result.step.cycles, result.step.chipCycles[chip] = program.chips[chip].start[step] + length);

@@ -21,6 +21,7 @@ void expectSame(const Outcome &a, const Outcome &b, const std::string &what) {
   if (a.category.empty()) {
     EXPECT_EQ(a.cycles, b.cycles) << what;
     EXPECT_EQ(a.instructions, b.instructions) << what;
+    EXPECT_EQ(a.counts, b.counts) << what;
     EXPECT_EQ(a.digest, b.digest) << what;
   }
 }
@@ -73,6 +74,7 @@ TEST_P(Engines, TimingModeTakesTheSameTimeAndFindsTheSameHazards) {
   Outcome functional = simulate(place(issues), options()), timed = simulate(place(issues), timing());
   EXPECT_EQ(functional.cycles, timed.cycles);
   EXPECT_EQ(functional.instructions, timed.instructions);
+  EXPECT_EQ(functional.counts, timed.counts);
   EXPECT_EQ(timed.category, "");
   for (std::size_t i = 0; i < issues.size(); ++i) {
     auto moved = issues;

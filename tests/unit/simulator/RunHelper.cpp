@@ -1,6 +1,8 @@
 // Fork, run, send the outcome back as length-prefixed fields.
 #include "RunHelper.h"
 
+#include "lpu/isa/CountsJson.h"
+
 #include <cstring>
 #include <numeric>
 #include <sys/wait.h>
@@ -70,6 +72,7 @@ std::string report(sim::Simulator &simulator, const std::vector<RowRef> &rows, c
   put(out, static_cast<std::int64_t>(last.chipCycles.size()));
   for (isa::Cycle cycles : last.chipCycles)
     put(out, cycles);
+  put(out, isa::countsJson(last.counts).dump());
   sim::Violation v = last.violation.value_or(sim::Violation());
   put(out, v.category), put(out, v.queue), put(out, v.instruction), put(out, v.detail), put(out, v.cycle),
       put(out, static_cast<std::int64_t>(v.chip));
@@ -120,6 +123,7 @@ Outcome simulate(const isa::Program &program, const sim::Options &options, const
   outcome.instructions = static_cast<std::uint64_t>(in.number());
   for (std::int64_t n = in.number(); n > 0; --n)
     outcome.chipCycles.push_back(in.number());
+  outcome.counts = in.text();
   outcome.category = in.text(), outcome.queue = in.text(), outcome.instruction = in.text(), outcome.detail = in.text();
   outcome.at = in.number();
   outcome.chip = static_cast<int>(in.number());

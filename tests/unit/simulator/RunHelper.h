@@ -29,6 +29,7 @@ struct Outcome {
   isa::Cycle at = 0;
   int chip = 0;
   std::vector<isa::Cycle> chipCycles; ///< of the last step
+  std::string counts;                 ///< of the last step, as reports have them
   std::string digest;                 ///< of memory
   std::vector<Row> rows;
 };

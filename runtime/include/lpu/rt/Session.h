@@ -23,6 +23,7 @@ struct StepRecord {
   isa::Cycle simulatedCycles = 0; ///< from SystemC time
   std::vector<isa::Cycle>
       classCycles{}; ///< per chip class: of its program from its own start, the longest of its chips; 0: took no part
+  isa::Counts counts{}; ///< of all chips, as executed
 };
 
 /// What one user is fed in a step: tokens at the positions from `position` on. Without tokens the user is idle: token 0

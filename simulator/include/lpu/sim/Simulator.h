@@ -2,6 +2,7 @@
 // One Simulator per process: SystemC elaborates once.
 #pragma once
 
+#include "lpu/isa/Counts.h"
 #include "lpu/isa/Program.h"
 
 #include <array>
@@ -60,6 +61,7 @@ struct StepResult {
   isa::Cycle cycles = 0;              ///< until the last effect on the last chip, measured from SystemC time (T1.5)
   std::uint64_t instructions = 0;     ///< words dispatched on all chips, reissues included
   std::vector<isa::Cycle> chipCycles; ///< per chip: its last effect, counted from the release; 0: took no part
+  isa::Counts counts;                 ///< of all chips: what was executed (docs/spec/counts.md)
   std::optional<Violation> violation; ///< of the rest then only `cycles` counts: when it was
 };
 

@@ -5,6 +5,7 @@
 #include "lpu/compiler/Pipelines/PartitionModel.h"
 #include "lpu/compiler/Pipelines/Pipelines.h"
 #include "lpu/compiler/Reference/Calibrate.h"
+#include "lpu/isa/Counts.h"
 #include "lpu/isa/Program.h"
 
 #include <functional>
@@ -45,6 +46,7 @@ struct DriverResult {
   std::uint32_t promptTokens = 0;
   std::optional<CalibrationSummary> calibration;
   std::vector<llm::LinearPrecision> precisions; ///< of every linear; empty when compilation went on from a later stage
+  std::vector<std::vector<isa::Counts>> counts{}; ///< of each chip class and step, one chip's; only for a report
 };
 
 /// Compiles and writes the output; no partial file stays behind. The error is the line a user sees.
