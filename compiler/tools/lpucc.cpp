@@ -34,6 +34,17 @@ static void addChipFlags(CLI::App &app, DriverOptions &options) {
       ->capture_default_str();
 }
 
+/// How much of the work is done, and by how many.
+static void addScopeFlags(CLI::App &app, DriverOptions &options) {
+  app.add_option("--steps", options.steps,
+                 "compile these steps only: decode, prefill, encode, or names as in the report (default: all)")
+      ->delimiter(',');
+  app.add_flag("--bounds-only", options.boundsOnly,
+               "schedule nothing: check that the model fits, bound every phase, write only the report");
+  app.add_option("--threads", options.threads, "threads of the host (default: as many as it has)")
+      ->check(CLI::Range(1, 1024));
+}
+
 int main(int argc, char **argv) {
   DriverOptions options;
   std::string arch, weights = "none";
@@ -58,7 +69,7 @@ int main(int argc, char **argv) {
                  "weights for --arch: none (to time programs) or random:SEED (to run them as well)")
       ->needs(shape)
       ->capture_default_str();
-  app.add_option("-o,--output", options.output, "file to write")->required();
+  app.add_option("-o,--output", options.output, "file to write");
   app.add_option("--target", options.pipeline.target, "machine: a preset (tsp1, small, tsp1-int4) or a YAML file")
       ->capture_default_str();
   app.add_option("--max-context", options.pipeline.maxContext,
@@ -77,9 +88,15 @@ int main(int argc, char **argv) {
       ->check(CLI::IsMember({"llm", "stream", "lpu", "lpx"}))
       ->capture_default_str();
   app.add_option("--dump-dir", options.dumpDir, "write llm.mlir, stream.mlir and lpu.mlir into this folder");
-  app.add_option("--report", options.report, "write sizes, predicted cycles and bounds as JSON");
+  app.add_option("--report", options.report, "write sizes, predicted cycles, counts and bounds as JSON");
+  addScopeFlags(app, options);
   try {
     app.parse(argc, argv);
+    if (options.output.empty() && !options.boundsOnly)
+      throw CLI::RequiredError("--output");
+    if (options.boundsOnly && (options.report.empty() || !options.output.empty() || options.compileTo != "lpx"))
+      throw CLI::ValidationError("--bounds-only", "only a report is written; give --report and no --output or "
+                                                  "--compile-to");
     if (options.input.empty() && arch.empty())
       throw CLI::RequiredError("model or --arch");
     if (!WeightStore::isWeightsChoice(weights))
@@ -107,7 +124,7 @@ int main(int argc, char **argv) {
     std::fprintf(stderr, "%s\n", result.error().str().c_str());
     return 1;
   }
-  if (options.compileTo == "lpx" && (terminal || isatty(STDOUT_FILENO)))
+  if (options.compileTo == "lpx" && !options.boundsOnly && (terminal || isatty(STDOUT_FILENO)))
     std::fprintf(stderr, "%s\n  compiled in %.2f s\n", reportTable(*result).c_str(), result->compileSeconds);
   return 0;
 }

@@ -36,7 +36,8 @@ Error syntaxError(const std::string &expression, const mu::Parser::exception_typ
 Result<std::vector<std::string>> namesIn(const std::string &expression) {
   try {
     std::vector<std::string> names;
-    for (const auto &[name, address] : makeParser(expression).GetUsedVar())
+    const mu::Parser parser = makeParser(expression);
+    for (const auto &[name, address] : parser.GetUsedVar())
       names.push_back(name);
     return names;
   } catch (const mu::Parser::exception_type &e) {

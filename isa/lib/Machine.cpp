@@ -4,9 +4,11 @@
 #include "lpu/isa/Machine.h"
 
 #include "MachineKeys.h"
+#include "lpu/isa/Unpublished.h"
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
 #include <fstream>
@@ -32,7 +34,7 @@ public:
   Result<Machine> run(std::string_view yaml) {
     try {
       const YAML::Node root = YAML::Load(std::string(yaml));
-      if (parseRoot(root) && checkAcross(root))
+      if (parseRoot(root) && checkAcross(root) && checkRanges(root))
         return machine;
     } catch (const YAML::Exception &e) {
       fail(e.mark.line, "not valid YAML: " + firstLine(e.msg));
@@ -42,9 +44,13 @@ public:
     return *error;
   }
 
+  /// After run().
+  std::vector<Unpublished> takeMarks() { return std::move(marks); }
+
 private:
   std::string file;
   Machine machine;
+  std::vector<Unpublished> marks;
   std::optional<Error> error;
 
   static std::string firstLine(const std::string &text) { return text.substr(0, text.find('\n')); }
@@ -79,6 +85,8 @@ private:
       return fail(key, fmt::format("key '{}' appears twice", name));
     if (name == "name")
       return parseName(value);
+    if (name == "unpublished")
+      return parseUnpublished(key, value);
     for (const MachineKey &known : machineKeys())
       if (known.section == name)
         return parseSection(name, key, value);
@@ -94,6 +102,61 @@ private:
       if (!legal(static_cast<unsigned char>(c)))
         return fail(value, "'name' may hold letters, digits, '-', '_' and '.' only");
     return true;
+  }
+
+  /// "section.key:" with nothing behind it, or with {low: …, high: …}.
+  bool parseUnpublished(const YAML::Node &at, const YAML::Node &node) {
+    if (!node.IsMap())
+      return fail(at, "'unpublished' must be a map of keys, each with nothing or {low: …, high: …} behind it");
+    for (const auto &entry : node) {
+      Unpublished mark{entry.first.IsScalar() ? entry.first.Scalar() : "", {}, {}};
+      const auto same = [&](const Unpublished &other) { return other.key == mark.key; };
+      if (!keyNamed(mark.key))
+        return fail(entry.first, fmt::format("'{}' under 'unpublished' is no key of a machine", mark.key));
+      if (std::ranges::any_of(marks, same))
+        return fail(entry.first, fmt::format("'{}' under 'unpublished' appears twice", mark.key));
+      if (!entry.second.IsNull() && !parseRange(entry.first, entry.second, mark))
+        return false;
+      marks.push_back(std::move(mark));
+    }
+    return true;
+  }
+
+  static const MachineKey *keyNamed(const std::string &name) {
+    for (const MachineKey &key : machineKeys())
+      if (fmt::format("{}.{}", key.section, key.key) == name)
+        return &key;
+    return nullptr;
+  }
+
+  bool parseRange(const YAML::Node &at, const YAML::Node &node, Unpublished &mark) {
+    double low = 0, high = 0;
+    const auto number = [&](const char *key, double &to) {
+      return node.IsMap() && node[key] && node[key].IsScalar() && parseNumber<double>(node[key].Scalar(), to);
+    };
+    if (!number("low", low) || !number("high", high) || node.size() != 2 || !(low <= high))
+      return fail(at, fmt::format("the range of '{}' must be {{low: NUMBER, high: NUMBER}}", mark.key));
+    mark.low = low, mark.high = high;
+    return true;
+  }
+
+  /// A range that does not hold the value itself is a mistake in one of the two.
+  bool checkRanges(const YAML::Node &root) {
+    for (const Unpublished &mark : marks) {
+      const double value = valueOf(machine, *keyNamed(mark.key));
+      if (mark.low && (value < *mark.low || value > *mark.high))
+        return fail(root["unpublished"][mark.key], fmt::format("'{}' is {}, outside of its own range of {} to {}",
+                                                               mark.key, value, *mark.low, *mark.high));
+    }
+    return true;
+  }
+
+  static double valueOf(const Machine &machine, const MachineKey &key) {
+    if (auto *integer = std::get_if<int Machine::*>(&key.member))
+      return machine.**integer;
+    if (auto *real = std::get_if<double Machine::*>(&key.member))
+      return machine.**real;
+    return static_cast<double>(machine.latency.*std::get<Cycle Latencies::*>(key.member));
   }
 
   bool parseSection(const std::string &section, const YAML::Node &at, const YAML::Node &node) {
@@ -178,16 +241,37 @@ std::string valueText(const Machine &machine, const MachineKey &key) {
 
 Result<Machine> parseMachine(std::string_view yaml, std::string_view fileName) { return Parser(fileName).run(yaml); }
 
-Result<Machine> loadMachine(const std::string &nameOrPath) {
+Result<std::vector<Unpublished>> parseUnpublished(std::string_view yaml, std::string_view fileName) {
+  Parser parser(fileName);
+  const Result<Machine> machine = parser.run(yaml);
+  return machine ? Result<std::vector<Unpublished>>(parser.takeMarks()) : machine.error();
+}
+
+namespace {
+
+/// Text of a preset or of a file.
+Result<std::string> machineText(const std::string &nameOrPath) {
   for (const Preset &preset : kPresets)
     if (preset.name == nameOrPath)
-      return parseMachine(preset.text, nameOrPath);
+      return std::string(preset.text);
   std::ifstream file(nameOrPath, std::ios::binary);
   std::ostringstream text;
   if (!file || !(text << file.rdbuf()))
     return Error{nameOrPath,
                  fmt::format("neither a machine preset ({}) nor a readable file", fmt::join(presetNames(), ", "))};
-  return parseMachine(text.str(), nameOrPath);
+  return text.str();
+}
+
+} // namespace
+
+Result<Machine> loadMachine(const std::string &nameOrPath) {
+  const Result<std::string> text = machineText(nameOrPath);
+  return text ? parseMachine(*text, nameOrPath) : text.error();
+}
+
+Result<std::vector<Unpublished>> loadUnpublished(const std::string &nameOrPath) {
+  const Result<std::string> text = machineText(nameOrPath);
+  return text ? parseUnpublished(*text, nameOrPath) : text.error();
 }
 
 std::string writeMachine(const Machine &machine) {

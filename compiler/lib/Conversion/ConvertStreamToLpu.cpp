@@ -29,12 +29,14 @@ using isa::Cycle;
 
 class ProgramScheduler {
 public:
-  ProgramScheduler(const isa::Machine &machine, const ObjectMap &objects, stream::ProgramOp program)
-      : machine(machine), objects(objects), program(program) {}
+  ProgramScheduler(const isa::Machine &machine, const ObjectMap &objects, stream::ProgramOp program, bool boundsOnly)
+      : machine(machine), objects(objects), program(program), boundsOnly(boundsOnly) {}
 
   LogicalResult run(OpBuilder &builder) {
     if (failed(buildProblem()))
       return failure();
+    if (boundsOnly)
+      return writeBounds(builder);
     solution = sched::scheduleList(machine, problem);
     if (!solution.impossible.empty())
       return program.emitOpError("a flow of phase '")
@@ -102,7 +104,10 @@ private:
       totals.resource += bounds.resource;
       totals.criticalPath += bounds.criticalPath;
       totals.lower += std::max(bounds.resource, bounds.criticalPath);
-      if (phase.parts.size() == 1)
+      if (boundsOnly)
+        totals.phases.push_back(
+            describe(builder, phase.label, std::max(bounds.resource, bounds.criticalPath), bounds));
+      else if (phase.parts.size() == 1)
         totals.phases.push_back(
             describe(builder, phase.label, solution.phaseStart[p + 1] - solution.phaseStart[p], bounds));
       else
@@ -164,18 +169,35 @@ private:
     return busy / (2.0 * machine.streamsPerDirection * (2 * machine.maxPosition() + 1) * static_cast<double>(length));
   }
 
-  LogicalResult write(OpBuilder &builder) {
-    Location loc = program.getLoc();
-    Cycle skew = machine.superlanes - 1, cycles = solution.end() + skew;
-    Totals totals = bound(builder);
+  Cycle skew() const { return machine.superlanes - 1; }
+
+  DictionaryAttr boundsOf(Builder &builder, const Totals &totals) {
     double weightBytesPerCycle = 2.0 * machine.streamsPerDirection * machine.rowBytes();
     auto i64 = [&](StringRef name, std::int64_t v) { return builder.getNamedAttr(name, builder.getI64IntegerAttr(v)); };
-    auto f64 = [&](StringRef name, double v) { return builder.getNamedAttr(name, builder.getF64FloatAttr(v)); };
-    auto bounds = builder.getDictionaryAttr(
+    return builder.getDictionaryAttr(
         {i64("weight_stream",
              static_cast<std::int64_t>(std::ceil(static_cast<double>(program.getWeightBytes()) / weightBytesPerCycle))),
-         i64("resource", totals.resource + skew), i64("critical_path", totals.criticalPath + skew),
-         i64("lower", totals.lower + skew)});
+         i64("resource", totals.resource + skew()), i64("critical_path", totals.criticalPath + skew()),
+         i64("lower", totals.lower + skew())});
+  }
+
+  /// A program that is as long as its lower bound and does nothing.
+  LogicalResult writeBounds(OpBuilder &builder) {
+    Totals totals = bound(builder);
+    auto timed = timed::ProgramOp::create(builder, program.getLoc(), program.getSymName(), program.getKind(),
+                                          program.getTokens(), program.getContext(), totals.lower + skew(),
+                                          boundsOf(builder, totals), builder.getDictionaryAttr({}),
+                                          builder.getArrayAttr(totals.phases), program.getUsersAttr());
+    timed.getBody().emplaceBlock();
+    return success();
+  }
+
+  LogicalResult write(OpBuilder &builder) {
+    Location loc = program.getLoc();
+    Cycle cycles = solution.end() + skew();
+    Totals totals = bound(builder);
+    auto f64 = [&](StringRef name, double v) { return builder.getNamedAttr(name, builder.getF64FloatAttr(v)); };
+    DictionaryAttr bounds = boundsOf(builder, totals);
     auto use = builder.getDictionaryAttr(
         {f64("mxm", usage(isa::UnitKind::MxmA, cycles)), f64("vxm", usage(isa::UnitKind::Vxm, cycles)),
          f64("sxm", usage(isa::UnitKind::Sxm, cycles)), f64("mem", usage(isa::UnitKind::Mem, cycles)),
@@ -209,6 +231,7 @@ private:
   const isa::Machine &machine;
   const ObjectMap &objects;
   stream::ProgramOp program;
+  const bool boundsOnly;
   sched::Problem problem;
   sched::Solution solution;
   std::map<int, std::vector<TimedIssue>> queues;
@@ -233,7 +256,7 @@ struct ConvertStreamToLpuPass : impl::ConvertStreamToLpuBase<ConvertStreamToLpuP
     OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
     writeRegions(builder, llvm::to_vector(module.getOps<stream::ObjectOp>()));
     for (auto program : llvm::to_vector(module.getOps<stream::ProgramOp>())) {
-      if (failed(ProgramScheduler(*machine, objects, program).run(builder)))
+      if (failed(ProgramScheduler(*machine, objects, program, boundsOnly).run(builder)))
         return signalPassFailure();
       program.erase();
     }

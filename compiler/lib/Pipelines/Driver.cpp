@@ -14,6 +14,7 @@
 #include "lpu/compiler/Import/ImportModel.h"
 #include "lpu/compiler/Pipelines/ContextSearch.h"
 #include "lpu/compiler/Pipelines/PartitionModel.h"
+#include "lpu/compiler/Pipelines/StepSelection.h"
 #include "lpu/compiler/Support/OneLineErrors.h"
 #include "lpu/compiler/Target/CountSchedule.h"
 #include "lpu/compiler/Target/EmitProgram.h"
@@ -23,6 +24,8 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/Threading.h"
 #include "mlir/Parser/Parser.h"
+
+#include "llvm/Support/ThreadPool.h"
 
 #include <fmt/format.h>
 
@@ -42,8 +45,16 @@ namespace fs = std::filesystem;
 
 class Driver {
 public:
-  explicit Driver(const DriverOptions &options) : options(options), context(makeRegistry()), errors(&context) {
+  explicit Driver(const DriverOptions &options)
+      : options(options), context(makeRegistry(), mlir::MLIRContext::Threading::DISABLED), errors(&context) {
     context.printOpOnDiagnostic(false);
+    if (options.threads == 0)
+      context.enableMultithreading();
+    if (options.threads > 1) {
+      pool = std::make_unique<llvm::DefaultThreadPool>(
+          llvm::hardware_concurrency(static_cast<unsigned>(options.threads)));
+      context.setThreadPool(*pool);
+    }
   }
 
   Result<DriverResult> run() {
@@ -60,6 +71,8 @@ public:
     for (Status lowered = lower(); !lowered; lowered = lower())
       if (Status next = tryNext(lowered.error()); !next)
         return next.error();
+    if (options.boundsOnly)
+      return finishBounds(begin);
     if (options.compileTo != "lpx")
       return finishText(begin);
     options.progress("writing the program");
@@ -135,6 +148,9 @@ private:
                    "has its steps already, and with them the users of each; give --batch where the model is compiled"};
     if (options.pipeline.batch > 1 && llm::isEncoder(*module))
       return Error{options.inputName, "is an encoder, which takes one sequence at a time; leave out --batch"};
+    if (!isLLM && (!options.steps.empty() || options.boundsOnly))
+      return Error{options.inputName, "is past the stage at which steps are chosen; give --steps and --bounds-only where "
+                                      "the model is compiled, or from llm.mlir of one chip"};
     if (!isLLM)
       return Ok{};
     if (!isPlanned(*module)) {
@@ -162,7 +178,7 @@ private:
         return Error{options.inputName,
                      "is an encoder, which is compiled for one chip; leave out the options for several"};
       partition = Partition();
-      return dump(Stage::LLM);
+      return keepAsked();
     }
     if (options.partition.chips == 1 && options.partition.tp <= 1 && options.partition.pp <= 1) {
       partition = Partition();
@@ -206,7 +222,7 @@ private:
                                most > 1 ? fmt::format("take --batch={} or less", most) : "leave out --batch")};
     if (partition.chips() == 1) {
       module = replanned(*planned, stepTokens(machine, *planned, partition, programs()), programs());
-      return module ? dump(Stage::LLM) : failure();
+      return module ? keepAsked() : failure();
     }
     options.progress(
         fmt::format("dealing the model over {} chips (tp {}, pp {})", partition.chips(), partition.tp, partition.pp));
@@ -217,6 +233,13 @@ private:
     if (!placed)
       return placed.error();
     places = std::move(*placed);
+    return keepAsked();
+  }
+
+  /// Of the planned steps those that --steps names. What a chip holds and how the model is dealt does not depend on it.
+  Status keepAsked() {
+    if (Status kept = keepSteps(*module, options.steps); !kept)
+      return Error{options.inputName, kept.error().message};
     return dump(Stage::LLM);
   }
 
@@ -247,10 +270,15 @@ private:
         break;
       if (stageOf(*module) >= stage)
         continue;
-      options.progress(stage == Stage::Stream ? "mapping onto flows" : "scheduling");
+      options.progress(stage == Stage::Stream ? "mapping onto flows" : options.boundsOnly ? "bounding" : "scheduling");
       mlir::PassManager passes(&context);
       mlir::OpPassManager &nested = llm::isPartitioned(*module) ? passes.nest<mlir::ModuleOp>() : passes;
-      stage == Stage::Stream ? addStreamPhase(nested, options.pipeline) : addLpuPhase(nested, options.pipeline);
+      if (stage == Stage::Stream)
+        addStreamPhase(nested, options.pipeline);
+      else if (options.boundsOnly)
+        nested.addPass(createConvertStreamToLpu({options.pipeline.target, true}));
+      else
+        addLpuPhase(nested, options.pipeline);
       if (mlir::failed(passes.run(*module)))
         return failure();
       if (Status dumped = dump(stage); !dumped)
@@ -383,6 +411,19 @@ private:
     return written;
   }
 
+  /// The report of what is known without a schedule.
+  Result<DriverResult> finishBounds(std::chrono::steady_clock::time_point begin) {
+    auto program = emitBounds(*module, machine);
+    if (!program)
+      return Error{program.error().place.empty() ? options.inputName : program.error().place, program.error().message};
+    DriverResult result{seconds(begin), std::move(*program),  phases(), std::move(places), options.promptTokens,
+                        calibration,    std::move(precisions)};
+    result.boundsOnly = true;
+    if (Status written = writeTextFile(options.report, reportJson(result)); !written)
+      return written.error();
+    return result;
+  }
+
   Result<DriverResult> finishText(std::chrono::steady_clock::time_point begin) {
     if (Status written = writeTextFile(options.output, text()); !written)
       return written.error();
@@ -398,6 +439,7 @@ private:
   }
 
   const DriverOptions &options;
+  std::unique_ptr<llvm::ThreadPoolInterface> pool; ///< of the context, if it has not its own
   mlir::MLIRContext context;
   OneLineErrors errors;
   isa::Machine machine;

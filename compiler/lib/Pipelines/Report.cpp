@@ -49,6 +49,8 @@ public:
     if (!result.precisions.empty())
       report["precisions"] = precisions();
     report["compile_seconds"] = result.compileSeconds;
+    if (result.boundsOnly)
+      report["bounds_only"] = true;
     report["system"] = system();
     MemoryUse total;
     std::size_t worst = 0;
@@ -79,14 +81,24 @@ private:
   }
 
   Json system() const {
-    SystemFigures figures = figuresOf(program, result.promptTokens);
     Json json = {
         {"chips", program.chips.size()},
         {"tp", program.tp},
         {"pp", program.pp},
         {"topology", program.topology},
         {"places", result.places.count},
-        {"powered_links", isa::poweredLinks(program)},
+        {"powered_links", isa::poweredLinks(program)}};
+    if (!result.boundsOnly)
+      json.update(latencies());
+    auto &steps = json["steps"] = Json::array();
+    for (std::size_t s = 0; s < program.steps.size(); ++s)
+      steps.push_back(systemStep(s));
+    return json;
+  }
+
+  Json latencies() const {
+    SystemFigures figures = figuresOf(program, result.promptTokens);
+    return {
         {"token_latency_cycles", figures.tokenLatencyCycles},
         {"tokens_per_second_per_user", figures.tokensPerSecondPerUser},
         {"initiation_interval_cycles", figures.initiationIntervalCycles},
@@ -95,19 +107,17 @@ private:
         {"ttft_prompt_tokens", figures.promptTokens},
         {"with_host",
          {{"tokens_per_second_per_user", figures.tokensPerSecondWithHost}, {"ttft_us", figures.ttftWithHostUs}}}};
-    auto &steps = json["steps"] = Json::array();
-    for (std::size_t s = 0; s < program.steps.size(); ++s) {
-      const isa::SystemStep &step = program.steps[s];
-      steps.push_back({{"name", step.name},
-                       {"kind", isa::stepKindName(step.kind)},
-                       {"context", step.context},
-                       {"tokens", step.tokens},
-                       {"users", step.users},
-                       {"predicted_cycles", step.predictedCycles},
-                       {"lower_bound_cycles", lowerBoundOf(program, s)}});
-      if (!result.counts.empty())
-        steps.back()["counts"] = isa::countsJson<Json>(countsOf(s));
-    }
+  }
+
+  Json systemStep(std::size_t s) const {
+    const isa::SystemStep &step = program.steps[s];
+    Json json = {{"name", step.name},       {"kind", isa::stepKindName(step.kind)}, {"context", step.context},
+                 {"tokens", step.tokens},   {"users", step.users}};
+    if (!result.boundsOnly)
+      json["predicted_cycles"] = step.predictedCycles;
+    json["lower_bound_cycles"] = lowerBoundOf(program, s);
+    if (!result.counts.empty())
+      json["counts"] = isa::countsJson<Json>(countsOf(s));
     return json;
   }
 
@@ -176,7 +186,17 @@ private:
                         {"cycles", phase.cycles},
                         {"bound", phase.bound},
                         {"bound_cycles", phase.boundCycles}});
+    if (result.boundsOnly)
+      leaveBounds(json);
     return json;
+  }
+
+  /// Takes out what only a schedule knows.
+  static void leaveBounds(Json &json) {
+    for (const char *key : {"predicted_cycles", "instructions", "utilization", "uses_per_cycle"})
+      json.erase(key);
+    for (Json &phase : json["phases"])
+      phase.erase("cycles");
   }
 
   Json classes() const {

@@ -24,8 +24,8 @@ namespace {
 
 class Emitter {
 public:
-  Emitter(ModuleOp module, const isa::Machine &machine)
-      : module(module), machine(machine), classes(llm::classModules(module)) {}
+  Emitter(ModuleOp module, const isa::Machine &machine, bool contents)
+      : module(module), machine(machine), contents(contents), classes(llm::classModules(module)) {}
 
   Result<isa::Program> run() {
     auto store = llm::storeOf(module);
@@ -36,7 +36,7 @@ public:
     const ModelShape &shape = (*store)->shape();
     program.model = {shape.name, shape.architecture, shape.vocabulary, 0, shape.layers, shape.tokenTypes};
     program.tokenizer = (*store)->tokenizer();
-    program.hasWeights = (*store)->hasWeights();
+    program.hasWeights = contents && (*store)->hasWeights();
     if (Status emitted = emitClasses(); !emitted)
       return emitted.error();
     placeChips();
@@ -154,6 +154,7 @@ private:
 
   ModuleOp module;
   const isa::Machine &machine;
+  const bool contents; ///< constants are filled, if there are weights
   SmallVector<ModuleOp> classes;
   std::vector<llm::ChipPlace> places;
   isa::Program program;
@@ -162,7 +163,11 @@ private:
 } // namespace
 
 Result<isa::Program> emitProgram(ModuleOp module, const isa::Machine &machine) {
-  return Emitter(module, machine).run();
+  return Emitter(module, machine, true).run();
+}
+
+Result<isa::Program> emitBounds(ModuleOp module, const isa::Machine &machine) {
+  return Emitter(module, machine, false).run();
 }
 
 } // namespace lpu::compiler

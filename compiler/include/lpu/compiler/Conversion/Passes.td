@@ -30,10 +30,12 @@ def ConvertStreamToLpu : Pass<"convert-stream-to-lpu", "::mlir::ModuleOp"> {
   let summary = "Schedule the flows of every program and write timed instructions";
   let description = [{
     Shapes every flow, derives dependences from what flows touch, bounds each phase, schedules, verifies the
-    solution, and replaces stream by lpu operations.
+    solution, and replaces stream by lpu operations. With `bounds-only` nothing is scheduled: programs have bounds,
+    their lower bound as length, and no instructions.
   }];
   let dependentDialects = ["::lpu::timed::LpuDialect"];
-  let options = [Option<"target", "target", "std::string", "\"tsp1\"", "machine: a preset or a YAML file">];
+  let options = [Option<"target", "target", "std::string", "\"tsp1\"", "machine: a preset or a YAML file">,
+                 Option<"boundsOnly", "bounds-only", "bool", "false", "bound every phase and schedule none">];
 }
 
 def AllocateCode : Pass<"lpu-allocate-code", "::mlir::ModuleOp"> {

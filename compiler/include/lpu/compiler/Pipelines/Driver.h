@@ -27,6 +27,9 @@ struct DriverOptions {
   std::string compileTo = "lpx";  ///< llm | stream | lpu | lpx
   std::string dumpDir;            ///< empty: no dumps
   std::string report;             ///< empty: no report
+  std::vector<std::string> steps; ///< kinds or names of the steps to compile; none: all
+  bool boundsOnly = false;        ///< bound every phase and schedule none; only a report is written
+  int threads = 0;                ///< of the host; 0: as many as it has
   CalibrationOptions calibration; ///< no sequences: scales are bounds
   /// Called as each phase begins.
   std::function<void(const std::string &)> progress = [](const std::string &) {};
@@ -47,6 +50,7 @@ struct DriverResult {
   std::optional<CalibrationSummary> calibration;
   std::vector<llm::LinearPrecision> precisions; ///< of every linear; empty when compilation went on from a later stage
   std::vector<std::vector<isa::Counts>> counts{}; ///< of each chip class and step, one chip's; only for a report
+  bool boundsOnly = false; ///< programs have bounds and nothing else
 };
 
 /// Compiles and writes the output; no partial file stays behind. The error is the line a user sees.

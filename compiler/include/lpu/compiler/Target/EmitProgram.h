@@ -13,4 +13,7 @@ namespace lpu::compiler {
 /// module's llm.source file. Error: weight file gone or changed, region contents that do not fit.
 Result<isa::Program> emitProgram(mlir::ModuleOp module, const isa::Machine &machine);
 
+/// The same of a module that was only bounded: no program does anything, and constants have no contents.
+Result<isa::Program> emitBounds(mlir::ModuleOp module, const isa::Machine &machine);
+
 } // namespace lpu::compiler
