@@ -15,7 +15,7 @@ from tools import Case, compiled_tiny, ids, load_json, np, run, succeed
 VOCABULARY, CONTEXT, EOS = 1024, 256, 2
 REPORT_KEYS = {"prompt_tokens", "tokens", "text", "steps", "ttft_us", "tpot_us", "tokens_per_second", "with_host",
                "memory_sha256", "engine", "host_seconds"}
-STEP_KEYS = {"kind", "program", "position", "tokens", "predicted_cycles", "simulated_cycles"}
+STEP_KEYS = {"kind", "program", "position", "tokens", "predicted_cycles", "simulated_cycles", "counts"}
 PROMPT = "Once upon a time"
 
 

@@ -82,7 +82,7 @@ public:
   sim::StepResult run(std::size_t index) override {
     const isa::SystemStep &step = program.steps.at(index);
     if (runs++ == how.violateAtStep)
-      return {0, 0, {}, sim::Violation{"stream-collision", 118, 0, "vxm.3", "addf", "two producers"}};
+      return {0, 0, {}, {}, sim::Violation{"stream-collision", 118, 0, "vxm.3", "addf", "two producers"}};
     logits.clear();
     const auto &tokens = inputs.at("token"), &positions = inputs.at("position");
     if (tokens.size() != step.tokens || positions.size() != step.tokens)
@@ -99,7 +99,7 @@ public:
         row[static_cast<std::size_t>(how.favourite)] = 100;
       logits.insert(logits.end(), row.begin(), row.end());
     }
-    return {step.predictedCycles + how.extraCycles, 10, {step.predictedCycles + how.extraCycles}, {}};
+    return {step.predictedCycles + how.extraCycles, 10, {step.predictedCycles + how.extraCycles}, {}, {}};
   }
 
   std::vector<std::uint8_t> readOutput(std::size_t, std::string_view) const override {
