@@ -228,7 +228,8 @@ private:
     if (!i.get(Field::Play))
       return;
     const auto all = (std::uint64_t{1} << machine.superlanes) - 1;
-    const auto superlanes = static_cast<std::uint64_t>(std::popcount(static_cast<std::uint64_t>(i.get(Field::Mask)) & all));
+    const auto superlanes =
+        static_cast<std::uint64_t>(std::popcount(static_cast<std::uint64_t>(i.get(Field::Mask)) & all));
     const std::uint64_t products = superlanes * static_cast<std::uint64_t>(machine.lanesPerSuperlane) * lanes;
     if (!i.get(Field::Fp16))
       add(Count::ProductsInt8, products);

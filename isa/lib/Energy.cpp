@@ -166,7 +166,9 @@ std::vector<EnergyTerm> terms(const std::vector<Amount> &amounts, double times, 
   return list;
 }
 
-Estimate scaled(const Estimate &e, double by) { return {e.low * by, e.typical * by, e.high * by, e.p5 * by, e.p95 * by}; }
+Estimate scaled(const Estimate &e, double by) {
+  return {e.low * by, e.typical * by, e.high * by, e.p5 * by, e.p95 * by};
+}
 
 } // namespace
 
@@ -187,8 +189,7 @@ StepUse stepUse(const Program &program, std::size_t step) {
   use.counts = countStep(program, step);
   use.latencyCycles = program.steps[step].predictedCycles;
   for (const Chip &chip : program.chips)
-    use.intervalCycles =
-        std::max(use.intervalCycles, program.classes[chip.chipClass].programs[step].predictedCycles);
+    use.intervalCycles = std::max(use.intervalCycles, program.classes[chip.chipClass].programs[step].predictedCycles);
   use.chips = program.chips.size();
   use.links = poweredLinks(program);
   use.tokens = std::uint64_t{program.steps[step].tokens} * program.steps[step].users;
@@ -270,8 +271,7 @@ Result<std::vector<std::pair<std::string, double>>> typicalDynamicJoulesByPart(c
   return parts;
 }
 
-Result<StaticWatts> typicalStaticWatts(const EnergyModel &model, const Machine &machine,
-                                       const EnergyOptions &options) {
+Result<StaticWatts> typicalStaticWatts(const EnergyModel &model, const Machine &machine, const EnergyOptions &options) {
   const Result<Costing> costing = Costing::of(model, machine, options);
   if (!costing)
     return costing.error();

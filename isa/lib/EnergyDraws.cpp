@@ -29,9 +29,9 @@ Draws draw(const EnergyEntry &entry, int count, std::uint64_t seed) {
   const bool logarithmic = entry.low > 0;
   for (int k = 0; k < count; ++k) {
     const double u = static_cast<double>(random() >> 11) * 0x1p-53;
-    draws.values.push_back(logarithmic ? std::exp(triangular(u, std::log(entry.low), std::log(entry.typical),
-                                                             std::log(entry.high)))
-                                       : triangular(u, entry.low, entry.typical, entry.high));
+    draws.values.push_back(
+        logarithmic ? std::exp(triangular(u, std::log(entry.low), std::log(entry.typical), std::log(entry.high)))
+                    : triangular(u, entry.low, entry.typical, entry.high));
   }
   draws.p5 = percentile(draws.values, 0.05);
   draws.p95 = percentile(draws.values, 0.95);

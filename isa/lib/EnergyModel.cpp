@@ -6,8 +6,8 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <cmath>
 #include <charconv>
+#include <cmath>
 #include <fmt/format.h>
 #include <fstream>
 #include <functional>
@@ -171,9 +171,8 @@ private:
               {"source", text(model.calibration.source)}});
   }
   void parseFloorplan(const YAML::Node &node) {
-    parseMap(
-        node, node, "floorplan",
-        {{"factor", number(model.floorplanFactor, 0.001, 1000)}, {"source", text(model.floorplanSource)}});
+    parseMap(node, node, "floorplan",
+             {{"factor", number(model.floorplanFactor, 0.001, 1000)}, {"source", text(model.floorplanSource)}});
   }
 
   void parseEntries(const YAML::Node &top, const YAML::Node &node, const std::string &section,
@@ -193,12 +192,9 @@ private:
 
   void parseEntry(const YAML::Node &at, const YAML::Node &node, const std::string &section, EnergyEntry &entry) const {
     const std::string name = fmt::format("{}.{}", section, entry.name);
-    Keys keys = {{"unit", text(entry.unit)},
-                 {"source", text(entry.source)},
-                 {"low", number(entry.low, 0, 1e9)},
-                 {"typical", number(entry.typical, 0, 1e9)},
-                 {"high", number(entry.high, 0, 1e9)},
-                 {"scale", text(entry.scale)}};
+    Keys keys = {{"unit", text(entry.unit)},           {"source", text(entry.source)},
+                 {"low", number(entry.low, 0, 1e9)},   {"typical", number(entry.typical, 0, 1e9)},
+                 {"high", number(entry.high, 0, 1e9)}, {"scale", text(entry.scale)}};
     if (section != "area")
       keys.push_back({"part", text(entry.part)}), keys.push_back({"covers", countList(entry.covers)});
     if (section == "dynamic")
@@ -222,8 +218,7 @@ private:
     else
       for (const std::string &count : entry.counts)
         wanted.insert(unitFor(count));
-    const bool fits = section == "static" ? wanted.contains(entry.unit)
-                                          : wanted == std::set<std::string>{entry.unit};
+    const bool fits = section == "static" ? wanted.contains(entry.unit) : wanted == std::set<std::string>{entry.unit};
     if (!fits)
       fail(at, fmt::format("'{}' has unit '{}', which does not fit; it must be {}", name, entry.unit,
                            fmt::join(wanted, " or ")));
@@ -239,9 +234,10 @@ private:
       }
     for (const std::string &count : allCounts())
       if (!answered.contains(count))
-        throw Error{place(0), fmt::format("no entry answers the count '{0}'; add one with 'count: {0}', or name it under "
-                                          "'covers' of the entry that its energy is in",
-                                          count)};
+        throw Error{place(0),
+                    fmt::format("no entry answers the count '{0}'; add one with 'count: {0}', or name it under "
+                                "'covers' of the entry that its energy is in",
+                                count)};
   }
 
   /// Formulas must have a value on the machine that the table is of.
@@ -270,8 +266,8 @@ Result<EnergyModel> loadEnergyModel(const std::string &nameOrPath) {
   std::ifstream file(nameOrPath, std::ios::binary);
   std::ostringstream text;
   if (!file || !(text << file.rdbuf()))
-    return Error{nameOrPath,
-                 fmt::format("neither a table of energy ({}) nor a readable file", fmt::join(energyModelNames(), ", "))};
+    return Error{nameOrPath, fmt::format("neither a table of energy ({}) nor a readable file",
+                                         fmt::join(energyModelNames(), ", "))};
   return parseEnergyModel(text.str(), nameOrPath);
 }
 

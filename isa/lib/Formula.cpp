@@ -53,8 +53,8 @@ Result<double> evaluate(const std::string &expression, const Variables &variable
   for (const std::string &name : *names) {
     const auto known = variables.find(name);
     if (known == variables.end())
-      return Error{"", fmt::format("'{}' in '{}' is not known; machine keys are written as lanes.superlanes", name,
-                                   expression)};
+      return Error{
+          "", fmt::format("'{}' in '{}' is not known; machine keys are written as lanes.superlanes", name, expression)};
     values.insert(*known);
   }
   try {

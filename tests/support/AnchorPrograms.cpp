@@ -6,9 +6,9 @@ namespace lpu::test {
 namespace {
 
 constexpr isa::Side kSides[] = {isa::Side::East, isa::Side::West};
-constexpr int kTile = 20;           ///< cycles that a tile takes to load
-constexpr isa::Cycle kStart = 100;  ///< the first lw
-constexpr int kFirstSlice = 6;      ///< of the 32 of a side that hold weights; 7 positions to the planes on average
+constexpr int kTile = 20;          ///< cycles that a tile takes to load
+constexpr isa::Cycle kStart = 100; ///< the first lw
+constexpr int kFirstSlice = 6;     ///< of the 32 of a side that hold weights; 7 positions to the planes on average
 constexpr isa::Cycle kPlay = 44, kRead = 5;
 
 class Builder : public ProgramBuilder {
@@ -153,8 +153,8 @@ isa::Program allUnitsProgram(int cycles) {
       const isa::Cycle emitted = install + 1 + kPlay;
       // In the cycle of an install no sum arrives; then the row is emitted as it is.
       for (int i = 0; i < kTile; ++i)
-        b.at(emitted + i, r, std::string("acc accmode=") + (i < kTile - 1 ? "1" : "0") + " emit=1 stream=" +
-                                 std::to_string(4 * plane));
+        b.at(emitted + i, r,
+             std::string("acc accmode=") + (i < kTile - 1 ? "1" : "0") + " emit=1 stream=" + std::to_string(4 * plane));
       b.append(r, {repeatTiles(tiles, kTile)}, 1 << 30);
       b.scaleResults(side, plane, emitted);
     }

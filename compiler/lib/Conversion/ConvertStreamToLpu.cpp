@@ -105,8 +105,7 @@ private:
       totals.criticalPath += bounds.criticalPath;
       totals.lower += std::max(bounds.resource, bounds.criticalPath);
       if (boundsOnly)
-        totals.phases.push_back(
-            describe(builder, phase.label, std::max(bounds.resource, bounds.criticalPath), bounds));
+        totals.phases.push_back(describe(builder, phase.label, std::max(bounds.resource, bounds.criticalPath), bounds));
       else if (phase.parts.size() == 1)
         totals.phases.push_back(
             describe(builder, phase.label, solution.phaseStart[p + 1] - solution.phaseStart[p], bounds));

@@ -51,8 +51,8 @@ public:
     if (options.threads == 0)
       context.enableMultithreading();
     if (options.threads > 1) {
-      pool = std::make_unique<llvm::DefaultThreadPool>(
-          llvm::hardware_concurrency(static_cast<unsigned>(options.threads)));
+      pool =
+          std::make_unique<llvm::DefaultThreadPool>(llvm::hardware_concurrency(static_cast<unsigned>(options.threads)));
       context.setThreadPool(*pool);
     }
   }
@@ -149,8 +149,9 @@ private:
     if (options.pipeline.batch > 1 && llm::isEncoder(*module))
       return Error{options.inputName, "is an encoder, which takes one sequence at a time; leave out --batch"};
     if (!isLLM && (!options.steps.empty() || options.boundsOnly))
-      return Error{options.inputName, "is past the stage at which steps are chosen; give --steps and --bounds-only where "
-                                      "the model is compiled, or from llm.mlir of one chip"};
+      return Error{options.inputName,
+                   "is past the stage at which steps are chosen; give --steps and --bounds-only where "
+                   "the model is compiled, or from llm.mlir of one chip"};
     if (!isLLM)
       return Ok{};
     if (!isPlanned(*module)) {

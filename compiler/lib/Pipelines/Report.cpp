@@ -81,13 +81,12 @@ private:
   }
 
   Json system() const {
-    Json json = {
-        {"chips", program.chips.size()},
-        {"tp", program.tp},
-        {"pp", program.pp},
-        {"topology", program.topology},
-        {"places", result.places.count},
-        {"powered_links", isa::poweredLinks(program)}};
+    Json json = {{"chips", program.chips.size()},
+                 {"tp", program.tp},
+                 {"pp", program.pp},
+                 {"topology", program.topology},
+                 {"places", result.places.count},
+                 {"powered_links", isa::poweredLinks(program)}};
     if (!result.boundsOnly)
       json.update(latencies());
     auto &steps = json["steps"] = Json::array();
@@ -98,21 +97,23 @@ private:
 
   Json latencies() const {
     SystemFigures figures = figuresOf(program, result.promptTokens);
-    return {
-        {"token_latency_cycles", figures.tokenLatencyCycles},
-        {"tokens_per_second_per_user", figures.tokensPerSecondPerUser},
-        {"initiation_interval_cycles", figures.initiationIntervalCycles},
-        {"throughput_tokens_per_second", figures.throughputTokensPerSecond},
-        {"ttft_us", figures.ttftUs},
-        {"ttft_prompt_tokens", figures.promptTokens},
-        {"with_host",
-         {{"tokens_per_second_per_user", figures.tokensPerSecondWithHost}, {"ttft_us", figures.ttftWithHostUs}}}};
+    return {{"token_latency_cycles", figures.tokenLatencyCycles},
+            {"tokens_per_second_per_user", figures.tokensPerSecondPerUser},
+            {"initiation_interval_cycles", figures.initiationIntervalCycles},
+            {"throughput_tokens_per_second", figures.throughputTokensPerSecond},
+            {"ttft_us", figures.ttftUs},
+            {"ttft_prompt_tokens", figures.promptTokens},
+            {"with_host",
+             {{"tokens_per_second_per_user", figures.tokensPerSecondWithHost}, {"ttft_us", figures.ttftWithHostUs}}}};
   }
 
   Json systemStep(std::size_t s) const {
     const isa::SystemStep &step = program.steps[s];
-    Json json = {{"name", step.name},       {"kind", isa::stepKindName(step.kind)}, {"context", step.context},
-                 {"tokens", step.tokens},   {"users", step.users}};
+    Json json = {{"name", step.name},
+                 {"kind", isa::stepKindName(step.kind)},
+                 {"context", step.context},
+                 {"tokens", step.tokens},
+                 {"users", step.users}};
     if (!result.boundsOnly)
       json["predicted_cycles"] = step.predictedCycles;
     json["lower_bound_cycles"] = lowerBoundOf(program, s);

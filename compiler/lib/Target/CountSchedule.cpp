@@ -133,8 +133,8 @@ private:
     operand(Field::AKind, Field::ADir, Field::AIndex, Field::AWidth);
     operand(Field::BKind, Field::BDir, Field::BIndex, Field::BWidth);
     operand(Field::CKind, Field::CDir, Field::CIndex, Field::CWidth);
-    const bool special = i.opcode == Opcode::Exp || i.opcode == Opcode::Tanh || i.opcode == Opcode::Rsqrt ||
-                         i.opcode == Opcode::Recip;
+    const bool special =
+        i.opcode == Opcode::Exp || i.opcode == Opcode::Tanh || i.opcode == Opcode::Rsqrt || i.opcode == Opcode::Recip;
     counts[special ? Count::VxmSpecial : Count::VxmSimple] += bytes(burst);
     if (i.get(Field::Out))
       drive(burst, Direction(i.get(Field::OutDir)), i.get(Field::OutStream), isa::widthBytes(i.get(Field::OutWidth)),
@@ -163,8 +163,7 @@ private:
     sample(burst, Direction(i.get(Field::SrcDir)), i.get(Field::SrcStream), streams);
     if (i.opcode == Opcode::SelectLanes)
       sample(burst, Direction(i.get(Field::Src2Dir)), i.get(Field::Src2Stream), 1);
-    drive(burst, Direction(i.get(Field::DstDir)), i.get(Field::DstStream), streams,
-          isa::latencyOf(machine, i.opcode));
+    drive(burst, Direction(i.get(Field::DstDir)), i.get(Field::DstStream), streams, isa::latencyOf(machine, i.opcode));
   }
 
   void countLink(const isa::Instruction &i, const Burst &burst) {

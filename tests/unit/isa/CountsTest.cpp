@@ -78,7 +78,9 @@ TEST(Counts, OneTile) {
   ProgramBuilder b;
   for (int slice = 0; slice < 17; ++slice)
     zeroRow(b, Side::East, slice);
-  const auto arrival = [&](int slice) { return 40 - 5 - (b.machine.mxmPosition() - b.machine.memPosition(Side::East, slice)); };
+  const auto arrival = [&](int slice) {
+    return 40 - 5 - (b.machine.mxmPosition() - b.machine.memPosition(Side::East, slice));
+  };
   for (int slice = 0; slice < 16; ++slice)
     b.at(arrival(slice), "mem.e" + std::to_string(slice), "mem rd=1 rdstream=e" + std::to_string(slice) + " copies=3");
   b.at(arrival(16), "mem.e16", "mem rd=1 rdstream=e16");
@@ -92,7 +94,8 @@ TEST(Counts, OneTile) {
   EXPECT_EQ(counts[Opcode::LoadWeights], 4u);
   EXPECT_EQ(counts[Opcode::Activate], 3u);
   EXPECT_EQ(counts[Opcode::Accumulate], 1u);
-  // Slices 4i..4i+3 stand 8 - i positions from the planes; each row goes there four times, the vector from slice 16 once.
+  // Slices 4i..4i+3 stand 8 - i positions from the planes; each row goes there four times, the vector from slice 16
+  // once.
   EXPECT_EQ(counts[Count::StreamByteHops], (4 * 4 * (8 + 7 + 6 + 5) + 4) * kLanes);
   EXPECT_EQ(counts[Count::StreamTailByteHops], 0u);
 }

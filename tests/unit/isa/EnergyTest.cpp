@@ -160,8 +160,8 @@ TEST(Energy, FollowsTheMachine) {
   machine.memRowsPerBank = 1024;
   EXPECT_NEAR(energyOf(gf14(), machine, use)->dynamicJoules.typical, full * std::pow(0.25, 0.6), full * 1e-9);
   machine = Machine();
-  EXPECT_NEAR(energyOf(gf14(), machine, use, {0.85, 0, 1})->dynamicJoules.typical,
-              full * std::pow(0.95 / 0.85, 2), full * 1e-9);
+  EXPECT_NEAR(energyOf(gf14(), machine, use, {0.85, 0, 1})->dynamicJoules.typical, full * std::pow(0.95 / 0.85, 2),
+              full * 1e-9);
 }
 
 TEST(Energy, VoltageFollowsTheClock) {
@@ -213,8 +213,8 @@ std::string errorWithout(const std::string &entry, const std::string &key) {
 TEST(EnergyErrors, EveryEntryNeedsUnitAndSourceAndItsThreeValues) {
   for (const char *key : {"unit", "source", "low", "typical", "high"})
     for (const auto &[section, entry] : {std::pair("dynamic", "sram_read"), {"static", "leak_sram"}, {"area", "mxm"}})
-      EXPECT_NE(errorWithout(entry, key).find(std::string("error: '") + section + "." + entry + "' has no '" + key +
-                                              "'; add it"),
+      EXPECT_NE(errorWithout(entry, key)
+                    .find(std::string("error: '") + section + "." + entry + "' has no '" + key + "'; add it"),
                 std::string::npos)
           << errorWithout(entry, key);
 }
@@ -225,9 +225,9 @@ TEST(EnergyErrors, NameTheLine) {
   EXPECT_EQ(errorOf("typical: 0.20", "typical: 0.40"),
             "t.yaml:30: error: 'dynamic.mac_int8' has low 0.08, typical 0.4, high 0.35; they must not fall");
   EXPECT_EQ(errorOf("low: 0.08", "low: few"), "t.yaml:34: error: 'few' is not a number from 0 to 1000000000");
-  EXPECT_EQ(errorOf("count: products_int8", "count: products"),
-            errorOf("count: products_int8", "count: products"));
-  EXPECT_NE(errorOf("count: products_int8", "count: products").find("t.yaml:32: error: 'products' is no count; counts are words"),
+  EXPECT_EQ(errorOf("count: products_int8", "count: products"), errorOf("count: products_int8", "count: products"));
+  EXPECT_NE(errorOf("count: products_int8", "count: products")
+                .find("t.yaml:32: error: 'products' is no count; counts are words"),
             std::string::npos);
   EXPECT_NE(errorOf("\"(volts.logic / 0.75) ^ 2\"", "\"(volts.core / 0.75) ^ 2\"")
                 .find("t.yaml:30: error: scale of 'mac_int8': 'volts.core' in"),

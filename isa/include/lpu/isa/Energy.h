@@ -36,7 +36,7 @@ struct EnergyModel {
   std::string name, process, file;
   bool guess = false; ///< nothing in it was measured or published for this process
   struct {
-    double logic = 0, sram = 0;                  ///< at `atGHz`
+    double logic = 0, sram = 0;                 ///< at `atGHz`
     double atGHz = 0, threshold = 0, alpha = 0; ///< alpha-power law: f ~ (V - threshold)^alpha / V
     std::string source;
   } volts;
@@ -62,7 +62,8 @@ std::vector<std::string> energyModelNames();
 struct EnergyOptions {
   /// Logic supply; SRAM's moves along. Unset: the model's. `voltageForClock` says what a clock needs.
   std::optional<double> logicVolts;
-  int draws = 10000; ///< of the inner band; entry by entry the same for equal seeds, so that points of a study share them
+  int draws =
+      10000; ///< of the inner band; entry by entry the same for equal seeds, so that points of a study share them
   std::uint64_t seed = 1;
 };
 /// The logic supply that `clockGHz` needs by the alpha-power law; the model's own at its clock.
@@ -70,12 +71,12 @@ double voltageForClock(const EnergyModel &model, double clockGHz);
 
 /// What one step asks of a whole system.
 struct StepUse {
-  Counts counts;             ///< of all chips
-  Cycle latencyCycles = 0;   ///< from the first to the last effect: one user alone waits so long for a step
-  Cycle intervalCycles = 0;  ///< pipeline full: a step leaves every so many cycles; the busiest chip's program
-  std::uint64_t chips = 1;   ///< all are powered all the time
-  std::uint64_t links = 0;   ///< powered ends, of all chips
-  std::uint64_t tokens = 1;  ///< that a step yields, of all users
+  Counts counts;            ///< of all chips
+  Cycle latencyCycles = 0;  ///< from the first to the last effect: one user alone waits so long for a step
+  Cycle intervalCycles = 0; ///< pipeline full: a step leaves every so many cycles; the busiest chip's program
+  std::uint64_t chips = 1;  ///< all are powered all the time
+  std::uint64_t links = 0;  ///< powered ends, of all chips
+  std::uint64_t tokens = 1; ///< that a step yields, of all users
 };
 /// From a program alone.
 StepUse stepUse(const Program &program, std::size_t step);
@@ -90,10 +91,10 @@ struct StepEnergy {
   std::vector<EnergyTerm> staticAlone;        ///< of all chips for latencyCycles
   std::vector<EnergyTerm> staticFullPipeline; ///< of all chips for intervalCycles
   Estimate dynamicJoules;
-  Estimate staticWatts; ///< of the system
-  Estimate aloneJoules, fullPipelineJoules;           ///< per step, dynamic and static
-  Estimate alonePerToken, fullPipelinePerToken;       ///< joules
-  Estimate aloneWatts, fullPipelineWatts;             ///< of the system
+  Estimate staticWatts;                         ///< of the system
+  Estimate aloneJoules, fullPipelineJoules;     ///< per step, dynamic and static
+  Estimate alonePerToken, fullPipelinePerToken; ///< joules
+  Estimate aloneWatts, fullPipelineWatts;       ///< of the system
 };
 /// Error: a formula that has no finite value on this machine.
 Result<StepEnergy> energyOf(const EnergyModel &model, const Machine &machine, const StepUse &use,

@@ -50,7 +50,7 @@ struct DriverResult {
   std::optional<CalibrationSummary> calibration;
   std::vector<llm::LinearPrecision> precisions; ///< of every linear; empty when compilation went on from a later stage
   std::vector<std::vector<isa::Counts>> counts{}; ///< of each chip class and step, one chip's; only for a report
-  bool boundsOnly = false; ///< programs have bounds and nothing else
+  bool boundsOnly = false;                        ///< programs have bounds and nothing else
 };
 
 /// Compiles and writes the output; no partial file stays behind. The error is the line a user sees.
