@@ -19,7 +19,7 @@ struct Texts {
   std::string program;
   std::vector<std::string> prompt, promptFile, tokens;
   std::optional<std::string> promptTokens, count, temperature, topK, topP, seed, engine, mode, report, logits, trace,
-      perplexity, threads, inputIds, tokenTypes, outputDir, outputs;
+      perplexity, energy, vcd, vcdFrom, vcdTo, vcdStreams, threads, inputIds, tokenTypes, outputDir, outputs;
   bool ignoreEos = false, allChips = false, progress = false;
 };
 
@@ -61,7 +61,12 @@ void declare(CLI::App &app, Texts &t) {
   app.add_flag("--progress", t.progress, "show progress even if stderr is no terminal");
   text("--report", t.report, "FILE.json", "write the report");
   text("--logits", t.logits, "FILE.npy", "write the logits of every position fed, float32");
-  text("--trace", t.trace, "FILE.json", "write a Perfetto trace");
+  text("--trace", t.trace, "FILE", "write a timeline for Perfetto: its protobuf to FILE.pftrace, else Chrome's JSON");
+  text("--energy", t.energy, "NAME|FILE.yaml", "table that prices the power in a trace (default: gf14)");
+  text("--vcd", t.vcd, "FILE.vcd", "write waveforms of the queues, for GTKWave");
+  text("--vcd-from", t.vcdFrom, "CYCLE", "first cycle of the run to write (default: 0)");
+  text("--vcd-to", t.vcdTo, "CYCLE", "last one (default: the end)");
+  text("--vcd-streams", t.vcdStreams, "e4@-3,w0@5", "clocked engine: also these stream registers, stream@position");
   text("--perplexity", t.perplexity, "FILE", "perplexity of the file's text; generates nothing");
 }
 
@@ -142,6 +147,14 @@ Status readPath(const std::optional<std::string> &text, const char *option, std:
 Status checkCombination(const Texts &t, const RunOptions &o) {
   int sources = !t.prompt.empty() + !t.promptFile.empty() + !t.tokens.empty() + t.promptTokens.has_value();
   auto usage = [](const char *message) { return Error{"lpu-run", message}; };
+  if ((t.vcdFrom || t.vcdTo || t.vcdStreams) && o.vcd.path.empty())
+    return usage("--vcd-from, --vcd-to and --vcd-streams choose what --vcd writes; give --vcd too");
+  if (o.vcd.from > o.vcd.to)
+    return usage("--vcd-from is behind --vcd-to; exchange them");
+  if (t.vcdStreams && o.engine != sim::Engine::Clocked)
+    return usage("--vcd-streams shows registers, which only --engine=clocked has");
+  if (t.energy && o.trace.empty())
+    return usage("--energy prices the power in a trace; give --trace too");
   if (t.program.empty())
     return usage("no program given; usage: lpu-run OUT.lpx --prompt TEXT (see --help)");
   if (t.inputIds && (sources > 0 || t.count || !o.perplexity.empty() || !o.logits.empty() || t.temperature || t.topK ||
@@ -202,12 +215,21 @@ Result<RunOptions> convert(const Texts &t) {
       readPath(t.logits, "--logits", o.logits),
       readPath(t.trace, "--trace", o.trace),
       readPath(t.perplexity, "--perplexity", o.perplexity),
+      readPath(t.vcd, "--vcd", o.vcd.path),
+      readNumber(t.vcdFrom, "--vcd-from", "a whole number from 0 on", o.vcd.from, [](isa::Cycle v) { return v >= 0; }),
+      readNumber(t.vcdTo, "--vcd-to", "a whole number from 0 on", o.vcd.to, [](isa::Cycle v) { return v >= 0; }),
+      t.energy ? readPath(t.energy, "--energy", o.energy) : Status(Ok{}),
       readPath(t.outputDir, "--output", o.outputDir),
       readPath(t.outputs, "--outputs", o.outputs),
   };
   for (const Status &status : results)
     if (!status)
       return status.error();
+  for (std::size_t from = 0; t.vcdStreams && from <= t.vcdStreams->size();) {
+    const std::size_t end = std::min(t.vcdStreams->find(',', from), t.vcdStreams->size());
+    o.vcd.streams.push_back(t.vcdStreams->substr(from, end - from));
+    from = end + 1;
+  }
   if (t.count)
     o.count = count;
   if (t.promptTokens)

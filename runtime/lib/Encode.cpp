@@ -31,10 +31,8 @@ public:
   int execute() {
     if (Status status = prepare(); !status)
       return fail(terminal, status.error());
-    std::optional<PendingFile> trace;
-    if (!options.trace.empty())
-      trace.emplace(options.trace);
-    auto simulator = create(program, {options.engine, options.mode, trace ? trace->temporary() : "", options.allChips});
+    SimulatorFiles files(options);
+    auto simulator = create(program, files.options());
     if (!simulator)
       return fail(terminal, inProgram(simulator.error()));
     report.host.loadSeconds = secondsSince(start);
@@ -46,9 +44,9 @@ public:
       return fail(terminal, inProgram({program.steps[number].name, result.violation->str()}), kViolation);
     finishReport(result, **simulator);
     Status status = writeFiles(**simulator);
-    simulator->reset(); // closes the trace
-    if (status && trace)
-      status = trace->commit();
+    simulator->reset(); // closes its files
+    if (status)
+      status = files.commit();
     if (!status)
       return fail(terminal, status.error());
     return conclude();
@@ -85,7 +83,7 @@ private:
       if (std::string path = pathOf(output.name); !path.empty())
         if (Status status = checkWritable(path); !status)
           return status;
-    for (const std::string *path : {&options.report, &options.trace})
+    for (const std::string *path : {&options.report, &options.trace, &options.vcd.path})
       if (!path->empty())
         if (Status status = checkWritable(*path); !status)
           return status;

@@ -34,11 +34,10 @@ public:
   int execute() {
     if (Status status = prepare(); !status)
       return fail(terminal, status.error());
-    std::optional<PendingFile> trace;
-    if (!options.trace.empty())
-      trace.emplace(options.trace);
-    auto simulator = create(program, {options.engine, options.mode, trace ? trace->temporary() : "", options.allChips,
-                                      options.threads, ranks});
+    SimulatorFiles files(options);
+    sim::Options asked = files.options();
+    asked.ranks = ranks;
+    auto simulator = create(program, asked);
     if (!simulator)
       return fail(terminal, inProgram(simulator.error()));
 
@@ -50,8 +49,8 @@ public:
     if (!status)
       return fail(terminal, inProgram(status.error()), session.violation() ? kViolation : kFailure);
     finishReport(session, **simulator);
-    simulator->reset(); // closes the trace
-    if (status = writeFiles(trace); !status)
+    simulator->reset(); // closes its files
+    if (status = writeFiles(files); !status)
       return fail(terminal, status.error());
     return conclude(session);
   }
@@ -72,7 +71,7 @@ private:
     if (!made)
       return inProgram(made.error());
     tokenizer = std::move(*made);
-    for (const std::string *path : {&options.report, &options.logits, &options.trace})
+    for (const std::string *path : {&options.report, &options.logits, &options.trace, &options.vcd.path})
       if (!path->empty())
         if (Status status = checkWritable(*path); !status)
           return status;
@@ -261,7 +260,7 @@ private:
     report.host.ranks = ranks ? static_cast<unsigned>(ranks->count()) : 1;
   }
 
-  Status writeFiles(std::optional<PendingFile> &trace) {
+  Status writeFiles(SimulatorFiles &files) {
     std::size_t columns = program.model.vocabulary;
     if (!options.logits.empty())
       if (Status s = writeFileAtomically(options.logits, npyBytes(logits, logits.size() / columns, columns)); !s)
@@ -269,7 +268,7 @@ private:
     if (!options.report.empty())
       if (Status s = writeFileAtomically(options.report, reportJson(report, program)); !s)
         return s;
-    return trace ? trace->commit() : Status(Ok{});
+    return files.commit();
   }
 
   int conclude(const Session &session) {

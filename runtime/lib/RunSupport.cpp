@@ -30,4 +30,33 @@ std::uint64_t peakRssBytes() {
   return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024; // Linux counts KiB
 }
 
+SimulatorFiles::SimulatorFiles(const RunOptions &options) : asked(options) {
+  if (!asked.trace.empty())
+    trace.emplace(asked.trace);
+  if (!asked.vcd.path.empty())
+    vcd.emplace(asked.vcd.path);
+}
+
+sim::Options SimulatorFiles::options() const {
+  sim::Options o;
+  o.engine = asked.engine;
+  o.mode = asked.mode;
+  o.allChips = asked.allChips;
+  o.threads = asked.threads;
+  o.tracePath = trace ? trace->temporary() : "";
+  o.traceFormat = asked.trace.ends_with(".pftrace") ? sim::TraceFormat::Perfetto : sim::TraceFormat::Json;
+  o.energyModel = asked.energy;
+  o.vcd = asked.vcd;
+  o.vcd.path = vcd ? vcd->temporary() : "";
+  return o;
+}
+
+Status SimulatorFiles::commit() {
+  for (std::optional<PendingFile> *file : {&trace, &vcd})
+    if (*file)
+      if (Status status = (*file)->commit(); !status)
+        return status;
+  return Ok{};
+}
+
 } // namespace lpu::rt

@@ -1,9 +1,11 @@
 // What runs of generators and of encoders have in common.
 #pragma once
 
+#include "lpu/rt/Files.h"
 #include "lpu/rt/Run.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -13,5 +15,19 @@ namespace lpu::rt {
 int fail(const Terminal &terminal, const Error &error, int code = kFailure);
 std::string hex(std::span<const std::uint8_t> bytes);
 std::uint64_t peakRssBytes();
+
+/// Files that a simulator writes as it goes. They appear under their names when a run has been a success.
+class SimulatorFiles {
+public:
+  explicit SimulatorFiles(const RunOptions &options);
+  /// What the simulator is asked for, without ranks.
+  sim::Options options() const;
+  /// After the simulator is gone.
+  Status commit();
+
+private:
+  const RunOptions &asked;
+  std::optional<PendingFile> trace, vcd;
+};
 
 } // namespace lpu::rt

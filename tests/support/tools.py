@@ -34,7 +34,23 @@ def run(tool, *args, timeout=TIMEOUT, **options):
                           stdin=subprocess.DEVNULL, **options)
 
 
+compile_reports = {}  # by program file: what lpucc reported of it
+
+
+def with_report(args):
+    """lpucc's arguments, with a report beside the program if none was asked for: lpu_run holds its counts against it."""
+    words = [str(a) for a in args]
+    if "-o" not in words or not words[words.index("-o") + 1].endswith(".lpx"):
+        return args
+    program = words[words.index("-o") + 1]
+    report = next((w.split("=", 1)[1] for w in words if w.startswith("--report=")), None)
+    compile_reports[program] = report or program + ".report.json"
+    return args if report else (*args, f"--report={compile_reports[program]}")
+
+
 def succeed(tool, *args, **options):
+    if tool == "lpucc":
+        args = with_report(args)
     done = run(tool, *args, **options)
     if done.returncode:
         raise AssertionError(f"{tool} {' '.join(map(str, args))}\nexit code {done.returncode}\n{done.stderr[-2000:]}")
@@ -63,12 +79,21 @@ class Case(unittest.TestCase):
         report, logits = self.dir / f"{name}.json", self.dir / f"{name}.npy"
         extra = [] if "--mode=timing" in args or "--perplexity" in args else [f"--logits={logits}"]
         succeed("lpu-run", program, *args, f"--report={report}", *extra)
+        self.assert_counts(program, load_json(report))
         return load_json(report), np.load(logits) if extra else None
 
     def interpret(self, model, tokens, *args):
         out = self.dir / "interpret.npy"
         succeed("lpu-interpret", model, f"--tokens={ids(tokens)}", f"--logits={out}", *args)
         return np.load(out)
+
+    def assert_counts(self, program, report):
+        """Every step did what the compiler counted in its schedule, to the last byte."""
+        if str(program) not in compile_reports:
+            return
+        counted = {s["name"]: s["counts"] for s in load_json(compile_reports[str(program)])["system"]["steps"]}
+        for step in report["steps"]:
+            self.assertEqual(step["counts"], counted[step["program"]], step["program"])
 
     def assert_steps_as_predicted(self, report):
         self.assertTrue(report["steps"])

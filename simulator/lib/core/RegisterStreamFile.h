@@ -18,6 +18,11 @@ public:
 
   const Producer *drive(StreamRef ref, int position, Cycle time, VectorValue value, const Producer &by) override;
   bool sample(StreamRef ref, int position, Cycle now, VectorValue *value) override;
+  /// What is in a register now; null: nothing.
+  const VectorValue *peek(StreamRef ref, int position) const {
+    const Register &r = line(ref)[position + reach];
+    return r.valid ? &r.value : nullptr;
+  }
   int nearest(StreamRef ref, int position, Cycle now, int reach) const override;
   StreamWay way() const override;
   void reset() override;

@@ -25,6 +25,9 @@ bool Timeline::layOut(const isa::Machine &machine, const std::vector<DecodedQueu
   for (const DecodedQueue &queue : queues)
     if (!walk(queue, bursts[queue.number]))
       return false;
+  for (const DecodedQueue &queue : queues)
+    for (const auto &[dispatch, alone] : bursts[queue.number])
+      countOp(machine, queue.id, *dispatch.op, static_cast<std::uint64_t>(dispatch.count), wiring.counts);
   std::vector<Issue> unsorted;
   for (int q = 0; q < static_cast<int>(bursts.size()); ++q) {
     const bool weights = isa::queueAt(machine, q).unit == isa::UnitKind::MxmW;

@@ -1,7 +1,6 @@
-// Events are gathered chip by chip as slices close, and appended at the end of each
-// step, so that the file does not depend on who ran first. Then the closing brackets are
-// written and the file position moves back in front of them, so that what is on
-// disk is valid JSON whenever the run ends.
+// Slices are gathered chip by chip as they close, and written at the end of each
+// step, so that the file does not depend on who ran first. Curves follow from the
+// words of the step's program, which is what was executed: counts say so.
 #include "Trace.h"
 
 #include <fmt/format.h>
@@ -9,118 +8,93 @@
 namespace lpu::sim {
 
 namespace {
-
-constexpr int kStepTrack = 0; ///< thread ids of queues start at 1
-
-std::string quoted(const std::string &text) {
-  std::string out = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\')
-      out += '\\', out += c;
-    else if (static_cast<unsigned char>(c) < 0x20)
-      out += fmt::format("\\u{:04x}", static_cast<int>(c));
-    else
-      out += c;
-  }
-  return out + '"';
-}
-
+constexpr int kStepTrack = 0; ///< tracks of queues start at 1
 } // namespace
 
-Result<std::unique_ptr<Trace>> Trace::open(const std::string &path, const isa::Machine &machine) {
-  std::FILE *file = std::fopen(path.c_str(), "wb");
-  if (!file)
-    return Error{path, "cannot write the trace; choose a writable path"};
-  return std::unique_ptr<Trace>(new Trace(file, machine));
+Trace::Trace(std::unique_ptr<TraceWriter> to, const isa::Program &program, isa::EnergyModel model)
+    : writer(std::move(to)), program(program), model(std::move(model)), links(program.chips.size()) {
+  for (const isa::Wire &wire : program.wires)
+    ++links[wire.chipA], ++links[wire.chipB];
 }
 
-Trace::Trace(std::FILE *file, const isa::Machine &machine) : file(file) {
-  fmt::print(file,
-             "{{\"displayTimeUnit\":\"ns\",\"otherData\":{{\"time\":\"1 us in this trace is 1 chip cycle\","
-             "\"machine\":{},\"clock_ghz\":{}}},\"traceEvents\":[\n",
-             quoted(machine.name), machine.clockGHz);
-  writeTail();
-}
+Trace::~Trace() { writer->finish(); }
 
-Trace::~Trace() {
-  writeTail();
-  std::fclose(file);
-}
-
-ChipTrace *Trace::addChip(const isa::Machine &machine, int chip) {
-  chips.push_back(std::make_unique<ChipTrace>(*this, machine, chip));
+ChipTrace *Trace::addChip(int chip) {
+  std::vector<std::string> tracks = {"steps"};
+  for (int q = 0; q < isa::queueCount(program.machine); ++q)
+    tracks.push_back(isa::queueName(isa::queueAt(program.machine, q)));
+  writer->addChip(chip, tracks, curveNames());
+  writer->finish();
+  chips.push_back(std::make_unique<ChipTrace>(program.machine, chip));
   return chips.back().get();
 }
 
-void Trace::event(const std::string &json) {
-  if (!first)
-    std::fputs(",\n", file);
-  first = false;
-  std::fwrite(json.data(), 1, json.size(), file);
+void Trace::writeSlices(ChipTrace &chip) {
+  for (int q = 0; q < static_cast<int>(chip.slices.size()); ++q)
+    chip.flush(q);
+  for (const ChipTrace::Slice &slice : chip.done)
+    writer->slice(chip.chip, slice.queue + 1, base + slice.first, slice.length, chip.nameOf(slice.label));
+  chip.done.clear();
 }
 
-std::string Trace::slice(int chip, int track, isa::Cycle from, isa::Cycle length, const std::string &name) const {
-  return fmt::format("{{\"ph\":\"X\",\"pid\":{},\"tid\":{},\"ts\":{},\"dur\":{},\"name\":{}}}", chip, track,
-                     base + from, length, quoted(name));
-}
-
-void Trace::endStep(const std::string &name, isa::Cycle cycles) {
-  for (auto &chip : chips) {
-    chip->endStep();
-    if (const std::string events = chip->takeEvents(); !events.empty())
-      event(events);
+/// A value holds until the next one; what does not change is not written again.
+void Trace::writeCurves(const ChipTrace &own, std::size_t step) {
+  const int chip = own.number();
+  auto known = activities.find({chip, step});
+  if (known == activities.end()) {
+    auto made =
+        activityOf(program.machine, program.classes[program.chips[chip].chipClass].programs[step], model, links[chip]);
+    if (!made)
+      return; // its formulas had values when the trace was opened
+    known = activities.emplace(std::pair(chip, step), std::move(*made)).first;
   }
-  event(slice(chips.empty() ? 0 : chips.front()->number(), kStepTrack, 0, cycles, name));
-  base += cycles;
-  writeTail();
-}
-
-ChipTrace::ChipTrace(Trace &trace, const isa::Machine &machine, int chip)
-    : trace(trace), chip(chip), slices(isa::queueCount(machine)) {
-  nameTracks(machine);
-  trace.writeTail();
-}
-
-void ChipTrace::nameTracks(const isa::Machine &machine) {
-  trace.event(fmt::format("{{\"ph\":\"M\",\"pid\":{},\"name\":\"process_name\",\"args\":{{\"name\":\"chip {}\"}}}}",
-                          chip, chip));
-  const auto track = [&](int id, const std::string &name) {
-    trace.event(
-        fmt::format("{{\"ph\":\"M\",\"pid\":{},\"tid\":{},\"name\":\"thread_name\",\"args\":{{\"name\":\"{}\"}}}}",
-                    chip, id, name));
+  const Activity &activity = known->second;
+  std::array<double, kCurves> now = activity.idle;
+  for (int c = 0; c < kCurves; ++c)
+    writer->counter(chip, c, base, now[c]);
+  const auto change = [&](isa::Cycle at, const std::array<double, kCurves> &values) {
+    for (int c = 0; c < kCurves; ++c)
+      if (values[c] != now[c])
+        writer->counter(chip, c, at, now[c] = values[c]);
   };
-  track(kStepTrack, "steps");
-  for (int q = 0; q < static_cast<int>(slices.size()); ++q)
-    track(q + 1, isa::queueName(isa::queueAt(machine, q)));
+  isa::Cycle at = base + own.start;
+  for (const auto &values : activity.values) {
+    change(at, values);
+    at += activity.bin;
+  }
+  change(at, activity.idle);
 }
 
-void ChipTrace::beginStep(const isa::StepProgram &program, isa::Cycle cycleZero) {
+void Trace::endStep(std::size_t step, isa::Cycle cycles, bool whole) {
+  for (auto &chip : chips) {
+    writeSlices(*chip);
+    if (whole)
+      writeCurves(*chip, step);
+  }
+  writer->slice(chips.empty() ? 0 : chips.front()->number(), kStepTrack, base, cycles, program.steps[step].name);
+  base += cycles;
+  writer->finish();
+}
+
+ChipTrace::ChipTrace(const isa::Machine &machine, int chip) : chip(chip), slices(isa::queueCount(machine)) {}
+
+void ChipTrace::beginStep(const isa::StepProgram &program, isa::Cycle cycleZero, isa::Cycle programStart) {
   step = &program;
   zero = cycleZero;
+  start = programStart;
 }
 
 void ChipTrace::flush(int queue) {
   Open &open = slices[queue];
   if (open.label == kNoLabel)
     return;
-  const bool named = static_cast<std::size_t>(open.label) < step->labels.size();
-  if (!events.empty())
-    events += ",\n";
-  events += trace.slice(chip, queue + 1, open.first - zero, open.last + 1 - open.first,
-                        named ? step->labels[open.label] : fmt::format("label {}", open.label));
+  done.push_back({queue, open.label, open.first - zero, open.last + 1 - open.first});
   open = Open();
 }
 
-void ChipTrace::endStep() {
-  for (int q = 0; q < static_cast<int>(slices.size()); ++q)
-    flush(q);
-}
-
-void Trace::writeTail() {
-  long at = std::ftell(file);
-  std::fputs("\n]}\n", file);
-  std::fflush(file);
-  std::fseek(file, at, SEEK_SET);
+std::string ChipTrace::nameOf(int label) const {
+  const bool named = static_cast<std::size_t>(label) < step->labels.size();
+  return named ? step->labels[label] : fmt::format("label {}", label);
 }
 
 } // namespace lpu::sim

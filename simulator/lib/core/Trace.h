@@ -1,11 +1,14 @@
-// Trace in the Chrome/Perfetto JSON format: a process for each chip, one track
-// per queue, one slice per run of dispatches that serve the same operation.
-// Timestamps are chip cycles. The file is complete and valid JSON after every step.
+// A run as a timeline: a process for each chip, one track per queue, one slice per
+// run of dispatches that serve the same operation, and curves of power and use.
+// Timestamps are chip cycles. The file is complete after every step.
 #pragma once
+
+#include "Activity.h"
+#include "TraceWriter.h"
 
 #include "lpu/isa/Program.h"
 
-#include <cstdio>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -18,11 +21,11 @@ class Trace;
 /// The tracks of one chip. What it gathers in a step is its own until the step's end: chips may run in several threads.
 class ChipTrace {
 public:
-  ChipTrace(Trace &trace, const isa::Machine &machine, int chip);
+  ChipTrace(const isa::Machine &machine, int chip);
   int number() const { return chip; }
 
-  /// `zero`: absolute cycle of the step's cycle 0. `step` outlives the step.
-  void beginStep(const isa::StepProgram &step, isa::Cycle zero);
+  /// `zero`: absolute cycle of the step's cycle 0; the program begins `start` cycles later. `step` outlives the step.
+  void beginStep(const isa::StepProgram &step, isa::Cycle zero, isa::Cycle start);
   void dispatch(int queue, std::uint16_t label, isa::Cycle at) {
     Open &open = slices[queue];
     if (open.label == label && at - open.last <= kMergeGap) {
@@ -32,11 +35,9 @@ public:
     flush(queue);
     open = {label, at, at};
   }
-  void endStep();
-  /// The events of the step, ready to be written; forgotten afterwards.
-  std::string takeEvents() { return std::exchange(events, {}); }
 
 private:
+  friend class Trace;
   /// Dispatches of one label further apart than this are separate slices.
   static constexpr isa::Cycle kMergeGap = 64;
   static constexpr int kNoLabel = -1;
@@ -44,39 +45,42 @@ private:
     int label = kNoLabel;
     isa::Cycle first = 0, last = 0;
   };
+  struct Slice {
+    int queue, label;
+    isa::Cycle first, length; ///< from the step's cycle 0 on
+  };
   void flush(int queue);
-  void nameTracks(const isa::Machine &machine);
+  std::string nameOf(int label) const;
 
-  Trace &trace;
   const int chip;
   std::vector<Open> slices; ///< per queue
-  std::string events;       ///< of this step so far
+  std::vector<Slice> done;  ///< of this step so far
   const isa::StepProgram *step = nullptr;
-  isa::Cycle zero = 0;
+  isa::Cycle zero = 0, start = 0;
 };
 
 class Trace {
 public:
-  /// Error: the file cannot be written.
-  static Result<std::unique_ptr<Trace>> open(const std::string &path, const isa::Machine &machine);
+  /// `model`: of the curve of power.
+  Trace(std::unique_ptr<TraceWriter> writer, const isa::Program &program, isa::EnergyModel model);
   ~Trace();
 
   /// Tracks for chip number `chip`; owned by the trace.
-  ChipTrace *addChip(const isa::Machine &machine, int chip);
-  /// After a step of all chips, which took `cycles`.
-  void endStep(const std::string &name, isa::Cycle cycles);
+  ChipTrace *addChip(int chip);
+  /// After a step of all chips, which took `cycles`. `step`: its number; `whole`: no hazard ended it.
+  void endStep(std::size_t step, isa::Cycle cycles, bool whole);
 
 private:
-  friend class ChipTrace;
-  Trace(std::FILE *file, const isa::Machine &machine);
-  void event(const std::string &json);
-  std::string slice(int chip, int track, isa::Cycle from, isa::Cycle length, const std::string &name) const;
-  void writeTail();
+  void writeSlices(ChipTrace &chip);
+  void writeCurves(const ChipTrace &chip, std::size_t step);
 
-  std::FILE *file;
+  const std::unique_ptr<TraceWriter> writer;
+  const isa::Program &program;
+  const isa::EnergyModel model;
+  std::vector<std::uint64_t> links;                           ///< powered, per chip
+  std::map<std::pair<int, std::size_t>, Activity> activities; ///< by chip and step
   std::vector<std::unique_ptr<ChipTrace>> chips;
   isa::Cycle base = 0; ///< where the running step starts in the trace
-  bool first = true;
 };
 
 } // namespace lpu::sim

@@ -318,8 +318,6 @@ bool Wiring::sweep(const std::vector<Issue> &issues) {
       return false;
     if (!sampleAll(n, issue) || !driveAll(n, issue))
       return false;
-    countOp(machine, isa::queueAt(machine, issue.queue), *issue.dispatch.op,
-            static_cast<std::uint64_t>(issue.dispatch.count), counted);
     if (leaveOut(issue)) {
       parts.resize(results[n].firstPart);
       results[n].partCount = 0;
@@ -328,7 +326,7 @@ bool Wiring::sweep(const std::vector<Issue> &issues) {
     for (std::uint32_t p = results[n].firstPart; p < parts.size(); ++p)
       parts[p].issue.at = early ? parts[p].issue.dispatch.time : parts[p].issue.dispatch.last();
   }
-  way.addTo(counted, machine.rowBytes());
+  way.addTo(counts, machine.rowBytes());
   return true;
 }
 

@@ -37,7 +37,7 @@ public:
   std::size_t rowRegisters = 0, wordRegisters = 0;
   std::vector<Idle> idle; ///< per queue
   /// What the program does, words that nobody executes included; without the superlanes' time.
-  const isa::Counts &counts() const { return counted; }
+  isa::Counts counts;
 
 private:
   static constexpr std::int64_t kFreed = -2; ///< as a last use: it is over
@@ -108,7 +108,6 @@ private:
   const isa::ChipClass &chip;
   const Memory &memory;
   const bool functional, everyWord;
-  isa::Counts counted;
   StreamWay way;
   std::size_t ring;
   std::vector<Slot> slots; ///< a ring per stream

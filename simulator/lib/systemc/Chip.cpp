@@ -22,6 +22,7 @@ Chip::Chip(sc_core::sc_module_name name, Common &common, const isa::ChipClass &c
   if (common.clock) {
     clockedStreams = std::make_unique<ClockedStreams>("streams", machine);
     clockedStreams->clock(*common.clock);
+    clockedStreams->showIn(monitor.vcd);
   } else {
     slotStreams = std::make_unique<SlotStreams>("streams", machine);
     calendar = std::make_unique<Calendar>("calendar", machine, monitor.faults, 2 * isa::queueCount(machine));
@@ -35,7 +36,7 @@ Chip::Chip(sc_core::sc_module_name name, Common &common, const isa::ChipClass &c
 isa::Counts Chip::counts(Cycle length) const {
   isa::Counts counts = monitor.counts;
   if (const Timeline *timeline = calendar ? calendar->steps() : nullptr)
-    counts.add(timeline->wires().counts());
+    counts.add(timeline->wires().counts);
   streams().file().way().addTo(counts, machine.rowBytes());
   counts[isa::Count::SuperlaneCycles] =
       static_cast<std::uint64_t>(machine.superlanes) * static_cast<std::uint64_t>(length);

@@ -28,6 +28,30 @@ void quietSystemC() {
   sc_core::sc_report_handler::set_actions(sc_core::SC_WARNING, sc_core::SC_DO_NOTHING);
 }
 
+Result<std::unique_ptr<Trace>> openTrace(const Program &program, const Options &options) {
+  auto model = isa::loadEnergyModel(options.energyModel);
+  if (!model)
+    return model.error();
+  if (auto watts = isa::typicalStaticWatts(*model, program.machine); !watts)
+    return watts.error();
+  auto writer = options.traceFormat == TraceFormat::Perfetto ? openPerfettoTrace(options.tracePath)
+                                                             : openJsonTrace(options.tracePath, program.machine);
+  if (!writer)
+    return writer.error();
+  return std::make_unique<Trace>(std::move(*writer), program, std::move(*model));
+}
+
+Result<std::unique_ptr<Vcd>> openVcd(const Program &program, const Waveforms &asked) {
+  VcdOptions options{asked.from, asked.to, {}};
+  for (const std::string &text : asked.streams) {
+    auto probe = parseProbe(program.machine, text);
+    if (!probe)
+      return probe.error();
+    options.probes.push_back(*probe);
+  }
+  return Vcd::open(asked.path, program.machine, std::move(options));
+}
+
 } // namespace
 
 const Binding *findBinding(const std::vector<Binding> &bindings, std::string_view name) {
@@ -48,13 +72,20 @@ Result<std::unique_ptr<Part>> Part::create(const Program &program, const Options
                      "--weights=random:SEED"};
   std::unique_ptr<Trace> trace;
   if (!options.tracePath.empty()) {
-    auto opened = Trace::open(options.tracePath, program.machine);
+    auto opened = openTrace(program, options);
     if (!opened)
       return opened.error();
     trace = std::move(*opened);
   }
+  std::unique_ptr<Vcd> vcd;
+  if (!options.vcd.path.empty()) {
+    auto opened = openVcd(program, options.vcd);
+    if (!opened)
+      return opened.error();
+    vcd = std::move(*opened);
+  }
   quietSystemC();
-  elaborated = new System("system", program, options, std::move(trace), exchange);
+  elaborated = new System("system", program, options, std::move(trace), std::move(vcd), exchange);
   std::unique_ptr<Part> part(new Part(program, *elaborated));
   if (Status status = elaborated->load(); !status)
     return status.error();

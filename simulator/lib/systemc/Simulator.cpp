@@ -227,6 +227,8 @@ Status checkRanks(const Options &options) {
     return Error{
         "",
         "--engine=clocked moves all chips in step, in one process; start it without mpirun, or take --engine=event"};
+  if (!options.vcd.path.empty())
+    return Error{"", "--vcd is written by a process that simulates all chips; start it without mpirun"};
   if (!options.tracePath.empty())
     return Error{"", "--trace is written by a process that simulates all chips; start it without mpirun"};
   return Ok();

@@ -14,6 +14,8 @@ ClockedStreams::ClockedStreams(sc_core::sc_module_name name, const isa::Machine 
 
 void ClockedStreams::shift() {
   registers.advance(cycleNow());
+  for (std::size_t p = 0; vcd && p < vcd->probed().size(); ++p)
+    vcd->sample(p, cycleNow(), registers.peek(vcd->probed()[p].ref, vcd->probed()[p].position));
   shifted.notify(sc_core::SC_ZERO_TIME);
 }
 

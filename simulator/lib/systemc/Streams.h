@@ -3,6 +3,7 @@
 
 #include "../core/RegisterStreamFile.h"
 #include "../core/SlotStreamFile.h"
+#include "../core/Vcd.h"
 #include "Interfaces.h"
 
 namespace lpu::sim {
@@ -27,11 +28,14 @@ public:
   ClockedStreams(sc_core::sc_module_name name, const isa::Machine &machine);
   StreamFile &file() override { return registers; }
   const sc_core::sc_event &settled() const override { return shifted; }
+  /// Shows chosen registers in every cycle from now on.
+  void showIn(ChipVcd *waveforms) { vcd = waveforms; }
 
 private:
   void shift();
 
   RegisterStreamFile registers;
+  ChipVcd *vcd = nullptr;
   sc_core::sc_event shifted;
 };
 

@@ -20,11 +20,12 @@ Cycle patienceOf(const isa::Machine &machine) { return (machine.latency.C2cSend 
 } // namespace
 
 System::System(sc_core::sc_module_name name, const isa::Program &program, const Options &options,
-               std::unique_ptr<Trace> traceFile, Exchange *exchange)
+               std::unique_ptr<Trace> traceFile, std::unique_ptr<Vcd> vcdFile, Exchange *exchange)
     : sc_module(name), program(program),
       clock(options.engine == Engine::Clocked ? std::make_unique<sc_core::sc_clock>("clock", cycles(1)) : nullptr),
-      trace(std::move(traceFile)), exchange(exchange), common{program, clock.get(), options.mode == Mode::Functional},
-      standIn(program.chips.size()), peers(peersOf(program)), code(program.classes.size()),
+      trace(std::move(traceFile)), vcd(std::move(vcdFile)),
+      exchange(exchange), common{program, clock.get(), options.mode == Mode::Functional}, standIn(program.chips.size()),
+      peers(peersOf(program)), code(program.classes.size()),
       traffic(program.classes.size(), std::vector<std::vector<LinkTraffic>>(program.steps.size())) {
   std::vector<ChipGroup> alike = groupChips(program, options.allChips || common.functional);
   const std::vector<int> ranks = dealGroups(program, alike, exchange ? exchange->count() : 1);
@@ -62,8 +63,8 @@ void System::simulate(Group &group) {
   for (const Peer &peer : peers[first])
     links.push_back(peer.chip >= 0);
   simulated.push_back(std::make_unique<Simulated>(("chip" + std::to_string(first)).c_str(), common, classOf(first),
-                                                  links, hazard,
-                                                  trace ? trace->addChip(program.machine, first) : nullptr, group));
+                                                  links, hazard, trace ? trace->addChip(first) : nullptr,
+                                                  vcd ? vcd->addChip(first) : nullptr, group));
   group.here = simulated.back().get();
   if (!conductor)
     return;
@@ -135,6 +136,7 @@ void System::close() {
   if (conductor)
     conductor->stop();
   trace.reset();
+  vcd.reset();
 }
 
 /// `memory`: of a chip of this class.
@@ -150,9 +152,9 @@ const System::DecodedStep &System::decoded(std::size_t chipClass, std::size_t in
       step->byNumber[step->queues.back().number] = &step->queues.back();
     }
     if (!clock && program.residentCode)
-      step->timeline = Timeline::of(
-          program.machine, step->queues,
-          Wiring(program.machine, program.classes[chipClass], memory, common.functional, trace != nullptr));
+      step->timeline =
+          Timeline::of(program.machine, step->queues,
+                       Wiring(program.machine, program.classes[chipClass], memory, common.functional, trace || vcd));
   }
   return *step;
 }
@@ -275,8 +277,10 @@ PartResult System::run(std::size_t step) {
   reportUnfinished();
   PartResult result = collect(step);
   result.late = late;
+  if (vcd)
+    vcd->endStep(result.step.cycles);
   if (trace)
-    trace->endStep(program.steps[step].name, result.step.cycles);
+    trace->endStep(step, result.step.cycles, !result.step.violation);
   return result;
 }
 

@@ -27,7 +27,7 @@ public:
   /// `program` outlives the system.
   /// `exchange`: with the processes that simulate other chips of it; null: this one simulates all.
   System(sc_core::sc_module_name name, const isa::Program &program, const Options &options,
-         std::unique_ptr<Trace> trace, Exchange *exchange);
+         std::unique_ptr<Trace> trace, std::unique_ptr<Vcd> vcd, Exchange *exchange);
 
   /// Fills the chips' memories. Error: a region outside of the machine or of the image.
   Status load();
@@ -57,8 +57,9 @@ private:
   };
   struct Simulated final : Player {
     Simulated(const char *name, Chip::Common &common, const isa::ChipClass &chipClass, const std::vector<bool> &links,
-              EarliestHazard &hazard, ChipTrace *trace, const Group &group)
-        : monitor(common.program.machine, hazard, trace), chip(name, common, chipClass, links, monitor), group(group) {}
+              EarliestHazard &hazard, ChipTrace *trace, ChipVcd *vcd, const Group &group)
+        : monitor(common.program.machine, hazard, trace, vcd), chip(name, common, chipClass, links, monitor),
+          group(group) {}
     void take(Cycle now) override {
       for (auto &[link, channel] : inputs)
         chip.take(link, *channel, now);
@@ -109,6 +110,7 @@ private:
   const isa::Program &program;
   std::unique_ptr<sc_core::sc_clock> clock; ///< clocked engine
   std::unique_ptr<Trace> trace;
+  std::unique_ptr<Vcd> vcd;
   Exchange *const exchange;
   Chip::Common common;
   EarliestHazard hazard;

@@ -79,6 +79,16 @@ TEST(CommandLine, PromptsOfSeveralUsers) {
   EXPECT_EQ(parse({"a.lpx", "--prompt=a", "--prompt-file=f"}).exitCode, 2);
 }
 
+TEST(CommandLine, Waveforms) {
+  auto parsed = parse({"a.lpx", "--tokens=1", "--engine=clocked", "--vcd=f.vcd", "--vcd-from=10", "--vcd-to=20",
+                       "--vcd-streams=e4@-3,w0@5"});
+  ASSERT_TRUE(parsed.options) << parsed.error;
+  EXPECT_EQ(parsed.options->vcd.path, "f.vcd");
+  EXPECT_EQ(parsed.options->vcd.from, 10);
+  EXPECT_EQ(parsed.options->vcd.to, 20);
+  EXPECT_EQ(parsed.options->vcd.streams, (std::vector<std::string>{"e4@-3", "w0@5"}));
+}
+
 TEST(CommandLine, Help) {
   auto parsed = parse({"--help"});
   EXPECT_EQ(parsed.exitCode, 0);
@@ -105,7 +115,12 @@ TEST_P(CommandLineMistakes, AreOneLineAndExitCode2) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, CommandLineMistakes,
-    testing::Values(Mistake{{}, "no program"}, Mistake{{"a.lpx"}, "--prompt"}, Mistake{{"a.lpx", "--what"}, "--what"},
+    testing::Values(Mistake{{"a.lpx", "--tokens=1", "--vcd-from=3"}, "give --vcd too"},
+                    Mistake{{"a.lpx", "--tokens=1", "--vcd=f", "--vcd-from=3", "--vcd-to=2"}, "behind --vcd-to"},
+                    Mistake{{"a.lpx", "--tokens=1", "--vcd=f", "--vcd-to=-1"}, "--vcd-to"},
+                    Mistake{{"a.lpx", "--tokens=1", "--vcd=f", "--vcd-streams=e1@2"}, "--engine=clocked"},
+                    Mistake{{"a.lpx", "--tokens=1", "--energy=gf14"}, "give --trace too"}, Mistake{{}, "no program"},
+                    Mistake{{"a.lpx"}, "--prompt"}, Mistake{{"a.lpx", "--what"}, "--what"},
                     Mistake{{"a.lpx", "b.lpx", "--tokens=1"}, "b.lpx"}, Mistake{{"a.lpx", "--tokens", ""}, "--tokens"},
                     Mistake{{"a.lpx", "--tokens=1,,2"}, "1,,2"}, Mistake{{"a.lpx", "--tokens=1,"}, "1,"},
                     Mistake{{"a.lpx", "--tokens=-1"}, "-1"}, Mistake{{"a.lpx", "--tokens=99999999999"}, "99999999999"},

@@ -28,6 +28,8 @@ struct RunOptions {
   int threads = 1;
   bool progress = false;                         ///< also where stderr is no terminal
   std::string report, logits, trace, perplexity; ///< paths; empty: not asked for
+  sim::Waveforms vcd;
+  std::string energy = "gf14"; ///< table that prices the curve of power in a trace
 };
 
 inline constexpr std::uint64_t kDefaultCount = 64;

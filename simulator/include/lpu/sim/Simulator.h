@@ -18,6 +18,7 @@ namespace lpu::sim {
 
 enum class Engine { Event, Clocked };
 enum class Mode { Functional, Timing };
+enum class TraceFormat { Json, Perfetto };
 
 /// The processes of one run that simulate a system together, as one of them sees them.
 class Ranks {
@@ -32,10 +33,17 @@ public:
   virtual bool receive(int &from, std::vector<std::uint8_t> &message) = 0;
 };
 
+/// A VCD of a run: a nanosecond is a cycle of the run, whose steps lie one after the other.
+struct Waveforms {
+  std::string path;                    ///< empty: none
+  isa::Cycle from = 0, to = INT64_MAX; ///< cycles that are written
+  std::vector<std::string> streams;    ///< clocked engine: registers to show, "e4@-3"
+};
+
 struct Options {
   Engine engine = Engine::Event;
   Mode mode = Mode::Functional;
-  std::string tracePath; ///< Perfetto JSON; empty: no trace
+  std::string tracePath; ///< empty: no trace
   /// Timing mode: simulate every chip, also where one could stand for several that
   /// behave alike. What is measured is the same. Functional mode always does.
   bool allChips = false;
@@ -43,6 +51,10 @@ struct Options {
   int threads = 1;
   /// The other processes that take part; null: none. To be called on rank 0; the others call serveRank. Event engine.
   Ranks *ranks = nullptr;
+  TraceFormat traceFormat = TraceFormat::Json;
+  /// Table that the curve of power in a trace is priced with: a preset or a file.
+  std::string energyModel = "gf14";
+  Waveforms vcd{};
 };
 
 /// A hazard of docs/spec/timing.md. The run cannot go on after one.
