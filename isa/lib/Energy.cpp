@@ -243,14 +243,18 @@ Result<Area> areaOf(const EnergyModel &model, const Machine &machine, const Ener
   return area;
 }
 
-Result<double> typicalDynamicJoules(const EnergyModel &model, const Machine &machine, const Counts &counts,
-                                    const EnergyOptions &options) {
-  const auto parts = typicalDynamicJoulesByPart(model, machine, counts, options);
-  if (!parts)
-    return parts.error();
-  double joules = 0;
-  for (const auto &[part, own] : *parts)
-    joules += own;
+Result<std::vector<double>> typicalDynamicJoules(const EnergyModel &model, const Machine &machine,
+                                                 std::span<const Counts> counts, const EnergyOptions &options) {
+  const Result<Costing> costing = Costing::of(model, machine, options);
+  if (!costing)
+    return costing.error();
+  std::vector<double> joules;
+  for (const Counts &own : counts) {
+    double sum = 0;
+    for (const Amount &a : costing->dynamic(own))
+      sum += a.factor * a.entry->typical;
+    joules.push_back(sum);
+  }
   return joules;
 }
 

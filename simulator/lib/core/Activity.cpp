@@ -47,12 +47,13 @@ Result<Activity> activityOf(const isa::Machine &machine, const isa::StepProgram 
   const Capacity most(machine);
   const double cycles = static_cast<double>(activity.bin), seconds = cycles / (machine.clockGHz * 1e9);
   const auto number = [](const Counts &counts, auto... kinds) { return (static_cast<double>(counts[kinds]) + ...); };
-  for (const Counts &counts : counted.byTime) {
-    const auto joules = isa::typicalDynamicJoules(model, machine, counts);
-    if (!joules)
-      return joules.error();
+  const auto joules = isa::typicalDynamicJoules(model, machine, counted.byTime);
+  if (!joules)
+    return joules.error();
+  for (std::size_t i = 0; i < joules->size(); ++i) {
+    const Counts &counts = counted.byTime[i];
     activity.values.push_back(
-        {activity.idle[0] + *joules / seconds,
+        {activity.idle[0] + (*joules)[i] / seconds,
          // Of fp16 values a pair of planes multiplies half of its superlanes.
          percent(number(counts, Count::ProductsInt8) + 4 * number(counts, Count::ProductsFp16), most.products * cycles),
          percent(number(counts, Count::VxmSimple, Count::VxmSpecial), most.laneOperations * cycles),

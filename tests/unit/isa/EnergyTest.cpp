@@ -110,8 +110,8 @@ TEST(Energy, PartsPhasesAndTimeAddUp) {
   const double whole = energyOf(program).dynamicJoules.typical;
   const auto joules = [&](const std::vector<Counts> &list) {
     double sum = 0;
-    for (const Counts &counts : list)
-      sum += *typicalDynamicJoules(gf14(), program.machine, counts);
+    for (double own : *typicalDynamicJoules(gf14(), program.machine, list))
+      sum += own;
     return sum;
   };
   const CountedProgram counted = countProgram(program.machine, program.classes[0].programs[0], 64);

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -110,9 +111,9 @@ struct Area {
 };
 Result<Area> areaOf(const EnergyModel &model, const Machine &machine, const EnergyOptions &options = {});
 
-/// Typical joules of counts alone, for curves over time: the sum over all entries.
-Result<double> typicalDynamicJoules(const EnergyModel &model, const Machine &machine, const Counts &counts,
-                                    const EnergyOptions &options = {});
+/// Typical joules of counts alone, each for itself: for curves over time.
+Result<std::vector<double>> typicalDynamicJoules(const EnergyModel &model, const Machine &machine,
+                                                 std::span<const Counts> counts, const EnergyOptions &options = {});
 /// The same by part of the chip.
 Result<std::vector<std::pair<std::string, double>>> typicalDynamicJoulesByPart(const EnergyModel &model,
                                                                                const Machine &machine,
