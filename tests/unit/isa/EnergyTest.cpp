@@ -110,7 +110,8 @@ TEST(Energy, PartsPhasesAndTimeAddUp) {
   const double whole = energyOf(program).dynamicJoules.typical;
   const auto joules = [&](const std::vector<Counts> &list) {
     double sum = 0;
-    for (double own : *typicalDynamicJoules(gf14(), program.machine, list))
+    const std::vector<double> each = *typicalDynamicJoules(gf14(), program.machine, list);
+    for (double own : each)
       sum += own;
     return sum;
   };
