@@ -2,6 +2,7 @@
 // exact form, so equal runs give equal bytes but for host, host_seconds and engine.
 #include "lpu/rt/RunReport.h"
 
+#include "lpu/isa/BuildId.h"
 #include "lpu/isa/CountsJson.h"
 
 #include <fmt/format.h>
@@ -42,7 +43,8 @@ Json hostJson(const HostUse &host) {
           {"run_seconds", host.runSeconds},
           {"peak_rss_bytes", host.peakRssBytes},
           {"threads", host.threads},
-          {"ranks", host.ranks}};
+          {"ranks", host.ranks},
+          {"build", isa::buildId()}};
 }
 
 std::string cell(const std::optional<double> &value, int digits) {

@@ -122,6 +122,15 @@ class Scope(Case):
             self.assertIn("only a report is written; give --report and no --output", done.stderr)
         self.assertEqual(list(self.dir.iterdir()), [])
 
+    def test_reports_name_their_build(self):
+        compiled = self.compile("--steps=decode_64")
+        again = self.compile("--steps=decode_64", name="again")
+        self.assertRegex(compiled["build"], "^[0-9a-f]{16}$")
+        self.assertEqual(compiled["build"], again["build"])
+        report, _ = self.lpu_run(self.dir / "m.lpx", "--prompt", "Once", "-n", 1)
+        self.assertRegex(report["host"]["build"], "^[0-9a-f]{16}$")
+        self.assertNotEqual(report["host"]["build"], compiled["build"])
+
     def test_threads_change_nothing(self):
         self.compile("--threads=1", name="one")
         self.compile("--threads=3", name="three")

@@ -3,6 +3,7 @@
 
 #include "lpu/compiler/Pipelines/Driver.h"
 #include "lpu/compiler/System/Figures.h"
+#include "lpu/isa/BuildId.h"
 #include "lpu/isa/CountsJson.h"
 
 #include <nlohmann/json.hpp>
@@ -48,6 +49,7 @@ public:
                                {"rounding", c->rounding}, {"output_error_ratio", c->outputErrorRatio}};
     if (!result.precisions.empty())
       report["precisions"] = precisions();
+    report["build"] = isa::buildId();
     report["compile_seconds"] = result.compileSeconds;
     if (result.boundsOnly)
       report["bounds_only"] = true;

@@ -64,7 +64,8 @@ TEST_F(RunTest, ReportHasExactlyItsKeys) {
     hostKeys.push_back(key);
   for (auto &[key, value] : r["host"].items())
     useKeys.push_back(key);
-  EXPECT_EQ(useKeys, (std::vector<std::string>{"load_seconds", "run_seconds", "peak_rss_bytes", "threads", "ranks"}));
+  EXPECT_EQ(useKeys,
+            (std::vector<std::string>{"load_seconds", "run_seconds", "peak_rss_bytes", "threads", "ranks", "build"}));
   EXPECT_GT(r["host"]["peak_rss_bytes"], 1 << 20);
   EXPECT_LE(r["host"]["load_seconds"].get<double>() + r["host"]["run_seconds"].get<double>(),
             r["host_seconds"].get<double>());

@@ -1,0 +1,22 @@
+// Read once, when somebody asks.
+#include "lpu/isa/BuildId.h"
+
+#include "Hash.h"
+
+#include <fmt/format.h>
+#include <fstream>
+#include <iterator>
+#include <vector>
+
+namespace lpu::isa {
+
+std::string buildId() {
+  static const std::string id = [] {
+    std::ifstream file("/proc/self/exe", std::ios::binary);
+    const std::vector<std::uint8_t> bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    return bytes.empty() ? std::string() : fmt::format("{:016x}", hash64(bytes));
+  }();
+  return id;
+}
+
+} // namespace lpu::isa
