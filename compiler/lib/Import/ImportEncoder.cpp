@@ -99,7 +99,7 @@ private:
                                       builder.getF32FloatAttr(static_cast<float>(node.eps)));
     case Kind::Linear:
       return llm::LinearOp::create(builder, loc, like(in(0), node.width), in(0), symbol(node.weight),
-                                   builder.getF64FloatAttr(1.0), symbol(node.bias));
+                                   builder.getF64FloatAttr(node.scale), symbol(node.bias));
     case Kind::Quantize: {
       auto result = llvm::cast<mlir::RankedTensorType>(in(0).getType())
                         .clone(llm::activationType(builder.getContext(), node.fixed->scale));
@@ -118,6 +118,8 @@ private:
       return llm::AddOp::create(builder, loc, in(0).getType(), in(1), in(0));
     case Kind::First:
       return llm::FirstOp::create(builder, loc, rowsOf(node.width, 1), in(0));
+    default:
+      break; // the importer has refused it
     }
     llvm_unreachable("all kinds are above");
   }

@@ -5,6 +5,7 @@
 
 #include "OnnxFile.h"
 
+#include "OnnxExpand.h"
 #include "lpu/compiler/Import/GgufFile.h"
 #include "lpu/isa/Numerics.h"
 
@@ -136,7 +137,17 @@ bool OnnxTensor::isFloat() const {
   return type == Type::FLOAT || type == Type::FLOAT16 || type == Type::BFLOAT16 || type == Type::DOUBLE;
 }
 
+std::unique_ptr<OnnxTensor> OnnxTensor::computed(std::string name, std::vector<std::int64_t> dims,
+                                                 std::vector<float> values) {
+  auto tensor = std::make_unique<OnnxTensor>();
+  tensor->name = std::move(name), tensor->type = Type::FLOAT, tensor->dims = std::move(dims);
+  tensor->count = values.size(), tensor->own = std::move(values);
+  return tensor;
+}
+
 double OnnxTensor::at(std::size_t index) const {
+  if (!own.empty())
+    return static_cast<double>(own[index]);
   auto i = static_cast<int>(index);
   if (raw.empty())
     switch (type) {
@@ -206,44 +217,82 @@ Status OnnxFile::parse(std::span<const std::uint8_t> bytes) {
   for (const auto &set : model.opset_import())
     if (set.domain().empty() || set.domain() == "ai.onnx")
       version = set.version();
-  for (const onnx::TensorProto &tensor : graph().initializer())
+  if (std::string problem = expandOnnx(*model.mutable_graph()); !problem.empty())
+    return fail(problem);
+  return addConstants(graph(), 0);
+}
+
+Status OnnxFile::addConstants(const onnx::GraphProto &graph, int depth) {
+  for (const onnx::TensorProto &tensor : graph.initializer())
     if (Status added = add(tensor.name(), tensor); !added)
       return added;
-  for (const onnx::NodeProto &node : graph().node())
-    if (node.op_type() == "Constant" && node.output_size() == 1)
-      for (const onnx::AttributeProto &attribute : node.attribute())
-        if (attribute.name() == "value" && attribute.has_t())
-          if (Status added = add(node.output(0), attribute.t()); !added)
-            return added;
+  for (const onnx::NodeProto &node : graph.node())
+    for (const onnx::AttributeProto &attribute : node.attribute()) {
+      bool isConstant = node.op_type() == "Constant" && node.output_size() == 1 && attribute.name() == "value";
+      if (isConstant && attribute.has_t())
+        if (Status added = add(node.output(0), attribute.t()); !added)
+          return added;
+      if (attribute.has_g() && depth < 8)
+        if (Status added = addConstants(attribute.g(), depth + 1); !added)
+          return added;
+    }
   return Ok{};
+}
+
+std::optional<OnnxTensor> OnnxFile::read(const onnx::TensorProto &proto) {
+  OnnxTensor tensor;
+  if (proto.data_location() == Type::EXTERNAL || !decode("", proto, tensor) || tensor.count == 0)
+    return std::nullopt;
+  return tensor;
 }
 
 Status OnnxFile::add(const std::string &name, const onnx::TensorProto &proto) {
   OnnxTensor tensor;
   std::string what = "tensor " + quote(name);
-  tensor.name = name, tensor.type = proto.data_type(), tensor.proto = &proto;
-  tensor.valueBytes = bytesOf(proto.data_type());
-  if (tensor.valueBytes == 0)
-    return fail(what + " has element type " + std::to_string(proto.data_type()) +
-                ", which is not read; export the model in float32 or int8");
-  if (proto.dims_size() > 8)
-    return fail(what + " has " + std::to_string(proto.dims_size()) +
-                " dimensions, more than any weight; export the model again");
-  tensor.count = 1;
-  for (std::int64_t dim : proto.dims()) {
-    if (dim < 0 || (dim > 0 && tensor.count > (std::size_t{1} << 40) / static_cast<std::size_t>(dim)))
-      return fail(what + " has a dimension of " + std::to_string(dim) +
-                  ", which is impossible; export the model again");
-    tensor.count *= static_cast<std::size_t>(dim);
-    tensor.dims.push_back(dim);
-  }
-  std::size_t held = 0;
+  tensor.name = name;
   if (proto.data_location() == Type::EXTERNAL) {
+    if (Status sized = measure(what, proto, tensor); !sized)
+      return fail(sized.error().message);
     auto data = external(name, proto, tensor);
     if (!data)
       return data.error();
     tensor.raw = *data;
-  } else if (proto.has_raw_data()) {
+  } else if (Status decoded = decode(what, proto, tensor); !decoded) {
+    return fail(decoded.error().message);
+  }
+  values += tensor.count;
+  if (!tensors.try_emplace(name, std::move(tensor)).second)
+    return fail(what + " appears twice; export the model again");
+  return Ok{};
+}
+
+/// Type and dimensions.
+Status OnnxFile::measure(const std::string &what, const onnx::TensorProto &proto, OnnxTensor &tensor) {
+  tensor.type = proto.data_type(), tensor.proto = &proto;
+  tensor.valueBytes = bytesOf(proto.data_type());
+  if (tensor.valueBytes == 0)
+    return Error{"", what + " has element type " + std::to_string(proto.data_type()) +
+                         ", which is not read; export the model in float32 or int8"};
+  if (proto.dims_size() > 8)
+    return Error{"", what + " has " + std::to_string(proto.dims_size()) +
+                         " dimensions, more than any weight; export the model again"};
+  tensor.count = 1;
+  for (std::int64_t dim : proto.dims()) {
+    if (dim < 0 || (dim > 0 && tensor.count > (std::size_t{1} << 40) / static_cast<std::size_t>(dim)))
+      return Error{"", what + " has a dimension of " + std::to_string(dim) +
+                           ", which is impossible; export the model again"};
+    tensor.count *= static_cast<std::size_t>(dim);
+    tensor.dims.push_back(dim);
+  }
+  return Ok{};
+}
+
+/// A tensor with its data in the message itself.
+Status OnnxFile::decode(const std::string &what, const onnx::TensorProto &proto, OnnxTensor &tensor) {
+  if (Status sized = measure(what, proto, tensor); !sized)
+    return sized;
+  std::size_t held = 0;
+  if (proto.has_raw_data()) {
     tensor.raw = {reinterpret_cast<const std::uint8_t *>(proto.raw_data().data()), proto.raw_data().size()};
   } else {
     held = static_cast<std::size_t>(tensor.type == Type::FLOAT    ? proto.float_data_size()
@@ -254,10 +303,8 @@ Status OnnxFile::add(const std::string &name, const onnx::TensorProto &proto) {
   if (!tensor.raw.empty())
     held = tensor.raw.size() % tensor.valueBytes ? 0 : tensor.raw.size() / tensor.valueBytes;
   if (held != tensor.count)
-    return fail(what + " holds " + std::to_string(held) + " values, its dimensions ask for " +
-                std::to_string(tensor.count) + "; export or fetch the file again");
-  if (!tensors.try_emplace(name, std::move(tensor)).second)
-    return fail(what + " appears twice; export the model again");
+    return Error{"", what + " holds " + std::to_string(held) + " values, its dimensions ask for " +
+                         std::to_string(tensor.count) + "; export or fetch the file again"};
   return Ok{};
 }
 

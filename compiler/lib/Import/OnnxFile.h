@@ -2,19 +2,13 @@
 // beside it. Everything is checked when opened, values are decoded on demand.
 #pragma once
 
+#include "OnnxProto.h"
 #include "lpu/compiler/Support/MappedFile.h"
 #include "lpu/isa/Result.h"
 
-#ifndef ONNX_ML
-#define ONNX_ML 1
-#endif
-#ifndef ONNX_NAMESPACE
-#define ONNX_NAMESPACE onnx
-#endif
-#include <onnx/onnx_pb.h>
-
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,6 +24,9 @@ public:
   std::size_t count = 0;          ///< values
   std::size_t offset = 0;         ///< of the data in its external file, for errors
 
+  /// A tensor of float32 that is not the file's.
+  static std::unique_ptr<OnnxTensor> computed(std::string name, std::vector<std::int64_t> dims,
+                                              std::vector<float> values);
   bool isFloat() const;
   /// Of a value by its number, row-major.
   double at(std::size_t index) const;
@@ -37,6 +34,7 @@ public:
 private:
   friend class OnnxFile;
   const onnx::TensorProto *proto = nullptr; ///< holds typed values when `raw` is empty
+  std::vector<float> own;                   ///< computed
   std::span<const std::uint8_t> raw;
   std::size_t valueBytes = 0;
 };
@@ -49,6 +47,10 @@ public:
   const onnx::GraphProto &graph() const { return model.graph(); }
   /// Initializers and Constant nodes; null when absent.
   const OnnxTensor *find(const std::string &name) const;
+  /// A tensor that stands in an attribute, with its data; nothing when it is damaged or empty.
+  static std::optional<OnnxTensor> read(const onnx::TensorProto &proto);
+  /// Values of all tensors.
+  std::size_t valueCount() const { return values; }
   /// Version of the default operator set.
   std::int64_t opset() const { return version; }
 
@@ -56,6 +58,10 @@ private:
   OnnxFile() = default;
   Status parse(std::span<const std::uint8_t> bytes);
   Status add(const std::string &name, const onnx::TensorProto &proto);
+  /// Constants of a graph, and of the branches within it.
+  Status addConstants(const onnx::GraphProto &graph, int depth);
+  static Status measure(const std::string &what, const onnx::TensorProto &proto, OnnxTensor &tensor);
+  static Status decode(const std::string &what, const onnx::TensorProto &proto, OnnxTensor &tensor);
   Result<std::span<const std::uint8_t>> external(const std::string &name, const onnx::TensorProto &proto,
                                                  OnnxTensor &tensor);
   Error fail(const std::string &message) const { return {filePath, message}; }
@@ -63,6 +69,7 @@ private:
   std::string filePath;
   onnx::ModelProto model;
   std::int64_t version = 0;
+  std::size_t values = 0;
   std::map<std::string, OnnxTensor, std::less<>> tensors;
   std::map<std::string, std::shared_ptr<const MappedFile>> externals;
 };

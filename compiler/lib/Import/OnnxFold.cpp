@@ -1,13 +1,170 @@
-// Operators on constants. Only what exporters use to compute shapes, positions and
-// masks; values are doubles, which hold every whole number that occurs in them.
+// Operators on constants, one value per element. Only what exporters use to compute
+// shapes, positions, masks and activations; values are doubles, which hold every whole
+// number that occurs in them. The matcher computes curves with the same functions.
 
 #include "OnnxGraph.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <numeric>
 
 namespace lpu::compiler {
+namespace {
+
+using Folded = std::optional<OnnxConstant>;
+using Inputs = std::span<const OnnxConstant *const>;
+using Values = std::array<double, 3>;
+
+/// The element of a broadcast operand that stands at element `index` of `dims`.
+double broadcastAt(const OnnxConstant &constant, const OnnxDims &dims, std::size_t index) {
+  if (constant.values.size() == 1)
+    return constant.values[0];
+  std::size_t at = 0, stride = 1;
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    auto dim = static_cast<std::size_t>(dims[dims.size() - 1 - i]), here = index % dim;
+    index /= dim;
+    if (i >= constant.dims.size())
+      continue;
+    auto own = static_cast<std::size_t>(constant.dims[constant.dims.size() - 1 - i]);
+    at += (own == 1 ? 0 : here) * stride;
+    stride *= own;
+  }
+  return constant.values[at];
+}
+
+template <typename F> Folded elementwise(Inputs in, std::size_t most, F compute) {
+  OnnxDims dims;
+  bool isWhole = true;
+  for (const OnnxConstant *input : in) {
+    if (!input)
+      return std::nullopt;
+    auto joined = broadcastDims(dims, input->dims, most);
+    if (!joined)
+      return std::nullopt;
+    dims = *joined, isWhole &= input->isWhole;
+  }
+  OnnxConstant out{dims, std::vector<double>(*onnxCount(dims, most)), isWhole};
+  for (std::size_t i = 0; i < out.values.size(); ++i) {
+    Values v{};
+    for (std::size_t k = 0; k < in.size(); ++k)
+      v[k] = broadcastAt(*in[k], dims, i);
+    out.values[i] = compute(v);
+  }
+  return out;
+}
+
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+double gelu(double x) { return x / 2 * (1 + std::erf(x / std::sqrt(2.0))); }
+double geluByTanh(double x) { return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); }
+double nearestEven(double x) { return std::nearbyint(x); }
+
+using Unary = double (*)(double);
+const std::map<std::string_view, Unary> &unaries() {
+  static const std::map<std::string_view, Unary> table = {
+      {"Abs", [](double a) { return std::fabs(a); }},
+      {"Ceil", [](double a) { return std::ceil(a); }},
+      {"Erf", [](double a) { return std::erf(a); }},
+      {"Exp", [](double a) { return std::exp(a); }},
+      {"Floor", [](double a) { return std::floor(a); }},
+      {"Identity", [](double a) { return a; }},
+      {"IsInf", [](double a) { return std::isinf(a) ? 1.0 : 0.0; }},
+      {"IsNaN", [](double a) { return std::isnan(a) ? 1.0 : 0.0; }},
+      {"Log", [](double a) { return std::log(a); }},
+      {"Mish", [](double a) { return a * std::tanh(std::log1p(std::exp(a))); }},
+      {"Neg", [](double a) { return -a; }},
+      {"Not", [](double a) { return a == 0 ? 1.0 : 0.0; }},
+      {"Reciprocal", [](double a) { return 1 / a; }},
+      {"Relu", [](double a) { return std::isnan(a) ? a : std::max(a, 0.0); }},
+      {"Round", nearestEven},
+      {"Sigmoid", sigmoid},
+      {"Sign", [](double a) { return a > 0   ? 1.0
+                                     : a < 0 ? -1.0
+                                             : 0.0; }},
+      {"Softplus", [](double a) { return std::log1p(std::exp(a)); }},
+      {"Softsign", [](double a) { return a / (1 + std::fabs(a)); }},
+      {"Sqrt", [](double a) { return std::sqrt(a); }},
+      {"Tanh", [](double a) { return std::tanh(a); }}};
+  return table;
+}
+
+using Binary = double (*)(double, double);
+const std::map<std::string_view, Binary> &binaries() {
+  static const std::map<std::string_view, Binary> table = {
+      {"Add", [](double a, double b) { return a + b; }},
+      {"And", [](double a, double b) { return a != 0 && b != 0 ? 1.0 : 0.0; }},
+      {"Equal", [](double a, double b) { return a == b ? 1.0 : 0.0; }},
+      {"Greater", [](double a, double b) { return a > b ? 1.0 : 0.0; }},
+      {"GreaterOrEqual", [](double a, double b) { return a >= b ? 1.0 : 0.0; }},
+      {"Less", [](double a, double b) { return a < b ? 1.0 : 0.0; }},
+      {"LessOrEqual", [](double a, double b) { return a <= b ? 1.0 : 0.0; }},
+      {"Max", [](double a, double b) { return a > b ? a : b; }},
+      {"Min", [](double a, double b) { return a < b ? a : b; }},
+      {"Mul", [](double a, double b) { return a * b; }},
+      {"Or", [](double a, double b) { return a != 0 || b != 0 ? 1.0 : 0.0; }},
+      {"Pow", [](double a, double b) { return std::pow(a, b); }},
+      {"PRelu", [](double a, double b) { return a < 0 ? a * b : a; }},
+      {"Sub", [](double a, double b) { return a - b; }},
+      {"Sum", [](double a, double b) { return a + b; }},
+      {"Xor", [](double a, double b) { return (a != 0) != (b != 0) ? 1.0 : 0.0; }}};
+  return table;
+}
+
+/// Operators whose results are truth values, whatever they compare.
+bool isTruth(std::string_view op) {
+  static constexpr std::string_view names[] = {
+      "And", "Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual", "Not", "Or", "Xor"};
+  return std::ranges::find(names, op) != std::end(names);
+}
+
+Folded cast(const onnx::NodeProto &node, Inputs in, std::size_t most) {
+  using T = onnx::TensorProto;
+  std::int64_t type = node.op_type() == "Cast" ? onnxInt(node, "to", T::FLOAT) : 0;
+  bool isReal = type == T::FLOAT || type == T::DOUBLE || type == T::FLOAT16 || type == T::BFLOAT16;
+  if (node.op_type() == "CastLike")
+    isReal = !in[1]->isWhole;
+  Folded out = elementwise(in.first(1), most, [&](const Values &v) {
+    return type == T::BOOL ? (v[0] != 0 ? 1.0 : 0.0) : isReal ? v[0] : std::trunc(v[0]);
+  });
+  if (out)
+    out->isWhole = !isReal;
+  return out;
+}
+
+/// Limits are inputs, or attributes in older sets of operators.
+Folded clip(const onnx::NodeProto &node, Inputs in, std::size_t most) {
+  auto limit = [&](std::size_t input, const char *name, double otherwise) -> std::optional<double> {
+    if (in.size() > input && in[input])
+      return in[input]->values.size() == 1 ? std::optional(in[input]->values[0]) : std::nullopt;
+    return onnxFloat(node, name, otherwise);
+  };
+  auto low = limit(1, "min", -HUGE_VAL), high = limit(2, "max", HUGE_VAL);
+  if (!low || !high)
+    return std::nullopt;
+  return elementwise(in.first(1), most, [&](const Values &v) { return std::min(std::max(v[0], *low), *high); });
+}
+
+/// Operators with attributes.
+Folded shaped(const onnx::NodeProto &node, Inputs in, std::size_t most) {
+  const std::string &op = node.op_type();
+  auto unary = [&](auto f) { return elementwise(in, most, [&](const Values &v) { return f(v[0]); }); };
+  if (op == "Gelu")
+    return onnxText(node, "approximate") == "tanh" ? unary(geluByTanh) : unary(gelu);
+  if (op == "HardSigmoid") {
+    double slope = onnxFloat(node, "alpha", 0.2), offset = onnxFloat(node, "beta", 0.5);
+    return unary([=](double a) { return std::clamp(slope * a + offset, 0.0, 1.0); });
+  }
+  if (op == "HardSwish")
+    return unary([](double a) { return a * std::clamp(a / 6 + 0.5, 0.0, 1.0); });
+  if (op == "LeakyRelu")
+    return unary([slope = onnxFloat(node, "alpha", 0.01)](double a) { return a < 0 ? slope * a : a; });
+  if (op == "Elu")
+    return unary([slope = onnxFloat(node, "alpha", 1)](double a) { return a < 0 ? slope * std::expm1(a) : a; });
+  if (op == "Swish")
+    return unary([slope = onnxFloat(node, "alpha", 1)](double a) { return a * sigmoid(slope * a); });
+  return std::nullopt;
+}
+
+} // namespace
 
 std::vector<std::int64_t> onnxInts(const onnx::NodeProto &node, std::string_view name) {
   for (const auto &attribute : node.attribute())
@@ -24,341 +181,95 @@ std::int64_t onnxInt(const onnx::NodeProto &node, std::string_view name, std::in
 double onnxFloat(const onnx::NodeProto &node, std::string_view name, double fallback) {
   for (const auto &attribute : node.attribute())
     if (attribute.name() == name)
-      return attribute.f();
+      return static_cast<double>(attribute.f());
   return fallback;
 }
+std::string onnxText(const onnx::NodeProto &node, std::string_view name) {
+  for (const auto &attribute : node.attribute())
+    if (attribute.name() == name)
+      return attribute.s();
+  return {};
+}
+bool onnxHas(const onnx::NodeProto &node, std::string_view name) {
+  return std::ranges::any_of(node.attribute(), [&](const auto &attribute) { return attribute.name() == name; });
+}
 
-std::optional<std::size_t> onnxCount(std::span<const std::int64_t> dims) {
+std::optional<std::size_t> onnxCount(std::span<const std::int64_t> dims, std::size_t most) {
   std::size_t count = 1;
   for (std::int64_t dim : dims) {
-    if (dim < 0 || (dim > 0 && count > kMostFolded / static_cast<std::size_t>(dim)))
+    if (dim < 0 || (dim > 0 && count > most / static_cast<std::size_t>(dim)))
       return std::nullopt;
     count *= static_cast<std::size_t>(dim);
   }
   return count;
 }
 
-namespace {
-
-using Dims = std::vector<std::int64_t>;
-using Folded = std::optional<OnnxConstant>;
-using Inputs = std::span<const OnnxConstant *const>;
-
-/// A whole number that is safe to convert.
-std::int64_t whole(double value) { return static_cast<std::int64_t>(std::clamp(value, -1e15, 1e15)); }
-
-Dims wholes(const OnnxConstant &constant) {
-  Dims out;
-  for (double v : constant.values)
-    out.push_back(whole(v));
-  return out;
+std::int64_t onnxWhole(double value) {
+  return std::isnan(value) ? 0 : static_cast<std::int64_t>(std::clamp(value, -1e15, 1e15));
 }
 
-std::optional<std::size_t> normalAxis(std::int64_t axis, std::size_t rank) {
+std::optional<std::size_t> onnxAxis(std::int64_t axis, std::size_t rank) {
   if (axis < 0)
     axis += static_cast<std::int64_t>(rank);
   return axis >= 0 && axis < static_cast<std::int64_t>(rank) ? std::optional(static_cast<std::size_t>(axis))
                                                              : std::nullopt;
 }
 
-std::optional<Dims> broadcastDims(const Dims &a, const Dims &b) {
-  Dims out(std::max(a.size(), b.size()), 1);
+std::optional<OnnxDims> broadcastDims(const OnnxDims &a, const OnnxDims &b, std::size_t most) {
+  OnnxDims out(std::max(a.size(), b.size()), 1);
   for (std::size_t i = 0; i < out.size(); ++i) {
-    auto dim = [&](const Dims &dims) { return i < dims.size() ? dims[dims.size() - 1 - i] : 1; };
+    auto dim = [&](const OnnxDims &dims) { return i < dims.size() ? dims[dims.size() - 1 - i] : 1; };
     if (dim(a) != dim(b) && dim(a) != 1 && dim(b) != 1)
       return std::nullopt;
     out[out.size() - 1 - i] = dim(a) == 1 ? dim(b) : dim(a);
   }
-  return onnxCount(out) ? std::optional(out) : std::nullopt;
+  return onnxCount(out, most) ? std::optional(out) : std::nullopt;
 }
 
-/// The element of a broadcast operand that stands at element `index` of `dims`.
-double broadcastAt(const OnnxConstant &constant, const Dims &dims, std::size_t index) {
-  std::size_t at = 0, stride = 1;
-  for (std::size_t i = 0; i < dims.size(); ++i) {
-    auto dim = static_cast<std::size_t>(dims[dims.size() - 1 - i]), here = index % dim;
-    index /= dim;
-    if (i >= constant.dims.size())
-      continue;
-    auto own = static_cast<std::size_t>(constant.dims[constant.dims.size() - 1 - i]);
-    at += (own == 1 ? 0 : here) * stride;
-    stride *= own;
-  }
-  return constant.values[at];
-}
-
-template <typename F> Folded elementwise(Inputs in, F compute) {
-  Dims dims;
-  for (const OnnxConstant *input : in) {
-    auto joined = broadcastDims(dims, input->dims);
-    if (!joined)
-      return std::nullopt;
-    dims = *joined;
-  }
-  OnnxConstant out{dims, std::vector<double>(*onnxCount(dims))};
-  for (std::size_t i = 0; i < out.values.size(); ++i) {
-    double v[3] = {};
-    for (std::size_t k = 0; k < in.size(); ++k)
-      v[k] = broadcastAt(*in[k], dims, i);
-    out.values[i] = compute(v[0], v[1], v[2]);
-  }
-  return out;
-}
-
-/// Rows along an axis: `pick` numbers of it, in order.
-OnnxConstant take(const OnnxConstant &in, std::size_t axis, std::span<const std::int64_t> pick) {
-  std::size_t inner = 1, outer = 1;
-  for (std::size_t i = 0; i < in.dims.size(); ++i)
-    (i < axis ? outer : inner) *= i == axis ? 1 : static_cast<std::size_t>(in.dims[i]);
-  OnnxConstant out{in.dims, {}};
-  out.dims[axis] = static_cast<std::int64_t>(pick.size());
-  for (std::size_t o = 0; o < outer; ++o)
-    for (std::int64_t p : pick) {
-      auto first =
-          in.values.begin() + static_cast<std::ptrdiff_t>(
-                                  (o * static_cast<std::size_t>(in.dims[axis]) + static_cast<std::size_t>(p)) * inner);
-      out.values.insert(out.values.end(), first, first + static_cast<std::ptrdiff_t>(inner));
-    }
-  return out;
-}
-
-Folded gather(const onnx::NodeProto &node, Inputs in) {
-  auto axis = in.size() == 2 ? normalAxis(onnxInt(node, "axis", 0), in[0]->dims.size()) : std::nullopt;
-  if (!axis)
-    return std::nullopt;
-  Dims pick = wholes(*in[1]);
-  for (std::int64_t &p : pick) {
-    p += p < 0 ? in[0]->dims[*axis] : 0;
-    if (p < 0 || p >= in[0]->dims[*axis])
-      return std::nullopt;
-  }
-  Dims dims = in[0]->dims;
-  dims.erase(dims.begin() + static_cast<std::ptrdiff_t>(*axis));
-  dims.insert(dims.begin() + static_cast<std::ptrdiff_t>(*axis), in[1]->dims.begin(), in[1]->dims.end());
-  if (!onnxCount(dims))
-    return std::nullopt;
-  OnnxConstant out = take(*in[0], *axis, pick);
-  out.dims = dims;
-  return out;
-}
-
-Folded slice(const onnx::NodeProto &node, Inputs in) {
-  if (in.empty())
-    return std::nullopt;
-  OnnxConstant out = *in[0];
-  Dims starts = in.size() > 2 ? wholes(*in[1]) : onnxInts(node, "starts"),
-       ends = in.size() > 2 ? wholes(*in[2]) : onnxInts(node, "ends");
-  Dims axes = in.size() > 3 ? wholes(*in[3]) : onnxInts(node, "axes"),
-       steps = in.size() > 4 ? wholes(*in[4]) : Dims(starts.size(), 1);
-  if (axes.empty())
-    for (std::size_t i = 0; i < starts.size(); ++i)
-      axes.push_back(static_cast<std::int64_t>(i));
-  if (ends.size() != starts.size() || axes.size() != starts.size() || steps.size() != starts.size())
-    return std::nullopt;
-  for (std::size_t i = 0; i < starts.size(); ++i) {
-    auto axis = normalAxis(axes[i], out.dims.size());
-    if (!axis || steps[i] <= 0)
-      return std::nullopt;
-    std::int64_t size = out.dims[*axis];
-    auto clip = [&](std::int64_t v) { return std::clamp<std::int64_t>(v < 0 ? v + size : v, 0, size); };
-    Dims pick;
-    for (std::int64_t p = clip(starts[i]); p < clip(ends[i]); p += steps[i])
-      pick.push_back(p);
-    out = take(out, *axis, pick);
-  }
-  return out;
-}
-
-Folded concat(const onnx::NodeProto &node, Inputs in) {
-  if (in.empty())
-    return std::nullopt;
-  auto axis = normalAxis(onnxInt(node, "axis", 0), in[0]->dims.size());
-  if (!axis || (*axis != 0 && in.size() > 1))
-    return std::nullopt; // shapes are vectors
-  OnnxConstant out{in[0]->dims, {}};
-  out.dims[0] = 0;
-  for (const OnnxConstant *input : in) {
-    if (input->dims.size() != out.dims.size() ||
-        !std::equal(input->dims.begin() + 1, input->dims.end(), out.dims.begin() + 1) ||
-        out.values.size() + input->values.size() > kMostFolded)
-      return std::nullopt;
-    out.dims[0] += input->dims[0];
-    out.values.insert(out.values.end(), input->values.begin(), input->values.end());
-  }
-  return out;
-}
-
-Folded reshaped(const OnnxConstant &in, Dims dims) {
-  auto count = onnxCount(dims);
-  if (!count || *count != in.values.size())
-    return std::nullopt;
-  return OnnxConstant{std::move(dims), in.values};
-}
-
-Folded unsqueeze(const onnx::NodeProto &node, Inputs in, bool squeezes) {
-  if (in.empty())
-    return std::nullopt;
-  Dims axes = in.size() > 1 ? wholes(*in[1]) : onnxInts(node, "axes"), dims;
-  auto rank = static_cast<std::int64_t>(in[0]->dims.size() + (squeezes ? 0 : axes.size()));
-  auto named = [&](std::int64_t i) {
-    return std::ranges::any_of(axes, [&](std::int64_t a) { return a == i || a + rank == i; });
-  };
-  auto next = in[0]->dims.begin();
-  for (std::int64_t i = 0; i < rank; ++i) {
-    bool isOne = named(i) || (squeezes && axes.empty() && *next == 1);
-    if (!squeezes && isOne)
-      dims.push_back(1);
-    else if (next == in[0]->dims.end())
-      return std::nullopt;
-    else if (std::int64_t dim = *next++; !squeezes || !isOne)
-      dims.push_back(dim);
-  }
-  return reshaped(*in[0], dims);
-}
-
-Folded filled(const Dims &dims, double value) {
-  auto count = onnxCount(dims);
-  return count ? Folded(OnnxConstant{dims, std::vector<double>(*count, value)}) : std::nullopt;
-}
-
-Folded constantOfShape(const onnx::NodeProto &node, Inputs in) {
-  double value = 0;
-  for (const auto &attribute : node.attribute())
-    if (attribute.name() == "value" && attribute.has_t()) {
-      const onnx::TensorProto &t = attribute.t();
-      if (t.has_raw_data())
-        value = std::any_of(t.raw_data().begin(), t.raw_data().end(), [](char c) { return c != 0; })
-                    ? 1
-                    : 0; // what exporters fill with
-      else
-        value = t.int64_data_size()   ? static_cast<double>(t.int64_data(0))
-                : t.float_data_size() ? t.float_data(0)
-                : t.int32_data_size() ? t.int32_data(0)
-                                      : 0;
-    }
-  return in.size() == 1 ? filled(wholes(*in[0]), value) : std::nullopt;
-}
-
-Folded expand(Inputs in) {
-  auto dims = in.size() == 2 ? broadcastDims(in[0]->dims, wholes(*in[1])) : std::nullopt;
-  if (!dims)
-    return std::nullopt;
-  OnnxConstant out{*dims, std::vector<double>(*onnxCount(*dims))};
-  for (std::size_t i = 0; i < out.values.size(); ++i)
-    out.values[i] = broadcastAt(*in[0], *dims, i);
-  return out;
-}
-
-Folded range(Inputs in) {
-  if (in.size() != 3 || in[0]->values.size() != 1 || in[1]->values.size() != 1 || in[2]->values.size() != 1)
-    return std::nullopt;
-  double start = in[0]->values[0], limit = in[1]->values[0], delta = in[2]->values[0];
-  double count = delta == 0 ? -1 : std::ceil((limit - start) / delta);
-  if (!(count >= 0 && count <= static_cast<double>(kMostFolded)))
-    return std::nullopt;
-  OnnxConstant out{{static_cast<std::int64_t>(count)}, {}};
-  for (std::int64_t i = 0; i < out.dims[0]; ++i)
-    out.values.push_back(start + static_cast<double>(i) * delta);
-  return out;
-}
-
-Folded reshape(Inputs in) {
-  if (in.size() != 2)
-    return std::nullopt;
-  Dims dims = wholes(*in[1]);
-  std::int64_t known = 1;
-  for (std::size_t i = 0; i < dims.size(); ++i) {
-    if (dims[i] == 0 && i < in[0]->dims.size())
-      dims[i] = in[0]->dims[i];
-    if (dims[i] > static_cast<std::int64_t>(kMostFolded))
-      return std::nullopt;
-    if (dims[i] > 0)
-      known = std::min<std::int64_t>(known * dims[i], kMostFolded + 1);
-  }
-  for (std::int64_t &dim : dims)
-    if (dim == -1)
-      dim = static_cast<std::int64_t>(in[0]->values.size()) / known;
-  return reshaped(*in[0], dims);
-}
-
-Folded cast(const onnx::NodeProto &node, Inputs in) {
-  std::int64_t type = onnxInt(node, "to", onnx::TensorProto::FLOAT);
-  using T = onnx::TensorProto;
-  bool real = type == T::FLOAT || type == T::DOUBLE || type == T::FLOAT16 || type == T::BFLOAT16;
-  return elementwise(in, [&](double a, double, double) {
-    return type == T::BOOL ? a != 0 : real ? static_cast<double>(static_cast<float>(a)) : std::trunc(a);
-  });
-}
-
-} // namespace
-
-Folded foldOnnx(const onnx::NodeProto &node, Inputs in) {
+Folded foldElementwise(const onnx::NodeProto &node, Inputs in, std::size_t most) {
   const std::string &op = node.op_type();
-  auto unary = [&](auto f) {
-    return in.size() == 1 ? elementwise(in, [&](double a, double, double) { return static_cast<double>(f(a)); })
-                          : std::nullopt;
-  };
-  auto binary = [&](auto f) {
-    return in.size() == 2 ? elementwise(in, [&](double a, double b, double) { return static_cast<double>(f(a, b)); })
-                          : std::nullopt;
-  };
-  if (op == "Add")
-    return binary(std::plus<>());
-  if (op == "Sub")
-    return binary(std::minus<>());
-  if (op == "Mul")
-    return binary(std::multiplies<>());
-  if (op == "Div")
-    return binary(std::divides<>());
-  if (op == "Pow")
-    return binary([](double a, double b) { return std::pow(a, b); });
-  if (op == "Equal")
-    return binary(std::equal_to<>());
-  if (op == "Less")
-    return binary(std::less<>());
-  if (op == "Greater")
-    return binary(std::greater<>());
-  if (op == "LessOrEqual")
-    return binary(std::less_equal<>());
-  if (op == "GreaterOrEqual")
-    return binary(std::greater_equal<>());
-  if (op == "And")
-    return binary(std::logical_and<>());
-  if (op == "Or")
-    return binary(std::logical_or<>());
-  if (op == "Sqrt")
-    return unary([](double a) { return std::sqrt(a); });
-  if (op == "Neg")
-    return unary(std::negate<>());
-  if (op == "Not")
-    return unary(std::logical_not<>());
-  if (op == "Reciprocal")
-    return unary([](double a) { return 1 / a; });
-  if (op == "Floor")
-    return unary([](double a) { return std::floor(a); });
-  if (op == "Cast")
-    return in.size() == 1 ? cast(node, in) : std::nullopt;
-  if (op == "Where")
-    return in.size() == 3 ? elementwise(in, [](double c, double a, double b) { return c != 0 ? a : b; }) : std::nullopt;
-  if (op == "Gather")
-    return gather(node, in);
-  if (op == "Slice")
-    return slice(node, in);
-  if (op == "Concat")
-    return concat(node, in);
-  if (op == "Unsqueeze")
-    return unsqueeze(node, in, false);
-  if (op == "Squeeze")
-    return unsqueeze(node, in, true);
-  if (op == "Reshape")
-    return reshape(in);
-  if (op == "Expand")
-    return expand(in);
-  if (op == "Range")
-    return range(in);
-  if (op == "ConstantOfShape")
-    return constantOfShape(node, in);
-  return std::nullopt;
+  if (in.empty() || !in[0])
+    return std::nullopt;
+  if (auto unary = unaries().find(op); unary != unaries().end() && in.size() == 1) {
+    Folded out = elementwise(in, most, [&](const Values &v) { return unary->second(v[0]); });
+    if (out)
+      out->isWhole = isTruth(op) || (out->isWhole && (op == "Abs" || op == "Identity" || op == "Neg" || op == "Sign"));
+    return out;
+  }
+  if (auto binary = binaries().find(op); binary != binaries().end()) {
+    bool isVariadic = op == "Max" || op == "Min" || op == "Sum";
+    if (in.size() != 2 && !isVariadic)
+      return std::nullopt;
+    Folded out = *in[0];
+    for (std::size_t i = 1; i < in.size() && out; ++i) {
+      const OnnxConstant *pair[] = {&*out, in[i]};
+      Folded next = elementwise(pair, most, [&](const Values &v) { return binary->second(v[0], v[1]); });
+      out = std::move(next);
+    }
+    if (out && isTruth(op))
+      out->isWhole = true;
+    return out;
+  }
+  if (op == "Div" || op == "Mod") {
+    bool isWhole = in.size() == 2 && in[1] && in[0]->isWhole && in[1]->isWhole, isDiv = op == "Div";
+    bool isFloored = !isDiv && onnxInt(node, "fmod", 0) == 0;
+    return in.size() != 2 ? std::nullopt : elementwise(in, most, [&](const Values &v) {
+      if (isDiv)
+        return isWhole ? std::trunc(v[0] / v[1]) : v[0] / v[1];
+      return isFloored ? v[0] - std::floor(v[0] / v[1]) * v[1] : std::fmod(v[0], v[1]);
+    });
+  }
+  if (op == "Cast" || (op == "CastLike" && in.size() == 2 && in[1]))
+    return cast(node, in, most);
+  if (op == "Clip")
+    return clip(node, in, most);
+  if (op == "Where" && in.size() == 3) {
+    Folded out = elementwise(in, most, [](const Values &v) { return v[0] != 0 ? v[1] : v[2]; });
+    if (out)
+      out->isWhole = in[1]->isWhole && in[2]->isWhole;
+    return out;
+  }
+  return in.size() == 1 ? shaped(node, in, most) : std::nullopt;
 }
 
 } // namespace lpu::compiler

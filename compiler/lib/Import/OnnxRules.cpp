@@ -1,42 +1,43 @@
-// Rules of the matcher for element-wise operators: layer norm and GELU taken apart,
-// residuals, biases, scales, masks.
+// Rules of the matcher for arithmetic: curves of one value, norms taken apart,
+// residuals, biases.
 
 #include "OnnxMatcher.h"
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 namespace lpu::compiler {
 namespace {
 
 using Form = OnnxForm;
-using View = OnnxView;
+using Kind = EncoderNode::Kind;
+using Atom = OnnxAtom::Kind;
 
-bool near(double a, double b, double relative = 1e-3) { return std::fabs(a - b) <= relative * std::fabs(b); }
+bool isPositive(Form form) { return form == Form::Variance || form == Form::SquareSum || form == Form::Probabilities; }
 
-/// The tanh form of GELU: x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))).
-constexpr double kCubic = 0.044715;
-const double kInnerFactor = std::sqrt(2 / std::numbers::pi);
-
-bool isPlain(const OnnxValue &value) { return value.form == Form::Rows && value.view == View::Plain; }
+/// The same thing but for what was done to each of its values.
+bool sameBase(const OnnxValue &a, const OnnxValue &b) {
+  bool isAlike = a.form == Form::SquareSum || (a.dims == b.dims && a.axes == b.axes); // lengths come expanded, too
+  return a.form == b.form && a.node == b.node && a.other == b.other && isAlike;
+}
 
 } // namespace
 
-const OnnxConstant *OnnxMatcher::numbers(const Value &value) {
-  if (value.form == Form::Constant)
+const OnnxConstant *OnnxMatcher::numbers(const Value &value, std::size_t most) {
+  if (value.form == Form::Constant || (value.form == Form::Tensor && value.constant))
     return value.constant.get();
-  if (value.form != Form::Tensor || !value.weight->scales.empty() || value.weight->transposed ||
-      value.weight->tensor->count > kMostFolded / 16)
+  if (value.form != Form::Tensor || value.weight->count() > most)
     return nullptr;
-  auto &known = decoded[value.weight->tensor->name];
-  if (!known) {
-    OnnxConstant constant{value.weight->tensor->dims, {}};
-    for (std::size_t i = 0; i < value.weight->tensor->count; ++i)
-      constant.values.push_back(value.weight->tensor->at(i));
-    known = std::make_shared<OnnxConstant>(std::move(constant));
-  }
-  return known.get();
+  const OnnxWeight &weight = *value.weight;
+  bool isCodes = weight.scales.empty() && !weight.tensor->isFloat();
+  if (!isCodes && !weight.isConsistent())
+    return nullptr;
+  OnnxConstant constant{weight.dims, {}, isCodes};
+  constant.values.reserve(weight.count());
+  for (std::size_t i = 0; i < weight.count(); ++i)
+    constant.values.push_back(weight.valueAt(weight.placeOf(i)));
+  value.constant = std::make_shared<OnnxConstant>(std::move(constant));
+  return value.constant.get();
 }
 
 std::optional<double> OnnxMatcher::scalar(const Value &value) {
@@ -46,312 +47,329 @@ std::optional<double> OnnxMatcher::scalar(const Value &value) {
   return constant->values[0];
 }
 
-std::string OnnxMatcher::keep(const OnnxWeight &weight) {
-  std::string name = weight.tensor->name + (weight.transposed ? ".T" : "");
-  model.weights.try_emplace(name, weight);
-  return name;
-}
-
-std::optional<std::string> OnnxMatcher::vector(const Value &value, std::uint32_t width) {
-  if (value.form != Form::Tensor || value.weight->transposed || value.weight->tensor->count != width ||
-      value.weight->tensor->dims.size() != 1 || !value.weight->isConsistent())
+std::optional<double> OnnxMatcher::uniform(const Value &value) {
+  const OnnxConstant *constant = numbers(value, kMostFolded);
+  if (!constant || constant->values.empty())
     return std::nullopt;
-  return keep(*value.weight);
+  double first = constant->values[0];
+  bool isUniform = std::ranges::all_of(constant->values, [&](double v) { return v == first; });
+  return isUniform ? std::optional(first) : std::nullopt;
 }
 
-OnnxValue OnnxMatcher::rowsAt(std::size_t node, std::vector<std::int64_t> dims) {
-  Value value;
-  value.form = Form::Rows, value.node = node, value.dims = std::move(dims);
+/// Operators whose results depend on one value, element by element, make a curve of it.
+OnnxMatcher::Match OnnxMatcher::elementwise(const onnx::NodeProto &node, Inputs in) {
+  const Value *base = nullptr;
+  OnnxDims dims;
+  for (const Value *value : in)
+    if (value->hasCurve()) {
+      if (base && !sameBase(*base, *value))
+        return std::nullopt;
+      base = base ? base : value;
+    }
+  if (!base)
+    return std::nullopt;
+  const std::vector<double> &grid = curveGrid(isPositive(base->form));
+  auto places = static_cast<std::int64_t>(grid.size());
+  std::vector<OnnxConstant> operands(in.size());
+  std::vector<const OnnxConstant *> pointers;
+  std::size_t rank = base->dims.size();
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    const Value &value = *in[i];
+    if (value.hasCurve()) {
+      operands[i] = {{places}, value.curve ? *value.curve : grid};
+    } else if (value.form == Form::Unknown) {
+      pointers.push_back(nullptr);
+      continue;
+    } else {
+      auto number = uniform(value);
+      auto joined = broadcastDims(base->dims, numbers(value, kMostFolded) ? value.dims : OnnxDims{}, SIZE_MAX >> 1);
+      if (!number || !joined || onnxCount(*joined, SIZE_MAX >> 1) != onnxCount(base->dims, SIZE_MAX >> 1))
+        return std::nullopt;
+      rank = std::max(rank, joined->size());
+      operands[i] = {{}, {*number}};
+    }
+    pointers.push_back(&operands[i]);
+  }
+  auto folded = foldElementwise(node, pointers);
+  if (!folded || folded->values.size() != grid.size())
+    return std::nullopt;
+  Value value = *base;
+  value.fixed.reset();
+  for (; value.dims.size() < rank; value.dims.insert(value.dims.begin(), 1))
+    value.axes.insert(value.axes.begin(), OnnxAxis());
+  auto curve = std::make_shared<std::vector<double>>(std::move(folded->values));
+  value.curve = *curve == grid ? nullptr : OnnxCurve(std::move(curve));
   return value;
 }
 
-OnnxValue OnnxMatcher::rowsOf(EncoderNode node, std::vector<std::int64_t> dims) {
-  auto &nodes = model.graph.nodes;
-  auto same = [&](const EncoderNode &other) {
-    return other.kind == node.kind && other.inputs == node.inputs && other.weight == node.weight &&
-           other.bias == node.bias && other.types == node.types && other.eps == node.eps && other.scale == node.scale &&
-           other.heads == node.heads && other.approximate == node.approximate && other.fixed == node.fixed;
-  };
-  auto known = std::ranges::find_if(nodes, same);
-  std::size_t index = static_cast<std::size_t>(known - nodes.begin());
-  if (known == nodes.end())
-    nodes.push_back(std::move(node));
-  return rowsAt(index, std::move(dims));
+OnnxMatcher::Match OnnxMatcher::same(const onnx::NodeProto &node, Inputs in) {
+  if (in.empty())
+    return std::nullopt;
+  if (in[0]->hasCurve() && node.op_type() == "Cast")
+    return elementwise(node, in.first(1));
+  bool isReal = onnxInt(node, "to", onnx::TensorProto::FLOAT) != onnx::TensorProto::BOOL;
+  return node.op_type() != "Cast" || isReal ? Match(*in[0]) : std::nullopt;
 }
 
-std::optional<std::size_t> OnnxMatcher::rows(const Value &value) {
-  if (isPlain(value) && value.factor == 1)
-    return value.node;
-  if (value.form != Form::Embedded || value.words.empty() || value.positions.empty())
+/// The node plus a vector: a linear without a bias takes it, or one of those that are added up.
+std::optional<std::size_t> OnnxMatcher::nodeWithBias(std::size_t index, const Value &bias) {
+  EncoderNode node = model.graph.nodes[index];
+  if (node.kind == Kind::Linear && node.bias.empty() && node.scale == 1) {
+    auto name = vector(bias, node.width);
+    if (!name)
+      return std::nullopt;
+    node.bias = *name;
+    return nodeOf(std::move(node));
+  }
+  if (node.kind != Kind::Add)
     return std::nullopt;
-  EncoderNode node{.kind = EncoderNode::Kind::Embedding, .inputs = {}, .width = model.weights.at(value.words).cols()};
-  node.weight = value.words, node.bias = value.positions, node.types = value.types;
-  return rowsOf(std::move(node), value.dims).node;
-}
-
-OnnxMatcher::Match OnnxMatcher::shapeOf(const onnx::NodeProto &, Inputs in) {
-  if (in.size() != 1)
-    return std::nullopt;
-  Value value;
-  value.form = Form::Constant, value.dims = {static_cast<std::int64_t>(in[0]->dims.size())};
-  value.constant = std::make_shared<OnnxConstant>(OnnxConstant{value.dims, {in[0]->dims.begin(), in[0]->dims.end()}});
-  return value;
-}
-
-OnnxMatcher::Match OnnxMatcher::same(const onnx::NodeProto &, Inputs in) { return in.empty() ? Match() : *in[0]; }
-
-OnnxMatcher::Match OnnxMatcher::where(const onnx::NodeProto &, Inputs in) {
-  const OnnxConstant *condition = in.size() == 3 ? numbers(*in[0]) : nullptr;
-  if (!condition || condition->values.empty())
-    return std::nullopt;
-  bool first = condition->values[0] != 0;
-  bool uniform = std::ranges::all_of(condition->values, [&](double v) { return (v != 0) == first; });
-  return uniform ? *in[first ? 1 : 2] : Match();
+  for (std::size_t &input : node.inputs)
+    if (auto taken = nodeWithBias(input, bias)) {
+      input = *taken;
+      return nodeOf(std::move(node));
+    }
+  return std::nullopt;
 }
 
 OnnxMatcher::Match OnnxMatcher::withBias(const Value &value, const Value &bias) {
-  if (!isPlain(value) || value.factor != 1)
+  if (value.form != Form::Rows || value.curve || (bias.form != Form::Tensor && bias.form != Form::Constant) ||
+      !rows(value))
     return std::nullopt;
-  EncoderNode node = model.graph.nodes[value.node];
-  auto name = vector(bias, node.width);
-  if (node.kind != EncoderNode::Kind::Linear || !node.bias.empty() || !name)
+  auto node = nodeWithBias(value.node, bias);
+  if (!node)
     return std::nullopt;
-  node.bias = *name;
-  return rowsOf(std::move(node), value.dims);
+  Value sum = value;
+  sum.node = *node;
+  return sum;
 }
 
-OnnxMatcher::Match OnnxMatcher::add(const onnx::NodeProto &, Inputs in) {
+/// Word, type and position rows add up in any order; a table of positions may also come as its first rows.
+OnnxMatcher::Match OnnxMatcher::embeddedSum(const Value &a, const Value &b) {
+  if (a.form != Form::Embedded)
+    return std::nullopt;
+  Value sum = a;
+  if (b.form == Form::Embedded) {
+    if (b.dims.size() > a.dims.size())
+      sum.dims = b.dims, sum.axes = b.axes;
+    for (auto member : {&Value::words, &Value::types, &Value::positions}) {
+      if ((sum.*member) && (b.*member))
+        return std::nullopt;
+      if (!(sum.*member))
+        sum.*member = b.*member;
+    }
+    return sum;
+  }
+  auto table = b.table ? b.table : weightOf(b);
+  std::int64_t width = a.dims.back();
+  if (!table || table->dims.empty() || table->dims.back() != width)
+    return std::nullopt;
+  std::int64_t count = width ? static_cast<std::int64_t>(table->count()) / width : 0;
+  auto flat = table->reshaped({count, width});
+  bool isOne = count == 1, isPosition = !isOne && (b.table || (isFixed && count == sample));
+  if (!flat || (isOne ? sum.types : sum.positions) || (!isOne && !isPosition))
+    return std::nullopt;
+  return (isOne ? sum.types : sum.positions) = flat, sum;
+}
+
+OnnxMatcher::Match OnnxMatcher::add(const onnx::NodeProto &node, Inputs in) {
   if (in.size() != 2)
     return std::nullopt;
+  if (Match match = elementwise(node, in))
+    return match;
   for (auto [a, b] : {std::pair{in[0], in[1]}, {in[1], in[0]}}) {
-    if (const OnnxConstant *constant = numbers(*b)) {
-      bool isZero = std::ranges::all_of(constant->values, [](double v) { return v == 0; });
-      if (isZero && (a->form == Form::Scores || isPlain(*a)) && constant->dims.size() <= a->dims.size())
-        return *a; // a mask that hides nothing
-      Value next = *a;
-      auto number = scalar(*b);
-      if (a->form == Form::Variance && a->eps == 0 && number && *number > 0)
-        return next.eps = *number, next;
-      if (a->form == Form::Erf && number && *number == 1)
-        return next.form = Form::ErfPlusOne, next;
-      if (a->form == Form::InnerTanh && number && *number == 1)
-        return next.form = Form::InnerTanhPlusOne, next;
-    }
-    if (a->form == Form::Scaled)
+    if (a->form == Form::Scaled || a->form == Form::Normalized)
       if (Match match = normalized(*a, *b, true))
         return match;
     if (Match match = withBias(*a, *b))
       return match;
-    // x + 0.044715·x³
-    if (isPlain(*a) && a->factor == 1 && b->form == Form::Cube && b->node == a->node && near(b->factor, kCubic)) {
-      Value inner = *b;
-      inner.form = Form::Inner, inner.factor = 1;
-      return inner;
-    }
+    if (Match match = embeddedSum(*a, *b))
+      return match;
   }
   const Value &a = *in[0], &b = *in[1];
-  if (a.form == Form::Embedded && b.form == Form::Embedded) {
-    Value sum = a.dims.size() >= b.dims.size() ? a : b;
-    const Value &other = a.dims.size() >= b.dims.size() ? b : a;
-    for (auto member : {&Value::words, &Value::types, &Value::positions}) {
-      if (!(sum.*member).empty() && !(other.*member).empty())
-        return std::nullopt;
-      if ((sum.*member).empty())
-        sum.*member = other.*member;
-    }
-    sum.dims = {1, sample, sum.dims.back()};
-    return sum;
-  }
   auto x = rows(a), y = rows(b);
-  if (!x || !y || a.dims != b.dims)
+  if (!x || !y || flatten(a.axes) != flatten(b.axes) || isSingle(*x) != isSingle(*y))
     return std::nullopt;
-  EncoderNode node{.kind = EncoderNode::Kind::Add, .inputs = {*x, *y}, .width = model.graph.nodes[*x].width};
-  return rowsOf(std::move(node), a.dims);
+  EncoderNode sum{.kind = Kind::Add, .inputs = {*x, *y}, .width = width(*x), .isSingle = isSingle(*x)};
+  return rowsOf(std::move(sum), a.dims.size() >= b.dims.size() ? a.axes : b.axes);
 }
 
-OnnxMatcher::Match OnnxMatcher::sub(const onnx::NodeProto &, Inputs in) {
+OnnxMatcher::Match OnnxMatcher::sub(const onnx::NodeProto &node, Inputs in) {
+  if (Match match = elementwise(node, in))
+    return match;
   auto x = in.size() == 2 ? rows(*in[0]) : std::nullopt;
   if (!x || in[1]->form != Form::Mean || in[1]->node != *x)
     return std::nullopt;
-  Value value = rowsAt(*x, in[0]->dims);
-  value.form = Form::Centered;
-  return value;
+  Value value = *in[0];
+  return value.form = Form::Centered, value.node = *x, value.curve = nullptr, value;
 }
 
-OnnxMatcher::Match OnnxMatcher::reduceMean(const onnx::NodeProto &node, Inputs in) {
-  if (in.empty() || onnxInt(node, "keepdims", 1) != 1)
-    return std::nullopt;
-  std::vector<std::int64_t> axes = onnxInts(node, "axes");
-  if (in.size() > 1)
-    if (auto axis = scalar(*in[1]))
-      axes = {static_cast<std::int64_t>(*axis)};
-  auto last = static_cast<std::int64_t>(in[0]->dims.size()) - 1;
-  if (axes.size() != 1 || (axes[0] != -1 && axes[0] != last))
-    return std::nullopt;
-  Value value = *in[0];
-  if (value.form == Form::Square) {
-    value.form = Form::Variance;
-  } else if (auto x = rows(value)) {
-    value = rowsAt(*x, value.dims);
-    value.form = Form::Mean;
-  } else {
-    return std::nullopt;
+/// Sums, means and lengths: over the elements of rows, or over the tokens.
+OnnxMatcher::Match OnnxMatcher::reduce(const onnx::NodeProto &node, Inputs in) {
+  const std::string &op = node.op_type();
+  OnnxDims axes = onnxInts(node, "axes");
+  if (in.size() > 1 && in[1]->form != Form::Unknown) {
+    const OnnxConstant *given = numbers(*in[1]);
+    if (!given)
+      return std::nullopt;
+    for (double axis : given->values)
+      axes.push_back(onnxWhole(axis));
   }
-  value.dims.back() = 1;
+  auto axis = axes.size() == 1 ? onnxAxis(axes[0], in[0]->dims.size()) : std::nullopt;
+  if (!axis || in[0]->axes.size() != in[0]->dims.size())
+    return std::nullopt;
+  bool keepsAxis = onnxInt(node, "keepdims", 1);
+  Value value = *in[0];
+  const OnnxAxis &over = value.axes[*axis];
+  if (over.size() == 1 && over[0].kind == Atom::Token) {
+    if (op == "ReduceMean")
+      return meanOverTokens(value, *axis, keepsAxis);
+    auto x = op == "ReduceSum" ? rows(value) : std::nullopt;
+    if (!x)
+      return std::nullopt;
+    value.form = Form::TokenSum, value.node = *x, value.curve = nullptr;
+  } else {
+    auto x = value.form == Form::Embedded ? rows(value) : value.node;
+    if (!x || *axis + 1 != value.dims.size() || value.dims.back() != width(*x))
+      return std::nullopt;
+    auto squared = [&](std::size_t i) { return value.curve && (*value.curve)[i] == std::pow(curveGrid(false)[i], 2); };
+    bool isSquared = true;
+    for (std::size_t i = 0; i < curveGrid(false).size(); ++i)
+      isSquared &= squared(i);
+    std::vector<double> curve = curveGrid(true);
+    if (value.form == Form::Centered && isSquared && (op == "ReduceMean" || op == "ReduceSum")) {
+      for (double &v : curve)
+        v *= op == "ReduceSum" ? width(*x) : 1;
+      value.form = Form::Variance;
+    } else if (value.form == Form::Rows && isSquared && op == "ReduceSum") {
+      value.form = Form::SquareSum;
+    } else if (auto whole = rows(value); whole && op == "ReduceMean") {
+      value.form = Form::Mean, value.node = *whole;
+    } else if (whole && (op == "ReduceL2" || op == "ReduceSumSquare")) {
+      if (op == "ReduceL2")
+        for (double &v : curve)
+          v = std::sqrt(v);
+      value.form = Form::SquareSum, value.node = *whole;
+    } else {
+      return std::nullopt;
+    }
+    value.curve = curve == curveGrid(true) ? nullptr : std::make_shared<std::vector<double>>(std::move(curve));
+  }
+  value.fixed.reset();
+  auto at = static_cast<std::ptrdiff_t>(*axis);
+  if (keepsAxis)
+    value.axes[*axis].clear(), value.dims[*axis] = 1;
+  else
+    value.axes.erase(value.axes.begin() + at), value.dims.erase(value.dims.begin() + at);
   return value;
 }
 
-OnnxMatcher::Match OnnxMatcher::pow(const onnx::NodeProto &, Inputs in) {
-  auto exponent = in.size() == 2 ? scalar(*in[1]) : std::nullopt;
-  Value value = in.empty() ? Value() : *in[0];
-  if (!exponent)
+/// Steps of a layer norm behind the division: gains, then offsets.
+OnnxMatcher::Match OnnxMatcher::normalized(const Value &value, const Value &operand, bool isOffset) {
+  std::uint32_t elements = width(value.node);
+  if (!isOffset) {
+    auto gains = weightOf(operand);
+    if (!gains || gains->count() != elements || gains->dims.empty() || gains->dims.back() != elements)
+      return std::nullopt;
+    Value scaled = value;
+    return scaled.form = Form::Scaled, scaled.gains = gains, scaled;
+  }
+  auto name = vector(operand, elements);
+  auto gains = value.gains ? value.gains->reshaped({elements}) : std::nullopt;
+  if (!name || (value.gains && !gains))
     return std::nullopt;
-  if (value.form == Form::Centered && *exponent == 2)
-    return value.form = Form::Square, value;
-  if (isPlain(value) && value.factor == 1 && *exponent == 3)
-    return value.form = Form::Cube, value;
-  if (value.form == Form::Variance && value.eps > 0 && *exponent == 0.5)
-    return value.form = Form::Deviation, value;
-  return std::nullopt;
-}
-
-OnnxMatcher::Match OnnxMatcher::sqrt(const onnx::NodeProto &, Inputs in) {
-  if (in.size() != 1 || in[0]->form != Form::Variance || in[0]->eps <= 0)
-    return std::nullopt;
-  Value value = *in[0];
-  return value.form = Form::Deviation, value;
-}
-
-OnnxMatcher::Match OnnxMatcher::reciprocal(const onnx::NodeProto &, Inputs in) {
-  if (in.size() != 1 || in[0]->form != Form::Deviation)
-    return std::nullopt;
-  Value value = *in[0];
-  return value.form = Form::InverseDeviation, value;
-}
-
-OnnxMatcher::Match OnnxMatcher::normalized(Value value, const Value &operand, bool isOffset) {
-  std::uint32_t width = model.graph.nodes[value.node].width;
-  auto name = vector(operand, width);
-  if (!name)
-    return std::nullopt;
-  if (!isOffset)
-    return value.form = Form::Scaled, value.gains = *name, value;
-  EncoderNode node{.kind = EncoderNode::Kind::LayerNorm,
-                   .inputs = {value.node},
-                   .width = width,
-                   .weight = value.gains,
-                   .bias = *name};
-  node.eps = value.eps;
-  return rowsOf(std::move(node), value.dims);
+  EncoderNode node{.kind = Kind::LayerNorm, .inputs = {value.node}, .width = elements};
+  node.weight = gains ? keep(*gains, false) : filled(1, elements), node.bias = *name, node.eps = value.eps;
+  node.isSingle = isSingle(value.node);
+  return rowsOf(std::move(node), value.axes);
 }
 
 OnnxMatcher::Match OnnxMatcher::layerNormalization(const onnx::NodeProto &node, Inputs in) {
   auto x = in.size() >= 2 ? rows(*in[0]) : std::nullopt;
   std::int64_t axis = onnxInt(node, "axis", -1);
-  if (!x || in.size() != 3 || (axis != -1 && axis != static_cast<std::int64_t>(in[0]->dims.size()) - 1))
+  if (!x || (axis != -1 && axis != static_cast<std::int64_t>(in[0]->dims.size()) - 1))
     return std::nullopt;
-  Value value = rowsAt(*x, in[0]->dims);
-  value.eps = onnxFloat(node, "epsilon", 1e-5);
+  Value value = *in[0];
+  value.form = Form::Normalized, value.node = *x, value.curve = nullptr, value.eps = onnxFloat(node, "epsilon", 1e-5);
   Match scaled = normalized(value, *in[1], false);
-  return scaled ? normalized(*scaled, *in[2], true) : Match();
+  if (!scaled || in.size() < 3 || in[2]->form == Form::Unknown)
+    return scaled;
+  return normalized(*scaled, *in[2], true);
 }
 
-OnnxMatcher::Match OnnxMatcher::geluOf(std::size_t x, double factor, bool approximate,
-                                       const std::vector<std::int64_t> &dims) {
-  EncoderNode node{.kind = EncoderNode::Kind::Gelu, .inputs = {x}, .width = model.graph.nodes[x].width};
-  node.approximate = approximate;
-  Value value = rowsOf(std::move(node), dims);
-  value.factor = factor;
-  return value;
-}
-
-/// Products of two values that depend on the ids.
-OnnxMatcher::Match OnnxMatcher::productOf(const Value &a, const Value &b) {
+/// x over its length is a vector of length 1, a centered x over its deviation one step of a layer norm.
+OnnxMatcher::Match OnnxMatcher::overDeviation(const Value &a, const Value &b, bool isInverse) {
   Value next = a;
-  if (a.form == Form::Centered && b.form == Form::Centered && a.node == b.node)
-    return next.form = Form::Square, next;
-  if (a.form == Form::Centered && b.form == Form::InverseDeviation && a.node == b.node)
-    return next.form = Form::Normalized, next.eps = b.eps, next;
-  // x·(1 + …)/2, whichever factor was halved.
-  if (isPlain(a) && b.form == Form::ErfPlusOne && a.node == b.node)
-    return geluOf(a.node, 2 * a.factor * b.factor, false, a.dims);
-  if (isPlain(a) && b.form == Form::InnerTanhPlusOne && a.node == b.node)
-    return geluOf(a.node, 2 * a.factor * b.factor, true, a.dims);
-  if (a.form == Form::Products && b.form == Form::DynamicScale && a.node == b.node) {
-    OnnxWeight weight = *a.weight;
-    weight.scales = b.scales;
-    weight.axis = static_cast<std::int64_t>(weight.tensor->dims.size()) - 1; // a scale for each column
-    if (weight.scales.size() > 1 && weight.scales.size() != static_cast<std::size_t>(weight.tensor->dims.back()))
+  if (a.form == Form::Centered && b.form == Form::Variance && !a.curve && a.node == b.node) {
+    auto eps = rootOf(b.curve, isInverse);
+    if (!eps || !(*eps > 0))
       return std::nullopt;
-    Value input = rowsAt(a.node, a.inner->dims), matrix;
-    matrix.form = Form::Tensor, matrix.dims = weight.tensor->dims, matrix.weight = weight;
-    return linear(input, matrix, false, a.dims);
+    return next.form = Form::Normalized, next.eps = *eps, next;
   }
-  return std::nullopt;
+  auto x = b.form == Form::SquareSum ? rows(a) : std::nullopt;
+  if (!x || *x != b.node || !rootOf(b.curve, isInverse))
+    return std::nullopt;
+  EncoderNode node{.kind = Kind::Normalize, .inputs = {*x}, .width = width(*x), .isSingle = isSingle(*x)};
+  return rowsOf(std::move(node), a.axes);
 }
 
-OnnxMatcher::Match OnnxMatcher::mul(const onnx::NodeProto &, Inputs in) {
+OnnxMatcher::Match OnnxMatcher::lpNormalization(const onnx::NodeProto &node, Inputs in) {
+  auto x = in.size() == 1 && onnxInt(node, "p", 2) == 2 ? rows(*in[0]) : std::nullopt;
+  auto axis = x ? onnxAxis(onnxInt(node, "axis", -1), in[0]->dims.size()) : std::nullopt;
+  if (!axis || *axis + 1 != in[0]->dims.size())
+    return std::nullopt;
+  EncoderNode made{.kind = Kind::Normalize, .inputs = {*x}, .width = width(*x), .isSingle = isSingle(*x)};
+  return rowsOf(std::move(made), in[0]->axes);
+}
+
+OnnxMatcher::Match OnnxMatcher::mul(const onnx::NodeProto &node, Inputs in) {
   if (in.size() != 2)
     return std::nullopt;
+  if (Match match = elementwise(node, in))
+    return match;
   for (auto [a, b] : {std::pair{in[0], in[1]}, {in[1], in[0]}}) {
-    Value next = *a;
-    bool scales = a->form == Form::Rows || a->form == Form::Scores || a->form == Form::Cube || a->form == Form::Inner ||
-                  a->form == Form::ErfPlusOne || a->form == Form::InnerTanhPlusOne;
-    if (auto number = scalar(*b); number && scales) {
-      next.factor *= *number;
-      if (near(next.factor, 1, 1e-6) && a->form != Form::Scores)
-        next.factor = 1;
-      return next;
-    }
     if (a->form == Form::DynamicScale && a->scales.empty())
-      if (const OnnxConstant *constant = numbers(*b); constant && !constant->values.empty())
+      if (const OnnxConstant *constant = numbers(*b); constant && !constant->values.empty()) {
+        Value next = *a;
         return next.scales = {constant->values.begin(), constant->values.end()}, next;
+      }
     if (a->form == Form::Normalized)
       if (Match match = normalized(*a, *b, false))
         return match;
-    if (Match match = productOf(*a, *b))
+    if (Match match = overDeviation(*a, *b, true))
+      return match;
+    if (Match match = dynamicProduct(*a, *b))
       return match;
   }
   return std::nullopt;
 }
 
-OnnxMatcher::Match OnnxMatcher::div(const onnx::NodeProto &, Inputs in) {
+OnnxMatcher::Match OnnxMatcher::div(const onnx::NodeProto &node, Inputs in) {
   if (in.size() != 2)
     return std::nullopt;
-  Value next = *in[0];
-  if (auto number = scalar(*in[1]); number && *number != 0 && (next.form == Form::Rows || next.form == Form::Scores))
-    return next.factor /= *number, next;
-  if (next.form == Form::Centered && in[1]->form == Form::Deviation && next.node == in[1]->node)
-    return next.form = Form::Normalized, next.eps = in[1]->eps, next;
-  return std::nullopt;
+  Match match = elementwise(node, in);
+  return match ? match : overDeviation(*in[0], *in[1], false);
 }
 
-OnnxMatcher::Match OnnxMatcher::erf(const onnx::NodeProto &, Inputs in) {
-  if (in.size() != 1 || !isPlain(*in[0]) || !near(in[0]->factor, 1 / std::numbers::sqrt2))
-    return std::nullopt;
-  Value value = *in[0];
-  return value.form = Form::Erf, value.factor = 1, value;
+OnnxMatcher::Match OnnxMatcher::where(const onnx::NodeProto &node, Inputs in) {
+  if (Match match = elementwise(node, in))
+    return match;
+  auto condition = in.size() == 3 ? uniform(*in[0]) : std::nullopt;
+  return condition ? Match(*in[*condition != 0 ? 1 : 2]) : std::nullopt;
 }
 
-OnnxMatcher::Match OnnxMatcher::tanh(const onnx::NodeProto &, Inputs in) {
-  if (in.size() != 1)
+/// Ids that are compared with the number of the padding: a sequence has none, as its mask is ones.
+OnnxMatcher::Match OnnxMatcher::equal(const onnx::NodeProto &node, Inputs in) {
+  if (Match match = elementwise(node, in))
+    return match;
+  bool isIds = in.size() == 2 && ((in[0]->form == Form::Ids && !in[0]->isType && uniform(*in[1])) ||
+                                  (in[1]->form == Form::Ids && !in[1]->isType && uniform(*in[0])));
+  if (!isIds)
     return std::nullopt;
-  Value value = *in[0];
-  if (value.form == Form::Inner && near(value.factor, kInnerFactor))
-    return value.form = Form::InnerTanh, value.factor = 1, value;
-  auto x = rows(value);
-  if (!x)
-    return std::nullopt;
-  return rowsOf({.kind = EncoderNode::Kind::Tanh, .inputs = {*x}, .width = model.graph.nodes[*x].width}, value.dims);
-}
-
-OnnxMatcher::Match OnnxMatcher::gelu(const onnx::NodeProto &node, Inputs in) {
-  bool approximate = node.op_type() == "FastGelu";
-  for (const auto &attribute : node.attribute())
-    approximate |= attribute.name() == "approximate" && attribute.s() == "tanh";
-  Match input = in.size() > 1 ? withBias(*in[0], *in[1]) : in.empty() ? Match() : *in[0];
-  auto x = input ? rows(*input) : std::nullopt;
-  return x ? geluOf(*x, 1, approximate, input->dims) : Match();
+  Value value;
+  value.form = Form::Constant, value.dims = (in[0]->form == Form::Ids ? in[0] : in[1])->dims;
+  std::vector<double> none(static_cast<std::size_t>(sample), 0.0);
+  value.constant = std::make_shared<OnnxConstant>(OnnxConstant{value.dims, std::move(none), true});
+  return value;
 }
 
 } // namespace lpu::compiler

@@ -11,8 +11,8 @@ namespace {
 
 class OnnxSource final : public WeightSource {
 public:
-  OnnxSource(std::shared_ptr<const OnnxFile> opened, std::map<std::string, OnnxWeight, std::less<>> known)
-      : file(std::move(opened)), weights(std::move(known)) {}
+  OnnxSource(std::shared_ptr<const OnnxFile> opened, OnnxModel model)
+      : file(std::move(opened)), weights(std::move(model.weights)), computed(std::move(model.computed)) {}
 
   std::pair<std::uint32_t, std::uint32_t> dimensions(std::string_view name) const override {
     const OnnxWeight *weight = find(name);
@@ -37,7 +37,7 @@ public:
   }
   bool hasCodes(std::string_view name) const override {
     const OnnxWeight *weight = find(name);
-    return weight && weight->tensor->dims.size() == 2 && weight->hasCodes();
+    return weight && weight->dims.size() == 2 && weight->hasCodes();
   }
   Result<float> readCodes(std::string_view name, std::uint32_t row, std::span<std::int8_t> out) const override {
     const OnnxWeight &weight = *find(name);
@@ -61,18 +61,24 @@ private:
 
   std::shared_ptr<const OnnxFile> file;
   std::map<std::string, OnnxWeight, std::less<>> weights;
+  std::vector<std::unique_ptr<OnnxTensor>> computed; ///< tensors that are not the file's
 };
 
 } // namespace
 
-Result<OpenedModel> openOnnx(const std::string &path) {
+Result<OpenedModel> openOnnx(const std::string &path, std::string_view names) {
+  std::vector<std::string> outputs;
+  for (std::size_t at = 0; !names.empty() && at <= names.size();) {
+    std::size_t end = std::min(names.find(',', at), names.size());
+    outputs.emplace_back(names.substr(at, end - at)), at = end + 1;
+  }
   auto file = OnnxFile::open(path);
   if (!file)
     return file.error();
-  auto read = readOnnxGraph(**file);
+  auto read = readOnnxGraph(**file, outputs);
   if (!read)
     return read.error();
-  OpenedModel model{path, {}, {}, nullptr, std::move(read->graph)};
+  OpenedModel model{path, {}, {}, nullptr, read->graph};
   const EncoderGraph &graph = *model.encoder;
   ModelShape &shape = model.shape;
   shape.name = std::filesystem::path(path).stem().string(), shape.architecture = "encoder";
@@ -83,7 +89,7 @@ Result<OpenedModel> openOnnx(const std::string &path) {
       shape.heads = shape.kvHeads = node.heads, shape.hidden = node.width, shape.headDim = node.width / node.heads;
     }
   model.tokenizer.model = "none";
-  model.source = std::make_unique<OnnxSource>(std::move(*file), std::move(read->weights));
+  model.source = std::make_unique<OnnxSource>(std::move(*file), std::move(*read));
   return model;
 }
 

@@ -45,8 +45,8 @@ struct OpenedModel {
 Result<OpenedModel> openGguf(const std::string &path);
 /// A Hugging Face folder.
 Result<OpenedModel> openHuggingFace(const std::string &folder);
-/// An encoder as an ONNX file.
-Result<OpenedModel> openOnnx(const std::string &path);
+/// An encoder as an ONNX file; of its outputs those named, separated by commas, or all.
+Result<OpenedModel> openOnnx(const std::string &path, std::string_view outputs);
 /// A shape (ArchFile.h) with weights "none" or "random:SEED".
 Result<OpenedModel> openArch(const std::string &path, std::string_view weights);
 

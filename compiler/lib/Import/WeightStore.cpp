@@ -89,22 +89,30 @@ double Llama3Rope::divisor(double frequency) const {
 }
 
 namespace {
-constexpr std::string_view kShapePrefix = "shape:", kWeightsMark = "?weights=";
+constexpr std::string_view kShapePrefix = "shape:", kWeightsMark = "?weights=", kOutputsMark = "?outputs=";
 }
 
 std::string WeightStore::shapeName(const std::string &path, const std::string &weights) {
   return std::string(kShapePrefix) + path + std::string(kWeightsMark) + weights;
 }
 
+std::string WeightStore::outputsName(const std::string &path, const std::string &outputs) {
+  return path + std::string(kOutputsMark) + outputs;
+}
+
 Result<std::shared_ptr<WeightStore>> WeightStore::open(const std::string &name) {
-  auto mark = name.rfind(kWeightsMark);
+  auto mark = name.rfind(kWeightsMark), outputs = name.rfind(kOutputsMark);
+  std::string file = name.substr(0, outputs);
   std::error_code failed;
   bool isShape = name.starts_with(kShapePrefix) && mark != std::string::npos;
-  auto model = isShape ? openArch(name.substr(kShapePrefix.size(), mark - kShapePrefix.size()),
-                                  std::string_view(name).substr(mark + kWeightsMark.size()))
-               : std::filesystem::is_directory(name, failed) ? openHuggingFace(name)
-               : name.ends_with(".onnx")                     ? openOnnx(name)
-                                                             : openGguf(name);
+  auto model =
+      isShape ? openArch(name.substr(kShapePrefix.size(), mark - kShapePrefix.size()),
+                         std::string_view(name).substr(mark + kWeightsMark.size()))
+      : std::filesystem::is_directory(name, failed) ? openHuggingFace(name)
+      : file.ends_with(".onnx")
+          ? openOnnx(file,
+                     outputs == std::string::npos ? "" : std::string_view(name).substr(outputs + kOutputsMark.size()))
+          : openGguf(name);
   if (!model)
     return model.error();
   std::shared_ptr<WeightStore> store(new WeightStore());

@@ -22,22 +22,30 @@ struct EncoderNode {
   enum class Kind : std::uint8_t {
     Embedding, ///< word + type + position; tensors in `weight`, `types` (may be empty) and `bias`
     LayerNorm, ///< gains `weight`, offsets `bias`
-    Linear,    ///< matrix `weight`, `bias` may be empty
+    Linear,    ///< matrix `weight`, `bias` may be empty; the result `scale` times
     Quantize,  ///< codes by `fixed`
     Gelu,      ///< `approximate`: the tanh form
+    Relu,
+    Sigmoid,
+    Silu, ///< x·σ(scale·x)
     Tanh,
     Attention, ///< of queries, keys, values; `scale` times the products
     Add,
-    First, ///< the first token alone
+    First,     ///< the first token alone
+    Mean,      ///< over the tokens of the sequence
+    Normalize, ///< to length 1
   };
   Kind kind;
   std::vector<std::size_t> inputs{}; ///< earlier nodes
   std::uint32_t width = 0;           ///< elements of a token
   std::string weight{}, bias{}, types{};
-  double eps = 0, scale = 0;
+  double eps = 0, scale = 1;
   std::uint32_t heads = 0;
   bool approximate = false;
+  bool isSingle = false; ///< one vector for the sequence instead of one for each token
   std::optional<FixedScale> fixed{};
+
+  bool operator==(const EncoderNode &) const = default;
 };
 
 struct EncoderGraph {

@@ -84,6 +84,8 @@ public:
 
   /// The name of a shape file (models/arch) together with the weights to make for it: "none" or "random:SEED".
   static std::string shapeName(const std::string &path, const std::string &weights);
+  /// Name of an ONNX file of which only these outputs are wanted, separated by commas.
+  static std::string outputsName(const std::string &path, const std::string &outputs);
   static bool isWeightsChoice(std::string_view weights);
 
   /// What open() was given.
