@@ -31,7 +31,7 @@ using namespace lpu::compiler;
 namespace {
 
 struct Options {
-  std::string model, arch, weights = "random:1", target = "tsp1", logits, tokensFile, outputs, unused;
+  std::string model, arch, weights = "random:1", target = "tsp1", logits, tokensFile, outputs, outputNames, unused;
   std::uint64_t maxContext = 0;
   std::vector<std::int32_t> tokens, inputIds, tokenTypes;
   bool isFloat = false;
@@ -59,6 +59,8 @@ int parse(int argc, char **argv, Options &options) {
                  "of an encoder: token types, one for each token (default: zeros)")
       ->delimiter(',')
       ->needs(ids);
+  app.add_option("--output-names", options.outputNames, "of an ONNX file: the outputs to compute (default: all)")
+      ->needs(model);
   app.add_option("--outputs", options.outputs, "of an encoder: write output NAME to PREFIX.NAME.npy")->needs(ids);
   app.add_flag("--float", options.isFloat, "compute with the file's own weights in fp32, nothing quantized");
   addPrecisionFlags(app, options.precision);
@@ -83,6 +85,8 @@ int parse(int argc, char **argv, Options &options) {
   }
   if (!options.arch.empty())
     options.model = WeightStore::shapeName(options.arch, options.weights);
+  if (!options.outputNames.empty())
+    options.model = WeightStore::outputsName(options.model, options.outputNames);
   return -1;
 }
 

@@ -47,7 +47,7 @@ static void addScopeFlags(CLI::App &app, DriverOptions &options) {
 
 int main(int argc, char **argv) {
   DriverOptions options;
-  std::string arch, weights = "none";
+  std::string arch, weights = "none", outputNames;
   CLI::App app("Compiles a quantized Llama model (GGUF) for a Groq-style LPU: a statically scheduled program whose "
                "length in cycles is known exactly.\n\n"
                "  lpucc model.gguf -o model.lpx                       compile for one tsp1 chip\n"
@@ -70,6 +70,8 @@ int main(int argc, char **argv) {
       ->needs(shape)
       ->capture_default_str();
   app.add_option("-o,--output", options.output, "file to write");
+  app.add_option("--output-names", outputNames, "of an ONNX file: the outputs to compile, separated by commas")
+      ->needs(model);
   app.add_option("--target", options.pipeline.target, "machine: a preset (tsp1, small, tsp1-int4) or a YAML file")
       ->capture_default_str();
   app.add_option("--max-context", options.pipeline.maxContext,
@@ -110,6 +112,8 @@ int main(int argc, char **argv) {
   options.inputName = arch.empty() ? options.input : arch;
   if (!arch.empty())
     options.input = WeightStore::shapeName(arch, weights);
+  if (!outputNames.empty())
+    options.input = WeightStore::outputsName(options.input, outputNames);
   auto sequences = readCalibration(calibration, options.input);
   if (!sequences) {
     std::fprintf(stderr, "%s\n", sequences.error().str().c_str());

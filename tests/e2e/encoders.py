@@ -178,8 +178,9 @@ class Errors(Case):
         softmax = next(n for n in model.graph.node if n.op_type == "Softmax")
         softmax.op_type = "Hardmax"
         pow_node = next(n for n in model.graph.node if n.op_type == "Erf")
-        pow_node.op_type, pow_node.name = "Relu", "the activation"
-        self.rejects(model, "error: has operators that cannot be compiled:", f'Hardmax (node "{softmax.name}")', 'Relu (node "the activation")')
+        pow_node.op_type, pow_node.name = "Sinh", "the activation"
+        self.rejects(model, 'error: outputs "last_hidden_state" and "pooler_output" need operators that cannot be compiled:',
+                     f'Hardmax (node "{softmax.name}")', 'Sinh (node "the activation")')
 
     def test_known_operator_in_an_unknown_place(self):
         model = build(Encoder(layers=1, ffn=128))
