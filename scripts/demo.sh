@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-scripts/setup.sh lpucc lpu-run
+scripts/setup.sh lpucc lpu-run lpu-interpret lpu-eval lpu-opt lpu-objdump lpu-as
 
 bin=build/release/bin
 out=build/demo

@@ -2,6 +2,7 @@
 
 #include "CalibrationText.h"
 
+#include "lpu/compiler/Dialect/LLM/Context.h"
 #include "lpu/compiler/Import/WeightStore.h"
 #include "lpu/text/Tokenizer.h"
 
@@ -43,7 +44,8 @@ Result<CalibrationOptions> readCalibration(const CalibrationFlags &flags, const 
   auto ids = (*tokenizer)->encode(text.str());
   if (!ids)
     return Error{model, ids.error().message};
-  std::size_t length = std::max<std::size_t>(2, (*store)->shape().context) - 1;
+  std::size_t context = std::min<std::size_t>((*store)->shape().context, llm::kUsualPositions),
+              length = std::max<std::size_t>(2, context) - 1;
   for (std::size_t at = 0; at < ids->size(); at += length) {
     auto &sequence = out.sequences.emplace_back();
     if ((*tokenizer)->bos() >= 0)

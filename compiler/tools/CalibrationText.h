@@ -13,9 +13,9 @@ struct CalibrationFlags {
 };
 void addCalibrationFlags(CLI::App &app, CalibrationFlags &flags);
 
-/// The text in windows as long as the model's context, each after a BOS where the vocabulary has one. No sequences if
-/// no text was given. Error: the text or the model cannot be read, or the vocabulary cannot express it; or a
-/// rounding needs a text.
+/// The text in windows as long as the context usually compiled for, each after a BOS where the vocabulary has one. No
+/// sequences if no text was given. Error: the text or the model cannot be read, or the vocabulary cannot express it; or
+/// a rounding needs a text.
 Result<CalibrationOptions> readCalibration(const CalibrationFlags &flags, const std::string &model);
 
 } // namespace lpu::compiler

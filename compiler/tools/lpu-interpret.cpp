@@ -4,15 +4,18 @@
 // output of the compiler have no effect here.
 
 #include "CalibrationText.h"
+#include "ContextFlag.h"
 #include "PrecisionFlags.h"
 #include "lpu/compiler/Dialect/LLM/LLM.h"
 #include "lpu/compiler/Dialect/LLM/Passes.h"
 #include "lpu/compiler/Import/ImportModel.h"
+#include "lpu/compiler/Import/ModelFiles.h"
 #include "lpu/compiler/Reference/EncoderInterpreter.h"
 #include "lpu/compiler/Reference/FloatInterpreter.h"
 #include "lpu/compiler/Reference/Interpreter.h"
 #include "lpu/compiler/Support/Npy.h"
 #include "lpu/compiler/Support/OneLineErrors.h"
+#include "lpu/isa/FileUses.h"
 #include "lpu/isa/Machine.h"
 
 #include "mlir/IR/MLIRContext.h"
@@ -22,6 +25,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -31,7 +35,7 @@ using namespace lpu::compiler;
 namespace {
 
 struct Options {
-  std::string model, arch, weights = "random:1", target = "tsp1", logits, tokensFile, outputs, outputNames, unused;
+  std::string model, arch, weights = "random:1", target = "tsp1", logits, tokensFile, outputDir, outputs, outputNames, unused;
   std::uint64_t maxContext = 0;
   std::vector<std::int32_t> tokens, inputIds, tokenTypes;
   bool isFloat = false;
@@ -61,12 +65,16 @@ int parse(int argc, char **argv, Options &options) {
       ->needs(ids);
   app.add_option("--output-names", options.outputNames, "of an ONNX file: the outputs to compute (default: all)")
       ->needs(model);
-  app.add_option("--outputs", options.outputs, "of an encoder: write output NAME to PREFIX.NAME.npy")->needs(ids);
+  app.add_option("--output", options.outputDir,
+                 "of an encoder: write output NAME to DIR/NAME.npy; the folder is made if need be")
+      ->type_name("DIR")
+      ->needs(ids);
+  app.add_option("--outputs", options.outputs)->needs(ids)->group(""); // its older spelling, for PREFIX.NAME.npy
   app.add_flag("--float", options.isFloat, "compute with the file's own weights in fp32, nothing quantized");
   addPrecisionFlags(app, options.precision);
   addCalibrationFlags(app, options.calibration);
   app.add_option("--logits", options.logits, "write float32 [tokens, vocabulary] to this .npy file");
-  app.add_option("--max-context", options.maxContext, "positions the KV caches hold (0: the model's context)");
+  addContextFlag(app, options.maxContext);
   app.add_option("--target", options.target, "machine preset or YAML file; checked, results do not depend on it");
   for (const char *name : {"-o", "--compile-to", "--dump-dir", "--report", "--chips", "--tp", "--pp"})
     app.add_option(name, options.unused, "as in lpucc; without effect here")
@@ -91,19 +99,20 @@ int parse(int argc, char **argv, Options &options) {
 }
 
 /// Import and, unless it is to stay float, the llm phase of the pipeline; null after an emitted error.
-mlir::OwningOpRef<mlir::ModuleOp> compile(mlir::MLIRContext &context, const Options &options,
+mlir::OwningOpRef<mlir::ModuleOp> compile(mlir::MLIRContext &context, const Options &options, const WeightStore &store,
                                           const CalibrationOptions &calibration) {
-  mlir::OwningOpRef<mlir::ModuleOp> module = importModel(context, options.model);
+  mlir::OwningOpRef<mlir::ModuleOp> module = importModel(context, store);
   if (!module)
     return nullptr;
   if (!options.isFloat && !calibration.sequences.empty())
     if (mlir::failed(calibrate(*module, calibration, options.precision)))
       return nullptr;
+  std::uint64_t positions = llm::contextToPlan(*module, options.maxContext);
   mlir::PassManager passes(&context);
   if (!options.isFloat)
     passes.addPass(llm::createQuantize(
         {options.precision.weights, options.precision.activations, options.precision.kv, options.precision.config}));
-  passes.addPass(llm::createPlanSteps({.maxContext = options.maxContext}));
+  passes.addPass(llm::createPlanSteps({.maxContext = positions}));
   if (!options.isFloat)
     passes.addPass(llm::createVerifyQuantized());
   return mlir::succeeded(passes.run(*module)) ? std::move(module) : nullptr;
@@ -171,6 +180,28 @@ int interpret(mlir::FailureOr<std::unique_ptr<AnyInterpreter>> interpreter, cons
   return written ? 0 : fail(written.error().str());
 }
 
+std::string outputPath(const Options &options, const EncoderOutput &output) {
+  std::string name = output.name;
+  std::replace(name.begin(), name.end(), '/', '_'); // stays in its folder
+  return options.outputDir.empty() ? options.outputs + "." + name + ".npy"
+                                   : (std::filesystem::path(options.outputDir) / (name + ".npy")).string();
+}
+
+/// Names of an encoder's outputs are known only after its run.
+Status checkFiles(const Options &options, const std::vector<EncoderOutput> &outputs = {}) {
+  std::vector<isa::FileUse> reads, writes;
+  isa::addUse(reads, "--tokens-file", options.tokensFile);
+  isa::addUse(reads, "--calibration", options.calibration.text);
+  isa::addUse(reads, "--quant-config", options.precision.config);
+  isa::addUse(reads, "--target", options.target);
+  for (const std::string &file : modelFiles(options.model))
+    isa::addUse(reads, "the model", file);
+  isa::addUse(writes, "--logits", options.logits);
+  for (const EncoderOutput &output : outputs)
+    isa::addUse(writes, "--output", outputPath(options, output));
+  return isa::checkOutputs(reads, writes);
+}
+
 int encode(mlir::ModuleOp module, const Options &options, const OneLineErrors &errors) {
   auto interpreter = EncoderInterpreter::create(module);
   if (mlir::failed(interpreter))
@@ -179,11 +210,15 @@ int encode(mlir::ModuleOp module, const Options &options, const OneLineErrors &e
   if (!outputs)
     return fail(
         Error{outputs.error().place.empty() ? options.model : outputs.error().place, outputs.error().message}.str());
+  if (options.outputs.empty() && options.outputDir.empty())
+    return 0;
+  std::error_code failed; // which the first file reports
+  if (Status distinct = checkFiles(options, *outputs); !distinct)
+    return fail(distinct.error().str());
+  if (!options.outputDir.empty())
+    std::filesystem::create_directories(options.outputDir, failed);
   for (const EncoderOutput &output : *outputs)
-    if (Status written = options.outputs.empty() ? Status(Ok{})
-                                                 : writeNpy(options.outputs + "." + output.name + ".npy", output.values,
-                                                            output.rows, output.width);
-        !written)
+    if (Status written = writeNpy(outputPath(options, output), output.values, output.rows, output.width); !written)
       return fail(written.error().str());
   return 0;
 }
@@ -194,9 +229,14 @@ int run(const Options &options) {
   auto calibration = readCalibration(options.calibration, options.model);
   if (!calibration)
     return fail(calibration.error().str());
+  auto store = WeightStore::open(options.model);
+  if (!store)
+    return fail(store.error().str());
+  if (Status distinct = checkFiles(options); !distinct)
+    return fail(distinct.error().str());
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   OneLineErrors errors(&context);
-  mlir::OwningOpRef<mlir::ModuleOp> module = compile(context, options, *calibration);
+  mlir::OwningOpRef<mlir::ModuleOp> module = compile(context, options, **store, *calibration);
   if (!module)
     return fail(errors.str());
   if (llm::isEncoder(*module) != !options.inputIds.empty())

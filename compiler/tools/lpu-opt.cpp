@@ -1,13 +1,24 @@
 // lpu-opt: runs passes on IR of any stage, for tests and for looking into the compiler.
 
 #include "lpu/compiler/Pipelines/Pipelines.h"
+#include "lpu/isa/FileUses.h"
 
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "llvm/Support/InitLLVM.h"
+
+#include <cstdio>
 
 int main(int argc, char **argv) {
+  llvm::InitLLVM initialized(argc, argv);
   mlir::DialectRegistry registry;
   lpu::compiler::registerDialects(registry);
   lpu::compiler::registerPasses();
-  return mlir::asMainReturnCode(
-      mlir::MlirOptMain(argc, argv, "lpu-opt: passes over the llm, stream and lpu dialects\n", registry));
+  auto [input, output] =
+      mlir::registerAndParseCLIOptions(argc, argv, "lpu-opt: passes over the llm, stream and lpu dialects\n", registry);
+  if (input != "-" && output != "-") // the standard streams
+    if (lpu::Status distinct = lpu::isa::checkOutputs({{"the IR", input}}, {{"-o", output}}); !distinct) {
+      std::fprintf(stderr, "%s\n", distinct.error().str().c_str());
+      return 1;
+    }
+  return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, input, output, registry));
 }

@@ -1,6 +1,8 @@
 // lpucc: command line of the compiler driver.
 
 #include "CalibrationText.h"
+#include "ContextFlag.h"
+#include "Heartbeat.h"
 #include "PrecisionFlags.h"
 #include "lpu/compiler/Import/WeightStore.h"
 #include "lpu/compiler/Pipelines/Driver.h"
@@ -10,6 +12,7 @@
 #include <cstdio>
 #include <unistd.h>
 
+using namespace lpu;
 using namespace lpu::compiler;
 
 static void addChipFlags(CLI::App &app, DriverOptions &options) {
@@ -48,9 +51,13 @@ static void addScopeFlags(CLI::App &app, DriverOptions &options) {
 int main(int argc, char **argv) {
   DriverOptions options;
   std::string arch, weights = "none", outputNames;
-  CLI::App app("Compiles a quantized Llama model (GGUF) for a Groq-style LPU: a statically scheduled program whose "
-               "length in cycles is known exactly.\n\n"
+  CLI::App app("Compiles a model for a Groq-style LPU: a statically scheduled program whose length in cycles is known "
+               "exactly. A model is a GGUF file (of a split one the first part), a Hugging Face folder (config.json, "
+               "*.safetensors, tokenizer.json), an encoder as an ONNX file, a shape as YAML (--arch), or an .mlir file "
+               "dumped at any stage.\n\n"
                "  lpucc model.gguf -o model.lpx                       compile for one tsp1 chip\n"
+               "  lpucc path/to/folder -o model.lpx                   the same from safetensors\n"
+               "  lpucc encoder.onnx -o model.lpx                     a BERT or its like\n"
                "  lpucc model.gguf -o model.lpx --max-context=128     smaller KV cache, fewer programs\n"
                "  lpucc model.gguf -o model.lpx --chips=8             eight chips, arranged for the lowest latency\n"
                "  lpucc model.gguf -o model.lpx --tp=2 --pp=4         two chips share each layer, four groups of them\n"
@@ -61,8 +68,8 @@ int main(int argc, char **argv) {
                "  lpucc --arch=models/arch/llama-3-8b.yaml -o m.lpx   a shape, without weights, to time it\n"
                "  lpucc dumps/stream.mlir -o model.lpx                go on from a dumped stage\n",
                "lpucc");
-  auto *model =
-      app.add_option("model", options.input, "GGUF file, Hugging Face folder, or an .mlir file dumped at any stage");
+  auto *model = app.add_option("model", options.input,
+                               "GGUF file, Hugging Face folder, ONNX file, or an .mlir file dumped at any stage");
   auto *shape =
       app.add_option("--arch", arch, "instead of a model: its shape as YAML (see models/arch)")->excludes(model);
   app.add_option("--weights", weights,
@@ -74,9 +81,7 @@ int main(int argc, char **argv) {
       ->needs(model);
   app.add_option("--target", options.pipeline.target, "machine: a preset (tsp1, small, tsp1-int4) or a YAML file")
       ->capture_default_str();
-  app.add_option("--max-context", options.pipeline.maxContext,
-                 "positions the KV cache holds (default: the model's context)")
-      ->check(CLI::PositiveNumber);
+  addContextFlag(app, options.pipeline.maxContext);
   app.add_option("--batch", options.pipeline.batch,
                  "users whose tokens a decode step feeds together, each with a KV cache of their own")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{65535}))
@@ -109,6 +114,7 @@ int main(int argc, char **argv) {
     std::fprintf(stderr, "lpucc: error: %s; see lpucc --help\n", error.what());
     return 2;
   }
+  isa::addUse(options.reads, "--calibration", calibration.text);
   options.inputName = arch.empty() ? options.input : arch;
   if (!arch.empty())
     options.input = WeightStore::shapeName(arch, weights);
@@ -121,13 +127,16 @@ int main(int argc, char **argv) {
   }
   options.calibration = std::move(*sequences);
   bool terminal = isatty(STDERR_FILENO);
-  if (terminal)
-    options.progress = [](const std::string &phase) { std::fprintf(stderr, "lpucc: %s\n", phase.c_str()); };
+  Heartbeat heartbeat("lpucc", terminal);
+  options.progress = [&](const std::string &phase) { heartbeat.begins(phase); };
   auto result = compileFile(options);
+  heartbeat.stop();
   if (!result) {
     std::fprintf(stderr, "%s\n", result.error().str().c_str());
     return 1;
   }
+  if (!result->contextNote.empty())
+    std::fprintf(stderr, "lpucc: %s\n", result->contextNote.c_str());
   if (options.compileTo == "lpx" && !options.boundsOnly && (terminal || isatty(STDOUT_FILENO)))
     std::fprintf(stderr, "%s\n  compiled in %.2f s\n", reportTable(*result).c_str(), result->compileSeconds);
   return 0;

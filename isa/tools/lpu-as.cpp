@@ -2,6 +2,7 @@
 // existing program (whose steps it replaces) or for a machine.
 #include "ToolSupport.h"
 #include "lpu/isa/Assembler.h"
+#include "lpu/isa/FileUses.h"
 
 using namespace lpu;
 
@@ -54,6 +55,12 @@ int main(int argc, char **argv) {
     std::fprintf(stderr, "lpu-as: error: --image or --machine is required to know the machine; try --help\n");
     return 2;
   }
+
+  std::vector<isa::FileUse> reads = {{"the assembly", input}};
+  isa::addUse(reads, "--image", image);
+  isa::addUse(reads, "--machine", machineName);
+  if (const Status distinct = isa::checkOutputs(reads, {{"-o", output}}); !distinct)
+    return tools::fail(distinct.error());
 
   const Result<std::string> text = tools::readFile(input);
   if (!text)

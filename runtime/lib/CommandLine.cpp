@@ -44,8 +44,10 @@ void declare(CLI::App &app, Texts &t) {
   text("--prompt-tokens", t.promptTokens, "N", "with --mode=timing: a prompt of N tokens, whatever they are");
   text("--input-ids", t.inputIds, "1,2,3|F.npy", "encoders: token ids of a sequence, or a file of them");
   text("--token-type-ids", t.tokenTypes, "0,0,1|F.npy", "encoders: a type for each token (default: zeros)");
-  text("--output", t.outputDir, "DIR", "encoders: write every output to DIR/NAME.npy");
-  text("--outputs", t.outputs, "PREFIX", "encoders: write every output to PREFIX.NAME.npy");
+  text("--output", t.outputDir, "DIR", "encoders: write every output to DIR/NAME.npy; the folder is made if need be");
+  app.add_option_function<std::string>(
+         "--outputs", [&t](const std::string &v) { t.outputs = v; }, "")
+      ->group(""); // its older spelling, for PREFIX.NAME.npy
   text("-n", t.count, "N",
        "tokens to generate, the last of which is not fed (default: 64, or what fits); 0 only feeds");
   text("--temperature", t.temperature, "T", "0 is greedy (default)");
@@ -159,10 +161,10 @@ Status checkCombination(const Texts &t, const RunOptions &o) {
     return usage("no program given; usage: lpu-run OUT.lpx --prompt TEXT (see --help)");
   if (t.inputIds && (sources > 0 || t.count || !o.perplexity.empty() || !o.logits.empty() || t.temperature || t.topK ||
                      t.topP || t.seed))
-    return usage("--input-ids is for encoders, and goes with --token-type-ids, --output, --outputs, --engine, --mode, "
+    return usage("--input-ids is for encoders, and goes with --token-type-ids, --output, --engine, --mode, "
                  "--report and --trace alone");
   if (!t.inputIds && (t.tokenTypes || t.outputDir || t.outputs))
-    return usage("--token-type-ids, --output and --outputs are for encoders; give --input-ids too");
+    return usage("--token-type-ids and --output are for encoders; give --input-ids too");
   if (t.outputDir && t.outputs)
     return usage("--output and --outputs exclude each other; give one of them");
   if (t.inputIds)
@@ -246,6 +248,9 @@ Result<RunOptions> convert(const Texts &t) {
       return ids.error();
     o.inputIds = *ids;
   }
+  for (const auto &ids : {t.inputIds, t.tokenTypes})
+    if (ids && ids->ends_with(".npy"))
+      o.idFiles.push_back(*ids);
   if (t.tokenTypes) {
     auto types = readIds(*t.tokenTypes, "--token-type-ids");
     if (!types)

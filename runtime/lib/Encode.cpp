@@ -2,10 +2,12 @@
 // written out.
 #include "lpu/rt/Encode.h"
 
+#include "RunFiles.h"
 #include "RunSupport.h"
 #include "lpu/rt/Files.h"
 #include "lpu/rt/Loader.h"
 #include "lpu/rt/RunReport.h"
+#include "lpu/rt/StepPlan.h"
 
 #include <fmt/format.h>
 
@@ -14,6 +16,7 @@
 #include <cstring>
 #include <filesystem>
 #include <ostream>
+#include <unistd.h>
 
 namespace lpu::rt {
 namespace {
@@ -64,9 +67,8 @@ private:
       if (program.steps[i].tokens >= ids.size() && (!found || program.steps[i].tokens < program.steps[number].tokens))
         found = true, number = i;
     if (!found)
-      return inProgram({"", fmt::format("{} tokens are more than the {} of its longest program; give fewer or "
-                                        "recompile with a larger lpucc --max-context",
-                                        ids.size(), program.model.maxContext)});
+      return inProgram({"", fmt::format("{} tokens are more than the {} of its longest program; give fewer{}",
+                                        ids.size(), program.model.maxContext, longerContext(ids.size()))});
     for (std::size_t i = 0; i < ids.size(); ++i)
       if (static_cast<std::uint32_t>(ids[i]) >= program.model.vocabulary)
         return inProgram(
@@ -79,15 +81,39 @@ private:
       if (static_cast<std::uint32_t>(type) >= program.model.tokenTypes)
         return inProgram(
             {"", fmt::format("token type {} is outside of the model's {}", type, program.model.tokenTypes)});
+    std::vector<std::string> written;
     for (const isa::Binding &output : program.classes[0].programs[number].outputs)
       if (std::string path = pathOf(output.name); !path.empty())
-        if (Status status = checkWritable(path); !status)
-          return status;
+        written.push_back(path);
+    if (Status distinct = checkFiles(options, written); !distinct)
+      return distinct;
+    if (Status folder = checkFolder(); !folder)
+      return folder;
+    bool isMadeLater = !options.outputDir.empty() && !std::filesystem::exists(options.outputDir);
+    for (const std::string &path : isMadeLater ? std::vector<std::string>() : written)
+      if (Status status = checkWritable(path); !status)
+        return status;
     for (const std::string *path : {&options.report, &options.trace, &options.vcd.path})
       if (!path->empty())
         if (Status status = checkWritable(*path); !status)
           return status;
     return Ok{};
+  }
+
+  /// A folder that is not there yet is made when outputs are, which must be possible.
+  Status checkFolder() const {
+    namespace fs = std::filesystem;
+    std::error_code ec;
+    if (options.outputDir.empty() || fs::is_directory(options.outputDir, ec))
+      return Ok{};
+    fs::path above = fs::absolute(options.outputDir, ec);
+    while (!fs::exists(above, ec) && above.has_relative_path())
+      above = above.parent_path();
+    if (fs::is_directory(above, ec) && ::access(above.c_str(), W_OK) == 0)
+      return Ok{};
+    return Error{options.outputDir,
+                 fmt::format("cannot be made: '{}' is no folder that can be written to; choose another --output",
+                             above.string())};
   }
 
   /// Where an output goes; a name that would leave the folder keeps its letters only.
@@ -130,6 +156,9 @@ private:
   }
 
   Status writeFiles(const sim::Simulator &simulator) const {
+    std::error_code failed; // which the first file reports
+    if (!options.outputDir.empty() && options.mode != sim::Mode::Timing)
+      std::filesystem::create_directories(options.outputDir, failed);
     for (const isa::Binding &output : program.classes[0].programs[number].outputs) {
       std::string path = pathOf(output.name);
       if (path.empty() || options.mode == sim::Mode::Timing)

@@ -4,6 +4,7 @@
 #include "lpu/rt/Run.h"
 
 #include "Progress.h"
+#include "RunFiles.h"
 #include "RunSupport.h"
 #include "lpu/rt/Encode.h"
 #include "lpu/rt/Files.h"
@@ -309,6 +310,8 @@ namespace {
 
 int runLoaded(const isa::Program &program, const RunOptions &options, const SimulatorFactory &create, Terminal terminal,
               Clock::time_point start, sim::Ranks *ranks) {
+  if (Status distinct = checkFiles(options); !distinct)
+    return fail(terminal, distinct.error());
   const bool encodes = isEncoder(program);
   if (encodes != options.inputIds.has_value())
     return fail(terminal,

@@ -77,6 +77,10 @@ std::uint32_t contextLimit(const isa::Program &program) {
   return program.model.maxContext ? std::min(limit, program.model.maxContext) : limit;
 }
 
+std::string longerContext(std::uint64_t positions) {
+  return fmt::format("; a model that has so many positions can be recompiled with lpucc --max-context={}", positions);
+}
+
 std::uint32_t usersOf(const isa::Program &program) {
   std::uint32_t users = 1;
   for (const isa::SystemStep &p : program.steps)
@@ -92,16 +96,14 @@ Result<StepPlan> planSteps(const isa::Program &program, std::uint64_t prompt, st
   if (prompt == 0)
     return Error{"", "the prompt has no tokens; give at least one"};
   if (prompt > limit)
-    return Error{"",
-                 fmt::format("the prompt's {} tokens exceed the context of {} positions; shorten it, or recompile with "
-                             "lpucc --max-context={} or more",
-                             prompt, limit, prompt)};
+    return Error{"", fmt::format("the prompt's {} tokens exceed the context of {} positions; shorten it{}", prompt,
+                                 limit, longerContext(prompt))};
   if (later > limit - prompt)
     return Error{
         "",
         fmt::format("a prompt of {} tokens leaves room to generate {} in a context of {} positions (the last is not "
-                    "fed), not {}; use -n {} or recompile with a larger lpucc --max-context",
-                    prompt, limit - prompt + 1, limit, generated, limit - prompt + 1)};
+                    "fed), not {}; use -n {}{}",
+                    prompt, limit - prompt + 1, limit, generated, limit - prompt + 1, longerContext(prompt + later))};
   Planner planner(program.steps);
   StepPlan plan;
   plan.steps = planner.prompt(static_cast<std::uint32_t>(prompt));

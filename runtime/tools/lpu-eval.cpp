@@ -1,4 +1,5 @@
 // lpu-eval: command line of the evaluation; the work is in lpu/rt/Evaluate.h.
+#include "lpu/isa/FileUses.h"
 #include "lpu/rt/Evaluate.h"
 #include "lpu/rt/Files.h"
 
@@ -14,6 +15,7 @@ namespace {
 
 struct CommandLine {
   rt::EvaluateOptions options;
+  std::vector<isa::FileUse> reads;
   int exitCode = -1; ///< not negative: leave with it
 };
 
@@ -44,6 +46,7 @@ CommandLine parse(int argc, char **argv) {
     app.add_option_function<std::string>(
         name,
         [&out, name](const std::string &value) {
+          isa::addUse(out.reads, name, value); // a number is no file's name, and does no harm
           out.options.compilerFlags.push_back(std::string(name) + "=" + value);
         },
         "as in lpucc");
@@ -77,6 +80,11 @@ int main(int argc, char **argv) {
   CommandLine command = parse(argc, argv);
   if (command.exitCode >= 0)
     return command.exitCode;
+  isa::addUse(command.reads, "the model", command.options.model);
+  isa::addUse(command.reads, "--text", command.options.text);
+  if (!command.options.report.empty())
+    if (Status distinct = isa::checkOutputs(command.reads, {{"--report", command.options.report}}); !distinct)
+      return fail(distinct.error());
   std::error_code ec;
   std::string folder = std::filesystem::read_symlink("/proc/self/exe", ec).parent_path().string();
   bool terminal = isatty(STDERR_FILENO);

@@ -33,7 +33,7 @@ class BadInput(Case):
         """The tool ends with one line and leaves nothing behind."""
         before = set(os.listdir(self.dir))
         done = run(tool, *args)
-        lines = done.stderr.splitlines()
+        lines = [line for line in done.stderr.splitlines() if not re.match(r"lpucc: \d+ s: ", line)]  # progress
         said = f"{tool} {' '.join(map(str, args))}: exit code {done.returncode}: {done.stderr[-1500:]}"
         self.assertIn(done.returncode, (1, 2), said)
         self.assertEqual(len(lines), 1, said)

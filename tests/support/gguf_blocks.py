@@ -8,8 +8,9 @@ import numpy as np
 
 import gguf
 
-KINDS = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "q4_k": 12, "q5_k": 13, "q6_k": 14,
-         "bf16": 30}
+KINDS = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "q2_k": 10, "q3_k": 11, "q4_k": 12, "q5_k": 13, "q6_k": 14,
+         "iq4_nl": 20, "iq4_xs": 23, "bf16": 30}
+UNEVEN = np.array([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113])  # of the IQ4 kinds
 
 
 def halves(rng, count, size):
@@ -85,6 +86,52 @@ def q6_k(count, spread, rng):
     return np.concatenate([low, high, scale.astype(np.int8).view("u1"), raw], 1), values
 
 
+def pairs(q):
+    """[n, 256] integers: the low two bits of values i, 32 + i, 64 + i and 96 + i of a half share byte i, lowest first."""
+    runs = (q & 3).reshape(-1, 4, 32)
+    return (runs[:, 0] | runs[:, 1] << 2 | runs[:, 2] << 4 | runs[:, 3] << 6).astype("u1").reshape(len(q), 64)
+
+
+def q2_k(count, spread, rng):
+    """16 bytes of scale and, above it, minimum of 16 values, pairs, factors of scales and minima."""
+    raw, factor = halves(rng, count, 2 * spread / 2 / 12)
+    raw_min, factor_min = halves(rng, count, 2 * spread / 12)
+    s, m = rng.integers(0, 16, (2, count, 16))
+    q = rng.integers(0, 4, (count, 256))
+    values = (factor * s)[:, :, None] * q.reshape(count, 16, 16) - (factor_min * m)[:, :, None]
+    return np.concatenate([(s | m << 4).astype("u1"), pairs(q), raw, raw_min], 1), values
+
+
+def q3_k(count, spread, rng):
+    """32 bytes of third bits (bit 4h + r of byte i: value i of run r of half h), pairs, sixteen 6-bit scales, factor."""
+    raw, factor = halves(rng, count, 2 * spread / 4 / 24)
+    s = rng.integers(0, 64, (count, 16))
+    q = rng.integers(0, 8, (count, 256))
+    third = np.packbits((q >> 2).reshape(count, 8, 32).swapaxes(1, 2).astype("u1"), axis=2, bitorder="little")
+    high = s >> 4
+    packed = np.concatenate([s[:, :8] & 15 | (s[:, 8:] & 15) << 4,
+                             high[:, :4] | high[:, 4:8] << 2 | high[:, 8:12] << 4 | high[:, 12:] << 6], 1).astype("u1")
+    values = (factor * (s - 32))[:, :, None] * (q.reshape(count, 16, 16) - 4)
+    return np.concatenate([third.reshape(count, 32), pairs(q), packed, raw], 1), values
+
+
+def iq4_nl(count, spread, rng):
+    raw, scale = halves(rng, count, 2 * spread / 127)
+    q = rng.integers(0, 16, (count, 32))
+    return np.concatenate([raw, nibbles(q)], 1), scale * UNEVEN[q]
+
+
+def iq4_xs(count, spread, rng):
+    """Factor, high pairs of eight 6-bit scales, their low nibbles, 8 times 16 bytes of nibbles."""
+    raw, factor = halves(rng, count, 2 * spread / 127 / 16)
+    s = rng.integers(0, 64, (count, 8))
+    q = rng.integers(0, 16, (count, 256))
+    high = sum((s[:, g] >> 4) << 2 * g for g in range(8)).astype("<u2").reshape(count, 1).view("u1")
+    low = (s[:, 0::2] & 15 | (s[:, 1::2] & 15) << 4).astype("u1")
+    values = (factor * (s - 32))[:, :, None] * UNEVEN[q].reshape(count, 8, 32)
+    return np.concatenate([raw, high, low, nibbles(q.reshape(-1, 32)).reshape(count, 128)], 1), values
+
+
 def plain(kind, count, spread, rng):
     x = (spread * rng.standard_normal(count)).astype("<f4")
     if kind == "f16":
@@ -104,8 +151,10 @@ def random_tensor(name, rows, cols, kind, spread, rng):
         data, values = q8_0(values // 32, spread, rng)
     elif kind in ("q4_k", "q5_k"):
         data, values = groups(int(kind[1]), values // 256, spread, rng)
-    elif kind == "q6_k":
-        data, values = q6_k(values // 256, spread, rng)
+    elif kind in ("q2_k", "q3_k", "q6_k", "iq4_xs"):
+        data, values = {"q2_k": q2_k, "q3_k": q3_k, "q6_k": q6_k, "iq4_xs": iq4_xs}[kind](values // 256, spread, rng)
+    elif kind == "iq4_nl":
+        data, values = iq4_nl(values // 32, spread, rng)
     else:
         data, values = small(kind, values // 32, spread, rng)
     return gguf.Tensor(name, (cols, rows), KINDS[kind], data.tobytes()), \

@@ -8,6 +8,8 @@
 #include "lpu/compiler/Conversion/Passes.h"
 #include "lpu/compiler/Dialect/Stream/Stream.h"
 
+#include "llvm/ADT/DenseSet.h"
+
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -74,15 +76,15 @@ public:
 
   /// Side by side in one bank of the outermost slices, so that as few tiles as possible lose their homes.
   bool placeOutside(stream::ObjectOp object) {
-    std::int64_t planes = object.getPlanes();
     for (std::int64_t side : {0, 1})
       for (std::int64_t bank : {1, 0})
-        for (std::int64_t group = machine.memSlicesPerSide / 4 - 1; group >= innerSlices / 4; --group)
-          for (std::int64_t slice = group * 4; slice < group * 4 + 4; slice += planes)
-            if (placeAt(object, side, slice, bank))
-              return true;
+        if (placeOutside(object, side, bank))
+          return true;
     return false;
   }
+
+  /// The same in the second banks of both sides: tiles, which need sixteen neighbouring slices, keep the first ones.
+  bool placeInSecondBanks(stream::ObjectOp object) { return placeOutside(object, 0, 1) || placeOutside(object, 1, 1); }
 
   /// Hints from 6 on name a group of slices among those of tiles; smaller ones take turns with the inner groups there
   /// are.
@@ -141,6 +143,15 @@ public:
   }
 
 private:
+  bool placeOutside(stream::ObjectOp object, std::int64_t side, std::int64_t bank) {
+    std::int64_t planes = object.getPlanes();
+    for (std::int64_t group = machine.memSlicesPerSide / 4 - 1; group >= innerSlices / 4; --group)
+      for (std::int64_t slice = group * 4; slice < group * 4 + 4; slice += planes)
+        if (placeAt(object, side, slice, bank))
+          return true;
+    return false;
+  }
+
   /// Two-slice objects alternate between the pairs of a group.
   std::int64_t preferred(std::int64_t slice, stream::ObjectOp object) {
     if (object.getPlanes() != 2)
@@ -327,10 +338,12 @@ public:
 
   std::optional<Shortage> place() {
     bool overflow = *llvm::max_element(tileRows) > Allocator(machine).homeRows();
-    std::optional<Shortage> shortage = place(overflow, false);
+    std::optional<Shortage> shortage = place(overflow, Tables::WithVectors);
     // There may be room enough, but only in pieces of banks, where a table needs whole ones.
     if (shortage && wanted <= machine.memoryBytes() && isTable(shortage->object))
-      shortage = place(overflow, true);
+      for (Tables when : {Tables::FirstOutside, Tables::FirstInSecondBanks})
+        if (!(shortage = place(overflow, when)))
+          break;
     return shortage;
   }
 
@@ -339,20 +352,33 @@ private:
     return static_cast<std::int64_t>(object.getRows()) > machine.memRowsPerBank / 2;
   }
 
-  /// `sweepsLast`: tiles of sweeps take what all others left, instead of their home slices; `tablesFirst`: before
-  /// tiles.
-  std::optional<Shortage> place(bool sweepsLast, bool tablesFirst) {
+  /// When tables get their banks: with other vectors, behind the tiles, or before these.
+  enum class Tables {
+    WithVectors,
+    FirstOutside,
+    FirstInSecondBanks ///< as many as those hold; the others with vectors
+  };
+
+  /// `sweepsLast`: tiles of sweeps take what all others left, instead of their home slices.
+  std::optional<Shortage> place(bool sweepsLast, Tables tables) {
     Allocator allocator(machine);
-    auto isEarly = [&](stream::ObjectOp object) { return tablesFirst && isTable(object); };
+    llvm::DenseSet<Operation *> early;
+    auto isEarly = [&](stream::ObjectOp object) { return early.contains(object); };
     auto isSwept = [&](stream::ObjectOp tile) { return sweepsLast && tile.getHint(); };
     // What asks for a group of slices behind the inner ones gets it before tiles fill those.
     auto isFixed = [](stream::ObjectOp object) { return Allocator::isFixed(object.getHint().value_or(0)); };
     for (auto object : vectors)
       if (isFixed(object) && !allocator.placeVectors(object))
         return Shortage{object, allocator.freeRows()};
-    for (auto object : vectors)
-      if (!isFixed(object) && isEarly(object) && !allocator.placeOutside(object))
+    for (auto object : vectors) {
+      if (tables == Tables::WithVectors || isFixed(object) || !isTable(object))
+        continue;
+      bool isOutside = tables == Tables::FirstOutside;
+      if (isOutside ? allocator.placeOutside(object) : allocator.placeInSecondBanks(object))
+        early.insert(object);
+      else if (isOutside)
         return Shortage{object, allocator.freeRows()};
+    }
     for (auto object : tiles)
       if (!isSwept(object) && !allocator.placeTile(object))
         return Shortage{object, allocator.freeRows()};

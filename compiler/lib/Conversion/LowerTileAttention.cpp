@@ -11,18 +11,13 @@
 
 #include "LowerTileAttention.h"
 
+#include "lpu/compiler/Conversion/ContextLimit.h"
+
 #include <fmt/format.h>
 
 using namespace mlir;
 
 namespace lpu::compiler {
-
-namespace {
-
-/// Sums of more than twice as many positions may leave int32 (N11).
-constexpr std::int64_t kMostPositions = 32767;
-
-} // namespace
 
 TileLayouts::TileLayouts(std::int64_t lanes, llm::KVCacheOp cache, std::int64_t heads) {
   auto all = static_cast<std::int64_t>(cache.getHeads()), kvHeads = static_cast<std::int64_t>(cache.getKvHeads()),
@@ -175,9 +170,9 @@ FailureOr<std::vector<TileAttention::Chunk>> TileAttention::chooseChunks() {
 }
 
 LogicalResult TileAttention::lower() {
-  if (capacity > kMostPositions)
+  if (capacity > kMostTilePositions)
     return op->emitOpError("a cache of ")
-           << capacity << " positions: tiles hold up to " << kMostPositions << "; choose a smaller --max-context";
+           << capacity << " positions: tiles hold up to " << kMostTilePositions << "; choose a smaller --max-context";
   if (machine.lanesPerSuperlane != kSquare || machine.sxmPermuteQueues < 4 || machine.sxmDistributeQueues < 4 ||
       machine.sxmSelectQueues < 4 || machine.sxmTransposeQueues < 1)
     return op->emitOpError("in tiles needs a transpose queue and four permute, distribute and select queues a side, "

@@ -3,18 +3,17 @@
 
 #include "LowerTileAttention.h"
 
+#include "lpu/compiler/Conversion/ContextLimit.h"
+
 using namespace mlir;
 
 namespace lpu::compiler {
 
 namespace {
 
-/// So many positions can be divided by with products that stay exact.
-constexpr std::int64_t kOddDivisor = 11;
-
 /// position / divisor, rounded down. The product with the rounded-up reciprocal is exact for odd parts of the divisor
-/// up to kOddDivisor, and for all a vector's lanes can have (at most 31, and four twos), because its excess stays
-/// small.
+/// up to 11 (ropePositionsPerRow keeps to those), and for all a vector's lanes can have (at most 31, and four twos),
+/// because its excess stays small.
 Value quotient(FlowWriter &w, Value position, std::int64_t divisor) {
   std::int32_t shift = 0;
   for (; divisor % 2 == 0; divisor /= 2)
@@ -28,13 +27,7 @@ Value quotient(FlowWriter &w, Value position, std::int64_t divisor) {
 
 } // namespace
 
-std::int64_t TileAttention::ropePacking() const {
-  // A rotation takes slots to slots only if they fill the vector.
-  std::int64_t slots = machine.lanes() / (headDim / 2), odd = slots;
-  while (odd % 2 == 0)
-    odd /= 2;
-  return slots * headDim / 2 == machine.lanes() && odd <= kOddDivisor ? slots : 1;
-}
+std::int64_t TileAttention::ropePacking() const { return ropePositionsPerRow(machine, headDim); }
 
 /// Gathers the slot that holds the position; rotations by slots bring it into the others, where the rest is zero.
 void TileAttention::writeRope(llm::RopeOp rope, bool sine) {

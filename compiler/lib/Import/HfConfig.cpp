@@ -146,30 +146,70 @@ void readRope(ConfigReader &reader, const Json &config, ModelShape &shape) {
   shape.llama3 = Llama3Rope{*factor, *low, *high, static_cast<double>(*original)};
 }
 
-void readGroups(ConfigReader &reader, const Json &config, HfConfig &out) {
-  const Json *groups = reader.find(config, "quantization_config");
-  if (!groups)
-    return;
-  if (!groups->is_object())
-    return reader.fail("quantization_config", "a map of keys");
-  std::string method = reader.text(*groups, "quant_method"), version = reader.text(*groups, "version", "gemm");
+/// One scheme for all linears, of integers; what tools do to activations is theirs.
+void readCompressed(ConfigReader &reader, const Json &quantization, HfConfig &out) {
+  const Json *schemes = reader.find(quantization, "config_groups");
+  if (!schemes || !schemes->is_object() || schemes->size() != 1 || !schemes->begin()->is_object())
+    return reader.fail("config_groups", "a map of one scheme (different ones for different layers are not supported)");
+  const Json *weights = reader.find(*schemes->begin(), "weights");
+  if (!weights || !weights->is_object())
+    return reader.fail("weights of config_groups", "a map of keys");
+  std::string form = reader.text(quantization, "format", reader.text(*schemes->begin(), "format")),
+              type = reader.text(*weights, "type", "int"), strategy = reader.text(*weights, "strategy", "tensor");
+  out.bits = reader.required(*weights, "num_bits", 64);
+  bool isPacked = form == "pack-quantized" && (out.bits == 4 || out.bits == 8),
+       isCodes = (form == "int-quantized" || form == "naive-quantized") && out.bits == 8;
+  if (type != "int" || !(isPacked || isCodes) || (strategy != "group" && strategy != "channel"))
+    return reader.fail("compressed-tensors of format " + quote(form) + ", " + std::to_string(out.bits) +
+                       " bits, type " + quote(type) + " and strategy " + quote(strategy) +
+                       " are not supported (\"pack-quantized\" of 4 or 8 bits and \"int-quantized\" of 8 are, by "
+                       "group or channel); use another checkpoint");
+  out.format = isPacked ? GroupFormat::Packed : GroupFormat::Codes;
+  if (strategy == "group")
+    out.groupSize = reader.required(*weights, "group_size", kMaxWidth);
+}
+
+/// The keys of GPTQ and AWQ, under their own names and those of AWQ's own file.
+void readGroups(ConfigReader &reader, const Json &groups, const std::string &method, HfConfig &out) {
+  std::string version = reader.text(groups, "version", "gemm");
   std::ranges::transform(version, version.begin(), [](unsigned char c) { return std::tolower(c); });
-  if (method == "gptq")
-    out.format =
-        reader.text(*groups, "checkpoint_format", "gptq") == "gptq_v2" ? GroupFormat::GptqV2 : GroupFormat::Gptq;
+  std::string form = reader.text(groups, "checkpoint_format", reader.text(groups, "format", "gptq"));
+  if (method == "gptq" && (form == "gptq" || form == "gptq_v2"))
+    out.format = form == "gptq_v2" ? GroupFormat::GptqV2 : GroupFormat::Gptq;
   else if (method == "awq" && version == "gemm")
     out.format = GroupFormat::Awq;
   else
     return reader.fail("quantization_config of method " + quote(method) +
-                       (method == "awq" ? ", version " + quote(version) + "," : "") +
-                       " is not supported (\"gptq\", and \"awq\" of version \"gemm\" are); use another checkpoint");
-  if (auto bits = reader.required(*groups, "bits", 64); bits != 4)
+                       (method == "awq"    ? ", version " + quote(version) + ","
+                        : method == "gptq" ? ", checkpoint_format " + quote(form) + ","
+                                           : "") +
+                       " is not supported (\"gptq\", \"awq\" of version \"gemm\", and \"compressed-tensors\" are); "
+                       "use another checkpoint");
+  const char *bitsKey = reader.find(groups, "w_bit") ? "w_bit" : "bits",
+             *sizeKey = reader.find(groups, "q_group_size") ? "q_group_size" : "group_size";
+  if (auto bits = reader.required(groups, bitsKey, 64); bits != 4)
     reader.fail("quantization_config has " + std::to_string(bits) +
                 " bits, only 4 are supported; use another checkpoint");
-  const Json *size = reader.find(*groups, "group_size");
+  const Json *size = reader.find(groups, sizeKey);
   if (size && size->is_number_integer() && size->get<std::int64_t>() == -1)
     return;
-  out.groupSize = reader.required(*groups, "group_size", kMaxWidth);
+  out.groupSize = reader.required(groups, sizeKey, kMaxWidth);
+}
+
+void readQuantization(ConfigReader &reader, const Json &config, HfConfig &out) {
+  const Json *quantization = reader.find(config, "quantization_config"), *mlx = reader.find(config, "quantization");
+  std::string method = quantization && quantization->is_object() ? reader.text(*quantization, "quant_method") : "";
+  if (mlx && method.empty())
+    return reader.fail("key \"quantization\" is that of MLX, whose packed matrices are not read; take the model it was "
+                       "converted from, or undo it with mlx_lm.convert --dequantize");
+  if (!quantization)
+    return;
+  if (!quantization->is_object())
+    return reader.fail("quantization_config", "a map of keys");
+  out.namesQuantization = true;
+  if (method == "compressed-tensors")
+    return readCompressed(reader, *quantization, out);
+  readGroups(reader, *quantization, method, out);
 }
 
 /// A token id, or the first of a list of them.
@@ -198,12 +238,24 @@ Result<HfConfig> parseHfConfig(std::string_view text, const std::string &path) {
   readArchitecture(reader, config, out.shape);
   readSizes(reader, config, out.shape);
   readRope(reader, config, out.shape);
-  readGroups(reader, config, out);
+  readQuantization(reader, config, out);
   out.bos = tokenId(reader, config, "bos_token_id", out.shape.vocabulary);
   out.eos = tokenId(reader, config, "eos_token_id", out.shape.vocabulary);
   if (reader.error)
     return *reader.error;
   return out;
+}
+
+Status parseQuantizeConfig(std::string_view text, const std::string &path, HfConfig &config) {
+  auto parsed = parseJson(text, path);
+  if (!parsed)
+    return parsed.error();
+  if (!parsed->is_object())
+    return Error{path, "must be a map of keys; fetch or export the model again"};
+  ConfigReader reader(path);
+  const char *usual = reader.find(*parsed, "w_bit") ? "awq" : "gptq";
+  readGroups(reader, *parsed, reader.text(*parsed, "quant_method", usual), config);
+  return reader.error ? Status(*reader.error) : Status(Ok{});
 }
 
 } // namespace lpu::compiler

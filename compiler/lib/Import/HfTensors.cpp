@@ -3,7 +3,8 @@
 // AWQ tools write them. w = (q - zero) · scale is exact in fp32: five bits times
 // the eleven of a half.
 
-#include "HuggingFace.h"
+#include "HfPacked.h"
+#include "ModelFile.h"
 #include "ModelTensors.h"
 #include "lpu/compiler/Import/GgufFile.h"
 
@@ -22,33 +23,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A tensor and the file it is in.
-struct Located {
-  const SafetensorsFile *file = nullptr;
-  const SafetensorsTensor *tensor = nullptr;
-  explicit operator bool() const { return tensor; }
-  std::uint32_t word(std::uint64_t index) const {
-    std::uint32_t value;
-    std::memcpy(&value, file->data(*tensor).data() + 4 * index, 4);
-    return value;
-  }
-};
-
 /// A matrix as the model sees it: its values, or what they are made of.
 struct Matrix {
   std::uint32_t rows = 0, cols = 0;
   Located plain;
-  Located words, zeros, scales;      ///< 4-bit groups
-  std::vector<std::uint32_t> groups; ///< 4-bit groups: the group of each column
+  std::optional<PackedMatrix> packed;
 };
-
-Error damaged(const Located &at, const std::string &what) {
-  return {at.file->path(), "tensor " + quote(at.tensor->name) + " " + what + "; fetch or export the model again"};
-}
-
-bool isFloat(SafetensorsType type) {
-  return type == SafetensorsType::F32 || type == SafetensorsType::F16 || type == SafetensorsType::BF16;
-}
 
 class HfSource : public WeightSource {
 public:
@@ -62,10 +42,9 @@ public:
   }
   std::string typeName(std::string_view name) const override {
     auto it = matrices.find(name);
-    return it == matrices.end()                ? ""
-           : it->second.plain                  ? it->second.plain.tensor->typeName
-           : config.format == GroupFormat::Awq ? "AWQ"
-                                               : "GPTQ";
+    return it == matrices.end() ? ""
+           : it->second.plain   ? it->second.plain.tensor->typeName
+                                : it->second.packed->typeName();
   }
   Status readRow(std::string_view name, std::uint32_t row, std::span<float> out) const override;
 
@@ -74,14 +53,10 @@ private:
   Result<std::vector<std::string>> fileNames(std::map<std::string, std::string> &placement) const;
   Status addMatrix(const TensorShape &expected);
   Status addPlain(Matrix &matrix, const Located &found);
-  Status addGroups(Matrix &matrix, const std::string &stem);
-  Result<std::vector<std::uint32_t>> groupsOf(const Matrix &matrix, const std::string &stem, std::uint32_t count);
+  void useUsualNames();
   Status expectNoOthers() const;
   /// Finds a tensor and notes that the model uses it.
   Located take(const std::string &name);
-  float groupValue(const Matrix &matrix, std::uint32_t row, std::uint32_t column) const;
-  float groupScale(const Matrix &matrix, std::uint32_t group, std::uint32_t row) const;
-  int groupZero(const Matrix &matrix, std::uint32_t group, std::uint32_t row) const;
 
   std::string folder;
   const HfConfig config;
@@ -100,8 +75,15 @@ Result<std::vector<std::string>> HfSource::fileNames(std::map<std::string, std::
     for (const auto &entry : fs::directory_iterator(folder, failed))
       if (entry.path().extension() == ".safetensors")
         names.insert(entry.path().filename());
-    if (failed || names.empty())
+    bool hasAny = !names.empty();
+    std::erase_if(names, isBesideModel);
+    if (failed || !hasAny)
       return Error{folder, "holds no *.safetensors file; give a folder with config.json and its weights"};
+    if (names.empty())
+      return Error{folder, "holds the weights only as their authors named them (consolidated) or an adapter; fetch "
+                           "model.safetensors, too"};
+    if (names.contains("model.safetensors"))
+      return std::vector<std::string>{"model.safetensors"};
     return std::vector(names.begin(), names.end());
   }
   auto file = MappedFile::open(index);
@@ -159,66 +141,25 @@ Status HfSource::addPlain(Matrix &matrix, const Located &found) {
   return Ok{};
 }
 
-/// GPTQ's g_idx says to which group a column belongs; without it columns stand in order.
-Result<std::vector<std::uint32_t>> HfSource::groupsOf(const Matrix &matrix, const std::string &stem,
-                                                      std::uint32_t count) {
-  std::vector<std::uint32_t> groups(matrix.cols);
-  std::uint32_t size = config.groupSize ? config.groupSize : matrix.cols;
-  Located order = config.format == GroupFormat::Awq ? Located{} : take(stem + ".g_idx");
-  if (order && (order.tensor->type != SafetensorsType::I32 || !order.tensor->hasShape(1, matrix.cols)))
-    return damaged(order, "must be I32 of shape [" + std::to_string(matrix.cols) + "]");
-  for (std::uint32_t k = 0; k < matrix.cols; ++k) {
-    groups[k] = order ? order.word(k) : k / size;
-    if (groups[k] >= count)
-      return damaged(order, "names group " + std::to_string(static_cast<std::int32_t>(groups[k])) + " for column " +
-                                std::to_string(k) + ", there are " + std::to_string(count));
-  }
-  return groups;
-}
-
-Status HfSource::addGroups(Matrix &matrix, const std::string &stem) {
-  std::uint32_t size = config.groupSize ? config.groupSize : matrix.cols, count = (matrix.cols + size - 1) / size;
-  bool isAwq = config.format == GroupFormat::Awq;
-  if (matrix.rows % 8 || matrix.cols % 8)
-    return Error{folder, "tensor " + quote(stem) + " is " + std::to_string(matrix.rows) + "x" +
-                             std::to_string(matrix.cols) +
-                             ", sizes of 4-bit matrices must be multiples of 8; use another checkpoint"};
-  struct Part {
-    const char *name;
-    Located *out;
-    std::uint64_t rows, cols;
-  };
-  std::uint64_t rows = matrix.rows, cols = matrix.cols;
-  for (auto [name, out, partRows, partCols] :
-       {Part{"qweight", &matrix.words, isAwq ? cols : cols / 8, isAwq ? rows / 8 : rows},
-        Part{"qzeros", &matrix.zeros, count, rows / 8}, Part{"scales", &matrix.scales, count, rows}}) {
-    *out = take(stem + "." + name);
-    if (!*out)
-      return Error{folder, "tensor " + quote(stem + "." + name) + " is missing; fetch or export the model again"};
-    bool isScale = out == &matrix.scales;
-    if (isScale ? !isFloat(out->tensor->type) : out->tensor->type != SafetensorsType::I32)
-      return damaged(*out, std::string("must be ") + (isScale ? "F32, F16 or BF16" : "I32") + ", found " +
-                               out->tensor->typeName);
-    if (!out->tensor->hasShape(partRows, partCols))
-      return damaged(*out, "must have the shape [" + std::to_string(partRows) + ", " + std::to_string(partCols) +
-                               "] that config.json gives it");
-  }
-  auto groups = groupsOf(matrix, stem, count);
-  if (!groups)
-    return groups.error();
-  matrix.groups = std::move(*groups);
-  return Ok{};
-}
-
 Status HfSource::addMatrix(const TensorShape &expected) {
-  Matrix matrix{expected.rows, expected.cols, {}, {}, {}, {}, {}};
+  Matrix matrix{expected.rows, expected.cols, {}, {}};
   std::string name = hfName(expected.name), stem = name.substr(0, name.rfind('.'));
-  Located found = take(name);
-  bool isGrouped = !found && config.format != GroupFormat::None && located.contains(stem + ".qweight");
-  if (!found && !isGrouped)
+  auto hasPart = [&](const char *part) { return located.contains(stem + part); };
+  bool isPacked = hasPart(".qweight") || hasPart(".weight_packed") || hasPart(".weight_scale");
+  if (isPacked && config.format == GroupFormat::None)
+    return Error{folder,
+                 "tensor " + quote(stem) +
+                     " is quantized, and neither config.json nor quantize_config.json says how; fetch or export "
+                     "the model again"};
+  if (isPacked) {
+    auto take = [&](const std::string &part) { return this->take(part); };
+    if (Status ok = matrix.packed.emplace().open(config, folder, stem, matrix.rows, matrix.cols, take); !ok)
+      return ok;
+  } else if (Located found = take(name); !found) {
     return Error{folder, "tensor " + quote(name) + " is missing; fetch or export the model again"};
-  if (Status ok = isGrouped ? addGroups(matrix, stem) : addPlain(matrix, found); !ok)
+  } else if (Status ok = addPlain(matrix, found); !ok) {
     return ok;
+  }
   matrices.emplace(expected.name, std::move(matrix));
   return Ok{};
 }
@@ -239,38 +180,34 @@ Status HfSource::expectNoOthers() const {
   return Ok{};
 }
 
+/// Some export the model without its head, or inside of another module: all names then begin in another way. That of
+/// the embedding tells it.
+void HfSource::useUsualNames() {
+  constexpr std::string_view kEmbedding = "embed_tokens.weight", kUsual = "model.", kHead = "lm_head.";
+  auto embedding = std::ranges::find_if(located, [&](const auto &entry) { return entry.first.ends_with(kEmbedding); });
+  if (embedding == located.end() || embedding->first == std::string(kUsual) + std::string(kEmbedding))
+    return;
+  std::string prefix = embedding->first.substr(0, embedding->first.size() - kEmbedding.size());
+  std::map<std::string, Located, std::less<>> renamed;
+  for (const auto &[name, at] : located) {
+    std::size_t head = name.find(kHead);
+    bool isHead = head != std::string::npos && (head == 0 || name[head - 1] == '.');
+    renamed.emplace(isHead                     ? name.substr(head)
+                    : name.starts_with(prefix) ? std::string(kUsual) + name.substr(prefix.size())
+                                               : name,
+                    at);
+  }
+  located = std::move(renamed);
+}
+
 Status HfSource::open() {
   if (Status ok = openFiles(); !ok)
     return ok;
+  useUsualNames();
   for (const TensorShape &expected : modelTensors(config.shape))
     if (Status ok = addMatrix(expected); !ok)
       return ok;
   return expectNoOthers();
-}
-
-float HfSource::groupScale(const Matrix &matrix, std::uint32_t group, std::uint32_t row) const {
-  float scale;
-  matrix.scales.file->decode(*matrix.scales.tensor, std::uint64_t{group} * matrix.rows + row, std::span(&scale, 1));
-  return scale;
-}
-
-/// Where AWQ puts output 8c + i of a word of eight.
-constexpr int kAwqShift[8] = {0, 16, 4, 20, 8, 24, 12, 28};
-
-int HfSource::groupZero(const Matrix &matrix, std::uint32_t group, std::uint32_t row) const {
-  std::uint32_t word = matrix.zeros.word(std::uint64_t{group} * (matrix.rows / 8) + row / 8);
-  if (config.format == GroupFormat::Awq)
-    return word >> kAwqShift[row % 8] & 15;
-  // GPTQ's first format stores one less than the zero point.
-  return static_cast<int>(word >> (4 * (row % 8)) & 15) + (config.format == GroupFormat::Gptq);
-}
-
-float HfSource::groupValue(const Matrix &matrix, std::uint32_t row, std::uint32_t column) const {
-  if (config.format == GroupFormat::Awq)
-    return static_cast<float>(
-        matrix.words.word(std::uint64_t{column} * (matrix.rows / 8) + row / 8) >> kAwqShift[row % 8] & 15);
-  return static_cast<float>(matrix.words.word(std::uint64_t{column / 8} * matrix.rows + row) >> (4 * (column % 8)) &
-                            15);
 }
 
 Status HfSource::readRow(std::string_view name, std::uint32_t row, std::span<float> out) const {
@@ -278,23 +215,14 @@ Status HfSource::readRow(std::string_view name, std::uint32_t row, std::span<flo
   if (matrix.plain) {
     matrix.plain.file->decode(*matrix.plain.tensor, std::uint64_t{row} * matrix.cols, out);
   } else {
-    std::uint32_t last = UINT32_MAX;
-    float scale = 0, zero = 0;
-    for (std::uint32_t k = 0; k < out.size(); ++k) {
-      if (std::uint32_t group = matrix.groups[k]; group != last) {
-        last = group;
-        scale = groupScale(matrix, group, row);
-        zero = static_cast<float>(groupZero(matrix, group, row));
-      }
-      out[k] = (groupValue(matrix, row, k) - zero) * scale;
-    }
+    matrix.packed->readRow(row, out);
   }
   auto bad = std::ranges::find_if(out, [](float v) { return !std::isfinite(v); });
   if (bad == out.end())
     return Ok{};
-  return damaged(matrix.plain ? matrix.plain : matrix.scales, "makes value [" + std::to_string(row) + ", " +
-                                                                  std::to_string(bad - out.begin()) + "] " +
-                                                                  (std::isnan(*bad) ? "NaN" : "infinite"));
+  return damaged(matrix.plain ? matrix.plain : matrix.packed->scalesAt(), "makes value [" + std::to_string(row) + ", " +
+                                                                              std::to_string(bad - out.begin()) + "] " +
+                                                                              (std::isnan(*bad) ? "NaN" : "infinite"));
 }
 
 } // namespace

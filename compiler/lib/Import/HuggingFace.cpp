@@ -31,6 +31,15 @@ Result<OpenedModel> openHuggingFace(const std::string &folder) {
   auto config = parseHfConfig(*text, configPath);
   if (!config)
     return config.error();
+  for (const char *name : {"/quantize_config.json", "/quant_config.json"})
+    if (std::string path = folder + name;
+        config->format == GroupFormat::None && !config->namesQuantization && std::filesystem::exists(path)) {
+      auto quantization = readText(path, kLargestConfig);
+      if (!quantization)
+        return quantization.error();
+      if (Status read = parseQuantizeConfig(*quantization, path, *config); !read)
+        return read.error();
+    }
   isa::Tokenizer tokenizer;
   tokenizer.model = "none";
   if (std::filesystem::exists(tokenizerPath)) {

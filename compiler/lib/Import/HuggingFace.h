@@ -6,18 +6,23 @@
 
 namespace lpu::compiler {
 
-/// How 4-bit group-quantized checkpoints hold their matrices.
-enum class GroupFormat : std::uint8_t { None, Gptq, GptqV2, Awq };
+/// How quantized checkpoints hold their matrices; the last two are compressed-tensors'.
+enum class GroupFormat : std::uint8_t { None, Gptq, GptqV2, Awq, Packed, Codes };
 
 struct HfConfig {
   ModelShape shape;
   GroupFormat format = GroupFormat::None;
+  std::uint32_t bits = 4;
+  bool namesQuantization = false;  ///< config.json itself says how
   std::uint32_t groupSize = 0;     ///< inputs that share a scale; 0: all of a row
   std::int64_t bos = -1, eos = -1; ///< token ids, -1 when absent
 };
 
 /// `text` of a config.json at `path`, which errors name.
 Result<HfConfig> parseHfConfig(std::string_view text, const std::string &path);
+/// Older checkpoints have their quantization in a file of its own, quantize_config.json (GPTQ) or quant_config.json
+/// (AWQ); `text` of it goes into `config`.
+Status parseQuantizeConfig(std::string_view text, const std::string &path, HfConfig &config);
 /// `text` of a tokenizer.json, as the tables a program carries, padded to the shape's vocabulary.
 Result<isa::Tokenizer> parseHfTokenizer(std::string_view text, const std::string &path, const HfConfig &config);
 

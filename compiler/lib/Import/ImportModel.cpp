@@ -10,6 +10,7 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Verifier.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 namespace lpu::compiler {
 namespace {
@@ -120,6 +121,8 @@ Value GraphBuilder::ffn(int64_t i, Value x) {
 }
 
 Value GraphBuilder::layer(int64_t i, Value x) {
+  llvm::SaveAndRestore<mlir::Location> named(
+      loc, mlir::NameLoc::get(builder.getStringAttr("layer " + std::to_string(i)), loc));
   x = add(attention(i, x), x);
   return add(ffn(i, x), x);
 }

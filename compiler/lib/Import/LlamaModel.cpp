@@ -120,8 +120,9 @@ void checkHeads(KeyReader &keys, ModelShape &shape) {
 }
 
 /// Checks one tensor's shape: vectors have rows = 1.
-Status expectTensor(const GgufFile &file, const std::string &name, std::uint64_t rows, std::uint64_t cols) {
-  const GgufTensor *tensor = file.findTensor(name);
+Status expectTensor(const GgufParts &parts, const std::string &name, std::uint64_t rows, std::uint64_t cols) {
+  const GgufFile &file = parts.first();
+  const GgufTensor *tensor = parts.findTensor(name);
   if (!tensor)
     return Error{file.path(), "tensor " + quote(name) + " is missing; export the file again"};
   if (tensor->rows == rows && tensor->cols == cols)
@@ -132,10 +133,10 @@ Status expectTensor(const GgufFile &file, const std::string &name, std::uint64_t
 }
 
 /// The table must hold nothing beyond the `known` tensors already found: name one that is not among them.
-Status expectNoOthers(const GgufFile &file, const ModelShape &shape) {
+Status expectNoOthers(const GgufParts &parts, const ModelShape &shape) {
   std::vector<TensorShape> ofLayer = layerTensors(shape);
-  for (const GgufTensor &tensor : file.tensors()) {
-    std::string name(tensor.name);
+  for (const auto &[view, at] : parts.tensors()) {
+    std::string name(view);
     bool known = name == "token_embd.weight" || name == "output_norm.weight" || name == "output.weight" ||
                  name == "rope_freqs.weight";
     if (!known && name.starts_with("blk.")) {
@@ -147,16 +148,17 @@ Status expectNoOthers(const GgufFile &file, const ModelShape &shape) {
         known |= inRange && name.substr(dot + 1) == expected.name;
     }
     if (!known)
-      return Error{file.path(), "tensor " + quote(name) + " is not part of the supported " + shape.architecture +
-                                    " architecture of " + std::to_string(shape.layers) + " layers (no " +
-                                    (shape.hasBias() ? "other " : "") + "biases, no experts); use another model"};
+      return Error{at.file->path(), "tensor " + quote(name) + " is not part of the supported " + shape.architecture +
+                                        " architecture of " + std::to_string(shape.layers) + " layers (no " +
+                                        (shape.hasBias() ? "other " : "") + "biases, no experts); use another model"};
   }
   return Ok{};
 }
 
 } // namespace
 
-Result<ModelShape> readShape(const GgufFile &file) {
+Result<ModelShape> readShape(const GgufParts &parts) {
+  const GgufFile &file = parts.first();
   KeyReader keys(file);
   checkArchitecture(keys);
   if (keys.error)
@@ -186,7 +188,7 @@ Result<ModelShape> readShape(const GgufFile &file) {
   checkHeads(keys, shape);
   checkRope(keys, shape);
   shape.ropeScale = readRopeScale(keys);
-  const GgufTensor *embedding = file.findTensor("token_embd.weight");
+  const GgufTensor *embedding = parts.findTensor("token_embd.weight");
   if (!embedding)
     keys.fail("tensor \"token_embd.weight\" is missing; export the file again");
   else if (embedding->rows > kMaxVocabulary)
@@ -197,21 +199,21 @@ Result<ModelShape> readShape(const GgufFile &file) {
   if (vocabulary && *vocabulary != shape.vocabulary)
     keys.fail("key " + quote(keys.of("vocab_size")) + " is " + std::to_string(*vocabulary) +
               ", but \"token_embd.weight\" has " + std::to_string(shape.vocabulary) + " rows; export the file again");
-  shape.tied = !file.findTensor("output.weight");
-  shape.ropeFreqs = file.findTensor("rope_freqs.weight") || shape.ropeScale != 1;
+  shape.tied = !parts.findTensor("output.weight");
+  shape.ropeFreqs = parts.findTensor("rope_freqs.weight") || shape.ropeScale != 1;
   if (keys.error)
     return *keys.error;
   return shape;
 }
 
-Status checkTensors(const GgufFile &file, const ModelShape &shape) {
+Status checkTensors(const GgufParts &parts, const ModelShape &shape) {
   for (const TensorShape &expected : modelTensors(shape))
-    if (Status ok = expectTensor(file, expected.name, expected.rows, expected.cols); !ok)
+    if (Status ok = expectTensor(parts, expected.name, expected.rows, expected.cols); !ok)
       return ok;
-  if (file.findTensor("rope_freqs.weight"))
-    if (Status ok = expectTensor(file, "rope_freqs.weight", 1, shape.headDim / 2); !ok)
+  if (parts.findTensor("rope_freqs.weight"))
+    if (Status ok = expectTensor(parts, "rope_freqs.weight", 1, shape.headDim / 2); !ok)
       return ok;
-  return expectNoOthers(file, shape);
+  return expectNoOthers(parts, shape);
 }
 
 namespace {

@@ -348,6 +348,13 @@ Result<std::span<const std::uint8_t>> OnnxFile::external(const std::string &name
   return file->bytes().subspan(offset, length);
 }
 
+std::vector<std::string> OnnxFile::files() const {
+  std::vector<std::string> paths = {filePath};
+  for (const auto &[path, file] : externals)
+    paths.push_back(path);
+  return paths;
+}
+
 const OnnxTensor *OnnxFile::find(const std::string &name) const {
   auto it = tensors.find(name);
   return it == tensors.end() ? nullptr : &it->second;

@@ -51,6 +51,8 @@ public:
   static std::optional<OnnxTensor> read(const onnx::TensorProto &proto);
   /// Values of all tensors.
   std::size_t valueCount() const { return values; }
+  /// This file and those that hold tensors of it.
+  std::vector<std::string> files() const;
   /// Version of the default operator set.
   std::int64_t opset() const { return version; }
 

@@ -23,18 +23,28 @@ struct ElementType {
   SafetensorsType type;
   std::uint64_t bits;
 };
-constexpr std::array<ElementType, 12> kTypes{{{"F32", SafetensorsType::F32, 32},
-                                              {"F16", SafetensorsType::F16, 16},
-                                              {"BF16", SafetensorsType::BF16, 16},
-                                              {"I32", SafetensorsType::I32, 32},
-                                              {"I64", SafetensorsType::I64, 64},
-                                              {"F64", SafetensorsType::Other, 64},
-                                              {"I16", SafetensorsType::Other, 16},
-                                              {"I8", SafetensorsType::Other, 8},
-                                              {"U8", SafetensorsType::Other, 8},
-                                              {"BOOL", SafetensorsType::Other, 8},
-                                              {"F8_E4M3", SafetensorsType::Other, 8},
-                                              {"F8_E5M2", SafetensorsType::Other, 8}}};
+constexpr ElementType kTypes[] = {{"F32", SafetensorsType::F32, 32},
+                                  {"F16", SafetensorsType::F16, 16},
+                                  {"BF16", SafetensorsType::BF16, 16},
+                                  {"I32", SafetensorsType::I32, 32},
+                                  {"U32", SafetensorsType::I32, 32},
+                                  {"I64", SafetensorsType::I64, 64},
+                                  {"I8", SafetensorsType::I8, 8},
+                                  {"F64", SafetensorsType::Other, 64},
+                                  {"U64", SafetensorsType::Other, 64},
+                                  {"I16", SafetensorsType::Other, 16},
+                                  {"U16", SafetensorsType::Other, 16},
+                                  {"U8", SafetensorsType::Other, 8},
+                                  {"BOOL", SafetensorsType::Other, 8},
+                                  {"C64", SafetensorsType::Other, 64},
+                                  {"F8_E4M3", SafetensorsType::Other, 8},
+                                  {"F8_E5M2", SafetensorsType::Other, 8},
+                                  {"F8_E8M0", SafetensorsType::Other, 8},
+                                  {"F8_E4M3FNUZ", SafetensorsType::Other, 8},
+                                  {"F8_E5M2FNUZ", SafetensorsType::Other, 8},
+                                  {"F6_E2M3", SafetensorsType::Other, 6},
+                                  {"F6_E3M2", SafetensorsType::Other, 6},
+                                  {"F4", SafetensorsType::Other, 4}};
 
 /// {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …, "__metadata__": {"key": "text"}}
 class TableReader : public nlohmann::json_sax<nlohmann::json> {
@@ -125,13 +135,14 @@ std::optional<std::uint64_t> elementsOf(const SafetensorsTensor &tensor) {
 std::optional<std::string> placeTensor(SafetensorsTensor &tensor, std::uint64_t dataBegin, std::uint64_t dataBytes) {
   auto type = std::ranges::find(kTypes, tensor.typeName, &ElementType::name);
   std::uint64_t begin = tensor.offset, end = tensor.bytes;
-  if (type == kTypes.end())
+  if (type == std::end(kTypes))
     return "has unknown element type " + quote(tensor.typeName);
   if (begin > end || end > dataBytes)
     return "lies at bytes " + std::to_string(begin) + " to " + std::to_string(end) + " of " +
            std::to_string(dataBytes) + " bytes of data";
   auto count = elementsOf(tensor);
-  if (!count || *count > std::numeric_limits<std::uint64_t>::max() / 64 || *count * type->bits / 8 != end - begin)
+  if (!count || *count > std::numeric_limits<std::uint64_t>::max() / 64 || *count * type->bits % 8 ||
+      *count * type->bits / 8 != end - begin)
     return "has " + std::to_string(end - begin) + " bytes, which its shape and element type " + tensor.typeName +
            " do not make";
   tensor.type = type->type;

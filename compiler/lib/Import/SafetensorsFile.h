@@ -15,7 +15,8 @@
 namespace lpu::compiler {
 
 /// Element types that can be read.
-enum class SafetensorsType : std::uint8_t { F32, F16, BF16, I32, I64, Other };
+/// (I32 stands for U32, too: words of packed integers.)
+enum class SafetensorsType : std::uint8_t { F32, F16, BF16, I8, I32, I64, Other };
 
 struct SafetensorsTensor {
   std::string name;

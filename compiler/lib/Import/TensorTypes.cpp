@@ -57,7 +57,7 @@ template <int Bits, bool HasMin> void decodeNibbles(Bytes in, std::span<float> o
   }
 }
 
-constexpr std::array<TensorType, 11> kTypes{{
+constexpr std::array<TensorType, 15> kTypes{{
     {0, "F32", 1, 4, decodeF32},
     {1, "F16", 1, 2, decodeF16},
     {30, "BF16", 1, 2, decodeBF16},
@@ -66,9 +66,13 @@ constexpr std::array<TensorType, 11> kTypes{{
     {3, "Q4_1", 32, 20, decodeNibbles<4, true>},
     {6, "Q5_0", 32, 22, decodeNibbles<5, false>},
     {7, "Q5_1", 32, 24, decodeNibbles<5, true>},
+    {10, "Q2_K", 256, 84, decodeQ2K},
+    {11, "Q3_K", 256, 110, decodeQ3K},
     {12, "Q4_K", 256, 144, decodeQ4K},
     {13, "Q5_K", 256, 176, decodeQ5K},
     {14, "Q6_K", 256, 210, decodeQ6K},
+    {20, "IQ4_NL", 32, 18, decodeIQ4NL},
+    {23, "IQ4_XS", 256, 136, decodeIQ4XS},
 }};
 
 /// Names of encodings that exist but cannot be read, so that an error can name them.
@@ -76,10 +80,24 @@ struct KnownName {
   std::uint32_t number;
   std::string_view name;
 };
-constexpr std::array<KnownName, 20> kOthers{{
-    {9, "Q8_1"},   {10, "Q2_K"},   {11, "Q3_K"},  {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"},
-    {19, "IQ1_S"}, {20, "IQ4_NL"}, {21, "IQ3_S"}, {22, "IQ2_S"}, {23, "IQ4_XS"},  {24, "I8"},     {25, "I16"},
-    {26, "I32"},   {27, "I64"},    {28, "F64"},   {29, "IQ1_M"}, {34, "TQ1_0"},   {39, "MXFP4"},
+constexpr std::array<KnownName, 17> kOthers{{
+    {9, "Q8_1"},
+    {15, "Q8_K"},
+    {16, "IQ2_XXS"},
+    {17, "IQ2_XS"},
+    {18, "IQ3_XXS"},
+    {19, "IQ1_S"},
+    {21, "IQ3_S"},
+    {22, "IQ2_S"},
+    {24, "I8"},
+    {25, "I16"},
+    {26, "I32"},
+    {27, "I64"},
+    {28, "F64"},
+    {29, "IQ1_M"},
+    {34, "TQ1_0"},
+    {35, "TQ2_0"},
+    {39, "MXFP4"},
 }};
 
 } // namespace

@@ -3,13 +3,13 @@
 
 #include "lpu/compiler/Import/WeightStore.h"
 
+#include "ModelFile.h"
 #include "WeightSource.h"
 #include "lpu/isa/Numerics.h"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <filesystem>
 #include <numbers>
 
 namespace lpu::compiler {
@@ -88,10 +88,6 @@ double Llama3Rope::divisor(double frequency) const {
   return 1 / ((1 - smooth) / factor + smooth);
 }
 
-namespace {
-constexpr std::string_view kShapePrefix = "shape:", kWeightsMark = "?weights=", kOutputsMark = "?outputs=";
-}
-
 std::string WeightStore::shapeName(const std::string &path, const std::string &weights) {
   return std::string(kShapePrefix) + path + std::string(kWeightsMark) + weights;
 }
@@ -100,19 +96,29 @@ std::string WeightStore::outputsName(const std::string &path, const std::string 
   return path + std::string(kOutputsMark) + outputs;
 }
 
+static Result<OpenedModel> openFile(const std::string &name) {
+  auto mark = name.rfind(kOutputsMark);
+  auto file = recognizeModel(name.substr(0, mark));
+  if (!file)
+    return file.error();
+  switch (file->form) {
+  case ModelForm::HuggingFace:
+    return openHuggingFace(file->path);
+  case ModelForm::Onnx:
+    return openOnnx(file->path,
+                    mark == std::string::npos ? "" : std::string_view(name).substr(mark + kOutputsMark.size()));
+  case ModelForm::Gguf:
+    break;
+  }
+  return openGguf(file->path);
+}
+
 Result<std::shared_ptr<WeightStore>> WeightStore::open(const std::string &name) {
-  auto mark = name.rfind(kWeightsMark), outputs = name.rfind(kOutputsMark);
-  std::string file = name.substr(0, outputs);
-  std::error_code failed;
+  auto mark = name.rfind(kWeightsMark);
   bool isShape = name.starts_with(kShapePrefix) && mark != std::string::npos;
-  auto model =
-      isShape ? openArch(name.substr(kShapePrefix.size(), mark - kShapePrefix.size()),
-                         std::string_view(name).substr(mark + kWeightsMark.size()))
-      : std::filesystem::is_directory(name, failed) ? openHuggingFace(name)
-      : file.ends_with(".onnx")
-          ? openOnnx(file,
-                     outputs == std::string::npos ? "" : std::string_view(name).substr(outputs + kOutputsMark.size()))
-          : openGguf(name);
+  auto model = isShape ? openArch(name.substr(kShapePrefix.size(), mark - kShapePrefix.size()),
+                                  std::string_view(name).substr(mark + kWeightsMark.size()))
+                       : openFile(name);
   if (!model)
     return model.error();
   std::shared_ptr<WeightStore> store(new WeightStore());

@@ -28,7 +28,10 @@ public:
       users = std::max<std::uint64_t>(users, step.getUsers().value_or(1));
   }
 
-  FittingContext run() {
+  FittingContext run(std::int64_t most) {
+    if (most > 0 && fits(most) && compiles(most))
+      return {most, true};
+    capacity = most > 0 ? most : capacity;
     std::int64_t allocated = bisect(capacity, [&](std::int64_t context) { return fits(context); });
     if (allocated > 0 && !compiles(allocated))
       allocated = bisect(allocated, [&](std::int64_t context) { return compiles(context); });
@@ -89,8 +92,8 @@ private:
 
 } // namespace
 
-FittingContext largestFittingContext(mlir::ModuleOp planned, const PipelineOptions &options) {
-  return Search(planned, options).run();
+FittingContext largestFittingContext(mlir::ModuleOp planned, const PipelineOptions &options, std::int64_t most) {
+  return Search(planned, options).run(most);
 }
 
 } // namespace lpu::compiler

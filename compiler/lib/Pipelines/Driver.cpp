@@ -6,8 +6,12 @@
 
 #include "lpu/compiler/Pipelines/Driver.h"
 
+#include "DriverContext.h"
+#include "DriverFiles.h"
+
 #include "lpu/compiler/Conversion/Passes.h"
 #include "lpu/compiler/Dialect/LLM/Chips.h"
+#include "lpu/compiler/Dialect/LLM/Context.h"
 #include "lpu/compiler/Dialect/LLM/LLM.h"
 #include "lpu/compiler/Dialect/LLM/Passes.h"
 #include "lpu/compiler/Dialect/Lpu/Lpu.h"
@@ -66,6 +70,8 @@ public:
     usable = machine.memoryBytes();
     if (Status read = readInput(); !read)
       return read.error();
+    if (Status distinct = checkFiles(options, *module); !distinct)
+      return distinct.error();
     if (Status prepared = prepare(); !prepared)
       return prepared.error();
     for (Status lowered = lower(); !lowered; lowered = lower())
@@ -85,6 +91,7 @@ public:
                         calibration,    std::move(precisions)};
     if (!options.report.empty())
       result.counts = countSchedules(*module, machine);
+    result.contextNote = std::move(contextNote);
     if (Status written = writeOutputs(result); !written)
       return written.error();
     return result;
@@ -95,9 +102,6 @@ private:
     mlir::DialectRegistry registry;
     registerDialects(registry);
     return registry;
-  }
-  static const char *name(Stage stage) {
-    return stage == Stage::LLM ? "llm" : stage == Stage::Stream ? "stream" : "lpu";
   }
   static double seconds(std::chrono::steady_clock::time_point begin) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -146,6 +150,9 @@ private:
     if (options.pipeline.batch > 1 && (!isLLM || isPlanned(*module)))
       return Error{options.inputName,
                    "has its steps already, and with them the users of each; give --batch where the model is compiled"};
+    if (options.pipeline.maxContext && (!isLLM || isPlanned(*module)))
+      return Error{options.inputName,
+                   "has its steps already, and with them its context; give --max-context where the model is compiled"};
     if (options.pipeline.batch > 1 && llm::isEncoder(*module))
       return Error{options.inputName, "is an encoder, which takes one sequence at a time; leave out --batch"};
     if (!isLLM && (!options.steps.empty() || options.boundsOnly))
@@ -160,6 +167,8 @@ private:
       options.progress("quantizing");
       mlir::PassManager passes(&context);
       PipelineOptions planned = options.pipeline;
+      planned.maxContext = llm::contextToPlan(*module, options.pipeline.maxContext);
+      contextNote = noteOfContext(*module, options.pipeline.maxContext);
       if (!llm::isEncoder(*module))
         planned.maxTokens = static_cast<std::uint64_t>(stepTokens(machine, *module, std::nullopt, Chunks::All));
       addLLMPhase(passes, planned);
@@ -168,6 +177,8 @@ private:
     }
     precisions = llm::precisionsOf(*module);
     planned = module->clone();
+    if (auto tooLong = contextProblem(*planned, options, machine))
+      return Error{options.inputName, *tooLong};
     return choose();
   }
 
@@ -267,7 +278,7 @@ private:
   /// Flows and places, then instructions, as far as asked for.
   Status lower() {
     for (Stage stage : {Stage::Stream, Stage::Lpu}) {
-      if (options.compileTo == name(Stage(static_cast<int>(stage) - 1)))
+      if (options.compileTo == stageName(Stage(static_cast<int>(stage) - 1)))
         break;
       if (stageOf(*module) >= stage)
         continue;
@@ -379,7 +390,7 @@ private:
     fs::create_directories(options.dumpDir, failed);
     if (failed)
       return Error{options.dumpDir, "cannot create the dump folder: " + failed.message()};
-    return writeTextFile((fs::path(options.dumpDir) / (std::string(name(stage)) + ".mlir")).string(), text());
+    return writeTextFile(dumpPath(options, stage), text());
   }
 
   /// The last net before the file: the decoded words against the rules of the machine.
@@ -420,6 +431,7 @@ private:
     DriverResult result{seconds(begin), std::move(*program),  phases(), std::move(places), options.promptTokens,
                         calibration,    std::move(precisions)};
     result.boundsOnly = true;
+    result.contextNote = std::move(contextNote);
     if (Status written = writeTextFile(options.report, reportJson(result)); !written)
       return written.error();
     return result;
@@ -428,7 +440,7 @@ private:
   Result<DriverResult> finishText(std::chrono::steady_clock::time_point begin) {
     if (Status written = writeTextFile(options.output, text()); !written)
       return written.error();
-    return DriverResult{seconds(begin), {}, {}, {}, 0, {}, {}};
+    return DriverResult{seconds(begin), {}, {}, {}, 0, {}, {}, {}, false, std::move(contextNote)};
   }
 
   /// Programs of chunks take long to compile, several layers on a chip as many times as long: they get one.
@@ -441,6 +453,7 @@ private:
 
   const DriverOptions &options;
   std::unique_ptr<llvm::ThreadPoolInterface> pool; ///< of the context, if it has not its own
+  std::string contextNote;
   mlir::MLIRContext context;
   OneLineErrors errors;
   isa::Machine machine;

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <string_view>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,7 +33,12 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::string &pa
   ::close(descriptor);
   if (address == MAP_FAILED)
     return Error{path, std::string("cannot be mapped into memory: ") + std::strerror(cause)};
-  return std::shared_ptr<const MappedFile>(new MappedFile({static_cast<const std::uint8_t *>(address), size}));
+  std::shared_ptr<const MappedFile> file(new MappedFile({static_cast<const std::uint8_t *>(address), size}));
+  constexpr std::string_view kPointer = "version https://git-lfs.github.com/spec/";
+  if (std::string_view(reinterpret_cast<const char *>(address), size).starts_with(kPointer))
+    return Error{path, "is a Git LFS pointer, not the file it stands for; fetch that with \"git lfs pull\" in the "
+                       "clone, or download it again"};
+  return file;
 }
 
 MappedFile::~MappedFile() { ::munmap(const_cast<std::uint8_t *>(contents.data()), contents.size()); }

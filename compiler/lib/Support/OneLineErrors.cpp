@@ -5,6 +5,8 @@
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Location.h"
 
+#include <algorithm>
+
 namespace lpu::compiler {
 namespace {
 
@@ -18,8 +20,29 @@ std::string place(mlir::Location location) {
   return text + ": ";
 }
 
+/// What the location is called: "layer 3".
+std::string subject(mlir::Location location) {
+  auto named = location->findInstanceOf<mlir::NameLoc>();
+  return named ? named.getName().str() + ": " : "";
+}
+
+/// Who compiles a model knows layers, not operations of the IR: "'llm.attention' op a cache of …" becomes "attention: a
+/// cache of …", "'stream.flow' op uses …" "a flow uses …". Errors about IR that someone wrote keep their words.
+std::string inWordsOfModels(std::string text) {
+  constexpr llvm::StringLiteral kMark = "' op ";
+  std::size_t mark = text.find(kMark), dot = text.find('.');
+  if (!text.starts_with("'") || mark == std::string::npos || dot > mark)
+    return text;
+  std::string dialect = text.substr(1, dot - 1), name = text.substr(dot + 1, mark - dot - 1);
+  std::replace(name.begin(), name.end(), '_', ' ');
+  std::string rest = text.substr(mark + kMark.size());
+  return dialect == "llm" ? name + ": " + rest : (name == "program" ? "the " : "a ") + name + " " + rest;
+}
+
 std::string render(mlir::Diagnostic &diagnostic) {
-  std::string text = place(diagnostic.getLocation()) + "error: " + diagnostic.str();
+  std::string at = place(diagnostic.getLocation()), said = diagnostic.str();
+  bool ofIR = at.find(".mlir") != std::string::npos;
+  std::string text = at + "error: " + subject(diagnostic.getLocation()) + (ofIR ? said : inWordsOfModels(said));
   for (mlir::Diagnostic &note : diagnostic.getNotes())
     text += " (" + note.str() + ")";
   for (char &c : text)

@@ -106,8 +106,9 @@ const BadCase kStructure[] = {
        f.at(kQ).dims = {std::uint64_t{1} << 33, std::uint64_t{1} << 33};
      },
      "dimension 1 is 8589934592, impossible"},
-    {"UnsupportedType", [](auto &f) { f.at(kQ).type = 10; },
-     "Q2_K are not supported (F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K are)"},
+    {"UnsupportedType", [](auto &f) { f.at(kQ).type = 21; },
+     "IQ3_S are not supported (F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, "
+     "IQ4_XS are)"},
     {"UnknownType", [](auto &f) { f.at(kQ).type = 4711; }, "type 4711 are not supported"},
     {"PartialBlocks", [](auto &f) { f.at("blk.0.ffn_down.weight").type = 8; },
      "rows of 24 values are not whole Q8_0 blocks of 32"},

@@ -57,12 +57,13 @@ TEST(TensorTypes, SeveralBlocksKeepTheirOwnScale) {
 }
 
 TEST(TensorTypes, NamesForErrors) {
-  EXPECT_EQ(supportedTensorTypes(), "F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K");
+  EXPECT_EQ(supportedTensorTypes(), "F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, "
+                                    "Q5_K, Q6_K, IQ4_NL, IQ4_XS");
   EXPECT_EQ(tensorTypeName(8), "Q8_0");
   EXPECT_EQ(tensorTypeName(14), "Q6_K");
   EXPECT_EQ(tensorTypeName(1000), "type 1000");
-  EXPECT_EQ(tensorTypeName(10), "Q2_K");
-  EXPECT_EQ(findTensorType(10), nullptr);
+  EXPECT_EQ(tensorTypeName(21), "IQ3_S");
+  EXPECT_EQ(findTensorType(21), nullptr);
 }
 
 } // namespace

@@ -2,6 +2,7 @@
 // context bucket, so buckets trade code size against attention over empty positions;
 // powers of two from 64 (from 512 for attention in tiles) waste at most half.
 
+#include "lpu/compiler/Dialect/LLM/Context.h"
 #include "lpu/compiler/Dialect/LLM/LLM.h"
 #include "lpu/compiler/Dialect/LLM/Passes.h"
 
@@ -43,6 +44,16 @@ std::vector<uint64_t> longBuckets(uint64_t maxContext, bool largestOnly) {
   return {buckets.rbegin(), buckets.rend()};
 }
 
+uint64_t longestSequence(mlir::ModuleOp module) {
+  uint64_t largest = std::numeric_limits<uint64_t>::max();
+  module.walk([&](EmbeddingSumOp op) {
+    largest = std::min<uint64_t>(largest, lookupWeight(op, op.getPositionsAttr()).getRows());
+  });
+  if (auto sequence = module->getAttrOfType<mlir::IntegerAttr>(kSequenceAttr))
+    largest = std::min(largest, static_cast<uint64_t>(sequence.getInt()));
+  return largest;
+}
+
 struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
   using PlanStepsBase::PlanStepsBase;
 
@@ -77,12 +88,7 @@ struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
 
   /// One program a bucket, from the smallest that wastes little to the longest sequence.
   void planEncoder(mlir::ModuleOp module) {
-    uint64_t largest = std::numeric_limits<uint64_t>::max();
-    module.walk([&](EmbeddingSumOp op) {
-      largest = std::min<uint64_t>(largest, lookupWeight(op, op.getPositionsAttr()).getRows());
-    });
-    if (auto sequence = module->getAttrOfType<mlir::IntegerAttr>(kSequenceAttr))
-      largest = std::min(largest, static_cast<uint64_t>(sequence.getInt()));
+    uint64_t largest = longestSequence(module);
     if (maxContext > largest) {
       module.emitError("max-context ") << maxContext.getValue() << " is more than the " << largest
                                        << " positions the model has";
@@ -139,4 +145,18 @@ struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
 };
 
 } // namespace
+
+uint64_t ownContext(mlir::ModuleOp module) {
+  if (isEncoder(module))
+    return longestSequence(module);
+  auto caches = module.getOps<KVCacheOp>();
+  return caches.empty() ? 0 : (*caches.begin()).getCapacity();
+}
+
+uint64_t contextToPlan(mlir::ModuleOp module, uint64_t asked) {
+  if (asked == kModelContext)
+    return ownContext(module);
+  return asked == kUsualContext && !isEncoder(module) ? std::min(ownContext(module), kUsualPositions) : asked;
+}
+
 } // namespace lpu::compiler::llm

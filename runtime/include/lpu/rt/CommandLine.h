@@ -19,6 +19,7 @@ struct RunOptions {
   std::optional<std::uint64_t> count;           ///< -n; none: as many as fit, at most kDefaultCount
   std::optional<std::vector<TokenId>> inputIds; ///< of an encoder, with none of the above
   std::vector<TokenId> tokenTypes;              ///< one for each of them, or none
+  std::vector<std::string> idFiles;             ///< where those were read, when they stood in files
   std::string outputDir, outputs; ///< where an encoder's outputs go: a folder, or the beginning of file names
   SamplerOptions sampling;
   bool ignoreEos = false;

@@ -27,6 +27,8 @@ struct StepPlan {
 /// Positions a sequence may have: the largest context of a decode program, or the
 /// model's maxContext where that is smaller (buckets may be rounded up).
 std::uint32_t contextLimit(const isa::Program &program);
+/// The end of an error about too short a context: how to compile a longer one.
+std::string longerContext(std::uint64_t positions);
 
 /// Users whose tokens a decode step takes together; more than one where the program was compiled for a batch.
 std::uint32_t usersOf(const isa::Program &program);

@@ -11,7 +11,8 @@ struct FittingContext {
 };
 
 /// The largest --max-context with which `planned` (an llm-stage module with its steps) compiles for the target.
-/// Diagnostics of the attempts go to the context's handler. Takes some compilations, or about 20 seconds.
-FittingContext largestFittingContext(mlir::ModuleOp planned, const PipelineOptions &options);
+/// Diagnostics of the attempts go to the context's handler. Takes some compilations, or about 20 seconds. `most`: none
+/// above is looked at; 0: below that of `planned`.
+FittingContext largestFittingContext(mlir::ModuleOp planned, const PipelineOptions &options, std::int64_t most = 0);
 
 } // namespace lpu::compiler

@@ -6,6 +6,7 @@
 #include "lpu/compiler/Pipelines/Pipelines.h"
 #include "lpu/compiler/Reference/Calibrate.h"
 #include "lpu/isa/Counts.h"
+#include "lpu/isa/FileUses.h"
 #include "lpu/isa/Program.h"
 
 #include <functional>
@@ -31,6 +32,7 @@ struct DriverOptions {
   bool boundsOnly = false;        ///< bound every phase and schedule none; only a report is written
   int threads = 0;                ///< of the host; 0: as many as it has
   CalibrationOptions calibration; ///< no sequences: scales are bounds
+  std::vector<isa::FileUse> reads; ///< what else was or will be read, and must not be written
   /// Called as each phase begins.
   std::function<void(const std::string &)> progress = [](const std::string &) {};
 };
@@ -51,6 +53,7 @@ struct DriverResult {
   std::vector<llm::LinearPrecision> precisions; ///< of every linear; empty when compilation went on from a later stage
   std::vector<std::vector<isa::Counts>> counts{}; ///< of each chip class and step, one chip's; only for a report
   bool boundsOnly = false;                        ///< programs have bounds and nothing else
+  std::string contextNote;                      ///< for the user: the context is not the model's own; or empty
 };
 
 /// Compiles and writes the output; no partial file stays behind. The error is the line a user sees.
