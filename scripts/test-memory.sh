@@ -7,7 +7,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 scripts/setup.sh
 jobs=${JOBS:-$(nproc)}
-# scripts/test.sh may have configured the same build without tests.
 cmake --preset asan -DLPU_TESTS=ON -DPython3_EXECUTABLE=/usr/bin/python3 >/dev/null
 cmake --build build/asan -j "$jobs"
 exec ctest --test-dir build/asan --output-on-failure --no-tests=error -j "$jobs" "$@" </dev/null

@@ -17,6 +17,7 @@
 #include "lpu/compiler/Support/OneLineErrors.h"
 #include "lpu/isa/FileUses.h"
 #include "lpu/isa/Machine.h"
+#include "lpu/isa/Version.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
@@ -79,6 +80,7 @@ int parse(int argc, char **argv, Options &options) {
   for (const char *name : {"-o", "--compile-to", "--dump-dir", "--report", "--chips", "--tp", "--pp"})
     app.add_option(name, options.unused, "as in lpucc; without effect here")
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.set_version_flag("--version", isa::versionLine("lpu-interpret"), "version, commit and instruction set");
   try {
     app.parse(argc, argv);
     if (options.model.empty() && options.arch.empty())

@@ -2,14 +2,19 @@
 
 #include "lpu/compiler/Pipelines/Pipelines.h"
 #include "lpu/isa/FileUses.h"
+#include "lpu/isa/Version.h"
 
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "llvm/Support/InitLLVM.h"
 
 #include <cstdio>
 
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/raw_ostream.h"
+
 int main(int argc, char **argv) {
   llvm::InitLLVM initialized(argc, argv);
+  llvm::cl::SetVersionPrinter([](llvm::raw_ostream &out) { out << lpu::isa::versionLine("lpu-opt") << '\n'; });
   mlir::DialectRegistry registry;
   lpu::compiler::registerDialects(registry);
   lpu::compiler::registerPasses();

@@ -6,6 +6,7 @@
 #include "PrecisionFlags.h"
 #include "lpu/compiler/Import/WeightStore.h"
 #include "lpu/compiler/Pipelines/Driver.h"
+#include "lpu/isa/Version.h"
 
 #include <CLI/CLI.hpp>
 
@@ -97,6 +98,8 @@ int main(int argc, char **argv) {
   app.add_option("--dump-dir", options.dumpDir, "write llm.mlir, stream.mlir and lpu.mlir into this folder");
   app.add_option("--report", options.report, "write sizes, predicted cycles, counts and bounds as JSON");
   addScopeFlags(app, options);
+  options.provenance = lpu::isa::versionLine("lpucc");
+  app.set_version_flag("--version", options.provenance, "version, commit and instruction set");
   try {
     app.parse(argc, argv);
     if (options.output.empty() && !options.boundsOnly)

@@ -29,6 +29,14 @@ struct FileHeader {
 };
 static_assert(sizeof(FileHeader) == 64);
 
+/// Opens the section behind the image; P7 of the specification. `bytes` of text follow, up to the end of the file.
+struct ProvenanceHeader {
+  char magic[4] = {'L', 'P', 'U', 'V'};
+  std::uint32_t bytes = 0;
+};
+static_assert(sizeof(ProvenanceHeader) == 8);
+inline constexpr std::size_t kMaxProvenanceBytes = 4096;
+
 /// Hash of the header's bytes up to headerHash.
 std::uint64_t headerHash(const FileHeader &header);
 

@@ -3,9 +3,11 @@
 // anything is looked at, ranges before the program is handed out.
 #include "Hash.h"
 #include "ProgramFormat.h"
+#include "lpu/isa/Provenance.h"
 
 #include "Program_generated.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -56,6 +58,18 @@ private:
 
 constexpr const char *kDamaged = "the file is damaged or incomplete; copy or compile it again";
 
+/// Whether what follows the image may do so: nothing, or a whole section.
+bool isProvenance(std::span<const std::uint8_t> bytes) {
+  if (bytes.empty())
+    return true;
+  ProvenanceHeader h;
+  if (bytes.size() < sizeof h)
+    return false;
+  std::memcpy(&h, bytes.data(), sizeof h);
+  return std::memcmp(h.magic, ProvenanceHeader{}.magic, sizeof h.magic) == 0 && h.bytes <= kMaxProvenanceBytes &&
+         h.bytes == bytes.size() - sizeof h;
+}
+
 /// Header and layout; on success the header is trusted.
 Result<FileHeader> readHeader(std::span<const std::uint8_t> bytes, const std::string &path) {
   FileHeader h;
@@ -70,7 +84,8 @@ Result<FileHeader> readHeader(std::span<const std::uint8_t> bytes, const std::st
   if (h.headerHash != headerHash(h) || h.headerBytes != sizeof h || h.reserved != 0)
     return Error{path, fmt::format("header checksum mismatch in bytes 0 to {}; {}", sizeof h - 1, kDamaged)};
   if (h.metadataBytes > kMaxMetadataBytes || h.imageOffset != alignUp(sizeof h + h.metadataBytes, kImageAlignment) ||
-      h.imageOffset > bytes.size() || h.imageBytes != bytes.size() - h.imageOffset)
+      h.imageOffset > bytes.size() || h.imageBytes > bytes.size() - h.imageOffset ||
+      !isProvenance(bytes.subspan(h.imageOffset + h.imageBytes)))
     return Error{path, fmt::format("{} bytes long, the header asks for {}; {}", bytes.size(),
                                    h.imageOffset + h.imageBytes, kDamaged)};
   return h;
@@ -83,7 +98,7 @@ Status checkContents(std::span<const std::uint8_t> bytes, const FileHeader &h, c
   for (std::uint64_t i = sizeof h + h.metadataBytes; i < h.imageOffset; ++i)
     if (bytes[i] != 0)
       return Error{path, fmt::format("padding byte {} is not zero; {}", i, kDamaged)};
-  if (hash64(bytes.subspan(h.imageOffset)) != h.imageHash)
+  if (hash64(bytes.subspan(h.imageOffset, h.imageBytes)) != h.imageHash)
     return Error{path, fmt::format("image checksum mismatch at byte {}; {}", h.imageOffset, kDamaged)};
   return Ok{};
 }
@@ -269,13 +284,29 @@ Result<Program> readProgram(const std::string &path) {
   if (!structureValid(metadata))
     return Error{path, fmt::format("metadata at byte {} is malformed; {}", sizeof(FileHeader), kDamaged)};
   Program program;
-  program.image = bytes.subspan(header->imageOffset);
+  program.image = bytes.subspan(header->imageOffset, header->imageBytes);
   program.imageOwner = mapping;
   if (Status status = unpackProgram(*fb::GetProgram(metadata.data()), program, path); !status)
     return status.error();
   if (Status status = checkProgram(program, path); !status)
     return status.error();
   return program;
+}
+
+Result<std::string> readProvenance(const std::string &path) {
+  const Mapping mapping(path);
+  const std::span<const std::uint8_t> bytes = mapping.bytes();
+  const Result<FileHeader> header = readHeader(bytes, path);
+  if (!header)
+    return header.error();
+  const auto section = bytes.subspan(header->imageOffset + header->imageBytes);
+  if (section.empty())
+    return std::string();
+  const auto text = section.subspan(sizeof(ProvenanceHeader));
+  std::string line(text.begin(), text.end());
+  std::replace_if(
+      line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
+  return line;
 }
 
 } // namespace lpu::isa

@@ -4,6 +4,7 @@
 #include "Hash.h"
 #include "ProgramFormat.h"
 #include "lpu/isa/PendingName.h"
+#include "lpu/isa/Provenance.h"
 
 #include "Program_generated.h"
 
@@ -199,7 +200,9 @@ std::uint64_t headerHash(const FileHeader &header) {
   return hash64(std::span(reinterpret_cast<const std::uint8_t *>(&header), offsetof(FileHeader, headerHash)));
 }
 
-Status writeProgram(const Program &program, const std::string &path) {
+Status writeProgram(const Program &program, const std::string &path) { return writeProgram(program, path, ""); }
+
+Status writeProgram(const Program &program, const std::string &path, std::string_view provenance) {
   const std::string yaml = writeMachine(program.machine);
   if (!program.machineYaml.empty() && program.machineYaml != yaml)
     return Error{path, "the program's machine text is not the canonical form of its machine"};
@@ -224,6 +227,12 @@ Status writeProgram(const Program &program, const std::string &path) {
   file.write(metadata.data(), metadata.size());
   file.pad(header.imageOffset - sizeof header - metadata.size());
   file.write(program.image.data(), program.image.size());
+  provenance = provenance.substr(0, kMaxProvenanceBytes);
+  ProvenanceHeader section;
+  section.bytes = static_cast<std::uint32_t>(provenance.size());
+  if (!provenance.empty())
+    file.write(&section, sizeof section);
+  file.write(provenance.data(), provenance.size());
   if (!file.commit())
     return Error{path, fmt::format("cannot write the program: {}; check the folder, its permissions and free space",
                                    std::strerror(errno))};

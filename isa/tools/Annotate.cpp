@@ -90,6 +90,13 @@ private:
     row(&h.headerHash, 8, "headerHash", "checksum of the bytes before");
     if (h.imageBytes != 0)
       rows.push_back({h.imageOffset, h.imageBytes, "image", "initial contents of the constant regions"});
+    const std::size_t end = h.imageOffset + h.imageBytes;
+    if (end == file.size())
+      return;
+    const std::size_t text = end + sizeof(ProvenanceHeader);
+    rows.push_back({end, 4, "provenance.magic", "'LPUV'"});
+    rows.push_back({end + 4, 4, "provenance.bytes", fmt::format("{}", file.size() - text)});
+    rows.push_back({text, file.size() - text, "provenance.text", quote(file.substr(text))});
   }
 
   /// A scalar of a table, when it is stored (defaults are not).

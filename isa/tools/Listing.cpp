@@ -3,6 +3,7 @@
 #include "Objdump.h"
 #include "lpu/isa/Assembler.h"
 #include "lpu/isa/Legality.h"
+#include "lpu/isa/Provenance.h"
 
 #include <algorithm>
 #include <array>
@@ -120,6 +121,8 @@ template <typename Range, typename Name> std::string namesOf(const Range &range,
 void printSummary(const Program &program, const std::string &path) {
   const Machine &m = program.machine;
   fmt::print("{}\n", path);
+  if (const auto origin = readProvenance(path); origin && !origin->empty())
+    fmt::print("origin   {}\n", *origin);
   fmt::print("machine  {}: {} lanes, {} slices, {} ALUs, {} MXM planes, {} queues, {} GHz\n", m.name, m.lanes(),
              2 * m.memSlicesPerSide, m.vxmAlus, 2 * m.mxmPlanesPerSide, queueCount(m), m.clockGHz);
   fmt::print("model    {} ({}), {} layers, vocabulary {}, context {}\n",

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "lpu/isa/Result.h"
+#include "lpu/isa/Version.h"
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
@@ -23,6 +24,7 @@ inline int fail(const Error &error) {
 
 /// Exit code when the command line was wrong or asked for help.
 inline std::optional<int> parseArguments(CLI::App &app, int argc, char **argv) {
+  app.set_version_flag("--version", isa::versionLine(app.get_name()), "version, commit and instruction set");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &e) {

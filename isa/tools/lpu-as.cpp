@@ -3,6 +3,7 @@
 #include "ToolSupport.h"
 #include "lpu/isa/Assembler.h"
 #include "lpu/isa/FileUses.h"
+#include "lpu/isa/Provenance.h"
 
 using namespace lpu;
 
@@ -76,7 +77,7 @@ int main(int argc, char **argv) {
   const Result<isa::Program> program = assemble();
   if (!program)
     return tools::fail(program.error());
-  if (const Status status = isa::writeProgram(*program, output); !status)
+  if (const Status status = isa::writeProgram(*program, output, isa::versionLine("lpu-as")); !status)
     return tools::fail(status.error());
   return 0;
 }

@@ -271,14 +271,17 @@ std::string oneLine(std::string text) {
 
 } // namespace
 
-ParsedCommandLine parseCommandLine(int argc, const char *const *argv) {
+ParsedCommandLine parseCommandLine(int argc, const char *const *argv, const std::string &version) {
   CLI::App app{"Runs a compiled program on the simulated LPU: text to stdout, everything else to stderr.", "lpu-run"};
   Texts texts;
   declare(app, texts);
+  app.set_version_flag("--version", version, "version, commit and instruction set");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp &) {
     return {std::nullopt, app.help(), {}, 0};
+  } catch (const CLI::CallForVersion &) {
+    return {std::nullopt, version + "\n", {}, 0};
   } catch (const CLI::ParseError &e) {
     return usageError({"lpu-run", oneLine(e.what()) + " (see --help)"});
   }

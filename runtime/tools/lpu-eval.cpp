@@ -1,5 +1,6 @@
 // lpu-eval: command line of the evaluation; the work is in lpu/rt/Evaluate.h.
 #include "lpu/isa/FileUses.h"
+#include "lpu/isa/Version.h"
 #include "lpu/rt/Evaluate.h"
 #include "lpu/rt/Files.h"
 
@@ -50,6 +51,7 @@ CommandLine parse(int argc, char **argv) {
           out.options.compilerFlags.push_back(std::string(name) + "=" + value);
         },
         "as in lpucc");
+  app.set_version_flag("--version", isa::versionLine("lpu-eval"), "version, commit and instruction set");
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success &success) {

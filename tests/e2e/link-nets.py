@@ -151,7 +151,7 @@ class LinkNets(Case):
         source, out = self.dir / "f.s", self.dir / "f.lpx"
         source.write_text(self.text)
         succeed("lpu-as", source, f"--image={self.program}", "-o", out)
-        self.assertEqual(out.read_bytes(), self.program.read_bytes())
+        self.assert_same_program(out, self.program)
 
     def test_one_chip_for_those_that_behave_alike(self):
         args = ("--tokens=1,2,3", "-n", 3, "--ignore-eos", "--mode=timing")

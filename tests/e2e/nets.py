@@ -269,19 +269,19 @@ class Nets(Case):
 
     def test_round_trip_is_byte_identical(self):
         self.assembly = Assembly(self.text, STEP, brief=True)
-        self.assert_same_file(self.assemble(), self.program)
+        self.assert_same_program(self.assemble(), self.program)
         whole, _ = tools.compiled_tiny()
         self.assembly = Assembly(succeed("lpu-objdump", "--asm", whole).stdout, STEP, brief=True)
         (self.dir / "w.s").write_text(self.assembly.text())
         succeed("lpu-as", self.dir / "w.s", f"--image={whole}", "-o", self.dir / "w.lpx")
-        self.assert_same_file(self.dir / "w.lpx", whole)
+        self.assert_same_program(self.dir / "w.lpx", whole)
 
     def test_the_unchanged_program_is_clean(self):
         done = succeed("lpu-objdump", "--check", self.program)
         self.assertEqual(re.findall(r"(\d+) findings", done.stdout), ["0", "0"])
 
     def test_any_damaged_byte_is_refused(self):
-        data = self.program.read_bytes()
+        data = tools.program_bytes(self.program)
         image = int.from_bytes(data[32:40], "little")
         rng = random.Random(1)
         places = [*range(0, 64, 7), *(rng.randrange(64, image) for _ in range(12)),
@@ -292,10 +292,23 @@ class Nets(Case):
             self.expect_unreadable(bytes(damaged), f"byte {at}")
 
     def test_any_cut_is_refused(self):
-        data = self.program.read_bytes()
+        whole, data = self.program.read_bytes(), tools.program_bytes(self.program)
+        self.assertGreater(len(whole), len(data) + 8)
         for size in (0, 1, 3, 4, 63, 64, 65, 4096, len(data) // 2, len(data) - 1):
             self.expect_unreadable(data[:size], f"{size} bytes")
-        self.expect_unreadable(data + b"\0", "one byte more")
+        for wrong in (data + b"\0", whole + b"\0", whole[:-1], whole[:len(data) + 5], data + b"LPUX" + whole[len(data) + 4:]):
+            self.expect_unreadable(wrong, f"{len(wrong) - len(data)} bytes behind the image")
+        succeed("lpu-objdump", self.program)
+
+    def test_the_origin_is_no_part_of_the_program(self):
+        """A program without it, and one that another build has signed, are read, and run the same."""
+        whole, data = self.program.read_bytes(), tools.program_bytes(self.program)
+        self.assertEqual(whole[len(data) + 8:].decode() + "\n", succeed("lpucc", "--version").stdout)
+        self.assertIn(whole[len(data) + 8:].decode(), succeed("lpu-objdump", self.program).stdout)
+        expected = succeed("lpu-run", self.program, "--tokens=1", "-n", 2).stdout
+        for other in (data, data + b"LPUV\x05\0\0\0other"):
+            (self.dir / "o.lpx").write_bytes(other)
+            self.assertEqual(succeed("lpu-run", self.dir / "o.lpx", "--tokens=1", "-n", 2).stdout, expected)
 
     def expect_unreadable(self, data, what):
         path = self.dir / "bad.lpx"

@@ -25,5 +25,7 @@ repository = os.path.dirname(os.path.dirname(config.test_source_root))
 config.substitutions.append(("%source", repository))
 config.substitutions.append(("%machines", os.path.join(repository, "isa", "arch")))
 
+if os.path.isdir(os.path.join(os.path.dirname(repository), "shared", "models")):
+    config.available_features.add("shared-models")
 for tool in os.listdir(config.lpu_bin_dir) if os.path.isdir(config.lpu_bin_dir) else []:
     config.available_features.add(tool)

@@ -7,6 +7,8 @@ import filecmp
 import json
 import os
 import pathlib
+import resource
+import struct
 import subprocess
 import sys
 import tempfile
@@ -16,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARED_MODELS = ROOT.parent / "shared" / "models"
 TINY = ROOT / "models" / "tiny" / "model.gguf"
 SKIPPED = 77
-TIMEOUT = 600  # seconds for one process; a hang is a failure, not a stuck test run
+TIMEOUT = 3000  # seconds for one process; a hang is a failure, not a stuck test run
 
 try:
     import numpy as np
@@ -66,6 +68,13 @@ def ids(tokens):
     return ",".join(map(str, tokens))
 
 
+def program_bytes(path):
+    """A program file without what it says of the build that wrote it (program-format.md, P7)."""
+    data = path.read_bytes()
+    image, size = struct.unpack_from("<QQ", data, 32)
+    return data[:image + size]
+
+
 class Case(unittest.TestCase):
     """A test with a folder of its own, `self.dir`."""
 
@@ -103,6 +112,9 @@ class Case(unittest.TestCase):
     def assert_same_file(self, a, b):
         self.assertTrue(filecmp.cmp(a, b, shallow=False), f"{a} and {b} differ")
 
+    def assert_same_program(self, a, b):
+        self.assertEqual(program_bytes(a), program_bytes(b), f"{a} and {b} differ")
+
     def assert_same_bits(self, a, b):
         self.assertEqual(a.dtype, np.float32)
         self.assertEqual(a.shape, b.shape)
@@ -126,9 +138,37 @@ def compiled_tiny():
 _tiny = None
 
 
+class CpuSeconds(unittest.TextTestResult):
+    """Says of each test how much processor time it and its processes took: the same on a busy machine."""
+
+    def startTest(self, test):
+        self.before = cpu_seconds()
+        super().startTest(test)
+
+    def stopTest(self, test):
+        super().stopTest(test)
+        self.names = [*getattr(self, "names", []), test.id()]
+        self.stream.writeln(f"    {cpu_seconds() - self.before:.1f} s of CPU")
+
+
+def cpu_seconds():
+    return sum(u.ru_utime + u.ru_stime for u in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+
+
+def outcomes(result):
+    """Of each test: passed, skipped and why, or failed."""
+    def name(test):  # of a test, of one of its subtests, or of the setting-up of a class
+        return getattr(test, "test_case", test).id().removeprefix("__main__.")
+    told = {test.removeprefix("__main__."): ["passed", ""] for test in getattr(result, "names", [])}
+    told |= {name(test): ["skipped", reason] for test, reason in result.skipped}
+    told |= {name(test): ["failed", ""] for test, _ in [*result.failures, *result.errors]}
+    return told
+
+
 def main():
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--bin", type=pathlib.Path)
+    parser.add_argument("--results", type=pathlib.Path, help="write what came of each test, for scripts/test-summary")
     options, rest = parser.parse_known_args()
     global bin_dir
     if options.bin:
@@ -136,7 +176,11 @@ def main():
     if not (bin_dir / "lpucc").exists():
         print(f"skipped: no lpucc in {bin_dir}; build the executables or give --bin")
         sys.exit(SKIPPED)
-    result = unittest.main(module="__main__", argv=[sys.argv[0], *rest], verbosity=2, exit=False).result
+    runner = unittest.TextTestRunner(verbosity=2, resultclass=CpuSeconds)
+    result = unittest.main(module="__main__", argv=[sys.argv[0], *rest], testRunner=runner, exit=False).result
+    if options.results:
+        options.results.parent.mkdir(parents=True, exist_ok=True)
+        options.results.write_text(json.dumps(outcomes(result)))
     if not result.wasSuccessful():
         sys.exit(1)
     sys.exit(SKIPPED if result.testsRun == len(result.skipped) else 0)

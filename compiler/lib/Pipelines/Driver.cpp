@@ -24,6 +24,7 @@
 #include "lpu/compiler/Target/EmitProgram.h"
 #include "lpu/isa/Legality.h"
 #include "lpu/isa/PendingName.h"
+#include "lpu/isa/Provenance.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/Threading.h"
@@ -417,7 +418,7 @@ private:
     if (!options.report.empty())
       if (Status written = writeTextFile(options.report, reportJson(result)); !written)
         return written;
-    Status written = isa::writeProgram(result.program, options.output);
+    Status written = isa::writeProgram(result.program, options.output, options.provenance);
     if (!written && fs::is_regular_file(options.report))
       std::remove(options.report.c_str());
     return written;

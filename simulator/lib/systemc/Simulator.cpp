@@ -353,6 +353,7 @@ int serveRank(const Program *program, const std::string &error, Ranks &ranks) {
 }
 
 void dismissRanks(Ranks &ranks, int exitCode) {
+  awaitLauncher();
   for (int rank = 1; rank < ranks.count(); ++rank)
     ranks.send(rank, Message(Kind::Quit).put(exitCode).take());
 }

@@ -39,11 +39,12 @@ inline constexpr int kMaxThreads = 1024;
 /// Options to run with, or text to print and the code to exit with.
 struct ParsedCommandLine {
   std::optional<RunOptions> options;
-  std::string output; ///< help text for stdout
+  std::string output; ///< help text or version for stdout
   std::string error;  ///< one line for stderr
-  int exitCode = 0;   ///< 0 help, 2 usage error
+  int exitCode = 0;   ///< 0 help or version, 2 usage error
 };
 
-ParsedCommandLine parseCommandLine(int argc, const char *const *argv);
+/// `version`: what --version prints.
+ParsedCommandLine parseCommandLine(int argc, const char *const *argv, const std::string &version = "");
 
 } // namespace lpu::rt

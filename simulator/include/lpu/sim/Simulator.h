@@ -107,10 +107,15 @@ public:
 int launchedRank();
 /// Joins the processes that mpirun has started; null: this is the only one. Error: built without MPI.
 Result<std::unique_ptr<Ranks>> joinRanks();
+/// In a process that mpirun has started: waits until mpirun has taken what was written to stdout and stderr. It ends
+/// all processes, and drops what it has not read, as soon as one of them leaves with an error: whoever says why must
+/// have been read first.
+void awaitLauncher();
 /// On every rank but 0: simulates chips of `program` as rank 0's simulator says, until that is dismissed. `program`:
 /// null if it could not be loaded, `error` says why. Returns the exit code of the whole run.
 int serveRank(const isa::Program *program, const std::string &error, Ranks &ranks);
-/// On rank 0, at the end and after its simulator's: lets the others end with `exitCode`.
+/// On rank 0, at the end and after its simulator's: lets the others end with `exitCode`, once what was said has been
+/// read.
 void dismissRanks(Ranks &ranks, int exitCode);
 
 } // namespace lpu::sim

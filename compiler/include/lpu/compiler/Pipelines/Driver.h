@@ -33,6 +33,7 @@ struct DriverOptions {
   int threads = 0;                ///< of the host; 0: as many as it has
   CalibrationOptions calibration; ///< no sequences: scales are bounds
   std::vector<isa::FileUse> reads; ///< what else was or will be read, and must not be written
+  std::string provenance;         ///< what the program says of the build that made it
   /// Called as each phase begins.
   std::function<void(const std::string &)> progress = [](const std::string &) {};
 };
