@@ -126,6 +126,7 @@ private:
   std::vector<std::optional<Cycle>> groups;       ///< when lw of the next tile was dispatched
   std::vector<std::optional<Cycle>> groupsBefore; ///< the same just before the last install
   std::optional<Site> lastInstall;
+  std::optional<Cycle> firstInstalled;    ///< from then on plays find a tile
   std::vector<std::optional<Cycle>> rows; ///< activation row: first cycle it can be played
   std::vector<Format> accumulators;       ///< what they hold in this step
   std::deque<Sum> sums;

@@ -38,9 +38,9 @@ void Plane::loadWeights(const Site &site) {
   // An install in this cycle takes the row with it, also when it was fed first; when it takes effect too early for
   // that, it is to blame.
   const bool sameCycle = lastInstall && lastInstall->t == site.t;
-  if (sameCycle && machine.latency.MxmLoadWeights > 1)
+  if (sameCycle && machine.latency.MxmLoadWeights > machine.latency.MxmInstall)
     findings.add("early-install", *lastInstall,
-                 "an lw of this plane stands in the same cycle and is not complete one cycle later");
+                 "an lw of this plane stands in the same cycle and is not complete when the plays may begin");
   for (std::int64_t i = 0; i <= site.get(Field::Packed); ++i) {
     const std::int64_t group = ((site.row(Field::RowGroup, Field::RowStep) + i) % n + n) % n;
     std::optional<Cycle> &loaded = (sameCycle ? groupsBefore : groups)[static_cast<std::size_t>(group)];
@@ -66,7 +66,7 @@ void Plane::activate(const Site &site) {
   streams.sample(site, outbound(site), site.get(Field::LoadStream), 1);
   const std::int64_t row = site.row(Field::LoadRow, Field::LoadStep);
   if (inRange(findings, site, "activation row", row, machine.mxmActivationRows) && !rows[static_cast<std::size_t>(row)])
-    rows[static_cast<std::size_t>(row)] = site.t + 1; // T5.2, whatever MxmLoad is
+    rows[static_cast<std::size_t>(row)] = site.t + machine.latency.MxmLoad;
 }
 
 void Plane::install(const Site &site) {
@@ -80,17 +80,21 @@ void Plane::install(const Site &site) {
   }
   if (!before)
     findings.add("early-install", site, "nothing was loaded into the weight buffer before");
-  else if (*last + machine.latency.MxmLoadWeights > site.t + 1)
+  else if (*last + machine.latency.MxmLoadWeights > site.t + machine.latency.MxmInstall)
     findings.add("early-install", site,
                  "the last lw, at " + std::to_string(*last) + ", completes at " +
                      std::to_string(*last + machine.latency.MxmLoadWeights) + "; the install is for plays from " +
-                     std::to_string(site.t + 1) + " on");
+                     std::to_string(site.t + machine.latency.MxmInstall) + " on");
   lastInstall = site;
+  if (!firstInstalled)
+    firstInstalled = site.t + machine.latency.MxmInstall;
 }
 
 void Plane::play(const Site &site) {
-  if (!lastInstall) // one queue: an install fed before stands in an earlier cycle
-    findings.add("no-tile", site, "no tile is installed before cycle " + std::to_string(site.t));
+  if (!firstInstalled || *firstInstalled > site.t)
+    findings.add("no-tile", site,
+                 "no tile is in place in cycle " + std::to_string(site.t) +
+                     (firstInstalled ? ", the first one is from " + std::to_string(*firstInstalled) + " on" : ""));
   const std::int64_t row = site.row(Field::PlayRow, Field::PlayStep);
   if (inRange(findings, site, "activation row", row, machine.mxmActivationRows)) {
     const std::optional<Cycle> ready = rows[static_cast<std::size_t>(row)];

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <set>
+#include <tuple>
 
 namespace lpu::isa {
 namespace {
@@ -87,6 +88,30 @@ private:
         return fail(where, fmt::format("its {} bytes at image offset {} are outside of the chip's image of {} bytes",
                                        bytes, r.imageOffset, c.imageBytes));
     }
+    return checkApart(in, c);
+  }
+
+  /// A row belongs to one region: of two, each would be written over the other.
+  bool checkApart(const std::string &in, const ChipClass &c) {
+    struct Span {
+      int slice; ///< side and slice
+      unsigned bank;
+      std::uint64_t first, end;
+      const Region *region;
+      auto key() const { return std::tuple(slice, bank, first); }
+    };
+    std::vector<Span> spans;
+    for (const Region &r : c.regions)
+      for (int i = 0; i < r.slices; ++i)
+        spans.push_back({static_cast<int>(r.side) * m.memSlicesPerSide + r.slice0 + i, r.bank, r.row0,
+                         std::uint64_t{r.row0} + r.rows, &r});
+    std::ranges::sort(spans, {}, &Span::key);
+    for (std::size_t i = 1; i < spans.size(); ++i)
+      if (const Span &a = spans[i - 1], &b = spans[i]; a.slice == b.slice && a.bank == b.bank && b.first < a.end)
+        return fail(fmt::format("{}, region '{}'", in, b.region->name),
+                    fmt::format("row {} of bank {} of slice {} {} is region '{}''s too", b.first, b.bank,
+                                b.slice % m.memSlicesPerSide, b.slice < m.memSlicesPerSide ? "east" : "west",
+                                a.region->name));
     return true;
   }
 

@@ -86,7 +86,7 @@ public:
   /// The same in the second banks of both sides: tiles, which need sixteen neighbouring slices, keep the first ones.
   bool placeInSecondBanks(stream::ObjectOp object) { return placeOutside(object, 0, 1) || placeOutside(object, 1, 1); }
 
-  /// Hints from 6 on name a group of slices among those of tiles; smaller ones take turns with the inner groups there
+  /// Hints from 6 on name a group of slices among those of tiles; smaller ones alternate with the inner groups there
   /// are.
   static bool isFixed(std::int64_t hint) { return hint >= 6; }
 

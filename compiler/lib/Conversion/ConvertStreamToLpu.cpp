@@ -4,6 +4,7 @@
 
 #include "FlowShaper.h"
 #include "MergeRuns.h"
+#include "ObjectBlocks.h"
 #include "TargetMachine.h"
 #include "lpu/compiler/Conversion/Passes.h"
 #include "lpu/compiler/Dialect/LLM/Chips.h"
@@ -29,8 +30,13 @@ using isa::Cycle;
 
 class ProgramScheduler {
 public:
-  ProgramScheduler(const isa::Machine &machine, const ObjectMap &objects, stream::ProgramOp program, bool boundsOnly)
-      : machine(machine), objects(objects), program(program), boundsOnly(boundsOnly) {}
+  ProgramScheduler(const isa::Machine &machine, const ObjectMap &objects, const std::vector<sched::Block> &blocks,
+                   stream::ProgramOp program, bool boundsOnly)
+      : machine(machine), objects(objects), program(program), boundsOnly(boundsOnly) {
+    problem.blocks = blocks;
+    for (stream::ObjectOp object : objects.all())
+      problem.objects.push_back(object.getSymName().str());
+  }
 
   LogicalResult run(OpBuilder &builder) {
     if (failed(buildProblem()))
@@ -252,10 +258,13 @@ struct ConvertStreamToLpuPass : impl::ConvertStreamToLpuBase<ConvertStreamToLpuP
         return signalPassFailure();
       }
     ObjectMap objects(module);
+    std::vector<sched::Block> blocks = blocksOf(*machine, objects);
+    if (failed(checkAlone(*machine, objects, blocks)))
+      return signalPassFailure();
     OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
     writeRegions(builder, llvm::to_vector(module.getOps<stream::ObjectOp>()));
     for (auto program : llvm::to_vector(module.getOps<stream::ProgramOp>())) {
-      if (failed(ProgramScheduler(*machine, objects, program, boundsOnly).run(builder)))
+      if (failed(ProgramScheduler(*machine, objects, blocks, program, boundsOnly).run(builder)))
         return signalPassFailure();
       program.erase();
     }

@@ -93,6 +93,13 @@ sched::Issue &FlowShaper::addIssue(isa::QueueId queue, Cycle at, Opcode opcode, 
   return issue;
 }
 
+sched::Issue &FlowShaper::addAccess(FlatSymbolRefAttr object, const stream::Place &place, int plane, Cycle at,
+                                    Opcode opcode, int count) {
+  sched::Issue &issue = addIssue(mem(place, plane), at, opcode, count);
+  issue.object = objects.number(object);
+  return issue;
+}
+
 sched::Issue &FlowShaper::addAluIssue(int alu, Cycle at, Opcode opcode, int count) {
   sched::Issue &issue = result.issues.emplace_back();
   issue.alu = alu, issue.at = at, issue.count = count, issue.instruction.opcode = opcode;
@@ -171,7 +178,7 @@ void FlowShaper::read(stream::ReadOp op) {
   Cycle first = 0;
   for (int b = 0; b < width; ++b) {
     first = arrival - distance(place, b) - machine.latency.MemRead;
-    sched::Issue &issue = addIssue(mem(place, b), first, Opcode::Mem, count);
+    sched::Issue &issue = addAccess(op.getObjectAttr(), place, b, first, Opcode::Mem, count);
     issue.instruction.set(Field::Rd, 1).set(Field::RdBank, place.bank).set(Field::RdRow, place.row + op.getRow());
     issue.instruction.set(Field::RdStep, count > 1 ? op.getStep() : 0)
         .set(Field::RdDir, static_cast<int>(directionOf(side, false)));
@@ -315,7 +322,7 @@ void FlowShaper::write(stream::WriteOp op) {
   Cycle at = 0;
   for (int b = 0; b < static_cast<int>(op.getValue().getType().getWidth()); ++b) {
     at = timing->ready(op.getValue()) + distance(place, b);
-    sched::Issue &issue = addIssue(mem(place, b), at, Opcode::Mem, count);
+    sched::Issue &issue = addAccess(op.getObjectAttr(), place, b, at, Opcode::Mem, count);
     issue.instruction.set(Field::Wr, 1).set(Field::WrBank, place.bank).set(Field::WrRow, place.row + op.getRow());
     issue.instruction.set(Field::WrStep, count > 1 ? op.getStep() : 0)
         .set(Field::WrDir, static_cast<int>(result.groups[group].direction));
@@ -334,7 +341,7 @@ void FlowShaper::gather(stream::GatherOp op) {
   groups[op.getResult()] = group;
   Cycle at = timing->ready(op.getMap()) + distance(place, 0);
   for (int b = 0; b < width; ++b) {
-    sched::Issue &issue = addIssue(mem(place, b), at, Opcode::Gather);
+    sched::Issue &issue = addAccess(op.getObjectAttr(), place, b, at, Opcode::Gather);
     issue.instruction.set(Field::Bank, place.bank).set(Field::MapDir, static_cast<int>(directionOf(side, true)));
     issue.instruction.set(Field::Dir, static_cast<int>(directionOf(side, false)));
     issue.streamFields.push_back({Field::MapStream, map, 0});
@@ -349,7 +356,7 @@ void FlowShaper::scatter(stream::ScatterOp op) {
   int map = groups.lookup(op.getMap()), group = groups.lookup(op.getValue());
   Cycle at = timing->ready(op.getValue()) + distance(place, 0);
   for (int b = 0; b < static_cast<int>(op.getValue().getType().getWidth()); ++b) {
-    sched::Issue &issue = addIssue(mem(place, b), at, Opcode::Scatter);
+    sched::Issue &issue = addAccess(op.getObjectAttr(), place, b, at, Opcode::Scatter);
     int direction = static_cast<int>(result.groups[group].direction);
     issue.instruction.set(Field::Bank, place.bank).set(Field::MapDir, direction).set(Field::Dir, direction);
     issue.streamFields.push_back({Field::MapStream, map, 0});
@@ -364,7 +371,7 @@ void FlowShaper::scatterTile(stream::ScatterTileOp op) {
   Cycle ready = timing->ready(op.getValue());
   for (int i = 0; i < 16; ++i) {
     stream::Place place = slicePlace(object, i);
-    sched::Issue &issue = addIssue(mem(place, 0), ready + distance(place), Opcode::Scatter, count);
+    sched::Issue &issue = addAccess(op.getObjectAttr(), place, 0, ready + distance(place), Opcode::Scatter, count);
     int direction = static_cast<int>(result.groups[group].direction);
     issue.instruction.set(Field::Bank, place.bank)
         .set(Field::MapDir, direction)
@@ -448,7 +455,7 @@ LogicalResult FlowShaper::send(stream::SendOp op) {
   result.groups.push_back({direction, 1});
   result.segments.push_back({group, 0, std::min(from, to), std::max(from, to), -machine.sxmPosition(), 1});
   Cycle at = -std::abs(to - from) - machine.latency.MemRead;
-  sched::Issue &read = addIssue(mem(place, byte), at, Opcode::Mem);
+  sched::Issue &read = addAccess(op.getObjectAttr(), place, byte, at, Opcode::Mem);
   read.instruction.set(Field::Rd, 1)
       .set(Field::RdBank, place.bank)
       .set(Field::RdRow, place.row + op.getRow())
@@ -486,7 +493,7 @@ LogicalResult FlowShaper::receive(stream::ReceiveOp op) {
     stream::Place place = objects.place(object);
     int byte = static_cast<int>(op.getByte()), to = machine.memPosition(Side(place.side), place.slice + byte);
     Cycle at = machine.latency.C2cReceive + std::abs(to - from);
-    sched::Issue &write = addIssue(mem(place, byte), at, Opcode::Mem);
+    sched::Issue &write = addAccess(object, place, byte, at, Opcode::Mem);
     write.instruction.set(Field::Wr, 1)
         .set(Field::WrBank, place.bank)
         .set(Field::WrRow, place.row + op.getRow())

@@ -56,6 +56,9 @@ private:
   mlir::LogicalResult checkQueues(mlir::Operation *op) const;
   int addGroup(isa::Side side, bool outward, int width, int reach, isa::Cycle tau, int count);
   sched::Issue &addIssue(isa::QueueId queue, isa::Cycle at, isa::Opcode opcode, int count = 1);
+  /// A word of one of the slices that an object has, from which on it is known whose rows it is about.
+  sched::Issue &addAccess(mlir::FlatSymbolRefAttr object, const stream::Place &place, int plane, isa::Cycle at,
+                          isa::Opcode opcode, int count = 1);
   sched::Issue &addAluIssue(int alu, isa::Cycle at, isa::Opcode opcode, int count);
   void setOperand(sched::Issue &issue, int slot, mlir::Value value);
   void setOut(sched::Issue &issue, mlir::Value value);

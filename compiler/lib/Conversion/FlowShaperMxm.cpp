@@ -40,7 +40,7 @@ void FlowShaper::shapeTile(stream::LoadTileOp op) {
   for (int i = 0; i < 16; ++i) {
     stream::Place place = slicePlace(object, i);
     int p = distance(place);
-    sched::Issue &issue = addIssue(mem(place, 0), p - machine.latency.MemRead, Opcode::Mem, rows);
+    sched::Issue &issue = addAccess(op.getObjectAttr(), place, 0, p - machine.latency.MemRead, Opcode::Mem, rows);
     issue.instruction.set(Field::Rd, 1)
         .set(Field::RdBank, place.bank)
         .set(Field::RdRow, place.row + first)
@@ -53,7 +53,7 @@ void FlowShaper::shapeTile(stream::LoadTileOp op) {
   Cycle arrival = op.getTransposed() ? edge + machine.latency.SxmTranspose + 1 : edge;
   // The last rows need to be complete for the first play after the install, one row group must be there before it
   // (T5.4).
-  Cycle visible = std::max<Cycle>(machine.latency.MxmLoadWeights - 1, rows == 1 ? 1 : 0);
+  Cycle visible = std::max<Cycle>(machine.latency.MxmLoadWeights - machine.latency.MxmInstall, rows == 1 ? 1 : 0);
   for (std::int64_t twin = 0; twin <= op.getTwin(); ++twin) {
     int plane = static_cast<int>(op.getPlane() ^ twin);
     sched::Issue &lw = addIssue({isa::UnitKind::MxmW, side, planeOfSide(plane)}, arrival, Opcode::LoadWeights, rows);
@@ -125,7 +125,7 @@ void FlowShaper::fetch(stream::FetchOp op) {
   result.groups.push_back({directionOf(side, true), 1});
   result.segments.push_back({group, 0, side == Side::East ? p : -edge, side == Side::East ? edge : -p, 0, count});
   Cycle at = p - machine.latency.MemRead;
-  sched::Issue &issue = addIssue(mem(place, byte), at, Opcode::Mem, count);
+  sched::Issue &issue = addAccess(op.getObjectAttr(), place, byte, at, Opcode::Mem, count);
   issue.instruction.set(Field::Rd, 1).set(Field::RdBank, place.bank).set(Field::RdRow, place.row + op.getRow());
   issue.instruction.set(Field::RdDir, static_cast<int>(directionOf(side, true))).set(Field::RdStep, count > 1);
   issue.streamFields.push_back({Field::RdStream, group, 0});

@@ -26,7 +26,7 @@ static bool meet(stream::ObjectOp a, stream::ObjectOp b) {
 ObjectMap::ObjectMap(ModuleOp module) {
   int number = 0;
   for (auto object : module.getOps<stream::ObjectOp>())
-    entries[object.getSymNameAttr()] = {object, number++};
+    entries[object.getSymNameAttr()] = {object, number++}, ordered.push_back(object);
   SmallVector<stream::ObjectOp> scratch;
   for (auto object : module.getOps<stream::ObjectOp>())
     if (object.getRole() == "scratch")

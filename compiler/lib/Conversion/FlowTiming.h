@@ -21,9 +21,12 @@ public:
   stream::Place place(mlir::FlatSymbolRefAttr symbol) const { return stream::placeOf(object(symbol)); }
   /// Whether another object has some of the object's rows.
   bool sharesRows(mlir::FlatSymbolRefAttr symbol) const { return sharing.contains(symbol.getAttr()); }
+  /// All objects in the order of their numbers.
+  llvm::ArrayRef<stream::ObjectOp> all() const { return ordered; }
 
 private:
   llvm::DenseSet<mlir::StringAttr> sharing;
+  std::vector<stream::ObjectOp> ordered;
   llvm::DenseMap<mlir::StringAttr, std::pair<stream::ObjectOp, int>> entries;
 };
 

@@ -29,7 +29,7 @@ namespace {
 /// Outputs of a plane that begin at the same visit of a column. The more, the less often digits are fetched, but the
 /// more results VXM has to take at once.
 constexpr std::int64_t kWave = 2;
-/// Groups of slices that gates and ups of a batch take turns in, and vectors in each: at any time a plane's tiles leave
+/// Groups of slices that gates and ups of a batch alternate in, and vectors in each: at any time a plane's tiles leave
 /// one of its groups alone, so flows that go on with them soon find one free.
 constexpr std::int64_t kGateGroups = 4, kGatesTogether = 2;
 constexpr std::int64_t kHiddenTurns = 2; ///< objects of a side that digits between up and down are divided between
@@ -144,7 +144,7 @@ void ProgramLowering::passPaired(const Digits &input, ArrayRef<Unit> units, Chun
       finished);
 }
 
-/// Columns are visited in turns, and outputs begin a wave a visit, so that they are complete one after the other and
+/// Columns are visited in rotation, and outputs begin a wave a visit, so that they are complete one after the other and
 /// VXM has time for their results.
 void ProgramLowering::passSingly(const Digits &input, ArrayRef<Unit> units, ChunkSink sink) {
   struct Output {

@@ -1,7 +1,7 @@
 // Linears of fp16 weights and activations on MXM's fp16 mode (numerics.md N15,
 // timing.md T5.6). The order of additions is part of the result, so the blocks of an
 // output vector pass through one pair of planes one after the other and are added
-// in its accumulators; the output vectors take turns between the two sides.
+// in its accumulators; the output vectors alternate between the two sides.
 
 #include "ProgramLowering.h"
 

@@ -29,7 +29,7 @@ constexpr std::int64_t kSweptCycles = 256;
 /// an output are then in parts, which VXM adds.
 constexpr std::int64_t kDealtCycles = 64;
 
-/// Output vectors whose tiles take turns on a plane, column by column. The more, the less often chunks of tokens fetch
+/// Output vectors whose tiles alternate on a plane, column by column. The more, the less often chunks of tokens fetch
 /// digits; but their sums are complete together, and what takes them then comes late.
 constexpr std::int64_t kSweptTogether = kChunkVectors, kDealtTogether = 2;
 
@@ -332,7 +332,7 @@ void ProgramLowering::passByOutputs(const Digits &input, llvm::function_ref<void
 }
 
 void ProgramLowering::passByInputs(const Digits &input) {
-  // The input of gate and up keeps its rows until the last of its tiles; these columns take turns in the rows it left.
+  // The input of gate and up keeps its rows until the last of its tiles; these columns alternate in the rows it left.
   tileHint = stream::kTileKeepsClear;
   std::int64_t columns = input.layout.vectors(),
                room = (input.row == 0 ? machine.mxmActivationRows / 2 : machine.mxmActivationRows - input.row);

@@ -41,7 +41,7 @@ private:
   static std::int64_t ceilDiv(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
   /// Blocks of positions of one vector of KV heads over sides: with several vectors each has its side, a single one
-  /// takes the sides in turns.
+  /// takes the sides alternately.
   struct Blocks {
     std::int64_t vectors;
     std::int64_t parts() const { return vectors == 1 ? 2 : 1; }
@@ -152,8 +152,8 @@ private:
   void loadRows(const std::string &object, std::int64_t row, std::int64_t rows, std::int64_t group, std::int64_t plane,
                 bool transposed, bool twin);
   void install(std::int64_t plane, bool twin);
-  /// `count` activation rows of a side, taken in turns: of those that hold no digits of a linear, or, when the result's
-  /// digits wait in memory, of half of all for queries and the other half for weights.
+  /// `count` activation rows of a side, taken in rotation: of those that hold no digits of a linear, or, when the
+  /// result's digits wait in memory, of half of all for queries and the other half for weights.
   std::int64_t activationRows(std::int64_t side, std::int64_t count, bool weights);
   std::int64_t heads() const { return kvHeads * group; }
   std::int64_t items() const { return chunk.count * group; }

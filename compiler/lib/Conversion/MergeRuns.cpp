@@ -16,7 +16,7 @@ namespace {
 using isa::Field;
 using isa::Opcode;
 
-/// A field that a repeat advances, and the field that says by how much (timing.md T1.3).
+/// A field that a repeat advances, and the field that says by how much (timing.md T1.3e).
 struct Stepped {
   Field row, step;
 };

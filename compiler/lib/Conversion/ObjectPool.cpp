@@ -106,7 +106,7 @@ std::string ObjectPool::groupTile(llm::WeightOp weight, const Layout &rows, std:
 }
 
 bool ObjectPool::isPacked(llm::WeightOp weight) const {
-  // Of an odd number of row groups the last one's high halves would be the first one's.
+  // Of an odd number of row groups the last one's high nibbles would be the first one's.
   return machine.mxmInt4Expand && machine.superlanes % 2 == 0 && weight.quantization() == WeightType::Int4Group;
 }
 

@@ -71,10 +71,10 @@ public:
   std::string laneIndex(std::int64_t slotWidth);
   /// Row n: −1 in lane n of every superlane, 0 elsewhere.
   std::string laneMasks();
-  /// fp32 factors c[n] of N3, a row per vector of the layout; without a hint they take turns.
+  /// fp32 factors c[n] of N3, a row per vector of the layout; without a hint they alternate.
   std::string channelScales(const std::string &tensor, const Layout &rows, const Scale &input, const Factor &factor,
                             std::int64_t hint = -1);
-  /// fp32 biases b'[n] of N3, a row per vector of the layout; without a hint they take turns.
+  /// fp32 biases b'[n] of N3, a row per vector of the layout; without a hint they alternate.
   std::string channelBiases(const std::string &tensor, const Layout &rows, const Factor &factor,
                             std::int64_t hint = -1);
   /// fp32 gains γ / scale.

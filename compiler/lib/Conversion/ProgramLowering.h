@@ -1,6 +1,6 @@
 // Lowers @forward of the llm dialect to one stream.program. One phase per norm,
 // linear group and attention; activations travel through MXM activation rows,
-// which two halves of the buffer take in turns.
+// which two halves of the buffer take in rotation.
 #pragma once
 
 #include "FlowWriter.h"
@@ -102,7 +102,7 @@ private:
   /// Gives every pending linear its tiles, planes and passes; called by their first consumer. With `finished` the
   /// linears are swept output by output, and finished(n) is called where all sums of their vector n are complete.
   void flushLinears(llvm::function_ref<void(std::int64_t)> finished = {});
-  /// Output vectors of the pending linears. Columns are visited in turns, and the tiles of a visit are stored in the
+  /// Output vectors of the pending linears. Columns are visited in rotation, and the tiles of a visit are stored in the
   /// order of the units: each has a tile in as many visits as there are columns, from its `begin` on. `rolling` units
   /// begin one after the other, others in groups.
   std::vector<Unit> dealtUnits(std::int64_t columns, bool swept, bool rolling);
@@ -261,7 +261,7 @@ private:
   bool chunked;                 ///< the tokens' digits do not fit the activation rows
   bool paired; ///< in a chunk: planes of a side share tiles and take a digit each; else a tile takes both digits in the
                ///< time of its load
-  std::int64_t chunkSlot = 0; ///< activation rows take columns in turns
+  std::int64_t chunkSlot = 0; ///< activation rows take columns in rotation
   /// By linear, among the pending ones, and vector: on each plane the first accumulator row of the high digits' sums,
   /// which those of the low digits follow.
   std::map<std::pair<std::size_t, std::int64_t>, std::map<std::int64_t, std::int64_t>> heldSums;
@@ -286,7 +286,7 @@ private:
   llm::KVType cacheType = llm::KVType::Int16;
 };
 
-/// Output vectors whose tiles take turns on a plane in a sweep.
+/// Output vectors whose tiles alternate on a plane in a sweep.
 inline constexpr std::int64_t kChunkVectors = 6;
 
 /// Label of the phase that takes the residual from the stage before.

@@ -29,7 +29,9 @@ public:
     }
     if (Fault fault = checkIssues())
       return fault;
-    return checkSlots();
+    if (Fault fault = checkSlots())
+      return fault;
+    return verifyContents(machine, problem, solution);
   }
 
 private:

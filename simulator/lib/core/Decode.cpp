@@ -1,6 +1,6 @@
 // Words to Ops. Everything about a word that does not depend on when it
 // dispatches is checked here once: opcode of the right queue, aligned stream
-// groups (T2.6), REPEAT windows (T1.3), operand kinds and widths. A word that
+// groups (T2.6), REPEAT windows (T1.3b to T1.3d), operand kinds and widths. A word that
 // fails keeps its reason in `problem` and faults when its turn comes.
 #include "Op.h"
 

@@ -31,15 +31,41 @@ MxmPlane::MxmPlane(ChipContext &chip, int weightQueue)
       activationRows(chip.machine.mxmActivationRows), accumulators(chip.machine.mxmAccumulatorRows) {
   for (Operand &operand : operands)
     operand.lanes.resize(chip.machine.lanes());
-  for (Tile *tile : {&buffer, &installed}) {
-    tile->rows.resize(chip.machine.lanes());
-    tile->values.resize(chip.machine.lanes());
+  for (Tile *tile : {&buffer, &installed})
+    *tile = emptyTile(chip.machine.lanes());
+}
+
+MxmPlane::Tile MxmPlane::emptyTile(int lanes) {
+  Tile tile;
+  tile.rows.resize(static_cast<std::size_t>(lanes));
+  tile.values.resize(static_cast<std::size_t>(lanes));
+  return tile;
+}
+
+void MxmPlane::ActivationRow::settle(Cycle now) {
+  for (; !coming.empty() && coming.front().first <= now; coming.erase(coming.begin())) {
+    loaded = true;
+    value = std::move(coming.front().second);
   }
+}
+
+/// Passes in flight are those of the tile that goes.
+void MxmPlane::putInPlace(Tile &next) {
+  computeSums();
+  keepTile();
+  std::swap(installed, next);
+  hasTile = true;
+}
+
+void MxmPlane::finishInstalls(Cycle now) {
+  for (; !installing.empty() && installing.front().first <= now; installing.pop_front())
+    putInPlace(installing.front().second);
 }
 
 void MxmPlane::reset() {
   buffer.groups = installed.groups = 0;
   hasTile = false;
+  installing.clear();
   firstLoad = lastLoad = lastInstall = INT64_MIN;
   lastInstallWord = {};
   for (ActivationRow &row : activationRows)
@@ -65,7 +91,8 @@ void MxmPlane::checkArrivals(Cycle now) {
 std::string MxmPlane::installTooEarly(Cycle install, Cycle load) const {
   Cycle zero = chip.faults.zero(), latency = chip.machine.latency.MxmLoadWeights;
   return fmt::format("install at t={} is for plays from {} on, but the lw of t={} completes at {} + {} = {}",
-                     install - zero, install - zero + 1, load - zero, load - zero, latency, load - zero + latency);
+                     install - zero, install - zero + chip.machine.latency.MxmInstall, load - zero, load - zero,
+                     latency, load - zero + latency);
 }
 
 /// The row groups that an lw beginning with `group` loads, a bit for each.
@@ -93,7 +120,7 @@ bool MxmPlane::WeightUnit::takeRows(const Dispatch &d, int group, Tile &tile) co
   return true;
 }
 
-/// The same for rows of packed int4: the halves of a byte are weights of two rows.
+/// The same for rows of packed int4: the nibbles of a byte are weights of two rows.
 bool MxmPlane::WeightUnit::expandRows(const Dispatch &d, int group, Tile &tile) const {
   const WeightsOp &op = d.op->weights;
   const int firsts[] = {group * kGroup, (group + 1) % chip.machine.superlanes * kGroup};
@@ -173,7 +200,7 @@ Cycle MxmPlane::WeightUnit::executeOne(const Dispatch &d) {
   const std::uint32_t bits = groupsOf(op, group);
   // An install of this cycle that ran first takes this row with it (T5.2).
   const bool installing = plane.lastInstall == d.time;
-  Tile &tile = installing ? plane.installed : plane.buffer;
+  Tile &tile = installing ? plane.newestTile() : plane.buffer;
   if (const std::uint32_t loaded = tile.groups & bits) {
     fault("early-lw", d,
           fmt::format("row group {} is loaded already and not installed at t={}",
@@ -207,7 +234,7 @@ Cycle MxmPlane::ActivationUnit::execute(const Dispatch &d) {
     return kNoEffect;
   }
   Cycle effect = kNoEffect;
-  // Play first: a load of the same row in this word becomes playable one cycle later.
+  // Play first: a load of the same row in this word becomes playable later.
   if (op.play) {
     if (!play(d, op))
       return kNoEffect;
@@ -242,7 +269,14 @@ bool MxmPlane::ActivationUnit::load(const Dispatch &d, const ActivateOp &op) {
     return false;
   if (chip.functional)
     value.data(); // a row once, not at each play
-  plane.activationRows[index] = {true, std::move(value)};
+  ActivationRow &row = plane.activationRows[index];
+  row.settle(d.time);
+  if (chip.machine.latency.MxmLoad == 1) { // the next word of this queue sees it
+    row.loaded = true;
+    row.value = std::move(value);
+  } else {
+    row.coming.emplace_back(d.time + chip.machine.latency.MxmLoad, std::move(value));
+  }
   return true;
 }
 
@@ -250,13 +284,18 @@ bool MxmPlane::ActivationUnit::play(const Dispatch &d, const ActivateOp &op) {
   int index = op.playRow + d.copy * op.playStep;
   if (!rowInRange(d, index))
     return false;
+  plane.finishInstalls(d.time);
   if (!plane.hasTile) {
-    fault("no-tile", d, fmt::format("play at t={} before any install of this step", relative(d.time)));
+    fault("no-tile", d, fmt::format("play at t={} before any install of this step is in place", relative(d.time)));
     return false;
   }
-  const ActivationRow &row = plane.activationRows[index];
+  ActivationRow &row = plane.activationRows[index];
+  row.settle(d.time);
   if (!row.loaded) {
-    fault("empty-operand", d, fmt::format("activation row {} was not loaded before t={}", index, relative(d.time)));
+    fault("empty-operand", d,
+          row.coming.empty() ? fmt::format("activation row {} was not loaded before t={}", index, relative(d.time))
+                             : fmt::format("activation row {} can be played from t={} on, not at t={}", index,
+                                           relative(row.coming.front().first), relative(d.time)));
     return false;
   }
   plane.checkArrivals(d.time);
@@ -274,11 +313,14 @@ bool MxmPlane::ActivationUnit::install(const Dispatch &d) {
     fault("early-install", d, plane.installTooEarly(d.time, plane.lastLoad));
     return false;
   }
-  plane.computeSums();
-  plane.keepTile();
-  std::swap(plane.installed, plane.buffer);
+  plane.finishInstalls(d.time);
+  if (chip.machine.latency.MxmInstall == 1 && plane.installing.empty()) { // the next word of this queue sees it
+    plane.putInPlace(plane.buffer);
+  } else {
+    plane.installing.emplace_back(d.time + chip.machine.latency.MxmInstall, std::move(plane.buffer));
+    plane.buffer = emptyTile(chip.machine.lanes());
+  }
   plane.buffer.groups = 0;
-  plane.hasTile = true;
   plane.lastInstall = d.time;
   plane.lastInstallWord = d;
   return true;

@@ -37,9 +37,13 @@ private:
     std::vector<const std::int8_t *> rows;
     std::vector<VectorValue> values; ///< keep rows alive that are not of the image
   };
+  static Tile emptyTile(int lanes);
   struct ActivationRow {
     bool loaded = false;
     VectorValue value;
+    std::vector<std::pair<Cycle, VectorValue>> coming; ///< loads that no play sees before their cycle, in its order
+    /// Takes what a play dispatched at `now` sees.
+    void settle(Cycle now);
   };
   struct AccumulatorRow {
     bool written = false;
@@ -102,6 +106,12 @@ private:
     MxmPlane &plane;
   };
 
+  /// The tile of the latest install, whether plays see it yet or not.
+  Tile &newestTile() { return installing.empty() ? installed : installing.back().second; }
+  /// Puts in place what plays dispatched at `now` see.
+  void finishInstalls(Cycle now);
+  void putInPlace(Tile &next);
+
   void select(const std::int8_t *in, std::uint32_t mask, Operand &out) const;
   /// Computes the sums of all passes played on the installed tile, two to one reading of its rows.
   void computeSums();
@@ -118,7 +128,9 @@ private:
   Direction outbound() const { return side == isa::Side::East ? Direction::East : Direction::West; }
   Direction inbound() const { return side == isa::Side::East ? Direction::West : Direction::East; }
   /// An lw is not complete in the first cycle whose plays see the install's tile.
-  bool tooEarly(Cycle install, Cycle load) const { return install + 1 < load + chip.machine.latency.MxmLoadWeights; }
+  bool tooEarly(Cycle install, Cycle load) const {
+    return install + chip.machine.latency.MxmInstall < load + chip.machine.latency.MxmLoadWeights;
+  }
   std::string installTooEarly(Cycle install, Cycle load) const;
 
   ChipContext &chip;
@@ -128,6 +140,7 @@ private:
   ResultUnit resultUnit;
 
   Tile buffer, installed;
+  std::deque<std::pair<Cycle, Tile>> installing; ///< tiles with the cycle from which plays see them, in its order
   bool hasTile = false;
   Cycle firstLoad = INT64_MIN; ///< dispatch of the first lw into an empty buffer
   Cycle lastLoad = INT64_MIN;  ///< dispatch of the latest lw

@@ -165,3 +165,41 @@ stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
     }
   }
 }
+
+// -----
+
+// Two scratch objects in one row, both needed: x is read after y was written over it.
+stream.object @i role("input") planes(4) rows(1) place {side = 0 : i64, slice = 0 : i64, bank = 0 : i64, row = 0 : i64}
+stream.object @x role("scratch") planes(4) rows(1) place {side = 0 : i64, slice = 4 : i64, bank = 0 : i64, row = 7 : i64}
+stream.object @y role("scratch") planes(4) rows(1) place {side = 0 : i64, slice = 4 : i64, bank = 0 : i64, row = 7 : i64}
+// expected-error @+1 {{schedule is wrong: row 7 of bank 0 of mem.e4 is read for 'x' in cycle 29 ('c'), but holds 'y' since the write of cycle 27 ('b')}}
+stream.program @p kind("decode") tokens(1) context(64) weight_bytes(0) {
+  stream.phase "a" {
+    stream.flow repeat(1) {
+      %i = stream.read @i[0] : !stream.vec<4>
+      %x = stream.alu "addi"(%i) slots([0, -1]) imm(1) : (!stream.vec<4>) -> !stream.vec<4>
+      stream.write %x, @x[0] : !stream.vec<4>
+    }
+  }
+  stream.phase "b" {
+    stream.flow repeat(1) {
+      %x = stream.read @x[0] : !stream.vec<4>
+      %y = stream.alu "addi"(%x) slots([0, -1]) imm(1) : (!stream.vec<4>) -> !stream.vec<4>
+      stream.write %y, @y[0] : !stream.vec<4>
+    }
+  }
+  stream.phase "c" {
+    stream.flow repeat(1) {
+      %x = stream.read @x[0] : !stream.vec<4>
+      %y = stream.alu "addi"(%x) slots([0, -1]) imm(1) : (!stream.vec<4>) -> !stream.vec<4>
+      stream.write %y, @y[0] : !stream.vec<4>
+    }
+  }
+}
+
+// -----
+
+// A cache lives longer than any flow says.
+stream.object @kv role("zero") planes(4) rows(8) place {side = 1 : i64, slice = 4 : i64, bank = 0 : i64, row = 0 : i64}
+// expected-error @+1 {{'stream.object' op has row 7 of bank 0 of mem.w4, which 'kv' has too; only scratch objects may share rows}}
+stream.object @x role("scratch") planes(4) rows(2) place {side = 1 : i64, slice = 4 : i64, bank = 0 : i64, row = 7 : i64}

@@ -15,14 +15,25 @@ constexpr const char *kR = "nop 66; acc row=7 accmode=overwrite emit=1 stream=8"
 /// that the first values are at MXM (position 9) at 20: weights on streams
 /// 0..15, an activation on 16. lw and load at 20, install at 21, play at 22, its
 /// sum at 22 + 44 = 66, emitted at 67; length 67 + 3 on 4 superlanes.
-LegalityReport pass(const std::string &w = kW, const std::string &a = kA, const std::string &r = kR,
-                    const std::string &side = "e") {
+Queues passQueues(const std::string &w, const std::string &a, const std::string &r, const std::string &side) {
   Queues q{{"mxm." + side + "0.w", w}, {"mxm." + side + "0.a", a}, {"mxm." + side + "0.r", r}};
   for (int i = 0; i <= 16; ++i)
     q["mem." + side + std::to_string(i)] = "nop " + std::to_string(20 - 5 - (9 - (1 + i / 4))) +
                                            "; mem rd=1 rdstream=" + side + std::to_string(i) +
                                            "; repeat count=20 interval=1 window=1";
-  return check(stepText(q, ".region \"z\" kind=zero slices=17 rows=1 side=" + side));
+  return q;
+}
+
+LegalityReport pass(const std::string &w = kW, const std::string &a = kA, const std::string &r = kR,
+                    const std::string &side = "e") {
+  return check(stepText(passQueues(w, a, r, side), ".region \"z\" kind=zero slices=17 rows=1 side=" + side));
+}
+
+/// The same pass on a machine that takes three cycles for a load or an install.
+LegalityReport slowPass(Cycle Latencies::*latency, const std::string &a) {
+  Program p = program(stepText(passQueues(kW, a, "config", "e"), ".region \"z\" kind=zero slices=17 rows=1"));
+  p.machine.latency.*latency = 3;
+  return checkLegality(p, 0, 0);
 }
 
 TEST(LegalityMxm, OnePassIsCleanOnBothSides) {
@@ -84,7 +95,7 @@ TEST(LegalityMxm, T5_4_EarlyLw) {
                    "nop 67; acc row=7 accmode=overwrite emit=1 stream=8"),
               "early-lw", 21);
   EXPECT_CLEAN(pass("nop 20; lw rowgroup=0; nop 1; lw rowgroup=0")); // after the install at 21: the next tile
-  // T1.3: row groups wrap modulo the superlanes, 3 + 1 is group 0.
+  // T1.3e: row groups wrap modulo the superlanes, 3 + 1 is group 0.
   EXPECT_EQ(found(pass("nop 20; lw rowgroup=0; nop 1; lw rowgroup=3 rowstep=1; repeat count=4 interval=1 window=1"))
                 .at("early-lw"),
             26);
@@ -111,6 +122,14 @@ TEST(LegalityMxm, T5_4_PlayOfARowNeverLoaded) {
   EXPECT_ONLY(pass(kW, "nop 21; act install=1; act play=1 playrow=3 load=1 loadstream=16 loadrow=3"), "empty-operand",
               22);
   EXPECT_CLEAN(pass(kW, "nop 21; act install=1 load=1 loadstream=16 loadrow=3; act play=1 playrow=3"));
+}
+
+TEST(LegalityMxm, T5_2_LoadsAndInstallsTakeTheMachinesLatency) {
+  const std::string load = "nop 20; act load=1 loadstream=16 loadrow=3; act install=1; ", play = "act play=1 playrow=3";
+  EXPECT_EQ(found(slowPass(&Latencies::MxmLoad, load + play)).at("empty-operand"), 22);
+  EXPECT_EQ(found(slowPass(&Latencies::MxmLoad, load + "nop 1; " + play)).count("empty-operand"), 0);
+  EXPECT_EQ(found(slowPass(&Latencies::MxmInstall, load + "nop 1; " + play)).at("no-tile"), 23);
+  EXPECT_EQ(found(slowPass(&Latencies::MxmInstall, load + "nop 2; " + play)).count("no-tile"), 0);
 }
 
 TEST(LegalityMxm, T5_3_SumsAreTakenWhenTheyArrive) {

@@ -209,7 +209,7 @@ TEST(Legality, T4_1_TwoResultsOfOneAluInOneCycleAreAnIssueConflict) {
   EXPECT_CLEAN(run({{"vxm.0", "exp a=imm; nop 8; move a=imm"}, {"vxm.1", "nop 12; move a=alu0; move a=alu0"}}));
 }
 
-TEST(Legality, T1_3_RepeatsKeepTheirSpan) {
+TEST(Legality, T1_3c_RepeatsKeepTheirSpan) {
   EXPECT_ONLY(run({{"mem.e0", "config; config; repeat count=1 interval=1 window=2"}}), "illegal-encoding", 2);
   EXPECT_CLEAN(run({{"mem.e0", "config; config; repeat count=1 interval=2 window=2"}}));
 }

@@ -44,7 +44,7 @@ inline Program sampleProgram() {
   layers.regions = {{"weights", Region::Kind::Constant, Side::West, 2, 3, 1, 10, 4, 64},
                     {"kv", Region::Kind::Zero, Side::East, 27, 1, 0, 1000, 24, 0},
                     {"text", Region::Kind::Code, Side::East, 0, 1, 1, 0, 2, 0},
-                    {"tmp", Region::Kind::Scratch, Side::East, 0, 28, 0, 0, 1024, 0}};
+                    {"tmp", Region::Kind::Scratch, Side::East, 0, 28, 0, 0, 1000, 0}};
   p.steps = {{"prefill", StepKind::Prefill, 8, 64, 1, 12352}, {"decode 1x64", StepKind::Decode, 2, 64, 3, 12345}};
   std::vector<std::int16_t> map(64);
   for (int i = 0; i < 64; ++i)

@@ -46,7 +46,7 @@ TEST(Icu, OneWordACycleAndNopWaits) {
             (std::vector<Issue>{{0, 1, 0}, {2, 2, 0}, {10, 3, 0}}));
 }
 
-// Copy j of the window at t0 + j·d; the next word one cycle after the last copy.
+// T1.3b: copy j of the window at t0 + j·d; the next word one cycle after the last copy.
 TEST(Icu, RepeatOfOneWord) {
   EXPECT_EQ(sequence({"mem rd=1 rdrow=1", "repeat count=3 interval=4 window=1", "mem rd=1 rdrow=2"}),
             (std::vector<Issue>{{0, 1, 0}, {4, 1, 1}, {8, 1, 2}, {12, 1, 3}, {13, 2, 0}}));
@@ -54,7 +54,7 @@ TEST(Icu, RepeatOfOneWord) {
             (std::vector<Issue>{{0, 1, 0}, {1, 1, 1}, {2, 1, 2}}));
 }
 
-// A word's own copies and wait: `repeat` and `nop` without words for them.
+// T1.3f: a word's own copies and wait: `repeat` and `nop` without words for them.
 TEST(Icu, CopiesAndWaitOfAWord) {
   EXPECT_EQ(sequence({"mem rd=1 rdrow=1 copies=2 wait=4", "mem rd=1 rdrow=2 wait=1", "mem rd=1 rdrow=3"}),
             (std::vector<Issue>{{0, 1, 0}, {1, 1, 1}, {2, 1, 2}, {7, 2, 0}, {9, 3, 0}}));
@@ -63,7 +63,7 @@ TEST(Icu, CopiesAndWaitOfAWord) {
             (std::vector<Issue>{{0, 1, 0}, {3, 2, 0}, {6, 1, 1}, {9, 2, 1}, {15, 3, 0}}));
 }
 
-// A window keeps the spacing inside it, nop words included.
+// T1.3d: a window keeps the spacing inside it, nop words included.
 TEST(Icu, RepeatOfAWindowWithNops) {
   EXPECT_EQ(
       rowsOnly(sequence({"mem rd=1 rdrow=9", "mem rd=1 rdrow=1", "nop 3", "mem rd=1 rdrow=2",
@@ -71,7 +71,7 @@ TEST(Icu, RepeatOfAWindowWithNops) {
       (std::vector<Issue>{{0, 9, 0}, {1, 1, 0}, {5, 2, 0}, {7, 1, 1}, {11, 2, 1}, {13, 1, 2}, {17, 2, 2}, {18, 3, 0}}));
 }
 
-// The shortest interval is the window's span: last - first + 1.
+// T1.3c: the shortest interval is the window's span: last - first + 1.
 TEST(Icu, RepeatIntervalAtLeastTheSpan) {
   auto build = [](int interval) {
     return sequence({"mem rd=1 rdrow=1", "nop 3", "mem rd=1 rdrow=2",
@@ -84,7 +84,7 @@ TEST(Icu, RepeatIntervalAtLeastTheSpan) {
 class Sequencing : public BothEngines {};
 LPU_BOTH_ENGINES(Sequencing);
 
-// T1.3: step fields are added once per copy, in each word of the window.
+// T1.3e: step fields are added once per copy, in each word of the window.
 TEST_P(Sequencing, StepsCountCopies) {
   Bench b;
   for (int r = 0; r < 6; ++r)

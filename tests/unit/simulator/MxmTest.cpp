@@ -96,7 +96,7 @@ TEST_P(Mxm, RowGroupsPlaceRows) {
   EXPECT_EQ(y[3], 0);
 }
 
-// T1.3: the row group steps modulo superlanes: 3 + 2 = 1 (mod 4).
+// T1.3e: the row group steps modulo superlanes: 3 + 2 = 1 (mod 4).
 TEST_P(Mxm, RowGroupStepsWrap) {
   MxmBench b;
   for (isa::Cycle t : {40, 42})
@@ -115,7 +115,7 @@ TEST_P(Mxm, RowGroupStepsWrap) {
   EXPECT_EQ(y[0], 0);
 }
 
-// T5.8: the halves of a byte are weights of two row groups; here of 3 and 0, and in the second load of 1 and 2.
+// T5.8: the nibbles of a byte are weights of two row groups; here of 3 and 0, and in the second load of 1 and 2.
 TEST_P(Mxm, PackedLoadsExpandToTwoRowGroups) {
   auto four = [](int row, int lane) { return (row * 5 + lane * 3) % 16 - 8; };
   auto build = [&](int expands, bool again, std::vector<RowRef> *refs = nullptr) {
@@ -213,6 +213,67 @@ TEST_P(Mxm, InstallTakesEffectOneCycleLater) {
   c.installAt = 43;
   c.setUp();
   illegal(c.finish(), "no-tile", 42, "mxm.e0.a");
+}
+
+// T5.2: a load can be played MxmLoad cycles later; until then a play sees the vector before it.
+TEST_P(Mxm, LoadsArePlayableAfterTheMachinesLatency) {
+  auto build = [](isa::Cycle playAt, bool second, std::vector<RowRef> *refs = nullptr) {
+    MxmBench b;
+    b.program.machine.latency.MxmLoad = 3;
+    b.playAt = playAt;
+    b.setUp(); // x is loaded at 40
+    if (second) {
+      b.feed(kEast, 17, "e17", b.fill(1), kMxmEast, 43);
+      b.at(43, "mxm.e0.a", "act load=1 loadstream=17 loadrow=2");
+    }
+    b.at(playAt + 44, "mxm.e0.r", "acc accmode=overwrite emit=1");
+    auto r = b.storeSum(playAt + 45);
+    if (refs)
+      *refs = r;
+    return b.finish();
+  };
+  std::int32_t ones = 0;
+  for (int l = 0; l < 64; ++l)
+    ones += weight(9, l);
+  std::vector<RowRef> refs;
+  illegal(build(42, false), "empty-operand", 42, "mxm.e0.a");
+  auto first = build(44, false, &refs);
+  EXPECT_EQ(Bench::words(legal(first, refs))[9], MxmBench::expected(9));
+  auto old = build(45, true, &refs);
+  EXPECT_EQ(Bench::words(legal(old, refs))[9], MxmBench::expected(9));
+  auto replaced = build(46, true, &refs);
+  EXPECT_EQ(Bench::words(legal(replaced, refs))[9], ones);
+}
+
+// T5.2: an installed tile is for plays MxmInstall cycles later; until then they use the tile before.
+TEST_P(Mxm, InstallsTakeTheMachinesLatency) {
+  auto build = [](isa::Cycle playAt, bool second, std::vector<RowRef> *refs = nullptr) {
+    MxmBench b;
+    b.program.machine.latency.MxmInstall = 3;
+    b.playAt = playAt;
+    b.setUp(); // installed at 41
+    if (second) {
+      b.feed16([&](int i) { return b.fill(i); }, kMxmEast, 44);
+      b.at(44, "mxm.e0.w", "lw stream=0");
+      b.at(45, "mxm.e0.a", "act install=1");
+    }
+    b.at(playAt + 44, "mxm.e0.r", "acc accmode=overwrite emit=1");
+    auto r = b.storeSum(playAt + 45);
+    if (refs)
+      *refs = r;
+    return b.finish();
+  };
+  std::int32_t sum = 0;
+  for (int l = 0; l < 64; ++l)
+    sum += activation(l);
+  std::vector<RowRef> refs;
+  illegal(build(43, false), "no-tile", 43, "mxm.e0.a");
+  auto first = build(44, false, &refs);
+  EXPECT_EQ(Bench::words(legal(first, refs))[9], MxmBench::expected(9));
+  auto old = build(47, true, &refs);
+  EXPECT_EQ(Bench::words(legal(old, refs))[9], MxmBench::expected(9));
+  auto replaced = build(48, true, &refs);
+  EXPECT_EQ(Bench::words(legal(replaced, refs))[9], 9 * sum);
 }
 
 // T5.4: loading a row group of the next tile twice.

@@ -151,10 +151,11 @@ LogicalResult MxmState::install(const Dispatch &d, const Plane &plane) const {
     return d.op.emitOpError("installs in cycle ") << d.cycle << " a tile of which nothing was loaded before"
                                                   << (since < 0 ? "" : " since the install before it");
   Cycle last = std::prev(loads.end())->cycle;
-  if (Cycle complete = last + machine.latency.MxmLoadWeights; complete > d.cycle + 1)
+  if (Cycle complete = last + machine.latency.MxmLoadWeights, plays = d.cycle + machine.latency.MxmInstall;
+      complete > plays)
     return d.op.emitOpError("installs in cycle ")
            << d.cycle << " a tile that is complete from " << last << " + " << machine.latency.MxmLoadWeights << " = "
-           << complete << "; its plays begin in cycle " << d.cycle + 1;
+           << complete << "; its plays begin in cycle " << plays;
   return success();
 }
 
@@ -162,7 +163,7 @@ LogicalResult MxmState::play(const Dispatch &d, const Plane &plane) const {
   std::int64_t row = d.instruction.get(Field::PlayRow);
   if (d.instruction.get(Field::Install))
     return d.op.emitOpError("installs and plays in cycle ") << d.cycle << "; one word does one of them";
-  if (installBefore(plane.installs, d.cycle) < 0)
+  if (plane.installs.empty() || plane.installs.front() + machine.latency.MxmInstall > d.cycle)
     return d.op.emitOpError("plays in cycle ") << d.cycle << ", before any tile is installed";
   auto loaded = plane.activations.find(row);
   if (loaded == plane.activations.end())

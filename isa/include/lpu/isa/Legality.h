@@ -86,7 +86,7 @@ struct Expansion {
 };
 Expansion expand(const Machine &machine, const StepProgram &step, const LegalityOptions &options = {});
 
-/// The instruction of copy `reissue`: step fields applied that many times (T1.3).
+/// The instruction of copy `reissue`: step fields applied that many times (T1.3e).
 Instruction reissued(const Instruction &instruction, std::uint32_t reissue, const Machine &machine);
 
 /// Cycles from dispatch to the slowest effect (T1.5); -1 when it has none.

@@ -41,6 +41,7 @@ struct Issue {
   int count = 1;
   int window = 1;
   Half half = Half::Whole;
+  int object = -1; ///< whose rows a memory word reads or writes; −1: nobody's that is known
   isa::Instruction instruction;
   struct StreamField {
     isa::Field field;

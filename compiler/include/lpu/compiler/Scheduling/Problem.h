@@ -39,8 +39,17 @@ struct Bounds {
   std::string busiest; ///< name of the resource that binds
 };
 
+/// Rows that an object has in one bank of one slice.
+struct Block {
+  int object = 0;
+  int queue = 0, bank = 0; ///< queue of the slice
+  std::int64_t row = 0, rows = 0;
+};
+
 struct Problem {
   std::vector<Phase> phases;
+  std::vector<Block> blocks;        ///< of all objects that issues name
+  std::vector<std::string> objects; ///< their names
 };
 
 /// Bounds of one phase. Hoistable tile loads count for neither, because another phase may pay for them.
@@ -60,7 +69,13 @@ struct Solution {
 };
 
 /// Re-checks a solution from scratch: dependences, phase barriers, double use of
-/// queues, stream slots, accumulators. The first fault found, in words, or nothing.
+/// queues, stream slots, accumulators, and what places hold. The first fault found, in words, or nothing.
 std::optional<std::string> verify(const isa::Machine &machine, const Problem &problem, const Solution &solution);
+
+/// Follows what memory rows and weight buffers hold in the course of a solution. A row is read for the object that
+/// was written to it last, so no two live objects are in one row; a weight buffer is loaded between the install of the
+/// tile before and its own. The first fault found, in words, or nothing.
+std::optional<std::string> verifyContents(const isa::Machine &machine, const Problem &problem,
+                                          const Solution &solution);
 
 } // namespace lpu::compiler::sched
