@@ -13,11 +13,11 @@
 #include "lpu/compiler/Reference/EncoderInterpreter.h"
 #include "lpu/compiler/Reference/FloatInterpreter.h"
 #include "lpu/compiler/Reference/Interpreter.h"
-#include "lpu/compiler/Support/Npy.h"
 #include "lpu/compiler/Support/OneLineErrors.h"
 #include "lpu/isa/FileUses.h"
 #include "lpu/isa/Machine.h"
 #include "lpu/isa/Version.h"
+#include "lpu/isa/Npy.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
@@ -100,7 +100,7 @@ int parse(int argc, char **argv, Options &options) {
   return -1;
 }
 
-/// Import and, unless it is to stay float, the llm phase of the pipeline; null after an emitted error.
+/// Import and, unless it is to stay float, the llm stage of the pipeline; null after an emitted error.
 mlir::OwningOpRef<mlir::ModuleOp> compile(mlir::MLIRContext &context, const Options &options, const WeightStore &store,
                                           const CalibrationOptions &calibration) {
   mlir::OwningOpRef<mlir::ModuleOp> module = importModel(context, store);

@@ -3,13 +3,11 @@
 // time or host. The file appears under its name only when it is complete.
 #include "Hash.h"
 #include "ProgramFormat.h"
-#include "lpu/isa/PendingName.h"
 #include "lpu/isa/Provenance.h"
+#include "lpu/isa/Files.h"
 
 #include "Program_generated.h"
 
-#include <cerrno>
-#include <cstdio>
 #include <fmt/format.h>
 
 namespace lpu::isa {
@@ -151,44 +149,6 @@ std::uint64_t metadataEstimate(const Program &p) {
   return bytes;
 }
 
-/// A file under a temporary name that vanishes unless it is committed.
-class TemporaryFile {
-public:
-  explicit TemporaryFile(const std::string &target)
-      : target(target), name(pendingName(target)), file(std::fopen(name.c_str(), "wb")), ok(file != nullptr) {}
-  ~TemporaryFile() {
-    if (file)
-      std::fclose(file);
-    if (!name.empty() && opened && name != target)
-      std::remove(name.c_str());
-  }
-  TemporaryFile(const TemporaryFile &) = delete;
-  TemporaryFile &operator=(const TemporaryFile &) = delete;
-
-  void write(const void *data, std::size_t size) {
-    if (ok && size != 0 && std::fwrite(data, 1, size, file) != size)
-      ok = false;
-  }
-  void pad(std::uint64_t size) {
-    const std::string zeros(size, '\0');
-    write(zeros.data(), zeros.size());
-  }
-  bool commit() {
-    if (file && std::fclose(std::exchange(file, nullptr)) != 0)
-      ok = false;
-    ok = ok && (name == target || std::rename(name.c_str(), target.c_str()) == 0);
-    if (ok)
-      name.clear();
-    return ok;
-  }
-
-private:
-  std::string target, name;
-  std::FILE *file;
-  bool ok;
-  bool opened = ok;
-};
-
 } // namespace
 
 std::uint64_t isaHash() {
@@ -221,11 +181,10 @@ Status writeProgram(const Program &program, const std::string &path, std::string
   header.imageHash = hash64(program.image);
   header.headerHash = headerHash(header);
 
-  errno = 0;
-  TemporaryFile file(path);
+  PendingFile file(path);
   file.write(&header, sizeof header);
   file.write(metadata.data(), metadata.size());
-  file.pad(header.imageOffset - sizeof header - metadata.size());
+  file.write(std::string(header.imageOffset - sizeof header - metadata.size(), '\0'));
   file.write(program.image.data(), program.image.size());
   provenance = provenance.substr(0, kMaxProvenanceBytes);
   ProvenanceHeader section;
@@ -233,10 +192,7 @@ Status writeProgram(const Program &program, const std::string &path, std::string
   if (!provenance.empty())
     file.write(&section, sizeof section);
   file.write(provenance.data(), provenance.size());
-  if (!file.commit())
-    return Error{path, fmt::format("cannot write the program: {}; check the folder, its permissions and free space",
-                                   std::strerror(errno))};
-  return Ok{};
+  return file.commit();
 }
 
 } // namespace lpu::isa

@@ -1,18 +1,13 @@
-// What the isa tools share: reading and writing whole files, the single error
-// line, and command line parsing with its exit codes (1 input, 2 usage).
+// What the isa tools share: the single error line, and command line parsing with
+// its exit codes (1 input, 2 usage).
 #pragma once
 
-#include "lpu/isa/Result.h"
+#include "lpu/isa/Files.h"
 #include "lpu/isa/Version.h"
 
 #include <CLI/CLI.hpp>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <optional>
-#include <sstream>
 #include <string>
 
 namespace lpu::tools {
@@ -34,26 +29,6 @@ inline std::optional<int> parseArguments(CLI::App &app, int argc, char **argv) {
     return 2;
   }
   return std::nullopt;
-}
-
-inline Result<std::string> readFile(const std::string &path) {
-  errno = 0;
-  if (std::filesystem::is_directory(path))
-    return Error{path, "is a folder; give a file"};
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  if (!in || !(text << in.rdbuf() || in.peek() == EOF))
-    return Error{path, std::string("cannot read: ") + std::strerror(errno) + "; check the path"};
-  return text.str();
-}
-
-inline Status writeFile(const std::string &path, const std::string &text) {
-  errno = 0;
-  std::ofstream out(path, std::ios::binary);
-  out << text << std::flush;
-  if (!out)
-    return Error{path, std::string("cannot write: ") + std::strerror(errno) + "; check the folder and its permissions"};
-  return Ok{};
 }
 
 } // namespace lpu::tools

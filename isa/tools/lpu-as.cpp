@@ -63,7 +63,7 @@ int main(int argc, char **argv) {
   if (const Status distinct = isa::checkOutputs(reads, {{"-o", output}}); !distinct)
     return tools::fail(distinct.error());
 
-  const Result<std::string> text = tools::readFile(input);
+  const Result<std::string> text = readFile(input);
   if (!text)
     return tools::fail(text.error());
   const auto assemble = [&]() -> Result<isa::Program> {

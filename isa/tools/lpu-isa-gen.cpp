@@ -18,7 +18,7 @@ int main(int argc, char **argv) {
 
   const std::string text = tools::isaDocument();
   if (!check.empty()) {
-    const Result<std::string> present = tools::readFile(check);
+    const Result<std::string> present = readFile(check);
     if (!present)
       return tools::fail(present.error());
     if (*present == text)
@@ -33,7 +33,7 @@ int main(int argc, char **argv) {
     std::fputs(text.c_str(), stdout);
     return 0;
   }
-  if (const Status status = tools::writeFile(output, text); !status)
+  if (const Status status = writeFileAtomically(output, text); !status)
     return tools::fail(status.error());
   return 0;
 }

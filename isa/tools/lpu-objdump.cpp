@@ -1,7 +1,11 @@
 // lpu-objdump: shows what a program container holds, and checks it.
 #include "Objdump.h"
 #include "ToolSupport.h"
+
 #include "lpu/isa/Assembler.h"
+
+#include <cerrno>
+#include <cstring>
 
 using namespace lpu;
 

@@ -2,7 +2,7 @@
 // nobody reads.
 #include "ChildProcess.h"
 
-#include "lpu/rt/Files.h"
+#include "lpu/isa/Files.h"
 
 #include <cerrno>
 #include <cstdlib>

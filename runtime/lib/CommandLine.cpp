@@ -2,7 +2,8 @@
 // that each mistake becomes one line naming the option and what it accepts.
 #include "lpu/rt/CommandLine.h"
 
-#include "lpu/rt/Files.h"
+#include "lpu/isa/Files.h"
+#include "lpu/isa/Npy.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>

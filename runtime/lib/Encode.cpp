@@ -4,7 +4,8 @@
 
 #include "RunFiles.h"
 #include "RunSupport.h"
-#include "lpu/rt/Files.h"
+#include "lpu/isa/Files.h"
+#include "lpu/isa/Npy.h"
 #include "lpu/rt/Loader.h"
 #include "lpu/rt/RunReport.h"
 #include "lpu/rt/StepPlan.h"
@@ -170,7 +171,7 @@ private:
       std::memcpy(values.data(), raw.data(), values.size() * sizeof(float));
       std::vector<std::size_t> shape =
           perToken ? std::vector<std::size_t>{1, rows, width} : std::vector<std::size_t>{1, width};
-      if (Status s = writeFileAtomically(path, npyBytes(values, shape)); !s)
+      if (Status s = writeNpy(path, values, shape); !s)
         return s;
     }
     return options.report.empty() ? Status(Ok{}) : writeFileAtomically(options.report, reportJson(report, program));

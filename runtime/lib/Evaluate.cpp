@@ -6,8 +6,8 @@
 #include "lpu/rt/Evaluate.h"
 
 #include "ChildProcess.h"
-#include "NpyRows.h"
-#include "lpu/rt/Files.h"
+#include "lpu/isa/Files.h"
+#include "lpu/isa/Npy.h"
 #include "lpu/rt/Loader.h"
 
 #include <fmt/format.h>

@@ -6,8 +6,9 @@
 #include "Progress.h"
 #include "RunFiles.h"
 #include "RunSupport.h"
+#include "lpu/isa/Files.h"
+#include "lpu/isa/Npy.h"
 #include "lpu/rt/Encode.h"
-#include "lpu/rt/Files.h"
 #include "lpu/rt/Generate.h"
 #include "lpu/rt/Loader.h"
 #include "lpu/rt/RunReport.h"
@@ -264,7 +265,7 @@ private:
   Status writeFiles(SimulatorFiles &files) {
     std::size_t columns = program.model.vocabulary;
     if (!options.logits.empty())
-      if (Status s = writeFileAtomically(options.logits, npyBytes(logits, logits.size() / columns, columns)); !s)
+      if (Status s = writeNpy(options.logits, logits, logits.size() / columns, columns); !s)
         return s;
     if (!options.report.empty())
       if (Status s = writeFileAtomically(options.report, reportJson(report, program)); !s)

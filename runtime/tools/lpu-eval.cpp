@@ -1,8 +1,8 @@
 // lpu-eval: command line of the evaluation; the work is in lpu/rt/Evaluate.h.
 #include "lpu/isa/FileUses.h"
+#include "lpu/isa/Files.h"
 #include "lpu/isa/Version.h"
 #include "lpu/rt/Evaluate.h"
-#include "lpu/rt/Files.h"
 
 #include <CLI/CLI.hpp>
 

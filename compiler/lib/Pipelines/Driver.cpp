@@ -22,8 +22,8 @@
 #include "lpu/compiler/Support/OneLineErrors.h"
 #include "lpu/compiler/Target/CountSchedule.h"
 #include "lpu/compiler/Target/EmitProgram.h"
+#include "lpu/isa/Files.h"
 #include "lpu/isa/Legality.h"
-#include "lpu/isa/PendingName.h"
 #include "lpu/isa/Provenance.h"
 
 #include "mlir/IR/MLIRContext.h"
@@ -391,7 +391,7 @@ private:
     fs::create_directories(options.dumpDir, failed);
     if (failed)
       return Error{options.dumpDir, "cannot create the dump folder: " + failed.message()};
-    return writeTextFile(dumpPath(options, stage), text());
+    return writeFileAtomically(dumpPath(options, stage), text());
   }
 
   /// The last net before the file: the decoded words against the rules of the machine.
@@ -416,7 +416,7 @@ private:
   /// The program and its report: both or neither.
   Status writeOutputs(const DriverResult &result) {
     if (!options.report.empty())
-      if (Status written = writeTextFile(options.report, reportJson(result)); !written)
+      if (Status written = writeFileAtomically(options.report, reportJson(result)); !written)
         return written;
     Status written = isa::writeProgram(result.program, options.output, options.provenance);
     if (!written && fs::is_regular_file(options.report))
@@ -433,13 +433,13 @@ private:
                         calibration,    std::move(precisions)};
     result.boundsOnly = true;
     result.contextNote = std::move(contextNote);
-    if (Status written = writeTextFile(options.report, reportJson(result)); !written)
+    if (Status written = writeFileAtomically(options.report, reportJson(result)); !written)
       return written.error();
     return result;
   }
 
   Result<DriverResult> finishText(std::chrono::steady_clock::time_point begin) {
-    if (Status written = writeTextFile(options.output, text()); !written)
+    if (Status written = writeFileAtomically(options.output, text()); !written)
       return written.error();
     return DriverResult{seconds(begin), {}, {}, {}, 0, {}, {}, {}, false, std::move(contextNote)};
   }
@@ -471,28 +471,6 @@ private:
 };
 
 } // namespace
-
-Status writeTextFile(const std::string &path, const std::string &text) {
-  std::string temporary = isa::pendingName(path);
-  auto discard = [&] {
-    if (temporary != path)
-      std::remove(temporary.c_str());
-  };
-  {
-    std::ofstream out(temporary, std::ios::binary);
-    out << text;
-    out.flush();
-    if (!out) {
-      discard();
-      return Error{path, "cannot write the file; check the folder and free space"};
-    }
-  }
-  if (temporary != path && std::rename(temporary.c_str(), path.c_str()) != 0) {
-    discard();
-    return Error{path, "cannot replace the file; check its permissions"};
-  }
-  return Ok{};
-}
 
 Result<DriverResult> compileFile(const DriverOptions &options) { return Driver(options).run(); }
 

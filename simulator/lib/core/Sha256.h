@@ -1,5 +1,9 @@
-// SHA-256 (FIPS 180-4), for the digest over memory.
+// SHA-256, for the digest over memory. The state travels between processes as bytes, which is why this is libcrypto's
+// plain context and not an EVP one.
 #pragma once
+
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/sha.h>
 
 #include <array>
 #include <cstddef>
@@ -9,15 +13,16 @@ namespace lpu::sim {
 
 class Sha256 {
 public:
-  void update(const std::uint8_t *bytes, std::size_t count);
-  std::array<std::uint8_t, 32> finish();
+  Sha256() { SHA256_Init(&state); }
+  void update(const std::uint8_t *bytes, std::size_t count) { SHA256_Update(&state, bytes, count); }
+  std::array<std::uint8_t, 32> finish() {
+    std::array<std::uint8_t, 32> digest;
+    SHA256_Final(digest.data(), &state);
+    return digest;
+  }
 
 private:
-  std::array<std::uint32_t, 8> state{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                                     0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-  std::array<std::uint8_t, 64> buffer{};
-  std::size_t buffered = 0;
-  std::uint64_t total = 0;
+  SHA256_CTX state;
 };
 
 } // namespace lpu::sim

@@ -1,4 +1,4 @@
-// The graph an import builds, and what the llm phase makes of it.
+// The graph an import builds, and what the llm stage makes of it.
 
 #include "Pipeline.h"
 

@@ -1,4 +1,4 @@
-// Brings a model file through the llm phase, for tests.
+// Brings a model file through the llm stage, for tests.
 #pragma once
 
 #include "lpu/compiler/Dialect/LLM/LLM.h"

@@ -1,15 +1,9 @@
-// Constants of docs/spec/numerics.md against values worked out by hand, and .npy files.
+// Constants of docs/spec/numerics.md against values worked out by hand.
 
 #include "lpu/compiler/Support/ModelConstants.h"
-#include "lpu/compiler/Support/Npy.h"
-
-#include "GgufBuilder.h"
 
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 #include <gtest/gtest.h>
-#include <iterator>
 
 namespace {
 
@@ -59,28 +53,6 @@ TEST(ModelConstants, RopeFrequencyDivisors) {
   RopeRow row = ropeRow(3, 4, 10000, std::vector<float>{2.0f, 0.5f});
   EXPECT_FLOAT_EQ(row.sin[1], static_cast<float>(std::sin(1.5)));
   EXPECT_FLOAT_EQ(row.sin[3], static_cast<float>(std::sin(0.06)));
-}
-
-TEST(Npy, WritesHeaderAndData) {
-  std::string path = lpu::test::temporaryPath("a.npy");
-  ASSERT_TRUE(writeNpy(path, std::vector<float>{1, 2, 3, 4, 5, 6}, 2, 3));
-  std::ifstream in(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(in)), {});
-  EXPECT_EQ(text.substr(0, 8), std::string("\x93NUMPY\x01\x00", 8));
-  std::size_t header = static_cast<std::uint8_t>(text[8]) + 256u * static_cast<std::uint8_t>(text[9]);
-  EXPECT_EQ((10 + header) % 64, 0u);
-  EXPECT_NE(text.find("'shape': (2, 3)"), std::string::npos);
-  ASSERT_EQ(text.size(), 10 + header + 24);
-  float last;
-  std::memcpy(&last, text.data() + text.size() - 4, 4);
-  EXPECT_EQ(last, 6.0f);
-}
-
-TEST(Npy, FailsWithoutLeavingAFile) {
-  auto status = writeNpy("/nonexistent/folder/a.npy", std::vector<float>{1}, 1, 1);
-  ASSERT_FALSE(status);
-  EXPECT_EQ(status.error().place, "/nonexistent/folder/a.npy");
-  EXPECT_NE(status.error().message.find("cannot be written"), std::string::npos);
 }
 
 } // namespace

@@ -1,9 +1,7 @@
 // The comparison of logits, the names of configurations and the reports, against
 // figures worked out by hand. Whole evaluations are in tests/e2e/evaluation.py.
 #include "lpu/rt/Evaluate.h"
-#include "../../../runtime/lib/NpyRows.h"
 #include "TemporaryFolder.h"
-#include "lpu/rt/Files.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -74,31 +72,6 @@ TEST(Evaluation, ReportHasTheKeysOfARow) {
   EXPECT_EQ(r["cycles_per_token"], 4500);
   EXPECT_EQ(r["tokens_per_second"], 2e5);
   EXPECT_NE(reportTable(e).find("+50.00%"), std::string::npos) << reportTable(e);
-}
-
-TEST(NpyRows, ReadsWhatTheWriterWrites) {
-  test::TemporaryFolder folder;
-  std::string bytes = npyBytes(std::vector<float>{1, 2, 3, 4, 5, 6}, 3, 2);
-  ASSERT_TRUE(writeFileAtomically(folder / "a.npy", bytes));
-  auto file = NpyRows::open(folder / "a.npy");
-  ASSERT_TRUE(file);
-  EXPECT_EQ(file->rows(), 3u);
-  EXPECT_EQ(file->columns(), 2u);
-  std::vector<float> row;
-  ASSERT_TRUE(file->next(row));
-  ASSERT_TRUE(file->next(row));
-  EXPECT_EQ(row, (std::vector<float>{3, 4}));
-  ASSERT_TRUE(file->next(row));
-  EXPECT_FALSE(file->next(row));
-}
-
-TEST(NpyRows, RefusesOtherFiles) {
-  test::TemporaryFolder folder;
-  EXPECT_FALSE(NpyRows::open(folder / "none"));
-  std::string bytes = npyBytes(std::vector<float>{1, 2}, 1, 2);
-  bytes.replace(bytes.find("<f4"), 3, "<f8");
-  ASSERT_TRUE(writeFileAtomically(folder / "a.npy", bytes));
-  EXPECT_FALSE(NpyRows::open(folder / "a.npy"));
 }
 
 } // namespace

@@ -2,7 +2,7 @@
 // constants copied row by row, so every figure of the report is known. One test
 // only: SystemC elaborates once per process.
 #include "TemporaryFolder.h"
-#include "lpu/rt/Files.h"
+#include "lpu/isa/Files.h"
 #include "lpu/rt/Loader.h"
 #include "lpu/rt/Run.h"
 

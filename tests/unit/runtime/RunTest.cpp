@@ -1,7 +1,7 @@
 #include "lpu/rt/Run.h"
 #include "FakeSimulator.h"
 #include "TemporaryFolder.h"
-#include "lpu/rt/Files.h"
+#include "lpu/isa/Files.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>

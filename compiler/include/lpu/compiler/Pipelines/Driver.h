@@ -60,9 +60,6 @@ struct DriverResult {
 /// Compiles and writes the output; no partial file stays behind. The error is the line a user sees.
 Result<DriverResult> compileFile(const DriverOptions &options);
 
-/// Writes `text` to `path` through a temporary file.
-Status writeTextFile(const std::string &path, const std::string &text);
-
 /// The --report document.
 std::string reportJson(const DriverResult &result);
 /// The same for eyes.

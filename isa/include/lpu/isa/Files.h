@@ -1,15 +1,15 @@
-// Reading and atomic writing of files, and the NumPy array format.
-#pragma once
+// Reading and atomic writing of whole files: the only writer of outputs that the tools have.
+#ifndef LPU_ISA_FILES_H
+#define LPU_ISA_FILES_H
 
 #include "lpu/isa/Result.h"
 
-#include <cstdint>
-#include <span>
+#include <cstddef>
+#include <cstdio>
 #include <string>
 #include <string_view>
-#include <vector>
 
-namespace lpu::rt {
+namespace lpu {
 
 /// The whole file. Error: cannot be read, or is a directory.
 Result<std::string> readFile(const std::string &path);
@@ -24,13 +24,21 @@ public:
   PendingFile(const PendingFile &) = delete;
   PendingFile &operator=(const PendingFile &) = delete;
 
-  /// Where to write.
+  /// Appends bytes. What goes wrong is kept for commit().
+  void write(const void *bytes, std::size_t count);
+  void write(std::string_view text) { write(text.data(), text.size()); }
+  /// The file to write for those who open it themselves instead.
   const std::string &temporary() const { return written; }
+  /// Lets the file appear under its name. Error: something could not be written; nothing has appeared then.
   Status commit();
 
 private:
+  void close();
+
   std::string named, target, written;
   bool pending;
+  std::FILE *file = nullptr;
+  int why = 0; ///< errno of what went wrong first
 };
 
 /// Writes a temporary file beside `path` and renames it, so `path` holds either
@@ -41,11 +49,6 @@ Status writeFileAtomically(const std::string &path, std::string_view content);
 /// or it is a folder itself. Asked before a long run.
 Status checkWritable(const std::string &path);
 
-/// A float32 array [rows, columns] as an .npy file, format 1.0, C order.
-std::string npyBytes(std::span<const float> values, std::size_t rows, std::size_t columns);
-/// The same of any shape.
-std::string npyBytes(std::span<const float> values, std::span<const std::size_t> shape);
-/// Whole numbers of an .npy file: int32 or int64, [n] or [1, n]. Error: anything else.
-Result<std::vector<std::int64_t>> readNpyNumbers(const std::string &path);
+} // namespace lpu
 
-} // namespace lpu::rt
+#endif // LPU_ISA_FILES_H

@@ -1,33 +1,13 @@
-#include "lpu/rt/Files.h"
-#include "TemporaryFolder.h"
+// Files appear whole or not at all.
+#include "lpu/isa/Files.h"
+#include "../../support/TemporaryFolder.h"
 
 #include <gtest/gtest.h>
 
-#include <cstring>
-
-namespace lpu::rt {
+namespace lpu {
 namespace {
 
 using test::TemporaryFolder;
-
-// What numpy.save writes for np.array([[0, 1.5, -2]], np.float32).
-TEST(Npy, Bytes) {
-  std::string bytes = npyBytes(std::vector<float>{0, 1.5f, -2}, 1, 3);
-  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3), }";
-  ASSERT_EQ(bytes.size(), 128u + 12);
-  EXPECT_EQ(bytes.substr(0, 10), std::string("\x93NUMPY\x01\x00\x76\x00", 10));
-  EXPECT_EQ(bytes.substr(10, 118), header + std::string(117 - header.size(), ' ') + "\n");
-  EXPECT_EQ(bytes.substr(128), std::string("\0\0\0\0\0\0\xC0\x3F\0\0\0\xC0", 12));
-}
-
-TEST(Npy, HeaderIsAMultipleOf64WhateverTheShape) {
-  for (std::size_t rows = 1; rows < 2000000; rows = rows * 10 + 1) {
-    std::string bytes = npyBytes({}, rows, rows);
-    EXPECT_EQ(bytes.size() % 64, 0u);
-    EXPECT_EQ(bytes.back(), '\n');
-    EXPECT_EQ(static_cast<unsigned char>(bytes[8]) + 256u * static_cast<unsigned char>(bytes[9]) + 10, bytes.size());
-  }
-}
 
 TEST(Files, WritesWholeAndLeavesNothingBeside) {
   TemporaryFolder folder;
@@ -51,6 +31,20 @@ TEST(Files, FollowsLinksAndWritesDevicesInPlace) {
   EXPECT_FALSE(writeFileAtomically("/dev/full", "x"));
 }
 
+TEST(Files, WhatIsNotCommittedDisappears) {
+  TemporaryFolder folder;
+  {
+    PendingFile file(folder / "a");
+    file.write("one ");
+    file.write("two");
+    EXPECT_FALSE(std::filesystem::exists(folder / "a"));
+    ASSERT_TRUE(file.commit());
+    PendingFile(folder / "a").write("three");
+  }
+  EXPECT_EQ(*readFile(folder / "a"), "one two");
+  EXPECT_EQ(folder.files(), std::vector<std::string>{"a"});
+}
+
 TEST(Files, Errors) {
   TemporaryFolder folder;
   for (const std::string &path : {folder / "none" + "/a", folder.path()}) {
@@ -66,4 +60,4 @@ TEST(Files, Errors) {
 }
 
 } // namespace
-} // namespace lpu::rt
+} // namespace lpu
