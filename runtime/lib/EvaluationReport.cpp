@@ -7,7 +7,10 @@
 namespace lpu::rt {
 
 std::string reportJson(const Evaluation &evaluation) {
-  nlohmann::ordered_json out = {{"model", evaluation.model},
+  // docs/spec/reports.md
+  nlohmann::ordered_json out = {{"schema", "lpu-eval-report"},
+                                {"schema_version", 1},
+                                {"model", evaluation.model},
                                 {"text", evaluation.text},
                                 {"tokens", evaluation.tokens},
                                 {"on", evaluation.onSimulator ? "simulator" : "interpreter"},

@@ -60,6 +60,8 @@ std::string counted(unsigned count, std::string_view what) {
 std::string reportJson(const RunReport &report, const isa::Program &program) {
   const UserReport first = report.users.empty() ? UserReport() : report.users.front();
   Json json;
+  json["schema"] = "lpu-run-report"; // docs/spec/reports.md
+  json["schema_version"] = 1;
   json["prompt_tokens"] = first.promptTokens;
   json["tokens"] = first.tokens;
   json["text"] = first.text;

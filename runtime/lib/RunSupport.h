@@ -1,7 +1,7 @@
 // What runs of generators and of encoders have in common.
 #pragma once
 
-#include "lpu/rt/Files.h"
+#include "lpu/isa/Files.h"
 #include "lpu/rt/Run.h"
 
 #include <cstdint>

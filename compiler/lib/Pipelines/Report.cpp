@@ -40,6 +40,8 @@ public:
 
   Json run() const {
     Json report;
+    report["schema"] = "lpu-compile-report"; // docs/spec/reports.md
+    report["schema_version"] = 1;
     report["model"] = program.model.name;
     report["target"] = program.machine.name;
     report["chips"] = program.chips.size();
@@ -102,11 +104,20 @@ private:
     return {{"token_latency_cycles", figures.tokenLatencyCycles},
             {"tokens_per_second_per_user", figures.tokensPerSecondPerUser},
             {"initiation_interval_cycles", figures.initiationIntervalCycles},
+            {"users", figures.users},
             {"throughput_tokens_per_second", figures.throughputTokensPerSecond},
+            {"pipeline_bound",
+             {{"tokens_per_second", figures.pipeline.tokensPerSecond},
+              {"users", figures.pipeline.users},
+              {"kv_bytes_per_chip", figures.pipeline.kvBytesPerChip},
+              {"fits", figures.pipeline.fits}}},
             {"ttft_us", figures.ttftUs},
             {"ttft_prompt_tokens", figures.promptTokens},
+            {"prefill_tokens_per_second", figures.prefillTokensPerSecond},
             {"with_host",
-             {{"tokens_per_second_per_user", figures.tokensPerSecondWithHost}, {"ttft_us", figures.ttftWithHostUs}}}};
+             {{"tokens_per_second_per_user", figures.tokensPerSecondWithHost},
+              {"ttft_us", figures.ttftWithHostUs},
+              {"prefill_tokens_per_second", figures.prefillTokensPerSecondWithHost}}}};
   }
 
   Json systemStep(std::size_t s) const {

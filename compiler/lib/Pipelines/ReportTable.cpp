@@ -92,10 +92,14 @@ std::string systemTable(const isa::Program &program, std::uint32_t promptTokens)
                          lowerBoundOf(program, s));
   out += fmt::format("  one user   {:>12.1f} tokens/s ({:.1f} with the host), {} cycles a token\n",
                      figures.tokensPerSecondPerUser, figures.tokensPerSecondWithHost, figures.tokenLatencyCycles);
-  out += fmt::format("  all users  {:>12.1f} tokens/s, a token every {} cycles\n", figures.throughputTokensPerSecond,
-                     figures.initiationIntervalCycles);
+  if (figures.users > 1)
+    out += fmt::format("  {:<3} users  {:>12.1f} tokens/s\n", figures.users, figures.throughputTokensPerSecond);
   out += fmt::format("  first token{:>12.1f} us after a prompt of {} tokens ({:.1f} with the host)\n", figures.ttftUs,
                      figures.promptTokens, figures.ttftWithHostUs);
+  if (const PipelineBound &bound = figures.pipeline; bound.users > figures.users)
+    out += fmt::format("  bound      {:>12.1f} tokens/s of {} users that keep the busiest chip busy; their caches, {} "
+                       "bytes a chip, {}\n",
+                       bound.tokensPerSecond, bound.users, bound.kvBytesPerChip, bound.fits ? "fit" : "do not fit");
   return out;
 }
 

@@ -61,6 +61,23 @@ private:
   std::vector<const isa::SystemStep *> first;
 };
 
+/// As many steps are on their way at once as times the busiest chip fits into a step.
+PipelineBound pipelineBound(const isa::Program &program, const isa::SystemStep &decode, isa::Cycle interval) {
+  PipelineBound bound;
+  if (interval <= 0)
+    return bound;
+  std::int64_t steps = (decode.predictedCycles + interval - 1) / interval;
+  bound.users = steps * decode.users;
+  bound.tokensPerSecond = decode.users / seconds(program.machine, interval);
+  bound.fits = true;
+  for (const isa::ChipClass &chip : program.classes) {
+    MemoryUse use = memoryOf(program.machine, chip);
+    bound.kvBytesPerChip = std::max(bound.kvBytesPerChip, steps * use.kv);
+    bound.fits &= use.used() + (steps - 1) * use.kv <= use.capacity;
+  }
+  return bound;
+}
+
 } // namespace
 
 void MemoryUse::add(const MemoryUse &other, std::int64_t chips) {
@@ -94,7 +111,9 @@ SystemFigures figuresOf(const isa::Program &program, std::uint32_t promptTokens)
         std::max(figures.initiationIntervalCycles, program.classes[chip.chipClass].programs[number].predictedCycles);
   double latency = seconds(program.machine, figures.tokenLatencyCycles);
   figures.tokensPerSecondPerUser = 1 / latency;
-  figures.throughputTokensPerSecond = decode->users / seconds(program.machine, figures.initiationIntervalCycles);
+  figures.users = decode->users;
+  figures.throughputTokensPerSecond = decode->users / latency;
+  figures.pipeline = pipelineBound(program, *decode, figures.initiationIntervalCycles);
   figures.tokensPerSecondWithHost = 1 / (latency + hostUs(program, *decode) * 1e-6);
 
   figures.promptTokens = std::min(promptTokens, decode->context);
@@ -103,6 +122,8 @@ SystemFigures figuresOf(const isa::Program &program, std::uint32_t promptTokens)
   figures.ttftUs = figures.ttftWithHostUs = seconds(program.machine, figures.promptCycles) * 1e6;
   for (const isa::SystemStep *step : plan.steps)
     figures.ttftWithHostUs += hostUs(program, *step);
+  figures.prefillTokensPerSecond = figures.promptTokens / (figures.ttftUs * 1e-6);
+  figures.prefillTokensPerSecondWithHost = figures.promptTokens / (figures.ttftWithHostUs * 1e-6);
   return figures;
 }
 

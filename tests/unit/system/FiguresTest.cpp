@@ -31,7 +31,34 @@ TEST(Figures, LatencyIsTheLargestContexts) {
   EXPECT_EQ(figures.tokenLatencyCycles, 3000);
   EXPECT_DOUBLE_EQ(figures.tokensPerSecondPerUser, 300'000); // 0.9 GHz
   EXPECT_EQ(figures.initiationIntervalCycles, 1500);
-  EXPECT_DOUBLE_EQ(figures.throughputTokensPerSecond, 600'000);
+  EXPECT_EQ(figures.users, 1u);
+  EXPECT_DOUBLE_EQ(figures.throughputTokensPerSecond, 300'000); // the next step begins when this one is over
+}
+
+TEST(Figures, AFullPipelineIsABoundWithWhatItNeeds) {
+  isa::Program program = twoStages();
+  program.steps[2].users = 4;
+  auto bank = static_cast<std::uint16_t>(program.machine.memRowsPerBank);
+  // Each stage has the four caches in a quarter of one bank of every slice; the second has weights in the other bank.
+  using Kind = isa::Region::Kind;
+  for (isa::Side side : {isa::Side::East, isa::Side::West}) {
+    auto cache = static_cast<std::uint16_t>(bank / 4);
+    auto slices = static_cast<std::uint16_t>(program.machine.memSlicesPerSide);
+    for (isa::ChipClass &chip : program.classes)
+      chip.regions.push_back({"kv", Kind::Zero, side, 0, slices, 0, 0, cache, 0});
+    program.classes[1].regions.push_back({"w", Kind::Constant, side, 0, slices, 1, 0, bank, 0});
+  }
+  PipelineBound bound = figuresOf(program, 6).pipeline;
+  // 3,000 cycles a step, 1,500 of them on the busiest chip: two steps at once.
+  EXPECT_DOUBLE_EQ(bound.tokensPerSecond, 4 * 600'000);
+  EXPECT_EQ(bound.users, 8);
+  EXPECT_EQ(bound.kvBytesPerChip, 2 * program.machine.memoryBytes() / 8);
+  EXPECT_TRUE(bound.fits);
+  EXPECT_DOUBLE_EQ(figuresOf(program, 6).throughputTokensPerSecond, 4 * 300'000);
+  for (isa::Region &region : program.classes[1].regions)
+    if (region.kind == Kind::Zero)
+      region.rows = static_cast<std::uint16_t>(bank / 2 + 1);
+  EXPECT_FALSE(figuresOf(program, 6).pipeline.fits);
 }
 
 TEST(Figures, PromptsTakeTheCheapestMix) {
@@ -40,6 +67,7 @@ TEST(Figures, PromptsTakeTheCheapestMix) {
   EXPECT_EQ(six.promptCycles, 8000);
   EXPECT_EQ(six.promptSteps, 2);
   EXPECT_NEAR(six.ttftUs, 8.889, 0.001);
+  EXPECT_NEAR(six.prefillTokensPerSecond, 6 / 8.889e-6, 100);
   EXPECT_EQ(figuresOf(twoStages(), 5).promptCycles, 6600);                  // a single token is a decode step
   EXPECT_EQ(figuresOf(twoStages(), 66).promptCycles, 16 * 4000 + 2 * 3000); // chunks end at 64
   EXPECT_EQ(figuresOf(twoStages(), 1000).promptTokens, 128u);

@@ -43,7 +43,7 @@ check(report["chips"] == chips, "chips is %r" % report["chips"])
 check(memory["capacity_bytes"] == chips * worst["capacity_bytes"], "capacity of all chips")
 check(report["compile_seconds"] > 0, "compile_seconds is %r" % report["compile_seconds"])
 
-keys("system", system, "chips tp pp token_latency_cycles tokens_per_second_per_user initiation_interval_cycles throughput_tokens_per_second ttft_us steps")
+keys("system", system, "chips tp pp token_latency_cycles tokens_per_second_per_user initiation_interval_cycles users throughput_tokens_per_second pipeline_bound ttft_us prefill_tokens_per_second with_host steps")
 check(system["chips"] == chips >= system["tp"] * system["pp"], "system.chips is %r" % system["chips"])
 for step in system["steps"]:
     keys("a step", step, "name kind context tokens predicted_cycles")
@@ -52,7 +52,14 @@ check(system["token_latency_cycles"] == longest["predicted_cycles"], "token late
 ghz = system["tokens_per_second_per_user"] * system["token_latency_cycles"] / 1e9
 check(abs(ghz - 0.9) < 1e-9, "tokens per second: %.3f GHz over the latency" % ghz)
 check(0 < system["initiation_interval_cycles"] <= system["token_latency_cycles"], "initiation interval")
-check(abs(system["throughput_tokens_per_second"] * system["initiation_interval_cycles"] / 0.9e9 - 1) < 1e-9, "throughput")
+check(system["users"] == longest["users"] and abs(system["throughput_tokens_per_second"] / system["tokens_per_second_per_user"] - system["users"]) < 1e-9, "throughput")
+bound = system["pipeline_bound"]
+keys("pipeline_bound", bound, "tokens_per_second users kv_bytes_per_chip fits")
+check(abs(bound["tokens_per_second"] * system["initiation_interval_cycles"] / 0.9e9 / system["users"] - 1) < 1e-9, "bound of the pipeline")
+check(system["throughput_tokens_per_second"] <= bound["tokens_per_second"] * (1 + 1e-9), "more throughput than the pipeline has")
+check((bound["users"] - system["users"]) * system["initiation_interval_cycles"] < system["token_latency_cycles"] * system["users"], "users of the full pipeline")
+check(0 < bound["kv_bytes_per_chip"], "caches of the full pipeline")
+check(system["with_host"]["prefill_tokens_per_second"] < system["prefill_tokens_per_second"], "the host makes prefill no faster")
 check(system["ttft_us"] > 0, "ttft_us is %r" % system["ttft_us"])
 
 classes = {c["name"]: c for c in report["chip_classes"]}

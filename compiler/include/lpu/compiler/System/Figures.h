@@ -18,18 +18,30 @@ struct MemoryUse {
 };
 MemoryUse memoryOf(const isa::Machine &machine, const isa::ChipClass &chip);
 
-/// Chip time unless said otherwise; at most `users` sequences per step, the pipeline either empty or full.
+/// The rate of a pipeline that is always full: one decode step after the other on the busiest chip. Nothing runs that
+/// way; it is what more users could reach at most, with what they would need.
+struct PipelineBound {
+  double tokensPerSecond = 0;
+  std::int64_t users = 0;          ///< at once, so that the busiest chip never waits
+  std::int64_t kvBytesPerChip = 0; ///< of their caches, on the chip that has the most
+  bool fits = false;               ///< beside everything else, on every chip
+};
+
+/// Chip time unless said otherwise, hand-over between chips included: a step is over when its last effect is.
 struct SystemFigures {
   isa::Cycle tokenLatencyCycles = 0; ///< the decode step with the largest context
   isa::Cycle initiationIntervalCycles =
       0; ///< of that step: how long its busiest chip is busy, then the next token may follow
   double tokensPerSecondPerUser = 0;
-  double throughputTokensPerSecond = 0; ///< with a user in every stage
+  std::uint32_t users = 0;              ///< whose caches are laid out; a step makes a token for each
+  double throughputTokensPerSecond = 0; ///< of these users, one step after the other
+  PipelineBound pipeline;
   std::uint32_t promptTokens = 0;
   isa::Cycle promptCycles = 0; ///< the mix of prefill and decode steps with the fewest cycles
   std::int64_t promptSteps = 0;
   double ttftUs = 0, ttftWithHostUs = 0;
-  double tokensPerSecondWithHost = 0; ///< for one user
+  double prefillTokensPerSecond = 0, prefillTokensPerSecondWithHost = 0; ///< of that prompt
+  double tokensPerSecondWithHost = 0;                                    ///< for one user
 };
 /// `promptTokens` is cut to the largest context. All zero for a program without decode steps.
 SystemFigures figuresOf(const isa::Program &program, std::uint32_t promptTokens);
