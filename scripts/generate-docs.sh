@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Writes what is generated in the documentation: docs/isa.md from the instruction
-# table, docs/dialects and docs/passes.md from the compiler's TableGen files, and the
-# README's table of cycles of the embedded model.
+# table, docs/dialects and docs/passes.md from the compiler's TableGen files. Tables of
+# figures are written by scripts/figures.
 #
 #   scripts/generate-docs.sh [--bin DIR] [--to DIR]
 #
@@ -19,9 +19,7 @@ while [ $# -gt 0 ]; do
   *) echo "generate-docs.sh: error: unknown argument '$1'; the first lines of the script show the usage" >&2 && exit 2 ;;
   esac
 done
-for tool in lpu-isa-gen lpucc; do
-  [ -x "$bin/$tool" ] || { echo "generate-docs.sh: error: $bin/$tool is not there; run scripts/setup.sh" >&2 && exit 1; }
-done
+[ -x "$bin/lpu-isa-gen" ] || { echo "generate-docs.sh: error: $bin/lpu-isa-gen is not there; run scripts/setup.sh" >&2 && exit 1; }
 
 prefix=$(llvm-config-22 --prefix)
 tblgen() { "$prefix/bin/mlir-tblgen" -I compiler/include -I "$prefix/include" "$@"; }
@@ -40,8 +38,8 @@ done
   echo
   echo "# Passes"
   echo
-  echo "Grouped by phase; compiler/lib/Pipelines/Pipelines.cpp has their order. \`lpu-opt\` runs each by its name."
-  for pair in "The llm phase:Dialect/LLM/Passes.td" "From llm to timed instructions:Conversion/Passes.td" \
+  echo "Grouped by stage; compiler/lib/Pipelines/Pipelines.cpp has their order. \`lpu-opt\` runs each by its name."
+  for pair in "The llm stage:Dialect/LLM/Passes.td" "From llm to timed instructions:Conversion/Passes.td" \
     "Over timed instructions:Dialect/Lpu/Passes.td"; do
     echo
     echo "## ${pair%%:*}"
@@ -49,18 +47,3 @@ done
     tblgen -gen-pass-doc compiler/include/lpu/compiler/"${pair#*:}" | sed -e '/^<!--/d' -e 's/[ \t]*$//' | cat -s | sed -e '1{/^$/d}'
   done
 } >"$to/docs/passes.md"
-
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-"$bin/lpucc" models/tiny/model.gguf -o "$work/tiny.lpx" --report="$work/tiny.json" 2>"$work/errors" || {
-  cat "$work/errors" >&2
-  exit 1
-}
-scripts/show-report --markdown "$work/tiny.json" >"$work/table"
-# The lines between the two markers become the table.
-awk -v table="$work/table" '
-  /<!-- end of table -->/ { skipping = 0 }
-  !skipping { print }
-  /<!-- table of models\/tiny,/ { while ((getline line < table) > 0) print line; skipping = 1 }
-' README.md >"$work/README.md"
-cmp -s "$work/README.md" "$to/README.md" || cp "$work/README.md" "$to/README.md"

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Scaling of the simulator over threads and processes: host time of one, two, ... of each, in turns.
+"""Scaling of the simulator over threads and processes: host time of one, two, ... of each, in rotation.
 
 Compiles TinyLlama's shape with random weights (or --arch) for eight chips that share every layer and runs a few steps,
 functional and in timing mode with --all-chips. Times are `host.run_seconds` of the report: from the first step's start to
-the last one's end, wall clock. Other work on the machine disturbs them, so the splits take turns and the medians of
+the last one's end, wall clock. Other work on the machine disturbs them, so the splits alternate and the medians of
 their ratios in each round are given, with the least and the largest.
 """
 

@@ -6,7 +6,7 @@ table of medians. Seconds are CPU seconds of one process, which is one core: the
 a short and a long run are made, and what the longer one takes more is what its additional steps cost, so that loading
 the program and digesting memory do not count. Machines differ, so every case is also given as a multiple of the
 time one core needs to read the compiled program once from memory, and with --baseline as a ratio to another build that
-was run in turns with this one.
+was run alternating with this one.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def read_once(program):
 
 def measure(binaries, program, arguments, runs, report, chip_class=None):
     """Tokens and cycles by which the long run exceeds the short one, and per binary the median of the seconds it takes
-    more; the binaries take turns."""
+    more; the binaries alternate."""
     seconds = [[] for _ in binaries]
     for _ in range(runs):
         for index, binary in enumerate(binaries):

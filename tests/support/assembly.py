@@ -3,7 +3,7 @@ import re
 
 
 def written_out(lines):
-    """timing.md T1.3: copies c and wait v of a word stand for `repeat c,1,1` and `nop v` behind it."""
+    """timing.md T1.3f: copies c and wait v of a word stand for `repeat c,1,1` and `nop v` behind it."""
     wait = 0  # of the word before, which a `repeat` of a window may follow
     for line in lines:
         if wait and not line.startswith("  repeat "):

@@ -64,7 +64,7 @@ bool GgufSource::readBlocks(std::string_view name, std::uint32_t row, std::span<
     auto block = at.data().subspan(row * rowBytes + b * blockBytes, blockBytes);
     scales[b] = isa::halfToFloat(static_cast<std::uint16_t>(block[0] | block[1] << 8));
     for (std::size_t i = 0; i < 32; ++i) {
-      // Q8_0: a byte each. Q4_0: values 0..15 in the low halves of 16 bytes, 16..31 in the high ones, 8 more than
+      // Q8_0: a byte each. Q4_0: values 0..15 in the low nibbles of 16 bytes, 16..31 in the high ones, 8 more than
       // meant.
       std::uint8_t byte = block[2 + (type == "Q8_0" ? i : i % 16)];
       values[32 * b + i] = static_cast<std::int8_t>(type == "Q8_0" ? byte : (i < 16 ? byte & 15 : byte >> 4) - 8);

@@ -168,7 +168,7 @@ void Contents::fillTile(DictionaryAttr content, std::span<std::uint8_t> image, B
   Layout rows = layoutOf(content, "rows"), cols = layoutOf(content, "cols");
   std::int64_t n = integer(content, "row_vector"), k = integer(content, "col_vector");
   // Tile row 16·r + i is row (r, i) of the region: the tile is contiguous in the image. A quarter has every fourth four
-  // rows. Packed, it is half of the byte in row (r / 2, i).
+  // rows. Packed, it is a nibble of the byte in row (r / 2, i).
   bool packed = text(content, "kind") == "packed_tile";
   std::int64_t piece = integer(content, "piece", -1), slices = piece < 0 ? 16 : 4,
                first = std::max<std::int64_t>(piece, 0) * slices;

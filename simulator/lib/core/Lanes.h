@@ -22,7 +22,7 @@ void dotRows(const std::int8_t *const *rows, int groups, int first, int count, c
 
 /// out[i] = byte `plane` of in[i], 0 the lowest.
 void bytePlane(const std::uint32_t *in, std::uint8_t *out, int plane, int lanes);
-/// 32-bit lanes from 1 or 2 (sign-extended) or 4 byte planes, lowest first.
+/// 32-bit lanes from 1 or 2 (sign-extended) or 4 bytes, lowest first.
 void joinBytes(const std::uint8_t *const *in, std::uint32_t *out, int bytes, int lanes);
 
 /// b[i] += a[i] modulo 2³²; true: as signed numbers some lane left 32 bits.

@@ -52,7 +52,7 @@ struct VxmOp {
 struct WeightsOp {
   std::uint8_t stream, rowGroup;
   std::int16_t step;
-  bool packed; ///< int4: the row group's weights in the low halves of bytes, the next one's in the high halves
+  bool packed; ///< int4: the row group's weights in the low nibbles, the next one's in the high nibbles
 };
 struct ActivateOp {
   bool load, play, install, fp16;

@@ -1,5 +1,5 @@
 // Growth of the block pool: 64 blocks at a time, threaded onto the free list.
-// And byte planes on their way to rows.
+// And bytes on their way to rows.
 #include "VectorValue.h"
 
 #include "Lanes.h"

@@ -24,7 +24,7 @@ public:
   };
   static constexpr std::size_t kHeader = 64; ///< data starts on its own cache line
 
-  /// `rows`: where byte planes of this pool's 32-bit lanes become rows.
+  /// `rows`: where bytes of this pool's 32-bit lanes become rows.
   explicit VectorPool(std::size_t bytes, VectorPool *rows = nullptr)
       : rows(rows), bytes(bytes), stride(kHeader + (bytes + 63) / 64 * 64) {}
   VectorPool(const VectorPool &) = delete;

@@ -1,4 +1,4 @@
-// llm-verify-quantized: the gate at the end of the llm phase. The lowering relies
+// llm-verify-quantized: the gate at the end of the llm stage. The lowering relies
 // on every point checked here.
 
 #include "lpu/compiler/Dialect/LLM/LLM.h"

@@ -20,7 +20,7 @@ using text::TokenId;
 struct StepRecord {
   PlannedStep step;
   isa::Cycle predictedCycles = 0; ///< from the program
-  isa::Cycle simulatedCycles = 0; ///< from SystemC time
+  isa::Cycle simulatedCycles = 0; ///< from the simulator: the last effect on any chip
   std::vector<isa::Cycle>
       classCycles{}; ///< per chip class: of its program from its own start, the longest of its chips; 0: took no part
   isa::Counts counts{}; ///< of all chips, as executed

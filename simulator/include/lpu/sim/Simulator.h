@@ -70,7 +70,7 @@ struct Violation {
 };
 
 struct StepResult {
-  isa::Cycle cycles = 0;              ///< until the last effect on the last chip, measured from SystemC time (T1.5)
+  isa::Cycle cycles = 0;              ///< until the last effect that any chip notes, counted from the release (T1.5)
   std::uint64_t instructions = 0;     ///< words dispatched on all chips, reissues included
   std::vector<isa::Cycle> chipCycles; ///< per chip: its last effect, counted from the release; 0: took no part
   isa::Counts counts;                 ///< of all chips: what was executed (docs/spec/counts.md)

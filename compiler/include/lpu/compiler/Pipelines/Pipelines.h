@@ -35,7 +35,7 @@ void addStreamPhase(mlir::OpPassManager &passes, const PipelineOptions &options)
 void addLpuPhase(mlir::OpPassManager &passes, const PipelineOptions &options);
 
 Stage stageOf(mlir::ModuleOp module);
-/// True when the llm phase has run on a module of stage LLM.
+/// True when the llm stage has run on a module of stage LLM.
 bool isPlanned(mlir::ModuleOp module);
 
 /// Everything lpucc and lpu-opt can parse and run.

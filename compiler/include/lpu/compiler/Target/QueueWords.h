@@ -14,7 +14,7 @@ struct LabelledInstruction {
 };
 
 /// `sync`, then every issue at its cycle; its word carries copies and the wait for the next, `repeat` makes copies of
-/// windows and `nop` fills the gap before the first (timing.md T1.3).
+/// windows and `nop` fills the gap before the first (timing.md T1.3a to T1.3g).
 std::vector<LabelledInstruction> queueWords(timed::QueueOp queue);
 
 } // namespace lpu::compiler
