@@ -97,7 +97,7 @@ int main(int argc, char **argv) {
   if (!evaluation)
     return fail(evaluation.error());
   if (!command.options.report.empty())
-    if (Status written = rt::writeFileAtomically(command.options.report, rt::reportJson(*evaluation)); !written)
+    if (Status written = writeFileAtomically(command.options.report, rt::reportJson(*evaluation)); !written)
       return fail(written.error());
   std::printf("%s", rt::reportTable(*evaluation).c_str());
   return 0;
