@@ -16,8 +16,8 @@
 #include "lpu/compiler/Support/OneLineErrors.h"
 #include "lpu/isa/FileUses.h"
 #include "lpu/isa/Machine.h"
-#include "lpu/isa/Version.h"
 #include "lpu/isa/Npy.h"
+#include "lpu/isa/Version.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
@@ -36,7 +36,8 @@ using namespace lpu::compiler;
 namespace {
 
 struct Options {
-  std::string model, arch, weights = "random:1", target = "tsp1", logits, tokensFile, outputDir, outputs, outputNames, unused;
+  std::string model, arch, weights = "random:1", target = "tsp1", logits, tokensFile, outputDir, outputs, outputNames,
+                           unused;
   std::uint64_t maxContext = 0;
   std::vector<std::int32_t> tokens, inputIds, tokenTypes;
   bool isFloat = false;

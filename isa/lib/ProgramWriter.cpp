@@ -3,8 +3,8 @@
 // time or host. The file appears under its name only when it is complete.
 #include "Hash.h"
 #include "ProgramFormat.h"
-#include "lpu/isa/Provenance.h"
 #include "lpu/isa/Files.h"
+#include "lpu/isa/Provenance.h"
 
 #include "Program_generated.h"
 

@@ -25,15 +25,15 @@ struct DriverOptions {
   std::string input;     ///< .gguf, or .mlir of any stage
   std::string inputName; ///< what errors call the input: the file the user named
   std::string output;
-  std::string compileTo = "lpx";  ///< llm | stream | lpu | lpx
-  std::string dumpDir;            ///< empty: no dumps
-  std::string report;             ///< empty: no report
-  std::vector<std::string> steps; ///< kinds or names of the steps to compile; none: all
-  bool boundsOnly = false;        ///< bound every phase and schedule none; only a report is written
-  int threads = 0;                ///< of the host; 0: as many as it has
-  CalibrationOptions calibration; ///< no sequences: scales are bounds
+  std::string compileTo = "lpx";   ///< llm | stream | lpu | lpx
+  std::string dumpDir;             ///< empty: no dumps
+  std::string report;              ///< empty: no report
+  std::vector<std::string> steps;  ///< kinds or names of the steps to compile; none: all
+  bool boundsOnly = false;         ///< bound every phase and schedule none; only a report is written
+  int threads = 0;                 ///< of the host; 0: as many as it has
+  CalibrationOptions calibration;  ///< no sequences: scales are bounds
   std::vector<isa::FileUse> reads; ///< what else was or will be read, and must not be written
-  std::string provenance;         ///< what the program says of the build that made it
+  std::string provenance;          ///< what the program says of the build that made it
   /// Called as each phase begins.
   std::function<void(const std::string &)> progress = [](const std::string &) {};
 };
@@ -54,7 +54,7 @@ struct DriverResult {
   std::vector<llm::LinearPrecision> precisions; ///< of every linear; empty when compilation went on from a later stage
   std::vector<std::vector<isa::Counts>> counts{}; ///< of each chip class and step, one chip's; only for a report
   bool boundsOnly = false;                        ///< programs have bounds and nothing else
-  std::string contextNote;                      ///< for the user: the context is not the model's own; or empty
+  std::string contextNote;                        ///< for the user: the context is not the model's own; or empty
 };
 
 /// Compiles and writes the output; no partial file stays behind. The error is the line a user sees.
