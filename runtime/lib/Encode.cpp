@@ -169,8 +169,11 @@ private:
       std::size_t rows = perToken ? options.inputIds->size() : 1, width = output.elements;
       std::vector<float> values(rows * width);
       std::memcpy(values.data(), raw.data(), values.size() * sizeof(float));
-      std::vector<std::size_t> shape =
-          perToken ? std::vector<std::size_t>{1, rows, width} : std::vector<std::size_t>{1, width};
+      std::vector<std::size_t> shape = {1};
+      if (perToken)
+        shape.push_back(rows);
+      if (!perToken || width > 1) // starts and ends of answers are one number a token
+        shape.push_back(width);
       if (Status s = writeNpy(path, values, shape); !s)
         return s;
     }

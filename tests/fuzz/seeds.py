@@ -27,7 +27,9 @@ def main():
                                Model(vocabulary=280, tokenizer="llama", **SMALL), Model(vocabulary=280, tokenizer="gpt2", **SMALL)]):
         gguf.write(out / "gguf" / f"{i}.gguf", model)
     small = dict(hidden=16, heads=1, layers=1, ffn=16, vocabulary=8, positions=8)
-    for i, (form, options) in enumerate([("float", {}), ("float", dict(fused_norm=True, gelu="tanh")), ("dynamic", {}), ("qdq", {}), ("qat", {})]):
+    for i, (form, options) in enumerate([("float", {}), ("float", dict(fused_norm=True, gelu="tanh")), ("dynamic", {}), ("qdq", {}), ("qat", {}),
+                                        ("float", dict(head="sentence", gelu="quick", key="dynamo", guard=True)), ("float", dict(head="answers", ids_positions=True)),
+                                        ("float", dict(fused=True, fused_norm=True))]):
         encoder.save(encoder.build(encoder.Encoder(**small, **options), form), out / "onnx" / f"{i}.onnx")
     for i, folder in enumerate([Folder(Model(vocabulary=32, **SMALL), kind="F16"), Folder(Model(vocabulary=32, **SMALL), kind="BF16", form="gptq")]):
         (out / "safetensors" / f"{i}").write_bytes(huggingface.safetensors(folder.tensors()[0]))

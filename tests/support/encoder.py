@@ -31,7 +31,12 @@ class Encoder:
     types: int = 2
     pooler: bool = True
     fused_norm: bool = False   # LayerNormalization instead of its parts
-    gelu: str = "erf"          # or "tanh"
+    gelu: str = "erf"          # or what else the writer knows, ReLU and SiLU among them
+    key: str = "plain"         # "dynamo": turned between two reshapes, as torch.onnx.export(dynamo=True) does
+    guard: bool = False        # NaN becomes 0 behind Softmax
+    ids_positions: bool = False  # RoBERTa's: counted from the ids, behind the padding's number 1
+    fused: bool = False        # operators of com.microsoft, as ONNX Runtime writes them
+    head: str = ""             # "sentence", "classifier", "answers" or "tags" instead of the pooler
     seed: int = 1
 
     def __post_init__(self):
@@ -53,6 +58,8 @@ class Encoder:
             self._norm(p + "output.norm")
         if self.pooler:
             self._dense("pooler", self.hidden, self.hidden)
+        if self.head:
+            self._dense("head", self.hidden, {"answers": 2, "tags": 5}.get(self.head, 3))
 
     def _put(self, name, values):
         self.weights[name] = values.astype(np.float32)
@@ -94,6 +101,10 @@ class Writer:
         length = self.node("Unsqueeze", self.node("Gather", self.node("Shape", ids), self.constant(1, np.int64), axis=0), self.constant([0], np.int64))
         numbers = self.initializer("position_ids", np.arange(self.e.positions, dtype=np.int64)[None])
         positions = self.node("Slice", numbers, self.constant([0], np.int64), length, self.constant([1], np.int64), self.constant([1], np.int64))
+        if self.e.ids_positions:
+            real = self.node("Cast", self.node("Not", self.node("Equal", ids, self.constant(1, np.int64))), to=TensorProto.INT64)
+            counted = self.node("Mul", self.node("CumSum", real, self.constant(1, np.int64)), real)
+            positions = self.node("Add", counted, self.constant(1, np.int64))
         x = self.node("Gather", self.weight("embeddings.word"), ids, axis=0)
         if self.e.types:
             x = self.node("Add", x, self.node("Gather", self.weight("embeddings.type"), types, axis=0))
@@ -143,6 +154,24 @@ class Writer:
         return self.node("Transpose", self.node("Reshape", x, target), perm=perm)
 
     def gelu(self, x):
+        number = lambda v: self.constant(v, np.float32)
+        if self.e.gelu == "factored":  # x·(1 + 0.044715·x·x), with the half last
+            square = self.node("Mul", self.node("Mul", x, x), number(0.044715))
+            inner = self.node("Mul", self.node("Mul", x, self.node("Add", number(1), square)), number(math.sqrt(2 / math.pi)))
+            return self.node("Mul", self.node("Mul", x, self.node("Add", self.node("Tanh", inner), number(1))), number(0.5))
+        if self.e.gelu == "halves":  # 0.5 + 0.5·erf(x·0.7071)
+            erf = self.node("Erf", self.node("Mul", number(math.sqrt(0.5)), x))
+            return self.node("Mul", self.node("Add", self.node("Mul", erf, number(0.5)), number(0.5)), x)
+        if self.e.gelu == "quick":
+            return self.node("Mul", x, self.node("Sigmoid", self.node("Mul", x, number(1.702))))
+        if self.e.gelu == "silu":
+            return self.node("Mul", self.node("Sigmoid", x), x)
+        if self.e.gelu == "exp":  # SiLU without Sigmoid
+            return self.node("Div", x, self.node("Add", number(1), self.node("Exp", self.node("Neg", x))))
+        if self.e.gelu == "relu":
+            return self.node("Relu", x)
+        if self.e.gelu == "max":
+            return self.node("Max", x, number(0))
         if self.e.gelu == "erf":
             erf = self.node("Erf", self.node("Div", x, self.constant(math.sqrt(2), np.float32)))
             return self.node("Mul", self.node("Mul", x, self.node("Add", erf, self.constant(1, np.float32))), self.constant(0.5, np.float32))
@@ -151,13 +180,57 @@ class Writer:
         half = self.node("Mul", x, self.constant(0.5, np.float32))
         return self.node("Mul", half, self.node("Add", self.node("Tanh", inner), self.constant(1, np.float32)))
 
+    def keys(self, x):
+        if self.e.key == "plain":
+            return self.split(x, [0, 2, 3, 1])
+        heads, width = self.e.heads, self.e.hidden // self.e.heads
+        flat = self.node("Reshape", self.split(x, [0, 2, 1, 3]), self.constant([heads, -1, width], np.int64))
+        return self.node("Reshape", self.node("Transpose", flat, perm=[0, 2, 1]), self.constant([1, heads, width, -1], np.int64))
+
+    def microsoft(self, op, *inputs, **attributes):
+        return self.node(op, *inputs, domain="com.microsoft", **attributes)
+
+    def fused_layer(self, x, mask, i):
+        p = f"layer.{i}."
+        side = lambda kind: np.concatenate([self.e.weights[f"{p}{n}.{kind}"] for n in ("query", "key", "value")], axis=-1)
+        qkv, bias = self.initializer(p + "qkv.weight", side("weight")), self.initializer(p + "qkv.bias", side("bias"))
+        mixed = self.microsoft("Attention", x, qkv, bias, mask, num_heads=self.e.heads)
+        matrix = lambda name: self.initializer(p + name + ".weight", self.e.weights[p + name + ".weight"])
+        norm = lambda y, name, by: self.microsoft("SkipLayerNormalization", y, x, self.weight(p + name + ".gain"),
+                                                  self.weight(p + name + ".offset"), self.weight(p + by + ".bias"), epsilon=1e-12)
+        x = norm(self.node("MatMul", mixed, matrix("output")), "attention.norm", "output")
+        h = self.microsoft("BiasGelu", self.node("MatMul", x, matrix("intermediate")), self.weight(p + "intermediate.bias"))
+        return norm(self.node("MatMul", h, matrix("result")), "output.norm", "result")
+
+    def heads(self, x):
+        """The head's results by name."""
+        if self.e.head == "sentence":
+            ones = self.node("Cast", self.node("Expand", self.node("Unsqueeze", "attention_mask", self.constant([2], np.int64)), self.node("Shape", x)), to=TensorProto.FLOAT)
+            count = self.node("Clip", self.node("ReduceSum", ones, self.constant([1], np.int64), keepdims=0), self.constant(1e-9, np.float32))
+            mean = self.node("Div", self.node("ReduceSum", self.node("Mul", x, ones), self.constant([1], np.int64), keepdims=0), count)
+            length = self.node("Clip", self.node("ReduceL2", mean, axes=[1], keepdims=1), self.constant(1e-12, np.float32))
+            return {"sentence_embedding": self.node("Div", mean, self.node("Expand", length, self.node("Shape", mean)))}
+        if self.e.head == "classifier":
+            first = self.node("Gather", x, self.constant(0, np.int64), axis=1)
+            return {"logits": self.dense(self.node("Relu", self.dense(first, "pooler")), "head")}
+        logits = self.dense(x, "head")
+        if self.e.head == "tags":
+            return {"logits": logits}
+        parts = self.node("Split", logits, self.constant([1, 1], np.int64), outputs=2, axis=-1)
+        return {name: self.node("Squeeze", part, self.constant([-1], np.int64)) for name, part in zip(("start_logits", "end_logits"), parts)}
+
     def layer(self, x, mask, i):
+        if self.e.fused:
+            return self.fused_layer(x, mask, i)
         p = f"layer.{i}."
         q = self.split(self.dense(x, p + "query"), [0, 2, 1, 3])
-        k = self.split(self.dense(x, p + "key"), [0, 2, 3, 1])
+        k = self.keys(self.dense(x, p + "key"))
         v = self.split(self.dense(x, p + "value"), [0, 2, 1, 3])
         scores = self.node("Div", self.node("MatMul", q, k), self.constant(math.sqrt(self.e.hidden // self.e.heads), np.float32))
-        mixed = self.node("MatMul", self.node("Softmax", self.node("Add", scores, mask), axis=-1), v)
+        weights = self.node("Softmax", self.node("Add", scores, mask), axis=-1)
+        if self.e.guard:
+            weights = self.node("Where", self.node("IsNaN", weights), self.constant(0, np.float32), weights)
+        mixed = self.node("MatMul", weights, v)
         mixed = self.node("Reshape", self.node("Transpose", mixed, perm=[0, 2, 1, 3]), self.constant([1, -1, self.e.hidden], np.int64))
         x = self.norm(self.node("Add", self.dense(mixed, p + "output"), x), p + "attention.norm")
         h = self.dense(self.gelu(self.dense(x, p + "intermediate")), p + "result")
@@ -169,18 +242,27 @@ class Writer:
         inputs = [info(name, TensorProto.INT64, [1 if self.fixed else "batch", length]) for name in ("input_ids", "attention_mask", "token_type_ids")]
         mask = self.node("Cast", self.node("Unsqueeze", "attention_mask", self.constant([1, 2], np.int64)), to=TensorProto.FLOAT)
         mask = self.node("Mul", self.node("Sub", self.constant(1, np.float32), mask), self.constant(-10000, np.float32))
-        x = self.norm(self.embeddings("input_ids", "token_type_ids"), "embeddings.norm")
+        if self.e.fused:
+            tables = [self.weight("embeddings." + name) for name in ("word", "position", "type", "norm.gain", "norm.offset")]
+            whole = self.node("Cast", "attention_mask", to=TensorProto.INT32)
+            ids = [self.node("Cast", name, to=TensorProto.INT32) for name in ("input_ids", "token_type_ids")]
+            x, mask = self.microsoft("EmbedLayerNormalization", *ids, *tables, whole, outputs=2, epsilon=1e-12)
+        else:
+            x = self.norm(self.embeddings("input_ids", "token_type_ids"), "embeddings.norm")
         for i in range(self.e.layers):
             x = self.layer(x, mask, i)
         results = {"last_hidden_state": x}
-        if self.e.pooler:
+        if self.e.head:
+            results |= self.heads(x)
+        elif self.e.pooler:
             first = self.node("Gather", x, self.constant(0, np.int64), axis=1)
             results["pooler_output"] = self.node("Tanh", self.dense(first, "pooler"))
         for name, value in results.items():
             self.nodes.append(helper.make_node("Identity", [value], [name], name=f"/out/{name}"))
         outputs = [info(name, TensorProto.FLOAT, None) for name in results]
         graph = helper.make_graph(self.nodes, "encoder", inputs, outputs, self.initializers)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17 if self.e.fused_norm else 13)])
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17 if self.e.fused_norm else 13),
+                                                       helper.make_opsetid("com.microsoft", 1)])
 
 
 def build(encoder, form="float", **options):
@@ -236,7 +318,10 @@ def _run(node, x):
     a = {i.name: helper.get_attribute_value(i) for i in node.attribute}
     op = node.op_type
     simple = {"Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Pow": np.power, "Sqrt": np.sqrt, "Tanh": np.tanh, "MatMul": np.matmul,
-              "Identity": lambda v: v, "Shape": lambda v: np.array(v.shape, np.int64), "Erf": lambda v: np.vectorize(math.erf)(v).astype(np.float32)}
+              "Identity": lambda v: v, "Not": np.logical_not, "Equal": np.equal, "IsNaN": np.isnan, "Where": np.where, "Exp": np.exp,
+              "Neg": np.negative, "Max": np.maximum, "Expand": lambda v, to: np.broadcast_to(v, np.broadcast_shapes(v.shape, tuple(int(i) for i in to))),
+              "Relu": lambda v: np.maximum(v, 0), "Sigmoid": lambda v: 1 / (1 + np.exp(-v)), "CumSum": lambda v, axis: np.cumsum(v, int(axis)),
+              "Clip": np.maximum, "Shape": lambda v: np.array(v.shape, np.int64), "Erf": lambda v: np.vectorize(math.erf)(v).astype(np.float32)}
     if op in simple:
         return [simple[op](*x)]
     if op == "Constant":
@@ -250,7 +335,7 @@ def _run(node, x):
     if op == "Concat":
         return [np.concatenate(x, axis=a["axis"])]
     if op == "Cast":
-        return [x[0].astype({TensorProto.FLOAT: np.float32, TensorProto.INT64: np.int64}[a["to"]])]
+        return [x[0].astype({TensorProto.FLOAT: np.float32, TensorProto.INT64: np.int64, TensorProto.INT32: np.int32}[a["to"]])]
     if op == "Slice":
         at = [slice(None)] * x[0].ndim
         for start, end, axis in zip(x[1], x[2], x[3]):
@@ -262,6 +347,16 @@ def _run(node, x):
         return [np.transpose(x[0], a.get("perm"))]
     if op == "ReduceMean":
         return [x[0].mean(axis=tuple(a["axes"]), keepdims=True)]
+    if op in ("ReduceSum", "ReduceL2"):
+        axes = tuple(a["axes"]) if "axes" in a else tuple(int(i) for i in x[1])
+        sums = (x[0] if op == "ReduceSum" else x[0] ** 2).sum(axis=axes, keepdims=bool(a["keepdims"]))
+        return [sums if op == "ReduceSum" else np.sqrt(sums)]
+    if op == "Squeeze":
+        return [np.squeeze(x[0], tuple(int(i) for i in x[1]))]
+    if op == "Split":
+        return np.split(x[0], np.cumsum(x[1])[:-1], axis=a["axis"])
+    if node.domain == "com.microsoft":
+        return _run_fused(op, x, a)
     if op == "Softmax":
         e = np.exp(x[0] - x[0].max(axis=-1, keepdims=True))
         return [e / e.sum(axis=-1, keepdims=True)]
@@ -279,6 +374,30 @@ def _run(node, x):
         return [_quantize(x[0], x[1], x[2], a.get("axis", 1))]
     if op == "DequantizeLinear":
         return [_dequantize(x[0], x[1], x[2], a.get("axis", 1))]
+    raise NotImplementedError(op)
+
+
+def _layer_norm(x, gain, offset, eps):
+    centered = x - x.mean(axis=-1, keepdims=True)
+    return centered / np.sqrt((centered ** 2).mean(axis=-1, keepdims=True) + np.float32(eps)) * gain + offset
+
+
+def _run_fused(op, x, a):
+    """Operators of ONNX Runtime, as its documents define them; masks here hide nothing."""
+    if op == "EmbedLayerNormalization":
+        ids, types, word, position, kind, gain, offset, mask = x
+        return [_layer_norm(word[ids] + position[np.arange(ids.shape[1])] + kind[types], gain, offset, a["epsilon"]), mask.sum(axis=1)]
+    if op == "SkipLayerNormalization":
+        return [_layer_norm(x[0] + x[1] + x[4], x[2], x[3], a["epsilon"])]
+    if op == "BiasGelu":
+        y = x[0] + x[1]
+        return [(y / 2 * (1 + np.vectorize(math.erf)(y / math.sqrt(2)))).astype(np.float32)]
+    if op == "Attention":
+        heads = a["num_heads"]
+        q, k, v = (np.stack(np.split(part, heads, axis=-1), axis=1) for part in np.split(x[0] @ x[1] + x[2], 3, axis=-1))
+        scores = q @ k.swapaxes(-1, -2) / math.sqrt(q.shape[-1])
+        e = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        return [np.concatenate(list((e / e.sum(axis=-1, keepdims=True) @ v).swapaxes(0, 1)), axis=-1)]
     raise NotImplementedError(op)
 
 

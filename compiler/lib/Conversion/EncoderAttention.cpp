@@ -214,7 +214,7 @@ LogicalResult EncoderLowering::lowerAttention(llm::SelfAttentionOp op) {
   const Codes queries = codes.find(op.getQuery())->second, keys = codes.find(op.getKey())->second,
               values = codes.find(op.getValue())->second;
   const Layout &layout = queries.layout;
-  rowsOfHeads = layout.headDim;
+  rowsOfHeads = layout.slotWidth();
   ScoreConstants c = scaledScores(queries.scale, keys.scale, op.getScale().convertToDouble());
   std::int64_t groups = (tokens + kSquare - 1) / kSquare;
   for (std::int64_t v = 0; v < layout.vectors(); ++v) {

@@ -30,9 +30,8 @@ LogicalResult EncoderLowering::lowerLinear(llm::LinearOp op) {
   Layout outputs = rowsOf(op.getResult());
   if (outputs.headDim && !op.getResult().hasOneUse())
     return op.emitOpError("feeds attention and something else, which is not lowered");
-  if (outputs.headDim > machine.lanes() || outputs.headDim % 16)
-    return op.emitOpError("heads of ") << outputs.headDim
-                                       << " elements: attention of encoders takes multiples of 16 up to "
+  if (outputs.headDim > machine.lanes())
+    return op.emitOpError("heads of ") << outputs.headDim << " elements: attention of encoders takes up to "
                                        << machine.lanes();
   Operation *user = *op->getUsers().begin();
   const char *what = outputs.headDim                ? "qkv"
@@ -48,7 +47,7 @@ LogicalResult EncoderLowering::lowerLinear(llm::LinearOp op) {
     return op.emitOpError("uses a matrix for the second time on values of another scale, which is not lowered (layers "
                           "that share weights)");
   if (op.getBias()) {
-    std::int64_t heads = machine.lanes() % std::max<std::int64_t>(1, outputs.headDim)
+    std::int64_t heads = outputs.slotLanes || machine.lanes() % std::max<std::int64_t>(1, outputs.headDim)
                              ? outputs.headDim
                              : 0; // others lie as plain ones do
     if (auto known = biasHeads.try_emplace(tensorOf(*op.getBias()), heads); known.first->second != heads)

@@ -82,7 +82,11 @@ LogicalResult EncoderLowering::lower(Operation *op) {
           .Case<llm::LayerNormOp>([&](auto o) { return lowerNorm(o), success(); })
           .Case<llm::GeluOp>([&](auto o) { return lowerGelu(o), success(); })
           .Case<llm::FirstOp>([&](auto o) { return lowerFirst(o), success(); })
-          .Case<llm::QuantizeOp, llm::AddOp, llm::TanhOp>([&](auto o) { return lowerAlone(o), success(); })
+          .Case<llm::SiluOp>([&](auto o) { return lowerSilu(o), success(); })
+          .Case<llm::MeanOp>([&](auto o) { return lowerMean(o), success(); })
+          .Case<llm::NormalizeOp>([&](auto o) { return lowerNormalize(o), success(); })
+          .Case<llm::QuantizeOp, llm::AddOp, llm::TanhOp, llm::ReluOp, llm::SigmoidOp>(
+              [&](auto o) { return lowerAlone(o), success(); })
           .Case<llm::LinearOp>([&](auto o) { return lowerLinear(o); })
           .Case<llm::SelfAttentionOp>([&](auto o) { return lowerAttention(o); })
           .Case<func::ReturnOp>([](auto) { return success(); })
@@ -109,12 +113,12 @@ Layout EncoderLowering::rowsOf(Value value) {
       value = quantize.getResult();
   for (Operation *user : value.getUsers())
     if (auto attention = dyn_cast<llm::SelfAttentionOp>(user))
-      return Layout::heads(machine.lanes(), attention.getHeads(), widthOf(value) / attention.getHeads());
+      return Layout::headsInGroups(machine.lanes(), attention.getHeads(), widthOf(value) / attention.getHeads());
   if (auto quantize = value.getDefiningOp<llm::QuantizeOp>();
       quantize && quantize.getInput().getDefiningOp<llm::SelfAttentionOp>())
     value = quantize.getInput();
   if (auto attention = value.getDefiningOp<llm::SelfAttentionOp>())
-    return Layout::heads(machine.lanes(), attention.getHeads(), widthOf(value) / attention.getHeads());
+    return Layout::headsInGroups(machine.lanes(), attention.getHeads(), widthOf(value) / attention.getHeads());
   return Layout::plain(machine.lanes(), widthOf(value));
 }
 
@@ -131,7 +135,8 @@ bool EncoderLowering::wantsRows(Value result) {
       llvm::count_if(result.getUsers(), [](Operation *user) { return mlir::isa<llm::QuantizeOp>(user); });
   return scales > 1 || llvm::any_of(result.getUsers(), [&](Operation *user) {
            auto add = dyn_cast<llm::AddOp>(user);
-           return mlir::isa<llm::LayerNormOp, llm::FirstOp>(user) || (add && !takesAlong(result, add));
+           return mlir::isa<llm::LayerNormOp, llm::FirstOp, llm::MeanOp, llm::NormalizeOp, llm::SigmoidOp>(user) ||
+                  (add && !takesAlong(result, add));
          });
 }
 
@@ -216,18 +221,23 @@ void EncoderLowering::finish(FlowWriter &w, Value made, Value result, std::int64
     } else if (auto op = dyn_cast<llm::TanhOp>(user)) {
       finish(w, w.alu("tanh", {made}), op.getResult(), vector, count);
       done.insert(op);
+    } else if (auto op = dyn_cast<llm::ReluOp>(user)) {
+      finish(w, w.alu("reluf", {made}), op.getResult(), vector, count);
+      done.insert(op);
     } else if (auto op = dyn_cast<llm::AddOp>(user); op && takesAlong(result, op)) {
       Value other = op.getBranch() == result ? op.getResidual() : op.getBranch();
       const Rows &held = rows.find(other)->second;
       finish(w, w.alu("addf", {made, w.read(held.object, vector * tokens, 1)}), op.getResult(), vector, count);
       if (isLast)
         done.insert(op);
-    } else if (auto op = dyn_cast<llm::GeluOp>(user)) {
-      // What GELU needs more than once, at different times, is written as often (N22).
+    } else if (mlir::isa<llm::GeluOp, llm::SiluOp>(user)) {
+      // What is needed more than once, at different times, is written as often (N22, N24).
       std::int64_t all = tokens * rowsOf(result).vectors();
-      Value square = w.alu("minf", {w.alu("mulf", {made, made}), Operand::f32(GeluConstants::kLargest)});
       w.write(made, pool.scratch("gelu.x.0", 4, all, 6), vector * tokens, 1);
       w.write(made, pool.scratch("gelu.x.1", 4, all, 8), vector * tokens, 1);
+      if (mlir::isa<llm::SiluOp>(user))
+        continue;
+      Value square = w.alu("minf", {w.alu("mulf", {made, made}), Operand::f32(GeluConstants::kLargest)});
       w.write(square, pool.scratch("gelu.s.0", 4, all, 7), vector * tokens, 1);
       w.write(square, pool.scratch("gelu.s.1", 4, all, 9), vector * tokens, 1);
     }
@@ -247,6 +257,13 @@ void EncoderLowering::lowerAlone(Operation *op) {
       quantize(w, x, codesOp, v, held.count);
     } else if (mlir::isa<llm::TanhOp>(op)) {
       finish(w, w.alu("tanh", {x}), result, v, held.count);
+    } else if (mlir::isa<llm::ReluOp>(op)) {
+      finish(w, w.alu("reluf", {x}), result, v, held.count);
+    } else if (mlir::isa<llm::SigmoidOp>(op)) {
+      Value y = sigmoid(w, x, -1.0f);
+      if (held.layout.lanesUsed(v) < machine.lanes()) // lanes beyond the width hold zeros
+        y = w.alu("mulf", {y, w.read(pool.usedLanes(held.layout, kConstants), v)});
+      finish(w, y, result, v, held.count);
     } else {
       const Rows other = rows.find(op->getOperand(1))->second;
       finish(w, w.alu("addf", {x, w.read(other.object, v * tokens, 1)}), result, v, held.count);
@@ -265,7 +282,14 @@ void EncoderLowering::lowerFirst(llm::FirstOp op) {
     first.count = 1;
     codes[op.getResult()] = first;
   }
-  if (llvm::is_contained(results().getOperands(), op.getResult())) {
+  if (llvm::any_of(op.getResult().getUsers(), [](Operation *u) { return mlir::isa<llm::GeluOp, llm::SiluOp>(u); })) {
+    beginPhase("values");
+    const Rows held = rows.find(op.getInput())->second;
+    for (std::int64_t v = 0; v < held.layout.vectors(); ++v) {
+      FlowWriter w = flow(1);
+      finish(w, w.alu("move", {w.read(held.object, v * tokens)}), op.getResult(), v, 1);
+    }
+  } else if (llvm::is_contained(results().getOperands(), op.getResult())) {
     beginPhase("values");
     for (std::int64_t v = 0; v < rowsOf(op.getResult()).vectors(); ++v) {
       FlowWriter w = flow(1);

@@ -43,6 +43,11 @@ private:
   void lowerNorm(llm::LayerNormOp op);
   void lowerGelu(llm::GeluOp op);
   void lowerFirst(llm::FirstOp op);
+  // EncoderPooling.cpp
+  mlir::Value sigmoid(FlowWriter &w, mlir::Value x, float minusSlope);
+  void lowerSilu(llm::SiluOp op);
+  void lowerMean(llm::MeanOp op);
+  void lowerNormalize(llm::NormalizeOp op);
   mlir::func::ReturnOp results();
   /// An operation that no producer took along: its operands are rows in memory.
   void lowerAlone(mlir::Operation *op);

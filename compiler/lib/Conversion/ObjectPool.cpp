@@ -33,6 +33,8 @@ DictionaryAttr ObjectPool::layoutAttr(const Layout &layout) {
     fields.push_back(named("head_dim", layout.headDim));
     fields.push_back(named("group", layout.group));
     fields.push_back(named("swap", std::int64_t{layout.swap}));
+    if (layout.slotLanes)
+      fields.push_back(named("slot_lanes", layout.slotLanes));
     if (layout.slots) {
       fields.push_back(named("interleave", layout.interleave));
       fields.push_back(named("halves", std::int64_t{layout.halves}));

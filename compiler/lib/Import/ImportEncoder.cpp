@@ -118,10 +118,28 @@ private:
       return llm::AddOp::create(builder, loc, in(0).getType(), in(1), in(0));
     case Kind::First:
       return llm::FirstOp::create(builder, loc, rowsOf(node.width, 1), in(0));
-    default:
-      break; // the importer has refused it
+    case Kind::Relu:
+      return llm::ReluOp::create(builder, loc, in(0).getType(), in(0));
+    case Kind::Sigmoid:
+      return llm::SigmoidOp::create(builder, loc, in(0).getType(), in(0));
+    case Kind::Silu:
+      return llm::SiluOp::create(builder, loc, in(0).getType(), in(0), builder.getF64FloatAttr(node.scale));
+    case Kind::Normalize:
+      return llm::NormalizeOp::create(builder, loc, in(0).getType(), in(0));
+    case Kind::Mean:
+      return llm::MeanOp::create(builder, loc, rowsOf(node.width, 1), in(0));
     }
     llvm_unreachable("all kinds are above");
+  }
+
+  /// A node, and behind it at once what is computed of its values alone: the conversion does that in passing.
+  void createWithActivations(std::size_t number) {
+    if (!needed[number] || values[number])
+      return;
+    values[number] = create(graph.nodes[number]);
+    for (std::size_t i = number + 1; i < graph.nodes.size(); ++i)
+      if (graph.nodes[i].kind >= Kind::Gelu && graph.nodes[i].kind <= Kind::Tanh && graph.nodes[i].inputs[0] == number)
+        createWithActivations(i);
   }
 
   void buildForward() {
@@ -132,8 +150,7 @@ private:
     token = entry->getArgument(0), type = entry->getArgument(1);
     values.resize(graph.nodes.size());
     for (std::size_t i = 0; i < graph.nodes.size(); ++i)
-      if (needed[i])
-        values[i] = create(graph.nodes[i]);
+      createWithActivations(i);
     llvm::SmallVector<Value> results;
     for (const auto &[name, node] : graph.outputs)
       results.push_back(values[node]);

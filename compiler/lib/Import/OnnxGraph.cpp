@@ -325,10 +325,6 @@ Status OnnxMatcher::describe() {
     if (node.width > kMaxWidth)
       return fail("a vector has " + std::to_string(node.width) + " elements, at most " + std::to_string(kMaxWidth) +
                   " are possible");
-    static constexpr Kind kLater[] = {Kind::Relu, Kind::Sigmoid, Kind::Silu, Kind::Mean, Kind::Normalize};
-    if (std::ranges::find(kLater, node.kind) != std::end(kLater))
-      return fail("computes a ReLU, a sigmoid, a mean over tokens or a length, which is not compiled yet; leave its "
-                  "output out when the model is exported");
     if (node.kind != Kind::Embedding)
       continue;
     std::uint32_t positions = model.weights.at(node.bias).rows();

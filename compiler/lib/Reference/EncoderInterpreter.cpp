@@ -50,6 +50,11 @@ struct EncoderInterpreter::State {
   Status visit(llm::QuantizeOp op);
   Status visit(llm::GeluOp op);
   Status visit(llm::TanhOp op);
+  Status visit(llm::ReluOp op);
+  Status visit(llm::SigmoidOp op);
+  Status visit(llm::SiluOp op);
+  Status visit(llm::NormalizeOp op);
+  Status visit(llm::MeanOp op);
   Status visit(llm::AddOp op);
   Status visit(llm::FirstOp op);
 
@@ -177,6 +182,29 @@ Status EncoderInterpreter::State::visit(llm::TanhOp op) {
   });
 }
 
+Status EncoderInterpreter::State::visit(llm::ReluOp op) {
+  return map(op.getResult(), op.getInput(), [](const Floats &x) { return relu(x); });
+}
+
+Status EncoderInterpreter::State::visit(llm::SigmoidOp op) {
+  return map(op.getResult(), op.getInput(), [](const Floats &x) { return sigmoid(x); });
+}
+
+Status EncoderInterpreter::State::visit(llm::SiluOp op) {
+  double slope = op.getSlope().convertToDouble();
+  return map(op.getResult(), op.getInput(), [&](const Floats &x) { return silu(x, slope); });
+}
+
+Status EncoderInterpreter::State::visit(llm::NormalizeOp op) {
+  return map(op.getResult(), op.getInput(), [](const Floats &x) { return normalize(x); });
+}
+
+Status EncoderInterpreter::State::visit(llm::MeanOp op) {
+  Floats out = mean(values[op.getInput()].reals);
+  values[op.getResult()].reals = {std::move(out)};
+  return Ok{};
+}
+
 Status EncoderInterpreter::State::visit(llm::AddOp op) {
   std::vector<Floats> out;
   const auto &branch = values[op.getBranch()].reals, &residual = values[op.getResidual()].reals;
@@ -206,7 +234,8 @@ Result<std::vector<EncoderOutput>> EncoderInterpreter::State::run() {
     Status ok =
         llvm::TypeSwitch<mlir::Operation *, Status>(&op)
             .Case<llm::EmbeddingSumOp, llm::LinearOp, llm::LayerNormOp, llm::SelfAttentionOp, llm::QuantizeOp,
-                  llm::GeluOp, llm::TanhOp, llm::AddOp, llm::FirstOp>([&](auto o) { return visit(o); })
+                  llm::GeluOp, llm::TanhOp, llm::ReluOp, llm::SigmoidOp, llm::SiluOp, llm::NormalizeOp, llm::MeanOp,
+                  llm::AddOp, llm::FirstOp>([&](auto o) { return visit(o); })
             .Default([](mlir::Operation *o) {
               return Error{"", o->getName().getStringRef().str() + " is not an operation of a quantized encoder"};
             });

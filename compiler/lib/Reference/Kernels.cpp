@@ -292,6 +292,58 @@ Floats gelu(std::span<const float> input, bool approximate) {
   return out;
 }
 
+Floats relu(Floats input) {
+  for (float &x : input)
+    x = x > 0 ? x : 0.0f;
+  return input;
+}
+
+static float gate(float x, float minusSlope) { return isa::recipF32(isa::expF32(x * minusSlope) + 1.0f); }
+
+Floats sigmoid(Floats input) {
+  for (float &x : input)
+    x = gate(x, -1.0f);
+  return input;
+}
+
+Floats silu(Floats input, double slope) {
+  for (float &x : input)
+    x = gate(x, static_cast<float>(-slope)) * x;
+  return input;
+}
+
+Floats normalize(std::span<const float> input) {
+  using C = NormalizeConstants;
+  std::vector<std::int32_t> fixed;
+  for (float x : input)
+    fixed.push_back(toDigits32(std::fabs(x) * C::kValue));
+  LaneSum sum = laneSum(fixed);
+  float inverse =
+      isa::recipF32((static_cast<float>(sum.hi) * C::kValueHi + static_cast<float>(sum.lo) * C::kValueLo) + C::kLeast);
+  Floats out(input.size());
+  for (std::size_t i = 0; i < input.size(); ++i) {
+    out[i] = input[i] * inverse;
+    fixed[i] = toDigits32((out[i] * out[i]) * C::kSquare);
+  }
+  sum = laneSum(fixed);
+  inverse = isa::rsqrtF32((static_cast<float>(sum.hi) * C::kSquareHi + static_cast<float>(sum.lo) * C::kSquareLo) +
+                          C::kLeastSquare);
+  for (float &x : out)
+    x *= inverse;
+  return out;
+}
+
+Floats mean(std::span<const Floats> rows) {
+  Floats out(rows.empty() ? 0 : rows[0].size(), 0.0f);
+  for (const Floats &row : rows)
+    for (std::size_t i = 0; i < out.size(); ++i)
+      out[i] += row[i];
+  float inverse = isa::recipF32(static_cast<float>(rows.size()));
+  for (float &x : out)
+    x *= inverse;
+  return out;
+}
+
 Floats add(std::span<const float> branch, std::span<const float> residual) {
   Floats out(branch.size());
   for (std::size_t i = 0; i < branch.size(); ++i)

@@ -47,6 +47,7 @@ Layout Contents::layoutOf(DictionaryAttr content, StringRef key) const {
   layout.slots = integer(attr, "slots");
   layout.stride = integer(attr, "stride", 1);
   layout.packed = integer(attr, "packed");
+  layout.slotLanes = integer(attr, "slot_lanes");
   layout.total = integer(attr, "total", layout.elements * layout.stride);
   return layout;
 }

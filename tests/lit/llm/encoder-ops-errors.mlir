@@ -131,3 +131,27 @@ func.func @f(%x: !x) {
   %y = llm.self_attention %x, %x, %x {heads = 2 : i64, scale = -1.0 : f64} : !x, !x, !x -> !x
   return
 }
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{C2: slope must be positive and finite, found -1.000000e+00 : f64}}
+  %h = llm.silu %x {slope = -1.0 : f64} : tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{C1: input and result must be f32 and equally wide, the result with one row, found}}
+  %h = llm.mean %x : tensor<?x4xf32> -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x4xf16>) {
+  // expected-error @+1 {{C1: input and result must be f32, found}}
+  %h = llm.normalize %x : tensor<?x4xf16>
+  return
+}

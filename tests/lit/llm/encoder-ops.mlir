@@ -37,6 +37,16 @@ module attributes {llm.outputs = ["hidden", "pooled"], llm.sequence = 128 : i64}
     %g = llm.gelu %s : !x
     // CHECK: llm.gelu %{{.*}} {approximate} : tensor<?x64xf32>
     %h = llm.gelu %g {approximate} : !x
+    // CHECK: llm.relu %{{.*}} : tensor<?x64xf32>
+    %r = llm.relu %h : !x
+    // CHECK: llm.sigmoid %{{.*}} : tensor<?x64xf32>
+    %sig = llm.sigmoid %r : !x
+    // CHECK: llm.silu %{{.*}} {slope = 1.702000e+00 : f64} : tensor<?x64xf32>
+    %silu = llm.silu %sig {slope = 1.702 : f64} : !x
+    // CHECK: llm.mean %{{.*}} : tensor<?x64xf32> -> tensor<1x64xf32>
+    %mean = llm.mean %silu : !x -> tensor<1x64xf32>
+    // CHECK: llm.normalize %{{.*}} : tensor<1x64xf32>
+    %unit = llm.normalize %mean : tensor<1x64xf32>
     // CHECK: llm.first %{{.*}} : tensor<?x64xf32> -> tensor<1x64xf32>
     %f = llm.first %h : !x -> tensor<1x64xf32>
     // CHECK: llm.tanh %{{.*}} : tensor<1x64xf32>

@@ -74,6 +74,22 @@ LogicalResult QuantizeOp::verify() {
 
 LogicalResult GeluOp::verify() { return needFloat(*this, getInput()); }
 LogicalResult TanhOp::verify() { return needFloat(*this, getInput()); }
+LogicalResult ReluOp::verify() { return needFloat(*this, getInput()); }
+LogicalResult SigmoidOp::verify() { return needFloat(*this, getInput()); }
+LogicalResult NormalizeOp::verify() { return needFloat(*this, getInput()); }
+LogicalResult SiluOp::verify() {
+  if (!positive(getSlope()))
+    return emitOpError("C2: slope must be positive and finite, found ") << getSlopeAttr();
+  return needFloat(*this, getInput());
+}
+LogicalResult MeanOp::verify() {
+  auto type = llvm::cast<mlir::RankedTensorType>(getResult().getType());
+  if (type.getDimSize(0) != 1 || !isFloat(getInput()) || !isFloat(getResult()) ||
+      width(getInput()) != width(getResult()))
+    return emitOpError("C1: input and result must be f32 and equally wide, the result with one row, found ")
+           << getInput().getType() << " and " << type;
+  return success();
+}
 LogicalResult FirstOp::verify() {
   auto type = llvm::cast<mlir::RankedTensorType>(getResult().getType());
   if (type.getDimSize(0) != 1 || type.getElementType() != mlir::getElementTypeOrSelf(getInput().getType()) ||

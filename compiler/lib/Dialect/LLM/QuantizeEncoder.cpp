@@ -33,8 +33,8 @@ public:
     for (mlir::Operation &op : llvm::make_early_inc_range(forward.front())) {
       auto result = llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
                         .Case<EmbeddingSumOp, LinearOp, SelfAttentionOp>([&](auto o) { return visit(o); })
-                        .Case<LayerNormOp, QuantizeOp, GeluOp, TanhOp, FirstOp, AddOp, mlir::func::ReturnOp>(
-                            [](auto) { return success(); })
+                        .Case<LayerNormOp, QuantizeOp, GeluOp, ReluOp, SigmoidOp, SiluOp, TanhOp, FirstOp, MeanOp,
+                              NormalizeOp, AddOp, mlir::func::ReturnOp>([](auto) { return success(); })
                         .Default([](mlir::Operation *o) {
                           return o->emitOpError("is not an operation llm-quantize knows in an encoder");
                         });
@@ -120,13 +120,13 @@ private:
       return known->second;
     auto computed =
         llvm::TypeSwitch<mlir::Operation *, mlir::FailureOr<Bounds>>(value.getDefiningOp())
-            .Case<LayerNormOp, LinearOp, QuantizeOp>([&](auto op) { return boundsOf(op); })
-            .Case<GeluOp, FirstOp>([&](auto op) { return boundsOf(op, op.getInput()); })
-            .Case<TanhOp>([&](auto op) { return Bounds(static_cast<std::size_t>(width(op.getResult())), 1.0); })
+            .Case<EmbeddingSumOp, LayerNormOp, LinearOp, QuantizeOp, AddOp>([&](auto op) { return boundsOf(op); })
+            .Case<GeluOp, ReluOp, SiluOp, FirstOp, MeanOp>([&](auto op) { return boundsOf(op, op.getInput()); })
+            .Case<TanhOp, SigmoidOp, NormalizeOp>(
+                [&](auto op) { return Bounds(static_cast<std::size_t>(width(op.getResult())), 1.0); })
             .Case<SelfAttentionOp>([&](auto op) { return boundsOf(op, op.getValue()); })
             .Default([&](mlir::Operation *) -> mlir::FailureOr<Bounds> {
-              return user->emitOpError("is fed by a sum, which nothing bounds (N10): only results of norms, linears, "
-                                       "gelu, tanh and attention can be quantized");
+              return user->emitOpError("is fed by what nothing bounds (N10), and cannot be quantized");
             });
     if (mlir::succeeded(computed))
       bounds[value] = *computed;
@@ -141,6 +141,36 @@ private:
     if (!values)
       return fail(values.error());
     return std::move(*values);
+  }
+
+  mlir::FailureOr<Bounds> boundsOf(AddOp op) {
+    auto branch = boundsOf(op, op.getBranch()), residual = boundsOf(op, op.getResidual());
+    if (mlir::failed(branch) || mlir::failed(residual))
+      return failure();
+    for (std::size_t i = 0; i < branch->size(); ++i)
+      (*branch)[i] += (*residual)[i];
+    return branch;
+  }
+
+  /// The largest magnitudes in the tables' columns add up.
+  mlir::FailureOr<Bounds> boundsOf(EmbeddingSumOp op) {
+    Bounds out(static_cast<std::size_t>(width(op.getResult())), store.hasWeights() ? 0.0 : 1.0);
+    for (mlir::FlatSymbolRefAttr symbol : {op.getWordsAttr(), op.getPositionsAttr(), op.getTypesAttr()}) {
+      if (!symbol || !store.hasWeights())
+        continue;
+      WeightOp table = lookupWeight(op, symbol);
+      std::vector<float> row(out.size());
+      Bounds largest(out.size(), 0.0);
+      for (uint32_t n = 0; n < table.getRows(); ++n) {
+        if (Status ok = store.loadRow(table.getSource(), n, row); !ok)
+          return fail(ok.error());
+        for (std::size_t i = 0; i < row.size(); ++i)
+          largest[i] = std::max(largest[i], std::fabs(static_cast<double>(row[i])));
+      }
+      for (std::size_t i = 0; i < out.size(); ++i)
+        out[i] += largest[i];
+    }
+    return out;
   }
 
   /// A normed vector has length √H at most.
@@ -211,7 +241,7 @@ private:
       if (norm)
         bound = std::min(bound, std::sqrt(static_cast<double>(row.size()) * squares) * scale +
                                     std::fabs(shift * scale + offset) + rounding * scale);
-      out.push_back(bound);
+      out.push_back(bound * op.getFactor().convertToDouble());
     }
     return out;
   }

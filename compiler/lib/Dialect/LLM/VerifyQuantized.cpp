@@ -112,8 +112,8 @@ struct VerifyQuantizedPass : impl::VerifyQuantizedBase<VerifyQuantizedPass> {
           llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
               .Case<EmbeddingOp, RmsNormOp, LinearOp, RopeOp, AttentionOp, SiluMulOp, EmbeddingSumOp, SelfAttentionOp>(
                   [](auto o) { return check(o); })
-              .Case<AddOp, LayerNormOp, QuantizeOp, GeluOp, TanhOp, FirstOp, mlir::func::ReturnOp>(
-                  [](auto) { return success(); })
+              .Case<AddOp, LayerNormOp, QuantizeOp, GeluOp, ReluOp, SigmoidOp, SiluOp, TanhOp, FirstOp, MeanOp,
+                    NormalizeOp, mlir::func::ReturnOp>([](auto) { return success(); })
               .Default([](mlir::Operation *o) { return o->emitOpError("does not belong into a quantized model"); });
       if (mlir::failed(result))
         return signalPassFailure();

@@ -34,11 +34,18 @@ struct Layout {
   bool halves = false;
   std::int64_t slots = 0; ///< heads that share a vector; 0: as many as fit
   bool packed = false;
+  std::int64_t slotLanes = 0; ///< of heads that do not fill their slots; 0: they do
 
   static Layout plain(std::int64_t lanes, std::int64_t elements) { return {lanes, elements, 0, 1, false, 1, elements}; }
   static Layout heads(std::int64_t lanes, std::int64_t heads, std::int64_t headDim, std::int64_t group = 1,
                       bool swap = false) {
     return {lanes, heads * headDim, headDim, group, swap, 1, heads * headDim};
+  }
+  /// Heads in slots of whole groups of 16 lanes, as tiles are loaded.
+  static Layout headsInGroups(std::int64_t lanes, std::int64_t heads, std::int64_t headDim) {
+    Layout layout = Layout::heads(lanes, heads, headDim);
+    layout.slotLanes = headDim % 16 ? (headDim + 15) / 16 * 16 : 0;
+    return layout;
   }
   /// `queries` query heads for each of `kvHeads` KV heads, slots dealt evenly over as few vectors as hold them; of
   /// halves, as many as fit when the two halves are brought together.
@@ -82,8 +89,8 @@ struct Layout {
   std::int64_t piecesPerVector() const { return perVector() / spareLanes(); }
 
   /// Lanes of a slot.
-  std::int64_t slotWidth() const { return halves ? headDim / 2 : headDim; }
-  std::int64_t slotsPerVector() const { return slots ? slots : lanes / headDim; }
+  std::int64_t slotWidth() const { return slotLanes ? slotLanes : halves ? headDim / 2 : headDim; }
+  std::int64_t slotsPerVector() const { return slots ? slots : lanes / (slotLanes ? slotLanes : headDim); }
   /// Lanes of a full vector.
   std::int64_t perVector() const { return headDim ? slotsPerVector() * slotWidth() : lanes; }
   std::int64_t pieceVectors() const {
@@ -132,7 +139,7 @@ struct Layout {
     std::int64_t slot = lane / slotWidth(), d = lane % slotWidth(), whole = halves ? own / 2 : own;
     std::int64_t unit = (whole / interleave * slotsPerVector() + slot) * interleave + whole % interleave;
     std::int64_t head = (owner * (elements / headDim) + unit) * stride;
-    if (head * headDim >= total)
+    if (head * headDim >= total || (slotLanes && d >= headDim))
       return -1;
     return head / group * headDim + (halves ? 2 * d + own % 2 : swap ? d ^ 1 : d);
   }

@@ -71,6 +71,12 @@ Floats layerNorm(std::span<const float> input, std::span<const float> gains, std
 Digits quantize(std::span<const float> input, float inverse, std::int32_t low, std::int32_t high);
 /// N22.
 Floats gelu(std::span<const float> input, bool approximate);
+/// N24.
+Floats relu(Floats input);
+Floats sigmoid(Floats input);
+Floats silu(Floats input, double slope);
+Floats normalize(std::span<const float> input);
+Floats mean(std::span<const Floats> rows);
 
 /// N9.
 Floats add(std::span<const float> branch, std::span<const float> residual);

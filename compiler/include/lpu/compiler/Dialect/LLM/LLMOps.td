@@ -19,7 +19,7 @@
 // pieces of the activations, and lists the chips in llm.chips (see LLM.h).
 //
 // Weights are handles: no operation ever holds weight data. Arithmetic:
-// docs/spec/numerics.md (rules N1–N23).
+// docs/spec/numerics.md (rules N1–N24).
 //
 // Encoders (module attribute llm.outputs) have @forward(%token, %type: tensor<?xi32>)
 // and any number of results, no caches, and the operations of the last section.
@@ -487,6 +487,92 @@ def LLM_FirstOp : LLM_Op<"first", [Pure]> {
 
     Constraints:
     - C1: input and result have the same element type and width; the result has one row.
+  }];
+  let arguments = (ins LLM_Activation:$input);
+  let results = (outs LLM_Activation:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+}
+
+def LLM_ReluOp : LLM_Op<"relu", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "the larger of a value and 0";
+  let description = [{
+    N24.
+
+    ```mlir
+    %h = llm.relu %x : tensor<?x64xf32>
+    ```
+
+    Constraints:
+    - C1: input and result are f32.
+  }];
+  let arguments = (ins LLM_Activation:$input);
+  let results = (outs LLM_Activation:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+}
+
+def LLM_SigmoidOp : LLM_Op<"sigmoid", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "1 / (1 + e^-x)";
+  let description = [{
+    N24.
+
+    ```mlir
+    %h = llm.sigmoid %x : tensor<?x64xf32>
+    ```
+
+    Constraints:
+    - C1: input and result are f32.
+  }];
+  let arguments = (ins LLM_Activation:$input);
+  let results = (outs LLM_Activation:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+}
+
+def LLM_SiluOp : LLM_Op<"silu", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "x·σ(slope·x)";
+  let description = [{
+    N24. A slope of 1 is SiLU, one of 1.702 the quick form of GELU.
+
+    ```mlir
+    %h = llm.silu %x {slope = 1.702000e+00 : f64} : tensor<?x64xf32>
+    ```
+
+    Constraints:
+    - C1: input and result are f32.
+    - C2: `slope` is positive and finite.
+  }];
+  let arguments = (ins LLM_Activation:$input, F64Attr:$slope);
+  let results = (outs LLM_Activation:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+}
+
+def LLM_NormalizeOp : LLM_Op<"normalize", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "a vector of length 1";
+  let description = [{
+    Each row over its length (N24); a row of zeros stays one.
+
+    ```mlir
+    %h = llm.normalize %x : tensor<?x64xf32>
+    ```
+
+    Constraints:
+    - C1: input and result are f32.
+  }];
+  let arguments = (ins LLM_Activation:$input);
+  let results = (outs LLM_Activation:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+}
+
+def LLM_MeanOp : LLM_Op<"mean", [Pure]> {
+  let summary = "the mean over the tokens of the sequence";
+  let description = [{
+    What embeds a sentence (N24); padding counts for nothing.
+
+    ```mlir
+    %h = llm.mean %x : tensor<?x64xf32> -> tensor<1x64xf32>
+    ```
+
+    Constraints:
+    - C1: input and result are f32 and equally wide; the result has one row.
   }];
   let arguments = (ins LLM_Activation:$input);
   let results = (outs LLM_Activation:$result);
