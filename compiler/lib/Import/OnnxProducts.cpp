@@ -94,8 +94,8 @@ const std::map<std::string_view, OnnxMatcher::Rule> &OnnxMatcher::rules() {
 /// `matrix` has a row per output.
 OnnxMatcher::Match OnnxMatcher::linear(const Value &input, const OnnxWeight &matrix) {
   auto x = rows(input);
-  if (!x || matrix.dims.size() != 2 || matrix.cols() != width(*x) || matrix.rows() == 0 || matrix.rows() > (1U << 24) ||
-      !matrix.isConsistent())
+  if (!x || input.axes.empty() || matrix.dims.size() != 2 || matrix.cols() != width(*x) || matrix.rows() == 0 ||
+      matrix.rows() > (1U << 24) || !matrix.isConsistent())
     return std::nullopt;
   // Elements are the last dimension, and nothing else is in it.
   if (width(*x) > 1 ? !isElements(input.axes.back(), width(*x)) : !input.axes.back().empty())

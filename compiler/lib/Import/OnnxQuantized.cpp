@@ -21,8 +21,17 @@ bool isByte(const OnnxValue *zero) {
          zero->weight->tensor->type == Type::UINT8;
 }
 
+std::vector<std::int32_t> wholes(const OnnxConstant &constant) {
+  std::vector<std::int32_t> out;
+  for (double v : constant.values)
+    out.push_back(static_cast<std::int32_t>(onnxWhole(v)));
+  return out;
+}
+
 /// The dimension of the tensor whose entries have scales of their own, if the view has it in one piece.
-std::optional<std::int64_t> axisOf(const onnx::NodeProto &node, const OnnxWeight &weight) {
+std::optional<std::int64_t> axisOf(const onnx::NodeProto &node, const OnnxWeight &weight, std::size_t scales) {
+  if (scales == 1)
+    return 0;
   std::int64_t rank = static_cast<std::int64_t>(weight.dims.size());
   auto axis = onnxAxis(rank < 2 ? 0 : onnxInt(node, "axis", 1), weight.dims.size());
   if (!axis)
@@ -54,7 +63,7 @@ OnnxMatcher::Match OnnxMatcher::dynamicQuantize(const onnx::NodeProto &node, Inp
 OnnxMatcher::Match OnnxMatcher::matMulInteger(const onnx::NodeProto &, Inputs in) {
   bool known = in.size() >= 3 && in[0]->form == Form::DynamicCodes && in[1]->form == Form::Tensor &&
                in[1]->dims.size() == 2 && in[2]->form == Form::DynamicZero && in[2]->node == in[0]->node;
-  if (!known || in[1]->weight->tensor->isFloat() || !in[1]->weight->scales.empty())
+  if (!known || in[0]->dims.empty() || in[1]->weight->tensor->isFloat() || !in[1]->weight->scales.empty())
     return std::nullopt;
   Value value = *in[0];
   value.form = Form::Products, value.weight = in[1]->weight;
@@ -78,10 +87,12 @@ OnnxMatcher::Match OnnxMatcher::dynamicProduct(const Value &products, const Valu
   if (scale.scales.size() > 1 && scale.scales.size() != static_cast<std::size_t>(weight.dims.back()))
     return std::nullopt;
   onnx::NodeProto perColumn;
-  auto axis = axisOf(perColumn, weight);
+  auto axis = axisOf(perColumn, weight, scale.scales.size());
   if (!axis)
     return std::nullopt;
   weight.scales = scale.scales, weight.axis = *axis;
+  if (!weight.isConsistent())
+    return std::nullopt;
   static constexpr std::int64_t kTurn[] = {1, 0};
   return linear(*products.inner, weight.transposed(kTurn));
 }
@@ -96,19 +107,21 @@ OnnxMatcher::Match OnnxMatcher::quantize(const onnx::NodeProto &node, Inputs in)
   if (!positive || (zeros && zeros->values.size() != scales->values.size()))
     return std::nullopt;
   std::int32_t low = in.size() > 2 && isSigned(*in[2]) ? -128 : 0, high = low + 255;
+  if (zeros && !std::ranges::all_of(zeros->values, [&](double zero) { return zero >= low && zero <= high; }))
+    return std::nullopt;
   Value value;
   value.form = Form::Codes, value.dims = in[0]->dims, value.axes = in[0]->axes;
   value.inner = std::make_shared<Value>(*in[0]);
   if (in[0]->form == Form::Tensor || in[0]->form == Form::Constant) { // weights in training for quantization
     value.weight = weightOf(*in[0]);
-    auto axis = value.weight ? axisOf(node, *value.weight) : std::nullopt;
+    auto axis = value.weight ? axisOf(node, *value.weight, scales->values.size()) : std::nullopt;
     if (!axis || !value.weight->tensor->isFloat() || !value.weight->scales.empty())
       return std::nullopt;
     value.weight->scales = {scales->values.begin(), scales->values.end()};
     if (zeros)
-      value.weight->zeros = {zeros->values.begin(), zeros->values.end()};
+      value.weight->zeros = wholes(*zeros);
     value.weight->axis = *axis, value.weight->rounds = true, value.weight->low = low, value.weight->high = high;
-    return value;
+    return value.weight->isConsistent() ? Match(value) : std::nullopt;
   }
   if (scales->values.size() != 1)
     return std::nullopt;
@@ -149,13 +162,15 @@ OnnxMatcher::Match OnnxMatcher::dequantize(const onnx::NodeProto &node, Inputs i
     return value;
   }
   auto weight = in[0]->form == Form::Tensor ? in[0]->weight : std::nullopt;
-  auto axis = weight ? axisOf(node, *weight) : std::nullopt;
+  auto axis = weight ? axisOf(node, *weight, scales->values.size()) : std::nullopt;
   if (!axis || weight->tensor->isFloat() || !weight->scales.empty())
     return std::nullopt;
   weight->scales = {scales->values.begin(), scales->values.end()};
   if (zeros)
-    weight->zeros = {zeros->values.begin(), zeros->values.end()};
+    weight->zeros = wholes(*zeros);
   weight->axis = *axis;
+  if (!weight->isConsistent())
+    return std::nullopt;
   Value value = *in[0];
   return value.weight = weight, value.constant = nullptr, value;
 }

@@ -228,12 +228,13 @@ OnnxMatcher::Match OnnxMatcher::reduce(const onnx::NodeProto &node, Inputs in) {
       return std::nullopt;
     value.form = Form::TokenSum, value.node = *x, value.curve = nullptr;
   } else {
-    auto x = value.form == Form::Embedded ? rows(value) : value.node;
+    bool isKnown = value.form == Form::Rows || value.form == Form::Centered;
+    auto x = isKnown ? std::optional(value.node) : rows(value);
     if (!x || *axis + 1 != value.dims.size() || value.dims.back() != width(*x))
       return std::nullopt;
     auto squared = [&](std::size_t i) { return value.curve && (*value.curve)[i] == std::pow(curveGrid(false)[i], 2); };
-    bool isSquared = true;
-    for (std::size_t i = 0; i < curveGrid(false).size(); ++i)
+    bool isSquared = isKnown;
+    for (std::size_t i = 0; isSquared && i < curveGrid(false).size(); ++i)
       isSquared &= squared(i);
     std::vector<double> curve = curveGrid(true);
     if (value.form == Form::Centered && isSquared && (op == "ReduceMean" || op == "ReduceSum")) {

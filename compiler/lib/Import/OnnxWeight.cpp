@@ -72,9 +72,9 @@ std::pair<std::int32_t, float> OnnxWeight::codeAt(std::size_t at) const {
   std::int32_t zero = zeros.empty() ? 0 : zeros.size() > 1 ? zeros[entry] : zeros[0];
   double value = tensor->at(at);
   if (!rounds)
-    return {static_cast<std::int32_t>(value) - zero, scale};
+    return {static_cast<std::int32_t>(onnxWhole(value) - zero), scale};
   double rounded = std::nearbyint(static_cast<double>(static_cast<float>(value) / scale));
-  return {static_cast<std::int32_t>(std::clamp<double>(rounded + zero, low, high)) - zero, scale};
+  return {static_cast<std::int32_t>(onnxWhole(std::clamp<double>(rounded + zero, low, high)) - zero), scale};
 }
 
 double OnnxWeight::valueAt(std::size_t at) const {
@@ -119,7 +119,7 @@ OnnxWeight OnnxWeight::slice(std::size_t dimension, std::int64_t first, std::int
   OnnxWeight view = *this;
   view.offset += static_cast<std::size_t>(first * strides[dimension]);
   view.dims[dimension] = entries;
-  view.strides[dimension] *= step;
+  view.strides[dimension] *= entries > 1 ? step : 1;
   view.name += "[" + std::to_string(dimension) + ":" + std::to_string(first) + "+" + std::to_string(entries) +
                (step == 1 ? "" : "/" + std::to_string(step)) + "]";
   return view;
