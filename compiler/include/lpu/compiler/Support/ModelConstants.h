@@ -33,8 +33,8 @@ struct LayerNormConstants {
 };
 LayerNormConstants layerNormConstants(std::uint32_t width);
 
-/// N24: fixed point of the sums in a vector's length, first of magnitudes, then of squares of what is left; factors that
-/// turn digit sums into them; and what keeps both away from 0.
+/// N24: fixed point of the sums in a vector's length, first of magnitudes, then of squares of what is left; factors
+/// that turn digit sums into them; and what keeps both away from 0.
 struct NormalizeConstants {
   static constexpr float kValue = 1048576.0f, kSquare = 1073741824.0f; ///< 2^20 and 2^30
   static constexpr float kValueHi = 0.0625f, kValueLo = 1 / kValue, kSquareHi = 65536 / kSquare,
