@@ -13,7 +13,9 @@ Status checkFiles(const RunOptions &options, const std::vector<std::string> &enc
   isa::addUse(reads, "--perplexity", options.perplexity);
   isa::addUse(writes, "--report", options.report);
   isa::addUse(writes, "--logits", options.logits);
+  isa::addUse(reads, "--energy", options.energy);
   isa::addUse(writes, "--trace", options.trace);
+  isa::addUse(writes, "--vcd", options.vcd.path);
   for (const std::string &file : encoded)
     isa::addUse(writes, "--output", file);
   return isa::checkOutputs(reads, writes);
