@@ -70,9 +70,9 @@ TEST_F(RunTest, ReportHasExactlyItsKeys) {
   EXPECT_LE(r["host"]["load_seconds"].get<double>() + r["host"]["run_seconds"].get<double>(),
             r["host_seconds"].get<double>());
   EXPECT_EQ(r["chips"], 1);
-  EXPECT_EQ(keys, (std::vector<std::string>{"prompt_tokens", "tokens", "text", "steps", "ttft_us", "tpot_us",
-                                            "tokens_per_second", "with_host", "memory_sha256", "chips", "engine",
-                                            "host_seconds", "host"}));
+  EXPECT_EQ(keys, (std::vector<std::string>{"schema", "schema_version", "prompt_tokens", "tokens", "text", "steps",
+                                            "ttft_us", "tpot_us", "tokens_per_second", "with_host", "memory_sha256",
+                                            "chips", "engine", "host_seconds", "host"}));
   EXPECT_EQ(stepKeys, (std::vector<std::string>{"kind", "program", "position", "tokens", "predicted_cycles",
                                                 "simulated_cycles", "counts"}));
   EXPECT_EQ(hostKeys, (std::vector<std::string>{"ttft_us", "tpot_us", "tokens_per_second"}));

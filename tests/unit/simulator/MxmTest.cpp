@@ -19,12 +19,13 @@ public:
   isa::Cycle lwAt = 40, loadAt = 40, installAt = 41, playAt = 42;
   std::string mask = "0xf";
   std::string group = "0";
+  std::map<isa::Cycle, std::string> more; ///< further words of queue A
 
   MxmBench &setUp() {
     feed16([&](int i) { return lanes([i](int l) { return weight(i, l); }); }, kMxmEast, lwAt);
     feed(kEast, 16, "e16", lanes(activation), kMxmEast, loadAt);
     at(lwAt, "mxm.e0.w", "lw stream=0 rowgroup=" + group);
-    std::map<isa::Cycle, std::string> words;
+    std::map<isa::Cycle, std::string> words = more;
     words[loadAt] += " load=1 loadstream=16 loadrow=2";
     words[installAt] += " install=1";
     words[playAt] += " play=1 playrow=2 mask=" + mask;
@@ -221,11 +222,11 @@ TEST_P(Mxm, LoadsArePlayableAfterTheMachinesLatency) {
     MxmBench b;
     b.program.machine.latency.MxmLoad = 3;
     b.playAt = playAt;
+    if (second)
+      b.more[43] = " load=1 loadstream=17 loadrow=2";
     b.setUp(); // x is loaded at 40
-    if (second) {
+    if (second)
       b.feed(kEast, 17, "e17", b.fill(1), kMxmEast, 43);
-      b.at(43, "mxm.e0.a", "act load=1 loadstream=17 loadrow=2");
-    }
     b.at(playAt + 44, "mxm.e0.r", "acc accmode=overwrite emit=1");
     auto r = b.storeSum(playAt + 45);
     if (refs)
@@ -251,11 +252,12 @@ TEST_P(Mxm, InstallsTakeTheMachinesLatency) {
     MxmBench b;
     b.program.machine.latency.MxmInstall = 3;
     b.playAt = playAt;
+    if (second)
+      b.more[45] = " install=1";
     b.setUp(); // installed at 41
     if (second) {
       b.feed16([&](int i) { return b.fill(i); }, kMxmEast, 44);
       b.at(44, "mxm.e0.w", "lw stream=0");
-      b.at(45, "mxm.e0.a", "act install=1");
     }
     b.at(playAt + 44, "mxm.e0.r", "acc accmode=overwrite emit=1");
     auto r = b.storeSum(playAt + 45);
