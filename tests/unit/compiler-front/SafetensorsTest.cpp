@@ -38,7 +38,7 @@ TEST(Safetensors, FindsTensorsOfEveryType) {
   EXPECT_TRUE(b->hasShape(2, 3));
   EXPECT_FALSE(b->hasShape(3, 2));
   EXPECT_TRUE((*file)->find("a")->hasShape(1, 1));
-  EXPECT_EQ((*file)->find("c")->type, SafetensorsType::Other);
+  EXPECT_EQ((*file)->find("c")->type, SafetensorsType::I8);
   EXPECT_EQ((*file)->find("d"), nullptr);
   std::vector<float> values(2);
   (*file)->decode(*b, 1, values); // bytes 6 to 9
