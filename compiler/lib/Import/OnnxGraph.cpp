@@ -214,7 +214,8 @@ OnnxMatcher::Match OnnxMatcher::valueOf(const onnx::NodeProto &node) {
       return fail(" takes " + quote(name) + ", which nothing before it makes");
     in.push_back(name.empty() ? &kAbsent : &known->second);
   }
-  if (!node.domain().empty() && node.domain() != "ai.onnx" && node.domain() != "lpu")
+  bool isForeign = !node.domain().empty() && node.domain() != "ai.onnx" && node.domain() != "lpu";
+  if (isForeign || !rules().contains(node.op_type()))
     return fail();
   // What depends on a value that was reported already says nothing new.
   for (std::size_t i = 0; i < in.size(); ++i)
@@ -233,7 +234,7 @@ OnnxMatcher::Match OnnxMatcher::valueOf(const onnx::NodeProto &node) {
 
 OnnxMatcher::Match OnnxMatcher::visitRule(const onnx::NodeProto &node, Inputs in) {
   auto rule = rules().find(node.op_type());
-  return rule == rules().end() ? std::nullopt : (this->*rule->second)(node, in);
+  return rule->second ? (this->*rule->second)(node, in) : std::nullopt;
 }
 
 /// Computes a node of constants and enters its results. Weights may be computed, too, but nothing grows beyond them.

@@ -74,6 +74,7 @@ private:
   using Match = std::optional<Value>;
   using Inputs = std::span<const Value *const>;
   using Rule = Match (OnnxMatcher::*)(const onnx::NodeProto &, Inputs);
+  /// By operator; null where only constants have one.
   static const std::map<std::string_view, Rule> &rules();
 
   Status readInputs();
