@@ -263,12 +263,14 @@ class Errors(Case):
         self.fails("lpucc", path, "-o", self.dir / "m.lpx", contains=contains)
         self.assertFalse((self.dir / "m.lpx").exists())
 
-    def test_unsupported_operators_are_named_with_their_outputs(self):
+    def test_unsupported_operators_come_together(self):
         model = build(Encoder(layers=1, ffn=128))
         softmax = next(n for n in model.graph.node if n.op_type == "Softmax")
         softmax.op_type = "Hardmax"
+        pow_node = next(n for n in model.graph.node if n.op_type == "Erf")
+        pow_node.op_type, pow_node.name = "Sinh", "the activation"
         self.rejects(model, 'error: outputs "last_hidden_state" and "pooler_output" need operators that cannot be compiled:',
-                     f'Hardmax (node "{softmax.name}")')
+                     f'Hardmax (node "{softmax.name}")', 'Sinh (node "the activation")')
 
     def test_known_operator_in_an_unknown_place(self):
         model = build(Encoder(layers=1, ffn=128))
