@@ -52,7 +52,9 @@ class HuggingFace(Case):
                     self.check(Folder(Model(seed=3), kind="F16", form=form, group_size=size))
 
     def test_groups_with_biases(self):
-        self.check(Folder(Model(architecture="qwen2", layers=2), kind="F16", form="awq"))
+        for form in ("gptq", "gptq_v2", "gptq+act", "awq"):
+            with self.subTest(form):
+                self.check(Folder(Model(architecture="qwen2", layers=2), kind="F16", form=form))
 
     def test_linear_rope_scaling(self):
         scaling = {"llama.rope.scaling.type": (gguf.STRING, "linear"), "llama.rope.scaling.factor": (gguf.F32, 4.0)}

@@ -145,7 +145,9 @@ Status HfSource::addMatrix(const TensorShape &expected) {
   Matrix matrix{expected.rows, expected.cols, {}, {}};
   std::string name = hfName(expected.name), stem = name.substr(0, name.rfind('.'));
   auto hasPart = [&](const char *part) { return located.contains(stem + part); };
-  bool isPacked = hasPart(".qweight") || hasPart(".weight_packed") || hasPart(".weight_scale");
+  // A bias has the stem of its matrix and is never packed.
+  bool isPacked =
+      name.ends_with(".weight") && (hasPart(".qweight") || hasPart(".weight_packed") || hasPart(".weight_scale"));
   if (isPacked && config.format == GroupFormat::None)
     return Error{folder,
                  "tensor " + quote(stem) +
