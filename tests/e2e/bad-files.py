@@ -33,7 +33,8 @@ class BadFiles(Refusing):
 
     def test_missing_file(self):
         self.refuse("lpucc", self.dir / "none.gguf", "-o", self.dir / "o.lpx", names=("none.gguf",))
-        self.refuse("lpu-interpret", self.dir / "none.gguf", "--tokens=1", "--logits", self.dir / "o.npy", names=("none.gguf",))
+        self.refuse("lpu-interpret", self.dir / "none.gguf", "--tokens=1", f"--logits={self.dir / 'o.npy'}",
+                    names=("none.gguf",))
         self.refuse("lpu-run", self.dir / "none.lpx", "--tokens=1", names=("none.lpx",))
         self.refuse("lpu-objdump", self.dir / "none.lpx", names=("none.lpx",))
         self.refuse("lpu-as", self.dir / "none.s", "--machine=tsp1", "-o", self.dir / "o.lpx", names=("none.s",))
