@@ -2,6 +2,8 @@
 # to try them with, and what the project is.
 include(GNUInstallDirs)
 set(share ${CMAKE_INSTALL_DATADIR}/lpu)
+# Debian keeps libMLIR in a folder of its own, where the loader does not look unless told to.
+set_target_properties(lpucc lpu-opt lpu-interpret PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
 
 install(TARGETS lpucc lpu-opt lpu-interpret lpu-run lpu-eval lpu-as lpu-objdump
         RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT lpu)
