@@ -5,6 +5,7 @@
 
 #include "GgufBuilder.h"
 
+#include <filesystem>
 #include <functional>
 #include <gtest/gtest.h>
 
@@ -239,9 +240,11 @@ TEST(GgufMissing, FileFolderAndEmptyFile) {
   auto none = WeightStore::open("/nonexistent/model.gguf");
   ASSERT_FALSE(none);
   EXPECT_NE(none.error().message.find("cannot be opened: No such file"), std::string::npos);
-  auto folder = WeightStore::open("/tmp");
+  const std::string empty = test::temporaryPath("empty");
+  std::filesystem::create_directory(empty);
+  auto folder = WeightStore::open(empty);
   ASSERT_FALSE(folder);
-  EXPECT_EQ(folder.error().place, "/tmp"); // no model stands in it
+  EXPECT_EQ(folder.error().place, empty);
   EXPECT_NE(errorOf({}).find("is empty"), std::string::npos);
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <fstream>
+#include <unistd.h>
 
 using namespace lpu::isa;
 
@@ -193,7 +194,7 @@ TEST(MachineErrors, DamagedTextNeverCrashes) {
 }
 
 TEST(Machine, LoadsFilesAndExplainsMissingOnes) {
-  const std::string path = testing::TempDir() + "lpu-machine-test.yaml";
+  const std::string path = testing::TempDir() + "lpu-machine-" + std::to_string(::getpid()) + ".yaml";
   std::ofstream(path) << writeMachine(Machine());
   auto machine = loadMachine(path);
   ASSERT_TRUE(machine) << machine.error().str();
