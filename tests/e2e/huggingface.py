@@ -174,7 +174,7 @@ class Refused(Case):
         (self.path / "copy.safetensors").write_bytes(data)
         self.refuse("in another file of the folder as well")
         (self.path / "config.json").unlink()
-        self.refuse("config.json", "cannot be opened")
+        self.refuse("config.json", "holds *.safetensors files and no config.json")
 
     def test_tensors(self):
         folder = Folder(Model())

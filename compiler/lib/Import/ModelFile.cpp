@@ -69,7 +69,13 @@ Result<ModelFile> recognizeFolder(const std::string &path) {
   for (const char *extension : {".bin", ".pth", ".pt"})
     if (auto names = namesIn(folder, extension); !names.empty())
       return Error{path, "holds a checkpoint of PyTorch (" + quote(names.front()) + ") and no safetensors" + kConvert};
-  return ModelFile{ModelForm::HuggingFace, path}; // whose reader says what is missing
+  if (isThere(folder / "config.json"))
+    return ModelFile{ModelForm::HuggingFace, path}; // whose reader says what is missing
+  return Error{path, std::string(hasSafetensors
+                                     ? "holds *.safetensors files and no config.json, which tells the model's sizes"
+                                     : "is a folder that holds no model") +
+                         "; give a folder with config.json, the *.safetensors files and tokenizer.json, or a .gguf or "
+                         ".onnx file"};
 }
 
 /// One file of a folder stands for it.

@@ -245,6 +245,7 @@ TEST(GgufMissing, FileFolderAndEmptyFile) {
   auto folder = WeightStore::open(empty);
   ASSERT_FALSE(folder);
   EXPECT_EQ(folder.error().place, empty);
+  EXPECT_NE(folder.error().message.find("holds no model"), std::string::npos);
   EXPECT_NE(errorOf({}).find("is empty"), std::string::npos);
 }
 
