@@ -1,7 +1,7 @@
 // Read once, when somebody asks.
 #include "lpu/isa/BuildId.h"
 
-#include "Hash.h"
+#include "lpu/isa/Hash.h"
 
 #include <fmt/format.h>
 #include <fstream>

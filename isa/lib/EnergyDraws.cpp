@@ -2,7 +2,7 @@
 // distributions make of them.
 #include "EnergyDraws.h"
 
-#include "Hash.h"
+#include "lpu/isa/Hash.h"
 
 #include <algorithm>
 #include <cmath>

@@ -12,7 +12,7 @@ namespace lpu::isa {
 
 static_assert(std::endian::native == std::endian::little, "container fields are stored as they are in memory");
 
-inline constexpr std::uint32_t kFormatVersion = 2;
+inline constexpr std::uint32_t kFormatVersion = 3;
 inline constexpr std::uint64_t kImageAlignment = 4096;
 /// Offsets in the metadata are 32-bit signed; this leaves a margin.
 inline constexpr std::uint64_t kMaxMetadataBytes = 0x7FF00000;

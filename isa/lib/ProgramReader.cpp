@@ -1,8 +1,8 @@
 // Reads program containers (docs/spec/program-format.md). The file is untrusted:
 // header, sizes, hashes and the FlatBuffers structure are verified before
 // anything is looked at, ranges before the program is handed out.
-#include "Hash.h"
 #include "ProgramFormat.h"
+#include "lpu/isa/Hash.h"
 #include "lpu/isa/Provenance.h"
 
 #include "Program_generated.h"

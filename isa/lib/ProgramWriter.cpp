@@ -1,9 +1,9 @@
 // Writes program containers (docs/spec/program-format.md). The bytes depend on
 // the program alone: tables are built in a fixed order, nothing is stamped with
 // time or host. The file appears under its name only when it is complete.
-#include "Hash.h"
 #include "ProgramFormat.h"
 #include "lpu/isa/Files.h"
+#include "lpu/isa/Hash.h"
 #include "lpu/isa/Provenance.h"
 
 #include "Program_generated.h"

@@ -4,8 +4,8 @@
 
 #include "InMemoryFile.h"
 
-#include "Hash.h"
 #include "ProgramFormat.h"
+#include "lpu/isa/Hash.h"
 
 #include "lpu/isa/Program.h"
 

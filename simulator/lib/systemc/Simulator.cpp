@@ -3,6 +3,7 @@
 #include "Part.h"
 
 #include "../core/Exchange.h"
+#include "lpu/isa/Hash.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -34,19 +35,15 @@ std::vector<std::size_t> outputOrder(const Program &program) {
 
 /// Tells programs apart that the ranks may have been given by mistake.
 std::uint64_t fingerprint(const Program &program) {
-  std::uint64_t hash = 14695981039346656037u; // FNV-1a
-  const auto add = [&](std::uint64_t value) { hash = (hash ^ value) * 1099511628211u; };
-  add(program.image.size());
-  for (unsigned char c : program.machineYaml)
-    add(c);
+  std::vector<std::uint64_t> values = {program.image.size(), isa::hash64(program.machineYaml)};
   for (const isa::SystemStep &step : program.steps)
-    add(static_cast<std::uint64_t>(step.predictedCycles));
+    values.push_back(static_cast<std::uint64_t>(step.predictedCycles));
   for (const isa::Chip &chip : program.chips) {
-    add(chip.chipClass), add(chip.imageOffset);
+    values.push_back(chip.chipClass), values.push_back(chip.imageOffset);
     for (isa::Cycle start : chip.start)
-      add(static_cast<std::uint64_t>(start));
+      values.push_back(static_cast<std::uint64_t>(start));
   }
-  return hash;
+  return isa::hash64({reinterpret_cast<const std::uint8_t *>(values.data()), values.size() * sizeof(values[0])});
 }
 
 void put(Message &message, const isa::Counts &counts) {
