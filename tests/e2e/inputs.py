@@ -324,13 +324,23 @@ class Shapes(Inputs):
                 self.assertEqual(int(advice[1]), limit, said)
                 self.assertEqual(self.compile(shape, advice[0]), ("", limit))
 
-    # Not reached: no sixteen neighbouring slices are left for the last rows of the table.
-    @unittest.expectedFailure
     def test_wide_vocabularies(self):
-        for vocabulary in (135166, 151936, 167900):
-            with self.subTest(vocabulary):
-                self.compile(self.shape(vocabulary=vocabulary, architecture="qwen2"))
-        self.compile(self.shape(vocabulary=151936, hidden=320, head_dim=64, ffn=640))
+        """(vocabulary, hidden, chips): 33 to 41 tables of whole memory banks and tiles of the head; then too many."""
+        for vocabulary, hidden, chips in ((135166, 64, 1), (167900, 64, 1), (151936, 320, 1), (73000, 576, 1), (200064, 64, 2)):
+            with self.subTest(f"{vocabulary} x {hidden}"):
+                self.compile(self.shape(vocabulary=vocabulary, hidden=hidden, architecture="qwen2", layers=2), "--steps=decode")
+                self.assertEqual(tools.load_json(self.dir / "report.json")["chips"], chips)
+
+    def test_a_wide_vocabulary_runs(self):
+        """Tokens of the first and the last table, of those in inner slices, and their neighbours."""
+        shape, tokens = self.shape(vocabulary=151936), [0, 4095, 131071, 131072, 139264, 151551, 151552, 151935]
+        self.compile(shape, "--weights=random:7")
+        report, logits = self.lpu_run(self.dir / "o.lpx", f"--tokens={tools.ids(tokens)}", "-n", 2, "--ignore-eos")
+        self.assert_steps_as_predicted(report)
+        fed = tokens + report["tokens"][:1]
+        expected = self.dir / "expected.npy"
+        succeed("lpu-interpret", f"--arch={shape}", "--weights=random:7", f"--tokens={tools.ids(fed)}", f"--logits={expected}")
+        self.assert_same_bits(logits, np.load(expected))
 
 
 if __name__ == "__main__":

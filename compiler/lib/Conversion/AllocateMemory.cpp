@@ -78,13 +78,20 @@ public:
   bool placeOutside(stream::ObjectOp object) {
     for (std::int64_t side : {0, 1})
       for (std::int64_t bank : {1, 0})
-        if (placeOutside(object, side, bank))
+        if (placeInGroups(object, side, bank, innerSlices / 4, quads()))
           return true;
     return false;
   }
 
-  /// The same in the second banks of both sides: tiles, which need sixteen neighbouring slices, keep the first ones.
-  bool placeInSecondBanks(stream::ObjectOp object) { return placeOutside(object, 0, 1) || placeOutside(object, 1, 1); }
+  /// In a second bank of either side, the inner groups' last: tiles, which need sixteen neighbouring slices, keep the
+  /// first ones, and constants of the inner groups give way to theirs.
+  bool placeInSecondBanks(stream::ObjectOp object) {
+    for (auto [first, end] : {std::pair(innerSlices / 4, quads()), std::pair(std::int64_t{0}, innerSlices / 4)})
+      for (std::int64_t side : {0, 1})
+        if (placeInGroups(object, side, 1, first, end))
+          return true;
+    return false;
+  }
 
   /// Hints from 6 on name a group of slices among those of tiles; smaller ones alternate with the inner groups there
   /// are.
@@ -143,9 +150,11 @@ public:
   }
 
 private:
-  bool placeOutside(stream::ObjectOp object, std::int64_t side, std::int64_t bank) {
+  /// In one of the groups of four slices from `first` up to `end`, the outermost that has room.
+  bool placeInGroups(stream::ObjectOp object, std::int64_t side, std::int64_t bank, std::int64_t first,
+                     std::int64_t end) {
     std::int64_t planes = object.getPlanes();
-    for (std::int64_t group = machine.memSlicesPerSide / 4 - 1; group >= innerSlices / 4; --group)
+    for (std::int64_t group = end - 1; group >= first; --group)
       for (std::int64_t slice = group * 4; slice < group * 4 + 4; slice += planes)
         if (placeAt(object, side, slice, bank))
           return true;
@@ -290,7 +299,8 @@ private:
   std::array<std::int64_t, 4> remaining = {};    ///< rows of tiles of sweeps to come, per plane
   std::vector<std::array<std::int64_t, 2>> used; ///< rows taken, per slice (east first) and bank
   std::vector<std::array<std::int64_t, 2>> kept; ///< rows that nothing may share, below those of `used`
-  int tileGroups, innerSlices;
+  int tileGroups;
+  std::int64_t innerSlices;
   bool flip = false;
 };
 
