@@ -248,8 +248,8 @@ void ProgramLowering::passPinned(const Digits &input) {
 }
 
 bool ProgramLowering::rolls() const {
-  return llm::shardsOf(module) == 1 && chunkTokens(machine, module) > 0 &&
-         mlir::isa_and_nonnull<llm::RmsNormOp>(producerOf(pendingInput)) && !isHead();
+  return llm::shardsOf(module) == 1 && takesChunks && mlir::isa_and_nonnull<llm::RmsNormOp>(producerOf(pendingInput)) &&
+         !isHead();
 }
 
 bool ProgramLowering::isHead() const { return mlir::isa<func::ReturnOp>(*pending.front().op->getUsers().begin()); }

@@ -44,6 +44,9 @@ std::int64_t logitVectors(const isa::Machine &machine, ModuleOp module, std::int
 } // namespace
 
 std::int64_t prefillTokens(const isa::Machine &machine, ModuleOp module, std::int64_t shards) {
+  func::FuncOp forward = llm::forwardFunction(module);
+  if (!forward)
+    return 0;
   std::int64_t sharing = llm::shardsOf(module) > 1 ? 1 : shards; // a class holds its part of the weights already
   shards = std::max(shards, llm::shardsOf(module));
   auto pieceOf = [&](std::int64_t whole) { return (whole + shards - 1) / shards; };
@@ -53,7 +56,7 @@ std::int64_t prefillTokens(const isa::Machine &machine, ModuleOp module, std::in
   auto limit = [&](std::int64_t vectors, bool gathered) {
     most = std::min(most, machine.mxmActivationRows / (gathered ? 2 : 4) / (shards * vectors));
   };
-  module.walk([&](llm::LinearOp op) {
+  forward.walk([&](llm::LinearOp op) {
     auto gather = op.getInput().getDefiningOp<llm::AllGatherOp>();
     Operation *source = (gather ? gather.getPiece() : op.getInput()).getDefiningOp();
     auto silu = dyn_cast_or_null<llm::SiluMulOp>(source);
@@ -61,7 +64,7 @@ std::int64_t prefillTokens(const isa::Machine &machine, ModuleOp module, std::in
       limit(Layout::plain(machine.lanes(), pieceOf(widthOf(op.getInput()))).vectors(),
             shards > 1 && !mlir::isa_and_nonnull<llm::RmsNormOp>(source));
   });
-  module.walk([&](llm::AttentionOp op) {
+  forward.walk([&](llm::AttentionOp op) {
     auto cache = SymbolTable::lookupNearestSymbolFrom<llm::KVCacheOp>(op, op.getCacheAttr());
     if (!cache || static_cast<std::int64_t>(cache.getHeadDim()) > machine.lanes())
       return;
@@ -76,13 +79,16 @@ std::int64_t prefillTokens(const isa::Machine &machine, ModuleOp module, std::in
 }
 
 std::int64_t chunkTokens(const isa::Machine &machine, ModuleOp module, std::int64_t shards, std::int64_t headShards) {
+  func::FuncOp forward = llm::forwardFunction(module);
+  if (!forward)
+    return 0;
   bool partitioned = llm::shardsOf(module) > 1 || module->getParentOp();
   std::int64_t tokens = machine.superlanes - 1, sharing = partitioned ? 1 : shards;
   bool takes = partitioned; // a chip of the vocabulary alone follows the others
-  module.walk([&](llm::SiluMulOp op) { takes = isSwept(machine, op, sharing); });
-  module.walk(
+  forward.walk([&](llm::SiluMulOp op) { takes = isSwept(machine, op, sharing); });
+  forward.walk(
       [&](llm::LinearOp op) { takes &= !isGrouped(op) && llm::activationBits(op.getInput()) != 8 && !isHalf(op); });
-  module.walk([&](llm::AttentionOp op) {
+  forward.walk([&](llm::AttentionOp op) {
     auto cache = SymbolTable::lookupNearestSymbolFrom<llm::KVCacheOp>(op, op.getCacheAttr());
     takes &= op.getTiles() ||
              (cache && !llm::activationScale(op.getResult()) && llm::prefersTiles(cache)); // not quantized yet
@@ -94,9 +100,9 @@ ProgramLowering::ProgramLowering(ModuleOp module, const isa::Machine &machine, O
     : module(module), machine(machine), pool(pool), step(step), builder(OpBuilder::atBlockEnd(module.getBody())),
       loc(step.getLoc()), users(step.getUsers().value_or(1)),
       tokens(users * static_cast<std::int64_t>(step.getTokens())), context(step.getContext()),
-      chunked(tokens > prefillTokens(machine, module)), paired(2 * tokens + 1 > machine.superlanes),
-      sweepLength((context + 7) / 8 * 8), accumulatorCursor(2 * machine.mxmPlanesPerSide, 0),
-      planeLoad(2 * machine.mxmPlanesPerSide, 0) {}
+      takesChunks(chunkTokens(machine, module) > 0), chunked(tokens > prefillTokens(machine, module)),
+      paired(2 * tokens + 1 > machine.superlanes), sweepLength((context + 7) / 8 * 8),
+      accumulatorCursor(2 * machine.mxmPlanesPerSide, 0), planeLoad(2 * machine.mxmPlanesPerSide, 0) {}
 
 LogicalResult ProgramLowering::run(func::FuncOp forward) {
   auto kind = step.getKind() == llm::StepKind::Prefill ? "prefill" : "decode";

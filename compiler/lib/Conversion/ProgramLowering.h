@@ -258,6 +258,7 @@ private:
 
   std::int64_t users;           ///< each with caches of their own
   std::int64_t tokens, context; ///< tokens of all users, one user's after the other's
+  bool takesChunks;             ///< programs of the model may be chunks (chunkTokens)
   bool chunked;                 ///< the tokens' digits do not fit the activation rows
   bool paired; ///< in a chunk: planes of a side share tiles and take a digit each; else a tile takes both digits in the
                ///< time of its load

@@ -200,9 +200,8 @@ private:
       return deal();
     }
     auto found = partitionsToTry(modelSize(*planned), options.partition, machine, usable);
-    bool shares =
-        found && llvm::any_of(*found, [&](const Partition &partition) { return canShare(*planned, partition.tp); });
-    if (!shares && options.partition.tp <= 1 && !canShare(*planned, 2))
+    bool shares = found && llvm::any_of(*found, [&](const Partition &partition) { return sharesLayers(partition.tp); });
+    if (!shares && options.partition.tp <= 1 && !sharesLayers(2))
       return Error{options.inputName,
                    fmt::format("a layer takes more than a chip of '{}' holds, and chips cannot share it: fp16 sums "
                                "have an order; choose --weight-type=int8, or --quant-config for some layers",
@@ -212,7 +211,7 @@ private:
     // Groups of chips that cannot share a layer, and those whose gathered vectors the activation rows cannot hold, come
     // last: they are left for the error, if nothing else fits.
     llvm::stable_sort(*found, [&](const Partition &a, const Partition &b) {
-      return std::pair(canShare(*planned, a.tp), feedsAToken(a)) > std::pair(canShare(*planned, b.tp), feedsAToken(b));
+      return std::pair(sharesLayers(a.tp), feedsAToken(a)) > std::pair(sharesLayers(b.tp), feedsAToken(b));
     });
     if (options.partition.fastest && !measured) {
       options.progress("compiling for the fastest partition");
@@ -267,6 +266,13 @@ private:
     if (auto enough = smallestPartition(size, machine, usable))
       message += fmt::format("; {} chips would do (--tp={} --pp={})", enough->chips(), enough->tp, enough->pp);
     return {options.inputName, message};
+  }
+
+  bool sharesLayers(std::int64_t shards) {
+    auto [entry, isNew] = sharesByShards.try_emplace(shards);
+    if (isNew)
+      entry->second = canShare(*planned, shards);
+    return entry->second;
   }
 
   bool feedsAToken(const Partition &partition) {
@@ -466,6 +472,7 @@ private:
   std::int64_t usable = 0; ///< bytes of a chip that the planner may count on
   Places places;
   std::map<std::int64_t, std::int64_t> tokensByShards; ///< of the longest prefill step
+  std::map<std::int64_t, bool> sharesByShards;         ///< whether so many chips can share a layer
   Chunks chunks = Chunks::All;                         ///< what has been tried so far needed more room
   bool measured = false;                               ///< partitions were compared by compilation
 };

@@ -54,7 +54,7 @@ struct DriverResult {
   std::vector<llm::LinearPrecision> precisions; ///< of every linear; empty when compilation went on from a later stage
   std::vector<std::vector<isa::Counts>> counts{}; ///< of each chip class and step, one chip's; only for a report
   bool boundsOnly = false;                        ///< programs have bounds and nothing else
-  std::string contextNote;                        ///< for the user: the context is not the model's own; or empty
+  std::string contextNote{};                      ///< for the user: the context is not the model's own; or empty
 };
 
 /// Compiles and writes the output; no partial file stays behind. The error is the line a user sees.
