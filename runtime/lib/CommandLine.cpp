@@ -1,77 +1,27 @@
-// Option parsing on CLI11, with every value taken as text and converted here, so
-// that each mistake becomes one line naming the option and what it accepts.
+// Options are typed: CLI11 puts each value where it belongs, after a validator of ours has read it strictly (no octal,
+// no hexadecimal, nothing behind a number), so that every mistake becomes one line with the option and what it accepts.
 #include "lpu/rt/CommandLine.h"
 
-#include "lpu/isa/Files.h"
 #include "lpu/isa/Npy.h"
+#include "lpu/text/Utf8.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <ranges>
 
 namespace lpu::rt {
 namespace {
 
-/// Option values as written; an option not given stays empty (nullopt).
-struct Texts {
-  std::string program;
-  std::vector<std::string> prompt, promptFile, tokens;
-  std::optional<std::string> promptTokens, count, temperature, topK, topP, seed, engine, mode, report, logits, trace,
-      perplexity, energy, vcd, vcdFrom, vcdTo, vcdStreams, threads, inputIds, tokenTypes, outputDir, outputs;
-  bool ignoreEos = false, allChips = false, progress = false;
+/// Lists of ids that may stand in files, read once everything else is right.
+struct IdTexts {
+  std::string inputs, types;
 };
-
-void declare(CLI::App &app, Texts &t) {
-  auto text = [&](const char *name, std::optional<std::string> &to, const char *type, const char *help) {
-    app.add_option_function<std::string>(
-           name, [&to](const std::string &v) { to = v; }, help)
-        ->type_name(type);
-  };
-  app.add_option("program", t.program, "compiled program")->type_name("OUT.lpx");
-  auto texts = [&](const char *name, std::vector<std::string> &to, const char *type, const char *help) {
-    app.add_option_function<std::string>(
-           name, [&to](const std::string &v) { to.push_back(v); }, help)
-        ->type_name(type)
-        ->trigger_on_parse();
-  };
-  texts("--prompt", t.prompt, "TEXT",
-        "text to continue, tokenized as the program's vocabulary says; again for each further user of a program "
-        "compiled with --batch");
-  texts("--prompt-file", t.promptFile, "FILE", "the same from a file");
-  texts("--tokens", t.tokens, "1,2,3", "token ids to continue, fed as they are");
-  text("--prompt-tokens", t.promptTokens, "N", "with --mode=timing: a prompt of N tokens, whatever they are");
-  text("--input-ids", t.inputIds, "1,2,3|F.npy", "encoders: token ids of a sequence, or a file of them");
-  text("--token-type-ids", t.tokenTypes, "0,0,1|F.npy", "encoders: a type for each token (default: zeros)");
-  text("--output", t.outputDir, "DIR", "encoders: write every output to DIR/NAME.npy; the folder is made if need be");
-  app.add_option_function<std::string>(
-         "--outputs", [&t](const std::string &v) { t.outputs = v; }, "")
-      ->group(""); // its older spelling, for PREFIX.NAME.npy
-  text("-n", t.count, "N",
-       "tokens to generate, the last of which is not fed (default: 64, or what fits); 0 only feeds");
-  text("--temperature", t.temperature, "T", "0 is greedy (default)");
-  text("--top-k", t.topK, "K", "sample among the K likeliest (default: 0, all)");
-  text("--top-p", t.topP, "P", "sample among the likeliest that cover P (default: 1, all)");
-  text("--seed", t.seed, "S", "of the random numbers (default: 0)");
-  app.add_flag("--ignore-eos", t.ignoreEos, "do not stop at the end-of-sequence token");
-  text("--engine", t.engine, "event|clocked", "simulator engine (default: event)");
-  text("--mode", t.mode, "functional|timing", "timing: same steps, no values, no tokens (default: functional)");
-  app.add_flag("--all-chips", t.allChips,
-               "timing: simulate every chip, also where one could stand for several that behave alike");
-  text("--threads", t.threads, "N", "host threads that run the chips of a system (default: 1); results are the same");
-  app.add_flag("--progress", t.progress, "show progress even if stderr is no terminal");
-  text("--report", t.report, "FILE.json", "write the report");
-  text("--logits", t.logits, "FILE.npy", "write the logits of every position fed, float32");
-  text("--trace", t.trace, "FILE", "write a timeline for Perfetto: its protobuf to FILE.pftrace, else Chrome's JSON");
-  text("--energy", t.energy, "NAME|FILE.yaml", "table that prices the power in a trace (default: gf14)");
-  text("--vcd", t.vcd, "FILE.vcd", "write waveforms of the queues, for GTKWave");
-  text("--vcd-from", t.vcdFrom, "CYCLE", "first cycle of the run to write (default: 0)");
-  text("--vcd-to", t.vcdTo, "CYCLE", "last one (default: the end)");
-  text("--vcd-streams", t.vcdStreams, "e4@-3,w0@5", "clocked engine: also these stream registers, stream@position");
-  text("--perplexity", t.perplexity, "FILE", "perplexity of the file's text; generates nothing");
-}
 
 template <typename T> std::optional<T> parseNumber(std::string_view text) {
   T value{};
@@ -79,43 +29,226 @@ template <typename T> std::optional<T> parseNumber(std::string_view text) {
   return code == std::errc{} && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
 }
 
-Error bad(const char *option, const std::string &value, const char *wanted) {
-  return {"lpu-run", fmt::format("{} '{}': expected {}", option, value, wanted)};
+std::string expected(const std::string &wanted, const std::string &text) {
+  return fmt::format("expected {}, not '{}'", wanted, text);
 }
 
-template <typename T, typename Check>
-Status readNumber(const std::optional<std::string> &text, const char *option, const char *wanted, T &to, Check valid) {
-  if (!text)
-    return Ok{};
-  auto value = parseNumber<T>(*text);
-  if (!value || !valid(*value))
-    return bad(option, *text, wanted);
-  to = *value;
-  return Ok{};
+/// Passes the number on in the one spelling that CLI11 reads as it is meant.
+template <typename T> CLI::Validator number(std::string wanted, std::function<bool(T)> isValid) {
+  return {[wanted, isValid](std::string &text) {
+            auto value = parseNumber<T>(text);
+            if (!value || !isValid(*value))
+              return expected(wanted, text);
+            text = fmt::format("{}", *value);
+            return std::string();
+          },
+          ""};
 }
 
-Result<std::vector<TokenId>> readTokens(const std::string &text, const char *option = "--tokens") {
-  std::vector<TokenId> ids;
-  for (std::size_t at = 0; at <= text.size();) {
-    std::size_t end = std::min(text.find(',', at), text.size());
-    std::string_view item = std::string_view(text).substr(at, end - at);
-    while (item.starts_with(' '))
-      item.remove_prefix(1);
-    while (item.ends_with(' '))
-      item.remove_suffix(1);
-    auto id = parseNumber<TokenId>(item);
-    if (!id || *id < 0)
-      return bad(option, text, "token ids separated by commas, at least one (such as 1,403,407)");
-    ids.push_back(*id);
-    at = end + 1;
+template <typename T> CLI::Validator whole(T least, T most = std::numeric_limits<T>::max()) {
+  const bool isOpen = most == std::numeric_limits<T>::max();
+  return number<T>(fmt::format("a whole number from {}{}", least, isOpen ? " on" : fmt::format(" to {}", most)),
+                   [=](T value) { return value >= least && value <= most; });
+}
+
+CLI::Validator real(std::string wanted, std::function<bool(float)> isValid) {
+  return number<float>(std::move(wanted), [isValid](float v) { return std::isfinite(v) && isValid(v); });
+}
+
+template <typename E> CLI::Validator choice(std::string wanted, std::vector<std::pair<std::string, E>> choices) {
+  return {[=](std::string &text) {
+            for (const auto &[name, value] : choices)
+              if (text == name) {
+                text = std::to_string(static_cast<int>(value));
+                return std::string();
+              }
+            return expected(wanted, text);
+          },
+          ""};
+}
+
+CLI::Validator notEmpty(const char *wanted = "the name of a file") {
+  return {[wanted](std::string &text) { return text.empty() ? expected(wanted, text) : std::string(); }, ""};
+}
+
+bool isUtf8(std::string_view text) {
+  while (!text.empty()) {
+    const text::Utf8Unit unit = text::nextUtf8(text);
+    if (unit.kind != text::Utf8Unit::Kind::Character)
+      return false;
+    text.remove_prefix(unit.length);
   }
+  return true;
+}
+
+std::vector<TokenId> parseIds(const std::string &text, const char *option) {
+  std::vector<TokenId> ids;
+  const CLI::ValidationError wrong(option,
+                                   expected("token ids separated by commas, at least one (such as 1,403,407)", text));
+  for (auto &&item : std::views::split(text, ',')) {
+    auto id = parseNumber<TokenId>(CLI::detail::trim_copy(std::string(item.begin(), item.end())));
+    if (!id || *id < 0)
+      throw wrong;
+    ids.push_back(*id);
+  }
+  if (ids.empty())
+    throw wrong;
   return ids;
+}
+
+/// An option that may stand several times, a value each; values that look like options are values.
+CLI::Option *each(CLI::App &app, const char *name, const char *type, std::function<void(const std::string &)> take,
+                  const char *help) {
+  return app.add_option_function<std::string>(name, std::move(take), help)->type_name(type)->trigger_on_parse();
+}
+
+void declareInput(CLI::App &app, RunOptions &o, IdTexts &ids) {
+  const char *group = "What is fed";
+  app.add_option("program", o.program, "compiled program")->type_name("OUT.lpx");
+  each(
+      app, "--prompt", "TEXT", [&o](const std::string &text) { o.prompt.push_back(text); },
+      "text to continue, tokenized as the program's vocabulary says; again for each further user of a program "
+      "compiled with --batch")
+      ->group(group);
+  each(
+      app, "--prompt-file", "FILE", [&o](const std::string &path) { o.promptFile.push_back(path); },
+      "the same from a file, to its last byte; - is standard input")
+      ->group(group);
+  each(
+      app, "--tokens", "1,2,3", [&o](const std::string &list) { o.tokens.push_back(parseIds(list, "--tokens")); },
+      "token ids to continue, fed as they are")
+      ->group(group);
+  app.add_flag("--show-tokens", o.showTokens,
+               "print the prompts' token ids and pieces, as --show-tokens=json for scripts, and run nothing")
+      ->transform(choice<TokenListing>(
+          "text or json", {{"true", TokenListing::Text}, {"text", TokenListing::Text}, {"json", TokenListing::Json}}))
+      ->group(group);
+  app.add_option("--prompt-tokens", o.promptTokens, "with --mode=timing: a prompt of N tokens, whatever they are")
+      ->type_name("N")
+      ->transform(whole<std::uint64_t>(1, std::uint64_t{1} << 32))
+      ->group(group);
+  app.add_option("--perplexity", o.perplexity, "perplexity of the file's text; generates nothing")
+      ->type_name("FILE")
+      ->check(notEmpty())
+      ->group(group);
+  app.add_option("--counting", o.counting,
+                 "of --perplexity: all tokens of a window count, or those of its second half as in llama-perplexity "
+                 "(default: all, but second-half for vocabularies without BOS if the text fills two windows)")
+      ->type_name("all|second-half")
+      ->transform(
+          choice<Counting>("all or second-half", {{"all", Counting::All}, {"second-half", Counting::SecondHalf}}))
+      ->group(group);
+  app.add_option("--input-ids", ids.inputs, "encoders: token ids of a sequence, or a file of them")
+      ->type_name("1,2,3|F.npy")
+      ->group(group);
+  app.add_option("--token-type-ids", ids.types, "encoders: a type for each token (default: zeros)")
+      ->type_name("0,0,1|F.npy")
+      ->group(group);
+}
+
+void declareGeneration(CLI::App &app, RunOptions &o) {
+  const char *group = "What is generated";
+  app.add_option("-n", o.count,
+                 "tokens to generate, the last of which is not fed (default: 64, or what fits); 0 only feeds")
+      ->type_name("N")
+      ->transform(whole<std::uint64_t>(0))
+      ->group(group);
+  each(
+      app, "--stop", "TEXT", [&o](const std::string &text) { o.stops.push_back(text); },
+      "end before this text, wherever tokens begin and end; may stand several times, and the first that is met ends it")
+      ->check(CLI::Validator(
+          [](std::string &text) {
+            return text.empty() || !isUtf8(text) ? expected("a text in UTF-8 of one character at least", text)
+                                                 : std::string();
+          },
+          ""))
+      ->group(group);
+  app.add_flag("--ignore-eos", o.ignoreEos, "do not end at the vocabulary's end tokens")->group(group);
+  app.add_option("--temperature", o.sampling.temperature, "0 takes the likeliest token each time (default)")
+      ->type_name("T")
+      ->transform(real("a number from 0 on", [](float v) { return v >= 0; }))
+      ->group(group);
+  app.add_option("--top-k", o.sampling.topK, "sample among the K likeliest (default: 0, all)")
+      ->type_name("K")
+      ->transform(whole<std::uint32_t>(0))
+      ->group(group);
+  app.add_option("--top-p", o.sampling.topP, "sample among the likeliest that cover P (default: 1, all)")
+      ->type_name("P")
+      ->transform(real("a number above 0 and up to 1", [](float v) { return v > 0 && v <= 1; }))
+      ->group(group);
+  app.add_option("--min-p", o.sampling.minP,
+                 "sample among those at least P times as likely as the likeliest (default: 0, all)")
+      ->type_name("P")
+      ->transform(real("a number from 0 to 1", [](float v) { return v >= 0 && v <= 1; }))
+      ->group(group);
+  app.add_option("--repeat-penalty", o.sampling.repeatPenalty,
+                 "make tokens less likely that are among the last ones: above 1; also without a temperature "
+                 "(default: 1, off)")
+      ->type_name("R")
+      ->transform(real("a number above 0", [](float v) { return v > 0; }))
+      ->group(group);
+  app.add_option("--repeat-last-n", o.sampling.repeatLastN,
+                 "how many last tokens --repeat-penalty looks at, the prompt's included (default: 64)")
+      ->type_name("N")
+      ->transform(whole<std::uint32_t>(0))
+      ->group(group);
+  app.add_option("--seed", o.sampling.seed, "of the random numbers (default: 0)")
+      ->type_name("S")
+      ->transform(whole<std::uint64_t>(0))
+      ->group(group);
+}
+
+void declareSimulation(CLI::App &app, RunOptions &o) {
+  const char *group = "How it is simulated";
+  app.add_option("--mode", o.mode, "timing: same steps, no values, no tokens (default: functional)")
+      ->type_name("functional|timing")
+      ->transform(choice<sim::Mode>("functional or timing",
+                                    {{"functional", sim::Mode::Functional}, {"timing", sim::Mode::Timing}}))
+      ->group(group);
+  app.add_option("--engine", o.engine, "simulator engine (default: event)")
+      ->type_name("event|clocked")
+      ->transform(
+          choice<sim::Engine>("event or clocked", {{"event", sim::Engine::Event}, {"clocked", sim::Engine::Clocked}}))
+      ->group(group);
+  app.add_flag("--all-chips", o.allChips,
+               "timing: simulate every chip, also where one could stand for several that behave alike")
+      ->group(group);
+  app.add_option("--threads", o.threads,
+                 "host threads that run the chips of a system (default: 1); results are the same")
+      ->type_name("N")
+      ->transform(whole<int>(1, kMaxThreads))
+      ->group(group);
+  app.add_flag("--progress", o.progress, "show progress even if stderr is no terminal")->group(group);
+}
+
+void declareOutputs(CLI::App &app, RunOptions &o) {
+  const char *group = "What is written";
+  auto path = [&](const char *name, std::string &to, const char *type, const char *help) {
+    app.add_option(name, to, help)->type_name(type)->check(notEmpty())->group(group);
+  };
+  auto cycle = [&](const char *name, isa::Cycle &to, const char *help) {
+    app.add_option(name, to, help)->type_name("CYCLE")->transform(whole<isa::Cycle>(0))->group(group);
+  };
+  path("--report", o.report, "FILE.json", "the report");
+  path("--logits", o.logits, "FILE.npy", "the logits of every position fed, float32");
+  path("--output", o.outputDir, "DIR", "encoders: every output to DIR/NAME.npy; the folder is made if need be");
+  app.add_option("--outputs", o.outputs, "")->check(notEmpty())->group(""); // its older spelling, for PREFIX.NAME.npy
+  path("--trace", o.trace, "FILE", "a timeline for Perfetto: its protobuf to FILE.pftrace, else Chrome's JSON");
+  path("--energy", o.energy, "NAME|FILE.yaml", "table that prices the power in a trace (default: gf14)");
+  path("--vcd", o.vcd.path, "FILE.vcd", "waveforms of the queues, for GTKWave");
+  cycle("--vcd-from", o.vcd.from, "first cycle of the run to write (default: 0)");
+  cycle("--vcd-to", o.vcd.to, "last one (default: the end)");
+  app.add_option("--vcd-streams", o.vcd.streams, "clocked engine: also these stream registers, stream@position")
+      ->type_name("e4@-3,w0@5")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group(group);
 }
 
 /// Token ids as text, or from a file of NumPy's.
 Result<std::vector<TokenId>> readIds(const std::string &text, const char *option) {
   if (!text.ends_with(".npy"))
-    return readTokens(text, option);
+    return parseIds(text, option);
   auto numbers = readNpyNumbers(text);
   if (!numbers)
     return numbers.error();
@@ -127,143 +260,128 @@ Result<std::vector<TokenId>> readIds(const std::string &text, const char *option
   return std::vector<TokenId>(numbers->begin(), numbers->end());
 }
 
-template <typename E>
-Status readChoice(const std::optional<std::string> &text, const char *option, const char *wanted,
-                  std::initializer_list<std::pair<const char *, E>> choices, E &to) {
-  if (!text)
-    return Ok{};
-  for (auto [name, value] : choices)
-    if (*text == name) {
-      to = value;
+/// Reads what encoders are fed; the files stand in idFiles, so that no output replaces them.
+Status readEncoderInput(const CLI::App &app, const IdTexts &texts, RunOptions &o) {
+  auto read = [&](const char *option, const std::string &text, auto &to) -> Status {
+    if (app.count(option) == 0)
       return Ok{};
-    }
-  return bad(option, *text, wanted);
-}
-
-Status readPath(const std::optional<std::string> &text, const char *option, std::string &to) {
-  if (text && text->empty())
-    return bad(option, "", "the name of a file");
-  to = text.value_or("");
-  return Ok{};
-}
-
-Status checkCombination(const Texts &t, const RunOptions &o) {
-  int sources = !t.prompt.empty() + !t.promptFile.empty() + !t.tokens.empty() + t.promptTokens.has_value();
-  auto usage = [](const char *message) { return Error{"lpu-run", message}; };
-  if ((t.vcdFrom || t.vcdTo || t.vcdStreams) && o.vcd.path.empty())
-    return usage("--vcd-from, --vcd-to and --vcd-streams choose what --vcd writes; give --vcd too");
-  if (o.vcd.from > o.vcd.to)
-    return usage("--vcd-from is behind --vcd-to; exchange them");
-  if (t.vcdStreams && o.engine != sim::Engine::Clocked)
-    return usage("--vcd-streams shows registers, which only --engine=clocked has");
-  if (t.energy && o.trace.empty())
-    return usage("--energy prices the power in a trace; give --trace too");
-  if (t.program.empty())
-    return usage("no program given; usage: lpu-run OUT.lpx --prompt TEXT (see --help)");
-  if (t.inputIds && (sources > 0 || t.count || !o.perplexity.empty() || !o.logits.empty() || t.temperature || t.topK ||
-                     t.topP || t.seed))
-    return usage("--input-ids is for encoders, and goes with --token-type-ids, --output, --engine, --mode, "
-                 "--report and --trace alone");
-  if (!t.inputIds && (t.tokenTypes || t.outputDir || t.outputs))
-    return usage("--token-type-ids and --output are for encoders; give --input-ids too");
-  if (t.outputDir && t.outputs)
-    return usage("--output and --outputs exclude each other; give one of them");
-  if (t.inputIds)
+    auto ids = readIds(text, option);
+    if (!ids)
+      return ids.error();
+    to = *ids;
+    if (text.ends_with(".npy"))
+      o.idFiles.push_back(text);
     return Ok{};
-  if (sources > 1)
-    return usage("--prompt, --prompt-file, --tokens and --prompt-tokens exclude each other; give one of them");
-  if (sources == 0 && o.perplexity.empty())
-    return usage("nothing to run; give --prompt, --prompt-file, --tokens or --perplexity");
-  if (sources == 1 && !o.perplexity.empty())
-    return usage("--perplexity generates nothing and takes no prompt; give one or the other");
-  if (o.engine == sim::Engine::Clocked && o.threads > 1)
-    return usage(
-        "--engine=clocked moves all chips in step and has one thread; leave out --threads, or take --engine=event");
-  if (o.mode == sim::Mode::Functional && t.promptTokens)
-    return usage("--prompt-tokens names no ids to compute with; give --tokens, or --mode=timing");
-  if (o.mode == sim::Mode::Timing && !o.perplexity.empty())
-    return usage("--perplexity needs values; leave out --mode=timing");
-  if (o.mode == sim::Mode::Timing && !o.logits.empty())
-    return usage("--logits needs values; leave out --mode=timing");
-  return Ok{};
-}
-
-Result<RunOptions> convert(const Texts &t) {
-  RunOptions o;
-  o.program = t.program;
-  o.prompt = t.prompt;
-  o.promptFile = t.promptFile;
-  o.ignoreEos = t.ignoreEos;
-  o.allChips = t.allChips;
-  o.progress = t.progress;
-  std::uint64_t count = 0, promptTokens = 0;
-  auto any = [](auto) { return true; };
-  std::initializer_list<Status> results = {
-      readNumber(t.count, "-n", "a whole number from 0 on", count, any),
-      readNumber(t.promptTokens, "--prompt-tokens", "a whole number from 1 to 2^32", promptTokens,
-                 [](std::uint64_t v) { return v > 0 && v <= std::uint64_t{1} << 32; }),
-      readNumber(t.temperature, "--temperature", "a number from 0 on", o.sampling.temperature,
-                 [](float v) { return std::isfinite(v) && v >= 0; }),
-      readNumber(t.topK, "--top-k", "a whole number from 0 on", o.sampling.topK, any),
-      readNumber(t.topP, "--top-p", "a number above 0 and up to 1", o.sampling.topP,
-                 [](float v) { return v > 0 && v <= 1; }),
-      readNumber(t.seed, "--seed", "a whole number from 0 to 2^64 - 1", o.sampling.seed, any),
-      readNumber(t.threads, "--threads", "a whole number from 1 to 1024", o.threads,
-                 [](int v) { return v >= 1 && v <= kMaxThreads; }),
-      readChoice(t.engine, "--engine", "event or clocked",
-                 {std::pair{"event", sim::Engine::Event}, {"clocked", sim::Engine::Clocked}}, o.engine),
-      readChoice(t.mode, "--mode", "functional or timing",
-                 {std::pair{"functional", sim::Mode::Functional}, {"timing", sim::Mode::Timing}}, o.mode),
-      readPath(t.report, "--report", o.report),
-      readPath(t.logits, "--logits", o.logits),
-      readPath(t.trace, "--trace", o.trace),
-      readPath(t.perplexity, "--perplexity", o.perplexity),
-      readPath(t.vcd, "--vcd", o.vcd.path),
-      readNumber(t.vcdFrom, "--vcd-from", "a whole number from 0 on", o.vcd.from, [](isa::Cycle v) { return v >= 0; }),
-      readNumber(t.vcdTo, "--vcd-to", "a whole number from 0 on", o.vcd.to, [](isa::Cycle v) { return v >= 0; }),
-      t.energy ? readPath(t.energy, "--energy", o.energy) : Status(Ok{}),
-      readPath(t.outputDir, "--output", o.outputDir),
-      readPath(t.outputs, "--outputs", o.outputs),
   };
-  for (const Status &status : results)
-    if (!status)
-      return status.error();
-  for (std::size_t from = 0; t.vcdStreams && from <= t.vcdStreams->size();) {
-    const std::size_t end = std::min(t.vcdStreams->find(',', from), t.vcdStreams->size());
-    o.vcd.streams.push_back(t.vcdStreams->substr(from, end - from));
-    from = end + 1;
-  }
-  if (t.count)
-    o.count = count;
-  if (t.promptTokens)
-    o.promptTokens = promptTokens;
-  for (const std::string &list : t.tokens) {
-    auto ids = readTokens(list);
-    if (!ids)
-      return ids.error();
-    o.tokens.push_back(*ids);
-  }
-  if (t.inputIds) {
-    auto ids = readIds(*t.inputIds, "--input-ids");
-    if (!ids)
-      return ids.error();
-    o.inputIds = *ids;
-  }
-  for (const auto &ids : {t.inputIds, t.tokenTypes})
-    if (ids && ids->ends_with(".npy"))
-      o.idFiles.push_back(*ids);
-  if (t.tokenTypes) {
-    auto types = readIds(*t.tokenTypes, "--token-type-ids");
-    if (!types)
-      return types.error();
-    o.tokenTypes = *types;
-  }
-  if (Status status = checkCombination(t, o); !status)
-    return status.error();
-  return o;
+  if (Status status = read("--input-ids", texts.inputs, o.inputIds); !status)
+    return status;
+  return read("--token-type-ids", texts.types, o.tokenTypes);
 }
 
-ParsedCommandLine usageError(const Error &error) { return {std::nullopt, {}, error.str(), 2}; }
+/// Options that only make sense, or make none, with others. `given`: whether the command line has an option.
+class Combinations {
+public:
+  Combinations(const CLI::App &app, const RunOptions &options) : app(app), o(options) {}
+
+  Status check() const {
+    for (Status status : {checkOutputs(), checkEncoder()})
+      if (!status)
+        return status;
+    return o.inputIds ? Status(Ok{}) : checkPrompt();
+  }
+
+  /// Of options that have no effect; empty: all have one.
+  std::string warning() const {
+    std::vector<std::string> idle;
+    for (const char *name : {"--top-k", "--top-p", "--min-p", "--seed"})
+      if (given(name) && o.sampling.temperature == 0)
+        idle.emplace_back(name);
+    if (!idle.empty())
+      return note(idle, "without a --temperature above 0, where the likeliest token is taken");
+    if (given("--repeat-last-n") && !given("--repeat-penalty"))
+      return note({"--repeat-last-n"}, "without --repeat-penalty");
+    return "";
+  }
+
+private:
+  bool given(const char *name) const { return app.count(name) > 0; }
+  static Error usage(const char *message) { return {"lpu-run", message}; }
+  static std::string note(const std::vector<std::string> &names, const char *when) {
+    const std::size_t last = names.size() - 1;
+    return fmt::format("lpu-run: note: {}{}{} no effect {}", fmt::join(names.begin(), names.begin() + last, ", "),
+                       last ? " and " : "", names[last] + (last ? " have" : " has"), when);
+  }
+
+  Status checkOutputs() const {
+    if ((given("--vcd-from") || given("--vcd-to") || given("--vcd-streams")) && !given("--vcd"))
+      return usage("--vcd-from, --vcd-to and --vcd-streams choose what --vcd writes; give --vcd too");
+    if (o.vcd.from > o.vcd.to)
+      return usage("--vcd-from is behind --vcd-to; exchange them");
+    if (given("--vcd-streams") && o.engine != sim::Engine::Clocked)
+      return usage("--vcd-streams shows registers, which only --engine=clocked has");
+    if (given("--energy") && !given("--trace"))
+      return usage("--energy prices the power in a trace; give --trace too");
+    if (o.program.empty())
+      return usage("no program given; usage: lpu-run OUT.lpx --prompt TEXT (see --help)");
+    return Ok{};
+  }
+
+  int sources() const {
+    return given("--prompt") + given("--prompt-file") + given("--tokens") + given("--prompt-tokens");
+  }
+
+  Status checkEncoder() const {
+    bool generates = sources() > 0;
+    for (const char *name : {"-n", "--perplexity", "--logits", "--temperature", "--top-k", "--top-p", "--min-p",
+                             "--seed", "--repeat-penalty", "--stop", "--show-tokens"})
+      generates |= given(name);
+    if (o.inputIds && generates)
+      return usage("--input-ids is for encoders, and goes with --token-type-ids, --output, --engine, --mode, "
+                   "--report and --trace alone");
+    if (!o.inputIds && (given("--token-type-ids") || given("--output") || given("--outputs")))
+      return usage("--token-type-ids and --output are for encoders; give --input-ids too");
+    if (given("--output") && given("--outputs"))
+      return usage("--output and --outputs exclude each other; give one of them");
+    return Ok{};
+  }
+
+  Status checkPrompt() const {
+    const bool scores = given("--perplexity");
+    if (sources() > 1)
+      return usage("--prompt, --prompt-file, --tokens and --prompt-tokens exclude each other; give one of them");
+    if (sources() == 0 && !scores)
+      return usage("nothing to run; give --prompt, --prompt-file, --tokens or --perplexity");
+    if (sources() == 1 && scores)
+      return usage("--perplexity generates nothing and takes no prompt; give one or the other");
+    if (given("--counting") && !scores)
+      return usage("--counting is about --perplexity; give --perplexity too");
+    if (std::ranges::count(o.promptFile, "-") > 1)
+      return usage("--prompt-file=- reads standard input, which can be read once; give it once");
+    if (given("--show-tokens") && (scores || given("--prompt-tokens")))
+      return usage("--show-tokens shows a prompt; give --prompt, --prompt-file or --tokens");
+    return checkMode(scores);
+  }
+
+  Status checkMode(bool scores) const {
+    if (o.engine == sim::Engine::Clocked && o.threads > 1)
+      return usage(
+          "--engine=clocked moves all chips in step and has one thread; leave out --threads, or take --engine=event");
+    if (o.mode == sim::Mode::Functional && given("--prompt-tokens"))
+      return usage("--prompt-tokens names no ids to compute with; give --tokens, or --mode=timing");
+    if (o.mode == sim::Mode::Timing && scores)
+      return usage("--perplexity needs values; leave out --mode=timing");
+    if (o.mode == sim::Mode::Timing && given("--logits"))
+      return usage("--logits needs values; leave out --mode=timing");
+    if (o.mode == sim::Mode::Timing && given("--stop"))
+      return usage("--stop needs values; leave out --mode=timing");
+    return Ok{};
+  }
+
+  const CLI::App &app;
+  const RunOptions &o;
+};
+
+ParsedCommandLine usageError(const Error &error) { return {std::nullopt, {}, error.str(), 2, {}}; }
 
 std::string oneLine(std::string text) {
   std::replace(text.begin(), text.end(), '\n', ' ');
@@ -273,23 +391,32 @@ std::string oneLine(std::string text) {
 } // namespace
 
 ParsedCommandLine parseCommandLine(int argc, const char *const *argv, const std::string &version) {
-  CLI::App app{"Runs a compiled program on the simulated LPU: text to stdout, everything else to stderr.", "lpu-run"};
-  Texts texts;
-  declare(app, texts);
+  CLI::App app{"Runs a compiled program on the simulated LPU: text to stdout, everything else to stderr.\n\n"
+               "  lpu-run model.lpx --prompt \"Once upon a time\" -n 32\n"
+               "  lpu-run model.lpx --prompt-file - --temperature 0.8 --top-p 0.95 --stop \"The end\" < story.txt\n"
+               "  lpu-run model.lpx --prompt \"Once upon a time\" --show-tokens\n",
+               "lpu-run"};
+  RunOptions options;
+  IdTexts ids;
+  declareInput(app, options, ids);
+  declareGeneration(app, options);
+  declareSimulation(app, options);
+  declareOutputs(app, options);
   app.set_version_flag("--version", version, "version, commit and instruction set");
+  const Combinations combinations(app, options);
   try {
     app.parse(argc, argv);
+    for (Status status : {readEncoderInput(app, ids, options), combinations.check()})
+      if (!status)
+        return usageError(status.error());
   } catch (const CLI::CallForHelp &) {
-    return {std::nullopt, app.help(), {}, 0};
+    return {std::nullopt, app.help(), {}, 0, {}};
   } catch (const CLI::CallForVersion &) {
-    return {std::nullopt, version + "\n", {}, 0};
+    return {std::nullopt, version + "\n", {}, 0, {}};
   } catch (const CLI::ParseError &e) {
     return usageError({"lpu-run", oneLine(e.what()) + " (see --help)"});
   }
-  auto options = convert(texts);
-  if (!options)
-    return usageError(options.error());
-  return {*options, {}, {}, 0};
+  return {options, {}, {}, 0, combinations.warning()};
 }
 
 } // namespace lpu::rt

@@ -35,8 +35,6 @@ std::size_t best(std::span<const float> logits) {
   return static_cast<std::size_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
-using Windows = std::vector<std::vector<TokenId>>;
-
 class Evaluator {
 public:
   Evaluator(const EvaluateOptions &options, const std::string &tools,
@@ -44,7 +42,7 @@ public:
       : options(options), tools(tools), progress(progress), scratch(std::move(scratch)) {}
 
   Result<Evaluation> run() {
-    Evaluation out{options.model, options.text, 0, options.onSimulator, {}};
+    Evaluation out{options.model, options.text, {}, options.onSimulator, {}};
     for (const Precision &precision : options.precisions) {
       auto row = compile(precision);
       if (!row)
@@ -57,8 +55,7 @@ public:
     for (std::size_t i = 0; i < out.rows.size(); ++i)
       if (Status done = score(out.rows[i], i); !done)
         return done.error();
-    for (const auto &window : windows)
-      out.tokens += window.size() - 1;
+    out.scored = std::move(text);
     return out;
   }
 
@@ -86,12 +83,12 @@ private:
     auto loaded = loadProgram(program);
     if (!loaded)
       return loaded.error();
-    if (windows.empty())
-      if (Status cut = cutText(*loaded); !cut)
+    if (text.windows.empty())
+      if (Status cut = readWindows(*loaded); !cut)
         return cut.error();
     EvaluationRow row{precision, {}, 0, 0, 0, 0};
-    auto text = readFile(report);
-    auto json = text ? nlohmann::json::parse(*text, nullptr, false) : nlohmann::json();
+    auto written = readFile(report);
+    auto json = written ? nlohmann::json::parse(*written, nullptr, false) : nlohmann::json();
     row.weightsBytes = json.value("/memory/weights_bytes"_json_pointer, std::int64_t{0});
     row.chips = json.value("chips", std::int64_t{1});
     row.cyclesPerToken = decodeCycles(*loaded);
@@ -99,42 +96,34 @@ private:
     return row;
   }
 
-  /// Windows of the text, each BOS and the tokens fed and, last, the one only predicted.
-  Status cutText(const isa::Program &program) {
+  /// The text's windows, and a file of the tokens that are fed for the interpreter.
+  Status readWindows(const isa::Program &program) {
     auto tokenizer = text::Tokenizer::create(program.tokenizer);
     if (!tokenizer)
       return Error{options.model, tokenizer.error().message};
     auto content = readFile(options.text);
     if (!content)
       return content.error();
-    auto ids = (*tokenizer)->encode(*content);
+    auto ids = content->empty() ? std::vector<TokenId>() : (*tokenizer)->encode(*content);
     if (!ids)
       return ids.error();
     if (options.maxTokens && ids->size() > options.maxTokens)
       ids->resize(options.maxTokens);
-    if (ids->empty())
-      return Error{options.text, "the text has no tokens; give at least one word"};
-    if ((*tokenizer)->bos() < 0)
-      return Error{options.model, "each window of the text starts with a BOS token, and the vocabulary has none"};
-    std::size_t length = contextLimit(program) - 1;
-    if (length == 0)
-      return Error{options.model,
-                   "a context of one position leaves no room after the BOS; give a larger --max-context"};
+    auto cut = cutText(program, std::move(*ids), options.counting);
+    if (!cut)
+      return Error{options.text, cut.error().message};
+    text = std::move(*cut);
     std::string lines;
-    for (std::size_t at = 0; at < ids->size(); at += length) {
-      auto &window = windows.emplace_back(1, (*tokenizer)->bos());
-      window.insert(window.end(), ids->begin() + static_cast<std::ptrdiff_t>(at),
-                    ids->begin() + static_cast<std::ptrdiff_t>(std::min(at + length, ids->size())));
-      lines += fmt::format("{}\n", fmt::join(window.begin(), window.end() - 1, " "));
-    }
+    for (const TextWindow &window : text.windows)
+      lines += fmt::format("{}\n", fmt::join(window.tokens.begin(), window.tokens.end() - 1, " "));
     return writeFileAtomically(scratch / "tokens", lines);
   }
 
   /// Mean over the positions of the text, each in the smallest decode program that holds it.
   double decodeCycles(const isa::Program &program) const {
     double cycles = 0, positions = 0;
-    for (const auto &window : windows)
-      for (std::size_t position = 0; position + 1 < window.size(); ++position, ++positions) {
+    for (const TextWindow &window : text.windows)
+      for (std::size_t position = 0; position + 1 < window.tokens.size(); ++position, ++positions) {
         const isa::SystemStep *smallest = nullptr;
         for (const isa::SystemStep &step : program.steps)
           if (step.kind == isa::StepKind::Decode && step.context > position &&
@@ -151,10 +140,10 @@ private:
   }
 
   /// On the chip a sequence is a run of its own.
-  Status simulate(const std::string &program, const Windows &all, std::vector<std::string> &logits) {
-    for (const auto &window : all) {
+  Status simulate(const std::string &program, std::vector<std::string> &logits) {
+    for (const TextWindow &window : text.windows) {
       logits.push_back(scratch / fmt::format("window{}.npy", logits.size()));
-      std::string tokens = fmt::format("--tokens={}", fmt::join(window.begin(), window.end() - 1, ","));
+      std::string tokens = fmt::format("--tokens={}", fmt::join(window.tokens.begin(), window.tokens.end() - 1, ","));
       if (Status done = start("lpu-run", {program, tokens, "-n", "0", "--logits=" + logits.back()}); !done)
         return done;
     }
@@ -167,7 +156,7 @@ private:
     Status done = Ok{};
     if (options.onSimulator) {
       files.clear();
-      done = simulate(programPath(index), windows, files);
+      done = simulate(programPath(index), files);
     } else {
       done = interpret(flags(row.precision), files[0]);
     }
@@ -181,18 +170,20 @@ private:
       return reference.error();
     std::optional<NpyRows> own;
     std::vector<float> expected, actual;
-    for (std::size_t w = 0; w < windows.size(); ++w) {
+    for (std::size_t w = 0; w < text.windows.size(); ++w) {
       if (w < files.size()) {
         auto opened = NpyRows::open(files[w]);
         if (!opened)
           return opened.error();
         own = std::move(*opened);
       }
-      for (std::size_t i = 0; i + 1 < windows[w].size(); ++i) {
+      const TextWindow &window = text.windows[w];
+      for (std::size_t i = 0; i + 1 < window.tokens.size(); ++i) {
         for (Status read : {reference->next(expected), own->next(actual)})
           if (!read)
             return read;
-        quality.add(expected, actual, windows[w][i + 1]);
+        if (i + 1 >= window.firstCounted)
+          quality.add(expected, actual, window.tokens[i + 1]);
       }
     }
     return Ok{};
@@ -202,7 +193,7 @@ private:
   std::string tools;
   const std::function<void(const std::string &)> &progress;
   ScratchFolder scratch;
-  Windows windows;
+  TextWindows text;
   std::size_t compiled = 0;
 };
 

@@ -12,7 +12,12 @@ std::string reportJson(const Evaluation &evaluation) {
                                 {"schema_version", 1},
                                 {"model", evaluation.model},
                                 {"text", evaluation.text},
-                                {"tokens", evaluation.tokens},
+                                {"tokens", evaluation.scored.counted},
+                                {"windows", evaluation.scored.windows.size()},
+                                {"positions", evaluation.scored.length},
+                                {"begins_with_bos", evaluation.scored.beginsWithBos},
+                                {"counting", countingName(evaluation.scored.counting)},
+                                {"left_out_tokens", evaluation.scored.leftOut},
                                 {"on", evaluation.onSimulator ? "simulator" : "interpreter"},
                                 {"rows", nlohmann::ordered_json::array()}};
   for (const EvaluationRow &row : evaluation.rows)
@@ -31,11 +36,12 @@ std::string reportJson(const Evaluation &evaluation) {
 }
 
 std::string reportTable(const Evaluation &evaluation) {
-  std::string out = fmt::format(
-      "{}, {} tokens of {}, values from the {}\n\n  {:<14}{:<12}{:<8}{:>11}{:>9}{:>11}{:>9}{:>13}{:>7}{:>13}{:>10}\n",
-      evaluation.model, evaluation.tokens, evaluation.text, evaluation.onSimulator ? "simulator" : "interpreter",
-      "weights", "activations", "kv", "perplexity", "change", "KL nats", "top-1 %", "weight bytes", "chips",
-      "cycles/token", "tokens/s");
+  std::string out = fmt::format("{}, {} tokens of {}, values from the {}\n{}\n\n  "
+                                "{:<14}{:<12}{:<8}{:>11}{:>9}{:>11}{:>9}{:>13}{:>7}{:>13}{:>10}\n",
+                                evaluation.model, evaluation.scored.counted, evaluation.text,
+                                evaluation.onSimulator ? "simulator" : "interpreter", evaluation.scored.str(),
+                                "weights", "activations", "kv", "perplexity", "change", "KL nats", "top-1 %",
+                                "weight bytes", "chips", "cycles/token", "tokens/s");
   if (!evaluation.rows.empty())
     out += fmt::format("  {:<34}{:>11.4f}\n", "float", evaluation.rows[0].quality.floatPerplexity());
   for (const EvaluationRow &row : evaluation.rows) {

@@ -4,15 +4,16 @@
 #include "lpu/rt/Run.h"
 
 #include "Progress.h"
+#include "Prompts.h"
 #include "RunFiles.h"
 #include "RunSupport.h"
+#include "TokenList.h"
 #include "lpu/isa/Files.h"
 #include "lpu/isa/Npy.h"
 #include "lpu/rt/Encode.h"
 #include "lpu/rt/Generate.h"
 #include "lpu/rt/Loader.h"
 #include "lpu/rt/RunReport.h"
-#include "lpu/text/Utf8.h"
 
 #include <fmt/format.h>
 
@@ -81,59 +82,43 @@ private:
   }
 
   Status preparePrompt() {
-    auto prompts = readPrompts();
+    auto prompts = promptsOfUsers();
     if (!prompts)
-      return prompts.error();
-    for (std::vector<TokenId> &ids : *prompts) {
-      std::uint64_t limit = contextLimit(program), length = ids.size();
-      GenerateRequest &request = requests.emplace_back();
-      request.prompt = std::move(ids);
-      request.count = options.count.value_or(length > limit ? 0 : std::min(kDefaultCount, limit - length + 1));
-      request.sampling = options.sampling;
-      request.stop = options.ignoreEos ? -1 : tokenizer->eos();
-    }
-    if (isBatch() || requests.size() > 1) {
-      auto steps = planTogether(program, requests);
-      if (!steps)
-        return inProgram(steps.error());
-      plannedSteps = steps->size();
-      return Ok{};
-    }
-    auto plan = planSteps(program, requests.front().prompt.size(), requests.front().count);
-    if (!plan)
-      return inProgram(plan.error());
-    plannedSteps = plan->steps.size();
+      return inProgram(prompts.error());
+    std::vector<GenerateRequest> requests;
+    for (std::vector<TokenId> &ids : *prompts)
+      requests.push_back(requestFor(std::move(ids)));
+    auto steps = planRequests(program, requests);
+    if (!steps)
+      return inProgram(steps.error());
+    plan = std::move(*steps);
+    plannedSteps = plan.size();
+    for (GenerateRequest &request : requests)
+      sequences.emplace_back(std::move(request), tokenizer.get());
     return Ok{};
+  }
+
+  GenerateRequest requestFor(std::vector<TokenId> prompt) const {
+    const std::uint64_t limit = contextLimit(program), length = prompt.size();
+    GenerateRequest request{std::move(prompt), 0, options.sampling, {}, options.stops};
+    request.count = options.count.value_or(length > limit ? 0 : std::min(kDefaultCount, limit - length + 1));
+    if (!options.ignoreEos && tokenizer->eos() >= 0)
+      request.endTokens = {tokenizer->eos()};
+    return request;
   }
 
   bool isBatch() const { return usersOf(program) > 1; }
 
   /// Of every user, in the order given.
-  Result<std::vector<std::vector<TokenId>>> readPrompts() const {
+  Result<std::vector<std::vector<TokenId>>> promptsOfUsers() const {
     if (options.promptTokens) {
       const std::uint64_t limit = contextLimit(program); // more of them would only take memory
       return std::vector(usersOf(program), std::vector<TokenId>(std::min(*options.promptTokens, limit + 1), 0));
     }
-    for (const std::vector<TokenId> &ids : options.tokens)
-      for (std::size_t i = 0; i < ids.size(); ++i)
-        if (static_cast<std::uint32_t>(ids[i]) >= program.model.vocabulary)
-          return inProgram(
-              {"", fmt::format("token {} (number {} of --tokens) is outside of the vocabulary; ids run from 0 to {}",
-                               ids[i], i + 1, program.model.vocabulary - 1)});
-    std::vector<std::vector<TokenId>> prompts = options.tokens;
-    std::vector<std::string> texts = options.prompt;
-    for (const std::string &path : options.promptFile) {
-      auto content = readFile(path);
-      if (!content)
-        return content.error();
-      texts.push_back(*content);
-    }
-    for (const std::string &text : texts) {
-      auto ids = tokenizer->encodePrompt(text);
-      if (!ids)
-        return inProgram(ids.error());
-      prompts.push_back(*ids);
-    }
+    auto prompts = readPrompts(options, *tokenizer);
+    if (prompts)
+      if (Status known = checkPrompts(*prompts, options, program); !known)
+        return known.error();
     return prompts;
   }
 
@@ -143,32 +128,26 @@ private:
           {"", fmt::format("--perplexity reads one text, and the program takes {} users at a time; compile the "
                            "model without --batch",
                            usersOf(program))});
-    auto content = readFile(options.perplexity);
+    auto content = readText(options.perplexity);
     if (!content)
       return content.error();
-    auto ids = tokenizer->encode(*content);
+    auto ids = content->empty() ? std::vector<TokenId>() : tokenizer->encode(*content);
     if (!ids)
       return inProgram(ids.error());
-    if (ids->empty())
-      return Error{options.perplexity, "the text has no tokens; give at least one word"};
-    if (tokenizer->bos() < 0)
-      return inProgram({"tokenizer", "--perplexity starts each window with a BOS token, and the vocabulary has none"});
-    text = *ids;
-    auto steps = countPerplexitySteps(program, text.size());
+    auto cut = cutText(program, std::move(*ids), options.counting);
+    if (!cut)
+      return Error{options.perplexity, cut.error().message};
+    report.scored = std::move(*cut);
+    auto steps = countPerplexitySteps(program, *report.scored);
     if (!steps)
       return inProgram(steps.error());
     plannedSteps = *steps;
     return Ok{};
   }
 
-  RowSink rowSink() {
-    if (options.logits.empty())
-      return {};
-    return [this](std::span<const float> rows) { logits.insert(logits.end(), rows.begin(), rows.end()); };
-  }
-
   Status scoreText(Session &session) {
-    auto value = measurePerplexity(session, tokenizer->bos(), text, rowSink());
+    RowSink keep = [this](std::span<const float> rows) { logits.insert(logits.end(), rows.begin(), rows.end()); };
+    auto value = measurePerplexity(session, *report.scored, options.logits.empty() ? RowSink() : keep);
     if (!value)
       return value.error();
     report.perplexity = *value;
@@ -177,68 +156,47 @@ private:
 
   /// One user's text is written as it comes, that of several at the end, each under a heading.
   Status generateText(Session &session, Progress &progress) {
-    std::vector<text::Utf8Stream> utf8(requests.size());
-    report.users.resize(requests.size());
-    auto say = [&](std::size_t user, const std::string &piece) {
-      report.users[user].text += piece;
-      if (requests.size() == 1)
-        terminal.out << piece << std::flush;
-    };
-    auto take = [&](std::size_t user, TokenId id) {
-      if (requests.size() == 1)
+    std::vector<std::vector<float>> rows(sequences.size());
+    const bool streams = sequences.size() == 1;
+    auto take = [&](std::size_t user, const SequenceOutput &output) {
+      if (!options.logits.empty())
+        rows[user].insert(rows[user].end(), output.rows.begin(), output.rows.end());
+      if (streams && output.token) {
         progress.textStarts();
-      say(user, utf8[user].push(tokenizer->bytes(id)));
+        terminal.out << output.text << std::flush;
+      }
     };
-    if (Status status = isBatch() ? generateForAll(session, take) : generateForOne(session, take); !status)
+    if (Status status = generate(session, plan, sequences, take); !status)
       return status;
-    for (std::size_t user = 0; user < requests.size(); ++user) {
-      say(user, utf8[user].finish());
-      if (requests.size() > 1 && session.functional())
-        terminal.out << fmt::format("--- user {} ---\n{}\n", user, report.users[user].text) << std::flush;
-    }
-    if (terminal.outIsTerminal && requests.size() == 1 && !report.users.front().text.empty())
+    for (const std::vector<float> &own : rows)
+      logits.insert(logits.end(), own.begin(), own.end());
+    for (std::size_t user = 0; user < sequences.size() && !streams && session.functional(); ++user)
+      terminal.out << fmt::format("--- user {} ---\n{}\n", user, sequences[user].text()) << std::flush;
+    if (terminal.outIsTerminal && streams && !sequences.front().text().empty())
       terminal.out << std::endl;
     if (!terminal.out)
       return Error{"stdout", "cannot write the generated text; check where it is redirected to"};
     return Ok{};
   }
 
-  Status generateForOne(Session &session, const UserTokenSink &take) {
-    auto generation = generate(session, requests.front(), rowSink(), [&](TokenId id) { take(0, id); });
-    if (!generation)
-      return generation.error();
-    generations = {*generation};
-    return Ok{};
-  }
-
-  Status generateForAll(Session &session, const UserTokenSink &take) {
-    std::vector<std::vector<float>> rows(requests.size());
-    UserRowSink keep = [&](std::size_t user, std::span<const float> row) {
-      rows[user].insert(rows[user].end(), row.begin(), row.end());
-    };
-    auto all = generateTogether(session, requests, options.logits.empty() ? UserRowSink() : keep, take);
-    if (!all)
-      return all.error();
-    generations = *all;
-    for (const std::vector<float> &own : rows)
-      logits.insert(logits.end(), own.begin(), own.end());
-    return Ok{};
-  }
-
   void summarizeUsers() {
     std::size_t yielded = 0, first = report.steps.size(), end = 0;
-    for (std::size_t user = 0; user < generations.size(); ++user) {
-      const Generation &generation = generations[user];
-      UserReport &own = report.users[user];
-      own.promptTokens = requests[user].prompt;
-      own.tokens = generation.tokens;
-      if (!generation.reachesToken)
+    for (const Sequence &sequence : sequences) {
+      const GenerateRequest &request = sequence.request();
+      UserReport &own = report.users.emplace_back();
+      own.promptTokens = request.prompt;
+      own.tokens = {sequence.tokens().begin(), sequence.tokens().end()};
+      own.text = sequence.text();
+      own.finish = sequence.finished();
+      own.digest = sequence.digest();
+      if (request.count == 0)
         continue;
-      const std::span<const StepRecord> records = std::span(report.steps).first(generation.steps);
-      own.chip = summarize(records, generation.firstTokenStep, program, false);
-      own.withHost = summarize(records, generation.firstTokenStep, program, true);
-      yielded += generation.steps - generation.firstTokenStep;
-      first = std::min(first, generation.firstTokenStep), end = std::max(end, generation.steps);
+      const std::size_t firstTokenStep = sequence.promptSteps() - 1;
+      const std::span<const StepRecord> records = std::span(report.steps).first(sequence.steps());
+      own.chip = summarize(records, firstTokenStep, program, false);
+      own.withHost = summarize(records, firstTokenStep, program, true);
+      yielded += sequence.steps() - firstTokenStep;
+      first = std::min(first, firstTokenStep), end = std::max(end, sequence.steps());
     }
     report.isBatch = isBatch();
     double us = 0;
@@ -292,9 +250,8 @@ private:
   Clock::time_point start;
   sim::Ranks *ranks; ///< null: alone
   std::unique_ptr<text::Tokenizer> tokenizer;
-  std::vector<GenerateRequest> requests; ///< of each user
-  std::vector<Generation> generations;   ///< of each of them
-  std::vector<TokenId> text;             ///< for perplexity
+  std::vector<PlannedStep> plan;   ///< of generation
+  std::vector<Sequence> sequences; ///< of each user
   std::size_t plannedSteps = 0;
   std::vector<float> logits;
   RunReport report;
@@ -309,10 +266,27 @@ int runProgram(const isa::Program &program, const RunOptions &options, const Sim
 
 namespace {
 
+/// --show-tokens: what the prompts are for the model, and nothing else.
+int showTokens(const isa::Program &program, const RunOptions &options, Terminal terminal) {
+  auto inProgram = [&](const Error &error) {
+    return fail(terminal, error.place.empty() ? Error{options.program, error.message} : error);
+  };
+  auto tokenizer = text::Tokenizer::create(program.tokenizer);
+  if (!tokenizer)
+    return inProgram(tokenizer.error());
+  auto prompts = readPrompts(options, **tokenizer);
+  if (!prompts)
+    return inProgram(prompts.error());
+  terminal.out << listTokens(*prompts, program.tokenizer, **tokenizer, options.showTokens) << std::flush;
+  return terminal.out ? kSuccess : fail(terminal, {"stdout", "cannot be written; check where it is redirected to"});
+}
+
 int runLoaded(const isa::Program &program, const RunOptions &options, const SimulatorFactory &create, Terminal terminal,
               Clock::time_point start, sim::Ranks *ranks) {
   if (Status distinct = checkFiles(options); !distinct)
     return fail(terminal, distinct.error());
+  if (options.showTokens != TokenListing::None)
+    return showTokens(program, options, terminal);
   const bool encodes = isEncoder(program);
   if (encodes != options.inputIds.has_value())
     return fail(terminal,

@@ -7,10 +7,12 @@ Status checkFiles(const RunOptions &options, const std::vector<std::string> &enc
   std::vector<isa::FileUse> reads, writes;
   isa::addUse(reads, "the program", options.program);
   for (const std::string &file : options.promptFile)
-    isa::addUse(reads, "--prompt-file", file);
+    if (file != "-")
+      isa::addUse(reads, "--prompt-file", file);
   for (const std::string &file : options.idFiles)
     isa::addUse(reads, "--input-ids or --token-type-ids", file);
-  isa::addUse(reads, "--perplexity", options.perplexity);
+  if (options.perplexity != "-")
+    isa::addUse(reads, "--perplexity", options.perplexity);
   isa::addUse(writes, "--report", options.report);
   isa::addUse(writes, "--logits", options.logits);
   isa::addUse(reads, "--energy", options.energy);

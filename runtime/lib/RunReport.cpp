@@ -38,6 +38,21 @@ Json stepJson(const StepRecord &record, const isa::Program &program) {
   return json;
 }
 
+Json finishJson(const UserReport &user) { return user.finish ? Json(finishReasonName(*user.finish)) : Json(nullptr); }
+
+Json digestJson(const UserReport &user) { return user.digest ? Json(*user.digest) : Json(nullptr); }
+
+Json scoredJson(const TextWindows &text) {
+  Json json;
+  json["windows"] = text.windows.size();
+  json["positions"] = text.length;
+  json["begins_with_bos"] = text.beginsWithBos;
+  json["counting"] = countingName(text.counting);
+  json["counted_tokens"] = text.counted;
+  json["left_out_tokens"] = text.leftOut;
+  return json;
+}
+
 Json hostJson(const HostUse &host) {
   return {{"load_seconds", host.loadSeconds},
           {"run_seconds", host.runSeconds},
@@ -49,6 +64,17 @@ Json hostJson(const HostUse &host) {
 
 std::string cell(const std::optional<double> &value, int digits) {
   return value ? fmt::format("{:.{}f}", *value, digits) : "-";
+}
+
+/// Why a user's generation ended, and the digest that proves it.
+std::string ending(const UserReport &user) {
+  if (!user.digest || !user.finish)
+    return "";
+  return fmt::format("  ended by {}; digest {}\n",
+                     user.finish == FinishReason::EndToken   ? "an end token"
+                     : user.finish == FinishReason::StopText ? "a stop text"
+                                                             : "its length",
+                     *user.digest);
 }
 
 std::string counted(unsigned count, std::string_view what) {
@@ -65,6 +91,8 @@ std::string reportJson(const RunReport &report, const isa::Program &program) {
   json["prompt_tokens"] = first.promptTokens;
   json["tokens"] = first.tokens;
   json["text"] = first.text;
+  json["finish_reason"] = finishJson(first);
+  json["digest"] = digestJson(first);
   json["steps"] = Json::array();
   for (const StepRecord &record : report.steps)
     json["steps"].push_back(stepJson(record, program));
@@ -73,7 +101,11 @@ std::string reportJson(const RunReport &report, const isa::Program &program) {
   if (report.isBatch) {
     json["users"] = Json::array();
     for (const UserReport &user : report.users) {
-      Json own{{"prompt_tokens", user.promptTokens}, {"tokens", user.tokens}, {"text", user.text}};
+      Json own{{"prompt_tokens", user.promptTokens},
+               {"tokens", user.tokens},
+               {"text", user.text},
+               {"finish_reason", finishJson(user)},
+               {"digest", digestJson(user)}};
       addLatency(own, user.chip);
       addLatency(own["with_host"], user.withHost);
       json["users"].push_back(std::move(own));
@@ -83,6 +115,8 @@ std::string reportJson(const RunReport &report, const isa::Program &program) {
   json["memory_sha256"] = report.memorySha256 ? Json(*report.memorySha256) : Json(nullptr);
   if (report.perplexity)
     json["perplexity"] = number(report.perplexity);
+  if (report.scored)
+    json["scored"] = scoredJson(*report.scored);
   json["chips"] = program.chips.size();
   json["engine"] = report.engine;
   json["host_seconds"] = report.hostSeconds;
@@ -110,10 +144,12 @@ std::string reportTable(const RunReport &report, const isa::Program &program) {
   row("tokens per second", cell(chip.tokensPerSecond, 1), cell(host.tokensPerSecond, 1));
   out += fmt::format("  {} prompt tokens, {} generated; {} prefill and {} decode steps\n", first.promptTokens.size(),
                      first.tokens.size(), report.steps.size() - decodes, decodes);
+  out += ending(first);
   for (std::size_t u = 1; u < report.users.size(); ++u)
-    out += fmt::format("  user {}: {} prompt tokens, {} generated; first after {} us, {} tokens/s\n", u,
+    out += fmt::format("  user {}: {} prompt tokens, {} generated; first after {} us, {} tokens/s\n{}", u,
                        report.users[u].promptTokens.size(), report.users[u].tokens.size(),
-                       cell(report.users[u].chip.ttftUs, 2), cell(report.users[u].chip.tokensPerSecond, 1));
+                       cell(report.users[u].chip.ttftUs, 2), cell(report.users[u].chip.tokensPerSecond, 1),
+                       ending(report.users[u]));
   if (report.isBatch)
     out += fmt::format("  all users: {} tokens/s\n", cell(report.totalTokensPerSecond, 1));
   if (program.chips.size() > 1)
@@ -124,7 +160,7 @@ std::string reportTable(const RunReport &report, const isa::Program &program) {
                      report.host.loadSeconds, report.host.runSeconds, report.host.peakRssBytes / 1000000,
                      counted(report.host.threads, "thread"), counted(report.host.ranks, "rank"));
   if (report.perplexity)
-    out += fmt::format("  perplexity {:.4f}\n", *report.perplexity);
+    out += fmt::format("  perplexity {:.4f}: {}\n", *report.perplexity, report.scored->str());
   return out;
 }
 

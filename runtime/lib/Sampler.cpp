@@ -1,6 +1,7 @@
-// Greedy and temperature / top-k / top-p sampling. The exponential is the
+// Greedy and temperature / top-k / top-p / min-p sampling. The exponential is the
 // machine's own (isa/Numerics.h) and sums run in a fixed order in double, so a
-// seed picks the same tokens on every host. Top-k cuts before top-p.
+// seed picks the same tokens on every host. The penalty is that of CTRL (Keskar et
+// al., arXiv:1909.05858), and the order of the steps that of Hugging Face's generate.
 #include "lpu/rt/Sampler.h"
 
 #include "lpu/isa/Numerics.h"
@@ -41,7 +42,31 @@ TokenId greedy(std::span<const float> logits) {
   return std::isnan(logits[best]) ? 0 : static_cast<TokenId>(best);
 }
 
-std::vector<Probability> Sampler::distribution(std::span<const float> logits) const {
+/// A token counts once, however often it was seen.
+std::vector<float> Sampler::penalized(std::span<const float> logits, std::span<const TokenId> history) const {
+  std::vector<float> out(logits.begin(), logits.end());
+  for (TokenId id : history.last(std::min<std::size_t>(history.size(), options.repeatLastN))) {
+    const auto at = static_cast<std::size_t>(id);
+    if (at < logits.size())
+      out[at] = logits[at] > 0 ? logits[at] / options.repeatPenalty : logits[at] * options.repeatPenalty;
+  }
+  return out;
+}
+
+std::vector<Probability> Sampler::distribution(std::span<const float> logits, std::span<const TokenId> history) const {
+  return penalizes() ? choices(penalized(logits, history)) : choices(logits);
+}
+
+/// The fewest of the likeliest that cover `wanted`, at least one.
+static void keepTopP(std::vector<Probability> &sorted, double wanted) {
+  double covered = 0;
+  std::size_t n = 0;
+  while (n < sorted.size() && (n == 0 || covered < wanted))
+    covered += sorted[n++].value;
+  sorted.resize(n);
+}
+
+std::vector<Probability> Sampler::choices(std::span<const float> logits) const {
   TokenId best = greedy(logits);
   if (options.temperature <= 0 || !std::isfinite(logits[best]))
     return {{best, 1.0}};
@@ -61,29 +86,32 @@ std::vector<Probability> Sampler::distribution(std::span<const float> logits) co
   double sum = 0;
   for (Probability &p : out)
     sum += p.value = isa::expF32((static_cast<float>(p.value) - largest) / options.temperature);
-  if (options.topP < 1) {
-    double covered = 0, wanted = static_cast<double>(options.topP) * sum;
-    std::size_t n = 0;
-    while (n < out.size() && (n == 0 || covered < wanted))
-      covered += out[n++].value;
-    out.resize(n);
-    sum = covered;
+  if (options.topP < 1)
+    keepTopP(out, static_cast<double>(options.topP) * sum);
+  if (options.minP > 0)
+    std::erase_if(out, [least = static_cast<double>(options.minP) * out.front().value](const Probability &p) {
+      return p.value < least;
+    });
+  if (out.size() < kept) {
+    sum = 0;
+    for (const Probability &p : out)
+      sum += p.value;
   }
   for (Probability &p : out)
     p.value /= sum;
   return out;
 }
 
-TokenId Sampler::sample(std::span<const float> logits) {
+TokenId Sampler::sample(std::span<const float> logits, std::span<const TokenId> history) {
   if (options.temperature <= 0)
-    return greedy(logits);
-  std::vector<Probability> choices = distribution(logits);
+    return penalizes() ? greedy(penalized(logits, history)) : greedy(logits);
+  const std::vector<Probability> drawn = distribution(logits, history);
   double left = random.uniform();
-  for (const Probability &p : choices)
+  for (const Probability &p : drawn)
     if ((left -= p.value) < 0)
       return p.id;
   // Rounding left a sliver: it belongs to the last token that has any weight.
-  auto last = std::find_if(choices.rbegin(), choices.rend(), [](const Probability &p) { return p.value > 0; });
+  auto last = std::find_if(drawn.rbegin(), drawn.rend(), [](const Probability &p) { return p.value > 0; });
   return last->id;
 }
 

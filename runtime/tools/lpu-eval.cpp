@@ -42,6 +42,14 @@ CommandLine parse(int argc, char **argv) {
       ->capture_default_str();
   app.add_option("--report", out.options.report, "write the table as JSON");
   app.add_option("--max-tokens", out.options.maxTokens, "use only the first so many tokens of the text (default: all)");
+  app.add_option_function<std::string>(
+         "--counting",
+         [&out](const std::string &value) {
+           out.options.counting = value == "all" ? rt::Counting::All : rt::Counting::SecondHalf;
+         },
+         "all tokens of a window count, or those of its second half as in llama-perplexity (default: all, but "
+         "second-half for vocabularies without BOS if the text fills two windows)")
+      ->check(CLI::IsMember({"all", "second-half"}));
   for (const char *name : {"--target", "--max-context", "--chips", "--tp", "--pp", "--calibration",
                            "--calibration-method", "--rounding", "--quant-config"})
     app.add_option_function<std::string>(

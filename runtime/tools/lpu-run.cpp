@@ -40,6 +40,8 @@ static int run(int argc, char **argv) {
   }
   if (!parsed.options)
     return leaveTogether(parsed, talks);
+  if (!parsed.warning.empty() && talks)
+    std::cerr << parsed.warning << '\n';
   auto ranks = lpu::sim::joinRanks();
   if (!ranks)
     return leaveWithout(ranks.error(), talks);

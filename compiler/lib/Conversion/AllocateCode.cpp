@@ -3,6 +3,7 @@
 
 #include "TargetMachine.h"
 #include "lpu/compiler/Conversion/Passes.h"
+#include "lpu/compiler/Conversion/Shortage.h"
 #include "lpu/compiler/Dialect/Lpu/Lpu.h"
 #include "lpu/compiler/Target/QueueWords.h"
 
@@ -66,6 +67,7 @@ struct AllocateCodePass : impl::AllocateCodeBase<AllocateCodePass> {
               fill(side, slice, bank, free, machine->memRowsPerBank, false);
           }
     if (left > 0) {
+      noteShortage(module, Shortage::Chip);
       module.emitError("the model does not fit on one chip of '")
           << machine->name << "': its " << rows * machine->rowBytes() << " bytes of instruction text are "
           << left * machine->rowBytes() << " too many beside weights, KV cache and activations";

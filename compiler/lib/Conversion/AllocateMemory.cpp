@@ -6,6 +6,7 @@
 #include "Lifetimes.h"
 #include "TargetMachine.h"
 #include "lpu/compiler/Conversion/Passes.h"
+#include "lpu/compiler/Conversion/Shortage.h"
 #include "lpu/compiler/Dialect/Stream/Stream.h"
 
 #include "llvm/ADT/DenseSet.h"
@@ -425,6 +426,7 @@ struct AllocateMemoryPass : impl::AllocateMemoryBase<AllocateMemoryPass> {
   }
 
   void fail(MemoryPlan::Shortage shortage, const isa::Machine &machine, std::int64_t wanted) {
+    noteShortage(getOperation(), Shortage::Chip);
     std::int64_t capacity = machine.memoryBytes(), chips = (wanted + capacity - 1) / capacity;
     auto diagnostic = getOperation().emitError("the model does not fit on one chip of '")
                       << machine.name << "': weights, KV cache and activations need " << wanted << " bytes of "

@@ -8,6 +8,7 @@
 #include "LowerTileAttention.h"
 #include "ProgramLowering.h"
 
+#include "lpu/compiler/Conversion/Shortage.h"
 #include "lpu/compiler/Support/ModelConstants.h"
 #include "lpu/isa/Numerics.h"
 
@@ -196,9 +197,11 @@ LogicalResult ProgramLowering::lowerAttention(llm::AttentionOp op) {
   if (op.getTiles())
     return TileAttention(*this, op).lower();
   auto cache = cast<llm::KVCacheOp>(SymbolTable::lookupSymbolIn(module, op.getCache()));
-  if (static_cast<std::int64_t>(cache.getCapacity()) > machine.memRowsPerBank)
+  if (static_cast<std::int64_t>(cache.getCapacity()) > machine.memRowsPerBank) {
+    noteShortage(op, Shortage::Place);
     return op->emitOpError("the cache of ")
            << cache.getCapacity() << " positions does not fit one memory bank of " << machine.memRowsPerBank << " rows";
+  }
   cacheLayer = cache.getLayer(), cacheCapacity = cache.getCapacity(), cacheType = llm::kvType(op);
   Layout heads = headsOf(cache, 1, false);
   storeKeysAndValues(op, heads);

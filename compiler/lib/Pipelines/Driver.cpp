@@ -10,6 +10,7 @@
 #include "DriverFiles.h"
 
 #include "lpu/compiler/Conversion/Passes.h"
+#include "lpu/compiler/Conversion/Shortage.h"
 #include "lpu/compiler/Dialect/LLM/Chips.h"
 #include "lpu/compiler/Dialect/LLM/Context.h"
 #include "lpu/compiler/Dialect/LLM/LLM.h"
@@ -308,7 +309,8 @@ private:
 
   /// After an attempt failed: another partition, or the error.
   Status tryNext(Error error) {
-    if (!planned || error.message.find("does not fit") == std::string::npos)
+    const std::optional<Shortage> shortage = shortageOf(*module);
+    if (!planned || !shortage)
       return error;
     if (llm::isEncoder(*planned)) {
       error.message += "; take a smaller --max-context";
@@ -322,9 +324,7 @@ private:
       errors.clear();
       return deal();
     }
-    bool isFull =
-        error.message.find("does not fit on one chip") != std::string::npos; // not only a cache too long for a bank
-    if (options.partition.chips == 1 || !isFull) {
+    if (options.partition.chips == 1 || *shortage != Shortage::Chip) {
       error.message += partition.chips() == 1 ? remedy() : "; take a smaller --max-context";
       return error;
     }

@@ -47,6 +47,55 @@ TEST(CommandLine, SamplingOptions) {
   EXPECT_TRUE(parsed.options->ignoreEos);
 }
 
+TEST(CommandLine, StopsMinPAndPenalty) {
+  auto parsed = parse({"a.lpx", "--prompt=x", "--stop=a, b", "--stop", "--seed", "--min-p=0.05", "--repeat-penalty=1.1",
+                       "--repeat-last-n", "32", "--temperature=1"});
+  ASSERT_TRUE(parsed.options) << parsed.error;
+  EXPECT_EQ(parsed.options->stops, (std::vector<std::string>{"a, b", "--seed"}));
+  EXPECT_FLOAT_EQ(parsed.options->sampling.minP, 0.05f);
+  EXPECT_FLOAT_EQ(parsed.options->sampling.repeatPenalty, 1.1f);
+  EXPECT_EQ(parsed.options->sampling.repeatLastN, 32u);
+  EXPECT_EQ(parsed.warning, "");
+}
+
+TEST(CommandLine, NumbersAreDecimal) {
+  EXPECT_EQ(parse({"a.lpx", "--tokens=1", "-n", "010"}).options->count, 10u);
+  for (const char *bad : {"0x10", "1e1", " 1", "1 ", "+1", ""})
+    EXPECT_EQ(parse({"a.lpx", "--tokens=1", "-n", bad}).exitCode, 2) << bad;
+  EXPECT_EQ(parse({"a.lpx", "--tokens=1", "--mode=0"}).exitCode, 2);
+}
+
+TEST(CommandLine, OptionsWithoutEffectAreNamed) {
+  auto warning = [](std::vector<const char *> more) {
+    more.insert(more.begin(), {"a.lpx", "--prompt=x"});
+    auto parsed = parse(more);
+    EXPECT_TRUE(parsed.options) << parsed.error;
+    return parsed.warning;
+  };
+  EXPECT_EQ(warning({"--top-k=4"}),
+            "lpu-run: note: --top-k has no effect without a --temperature above 0, where the likeliest token is taken");
+  EXPECT_EQ(warning({"--top-p=0.9", "--min-p=0.1", "--top-k=4", "--temperature=0"}),
+            "lpu-run: note: --top-k, --top-p and --min-p have no effect without a --temperature above 0, where the "
+            "likeliest token is taken");
+  EXPECT_EQ(warning({"--repeat-last-n=4"}), "lpu-run: note: --repeat-last-n has no effect without --repeat-penalty");
+  EXPECT_EQ(warning({"--top-k=4", "--temperature=0.5"}), "");
+  EXPECT_EQ(warning({"--repeat-penalty=1.2"}), "");
+  EXPECT_EQ(warning({}), "");
+}
+
+TEST(CommandLine, ShowTokens) {
+  EXPECT_EQ(parse({"a.lpx", "--prompt=x"}).options->showTokens, TokenListing::None);
+  EXPECT_EQ(parse({"--show-tokens", "a.lpx", "--prompt=x"}).options->showTokens, TokenListing::Text);
+  EXPECT_EQ(parse({"a.lpx", "--show-tokens=text", "--prompt=x"}).options->showTokens, TokenListing::Text);
+  EXPECT_EQ(parse({"a.lpx", "--prompt=x", "--show-tokens=json"}).options->showTokens, TokenListing::Json);
+}
+
+TEST(CommandLine, CountingOfPerplexity) {
+  EXPECT_FALSE(parse({"a.lpx", "--perplexity=f"}).options->counting);
+  EXPECT_EQ(parse({"a.lpx", "--perplexity=f", "--counting=all"}).options->counting, Counting::All);
+  EXPECT_EQ(parse({"a.lpx", "--perplexity=f", "--counting=second-half"}).options->counting, Counting::SecondHalf);
+}
+
 TEST(CommandLine, TimingOfShapes) {
   auto parsed = parse({"a.lpx", "--prompt-tokens=512", "--mode=timing", "--all-chips"});
   ASSERT_TRUE(parsed.options) << parsed.error;
@@ -142,6 +191,17 @@ INSTANTIATE_TEST_SUITE_P(
                     Mistake{{"a.lpx", "--tokens=1", "--top-p=0"}, "--top-p"},
                     Mistake{{"a.lpx", "--tokens=1", "--top-p=1.1"}, "--top-p"},
                     Mistake{{"a.lpx", "--tokens=1", "--seed=-1"}, "--seed"},
+                    Mistake{{"a.lpx", "--tokens=1", "--min-p=1.5"}, "a number from 0 to 1, not '1.5'"},
+                    Mistake{{"a.lpx", "--tokens=1", "--repeat-penalty=0"}, "a number above 0, not '0'"},
+                    Mistake{{"a.lpx", "--tokens=1", "--repeat-last-n=-1"}, "--repeat-last-n"},
+                    Mistake{{"a.lpx", "--tokens=1", "--stop", ""}, "UTF-8 of one character at least"},
+                    Mistake{{"a.lpx", "--tokens=1", "--stop=\xC3"}, "UTF-8 of one character at least"},
+                    Mistake{{"a.lpx", "--tokens=1", "--stop=a", "--mode=timing"}, "--stop needs values"},
+                    Mistake{{"a.lpx", "--tokens=1", "--show-tokens=yaml"}, "text or json, not 'yaml'"},
+                    Mistake{{"a.lpx", "--perplexity=f", "--show-tokens"}, "--show-tokens shows a prompt"},
+                    Mistake{{"a.lpx", "--tokens=1", "--counting=all"}, "give --perplexity too"},
+                    Mistake{{"a.lpx", "--perplexity=f", "--counting=half"}, "all or second-half, not 'half'"},
+                    Mistake{{"a.lpx", "--prompt-file=-", "--prompt-file=-"}, "can be read once"},
                     Mistake{{"a.lpx", "--tokens=1", "--report", ""}, "--report"},
                     Mistake{{"a.lpx", "--prompt-tokens=4"}, "--mode=timing"},
                     Mistake{{"a.lpx", "--prompt-tokens=0", "--mode=timing"}, "--prompt-tokens"},

@@ -52,12 +52,17 @@ TEST(Precisions, Mistakes) {
 }
 
 TEST(Evaluation, ReportHasTheKeysOfARow) {
-  Evaluation e{"m.gguf", "t.txt", 2, true, {}};
+  Evaluation e{"m.gguf", "t.txt", {{}, Counting::SecondHalf, false, 64, 2, 5}, true, {}};
   EvaluationRow row{{"int8", "a16", "int16"}, {}, 640, 1, 4500, 2e5};
   row.quality.add({{kLog3, 0}}, {{0, 0}}, 0);
   e.rows.push_back(row);
   auto json = nlohmann::json::parse(reportJson(e));
   EXPECT_EQ(json["on"], "simulator");
+  EXPECT_EQ(json["tokens"], 2);
+  EXPECT_EQ(json["counting"], "second-half");
+  EXPECT_EQ(json["begins_with_bos"], false);
+  EXPECT_EQ(json["positions"], 64);
+  EXPECT_EQ(json["left_out_tokens"], 5);
   const auto &r = json["rows"][0];
   EXPECT_EQ(r.size(), 11u);
   EXPECT_EQ(r["weights"], "int8");

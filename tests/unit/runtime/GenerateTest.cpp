@@ -4,46 +4,56 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 namespace lpu::rt {
 namespace {
 
 using namespace test;
 
-struct Fixture : testing::Test {
+struct Generate : testing::Test {
   isa::Program program = fakeProgram();
   std::size_t vocabulary = program.model.vocabulary;
 
-  Session session(FakeSimulator &simulator, sim::Mode mode = sim::Mode::Functional) {
-    return Session(program, simulator, mode);
+  /// One sequence, run to its end. `simulator` keeps what was fed.
+  Result<Sequence> run(Session &session, GenerateRequest request, const OutputSink &output = {}) {
+    auto plan = planRequests(program, std::span(&request, 1));
+    if (!plan)
+      return plan.error();
+    Sequence sequence(std::move(request), nullptr);
+    if (Status status = generate(session, *plan, std::span(&sequence, 1), output); !status)
+      return status.error();
+    return sequence;
   }
 };
-using Generate = Fixture;
-using Perplexity = Fixture;
+
+std::vector<TokenId> list(std::span<const TokenId> ids) { return {ids.begin(), ids.end()}; }
 
 TEST_F(Generate, TokensFollowTheModelThroughPaddingAndBuckets) {
   for (std::size_t prompt = 1; prompt <= 9; ++prompt) {
     FakeSimulator simulator(program, {}, {});
-    Session s = session(simulator);
+    Session session(program, simulator, sim::Mode::Functional);
     std::vector<TokenId> ids;
     for (std::size_t i = 0; i < prompt; ++i)
       ids.push_back(static_cast<TokenId>(300 + i));
     std::size_t rows = 0;
-    auto out = generate(s, {ids, 7, {}, -1}, [&](std::span<const float> r) { rows += r.size() / vocabulary; }, {});
+    auto out = run(session, {ids, 7, {}, {}, {}},
+                   [&](std::size_t, const SequenceOutput &o) { rows += o.rows.size() / vocabulary; });
     ASSERT_TRUE(out) << out.error().str();
-    EXPECT_EQ(out->tokens, expectedGreedy(ids, 7, program.model.vocabulary)) << "prompt " << prompt;
+    EXPECT_EQ(list(out->tokens()), expectedGreedy(ids, 7, program.model.vocabulary)) << "prompt " << prompt;
     EXPECT_EQ(rows, prompt + 6);
+    EXPECT_EQ(out->steps(), session.records().size());
+    EXPECT_EQ(out->promptSteps(), planSteps(program, prompt, 0)->steps.size());
+    EXPECT_EQ(out->finished(), FinishReason::Length);
   }
 }
 
 TEST_F(Generate, RowsAreTheValidOnesInOrder) {
   FakeSimulator simulator(program, {}, {});
-  Session s = session(simulator);
+  Session session(program, simulator, sim::Mode::Functional);
   std::vector<float> rows;
   std::vector<TokenId> fed{260, 261, 262, 263, 264, 265};
-  ASSERT_TRUE(generate(s, {fed, 2, {}, -1},
-                       [&](std::span<const float> r) { rows.insert(rows.end(), r.begin(), r.end()); }, {}));
+  ASSERT_TRUE(run(session, {fed, 2, {}, {}, {}}, [&](std::size_t, const SequenceOutput &o) {
+    rows.insert(rows.end(), o.rows.begin(), o.rows.end());
+  }));
   fed.push_back(expectedGreedy(fed, 1, program.model.vocabulary)[0]);
   std::vector<float> expected;
   for (std::size_t n = 1; n <= fed.size(); ++n) {
@@ -55,37 +65,45 @@ TEST_F(Generate, RowsAreTheValidOnesInOrder) {
 
 TEST_F(Generate, ZeroOnlyFeeds) {
   FakeSimulator simulator(program, {}, {});
-  Session s = session(simulator);
-  auto out = generate(s, {{259, 260}, 0, {}, 2}, {}, {});
+  Session session(program, simulator, sim::Mode::Functional);
+  auto out = run(session, {{259, 260}, 0, {}, {2}, {}});
   ASSERT_TRUE(out);
-  EXPECT_TRUE(out->tokens.empty());
-  EXPECT_FALSE(out->reachesToken);
-  EXPECT_EQ(s.records().size(), 1u);
+  EXPECT_TRUE(out->tokens().empty());
+  EXPECT_EQ(out->finished(), FinishReason::Length);
+  EXPECT_EQ(session.records().size(), 1u);
 }
 
-TEST_F(Generate, StopsAfterTheStopTokenOnly) {
+TEST_F(Generate, EveryEndTokenEndsItAndIsNotFed) {
   FakeBehaviour how{.favourite = 2, .favouriteFrom = 6};
-  FakeSimulator simulator(program, {}, how);
-  Session s = session(simulator);
-  auto out = generate(s, {{259, 260, 261, 262}, 8, {}, 2}, {}, {});
-  ASSERT_TRUE(out);
-  ASSERT_EQ(out->tokens.size(), 3u); // positions 3, 4 as the model likes; position 5 gives EOS
-  EXPECT_EQ(out->tokens.back(), 2);
-  EXPECT_EQ(s.records().size(), 3u); // EOS itself is not fed
-
-  FakeSimulator again(program, {}, how);
-  Session t = session(again);
-  EXPECT_EQ(generate(t, {{259, 260, 261, 262}, 8, {}, -1}, {}, {})->tokens.size(), 8u);
+  for (std::vector<TokenId> ends : {std::vector<TokenId>{2}, {7, 2}, {2, 400}}) {
+    FakeSimulator simulator(program, {}, how);
+    Session session(program, simulator, sim::Mode::Functional);
+    auto out = run(session, {{259, 260, 261, 262}, 8, {}, ends, {}});
+    ASSERT_TRUE(out);
+    ASSERT_EQ(out->tokens().size(), 3u); // positions 3, 4 as the model likes; position 5 gives the end token
+    EXPECT_EQ(out->tokens().back(), 2);
+    EXPECT_EQ(out->finished(), FinishReason::EndToken);
+    EXPECT_EQ(session.records().size(), 3u);
+  }
+  for (std::vector<TokenId> others : {std::vector<TokenId>{}, {7}}) {
+    FakeSimulator simulator(program, {}, how);
+    Session session(program, simulator, sim::Mode::Functional);
+    auto out = run(session, {{259, 260, 261, 262}, 8, {}, others, {}});
+    EXPECT_EQ(out->tokens().size(), 8u);
+    EXPECT_EQ(out->finished(), FinishReason::Length);
+  }
 }
 
 TEST_F(Generate, TimingModeTakesTheSameStepsAndSamplesNothing) {
   FakeSimulator values(program, {}, {}), times(program, {sim::Engine::Event, sim::Mode::Timing, ""}, {.favourite = 2});
-  Session a = session(values), b = session(times, sim::Mode::Timing);
-  ASSERT_TRUE(generate(a, {{259, 260, 261, 262, 263, 264}, 8, {}, -1}, {}, {}));
-  auto out = generate(b, {{259, 260, 261, 262, 263, 264}, 8, {}, 2}, {}, [](TokenId) { FAIL(); });
+  Session a(program, values, sim::Mode::Functional), b(program, times, sim::Mode::Timing);
+  ASSERT_TRUE(run(a, {{259, 260, 261, 262, 263, 264}, 8, {}, {}, {}}));
+  auto out = run(b, {{259, 260, 261, 262, 263, 264}, 8, {}, {2}, {}},
+                 [](std::size_t, const SequenceOutput &o) { EXPECT_FALSE(o.token); });
   ASSERT_TRUE(out);
-  EXPECT_TRUE(out->tokens.empty());
-  EXPECT_TRUE(out->reachesToken);
+  EXPECT_TRUE(out->tokens().empty());
+  EXPECT_FALSE(out->digest());
+  EXPECT_EQ(out->finished(), FinishReason::Length);
   ASSERT_EQ(a.records().size(), b.records().size());
   for (std::size_t i = 0; i < a.records().size(); ++i)
     EXPECT_EQ(a.records()[i].step, b.records()[i].step);
@@ -93,53 +111,19 @@ TEST_F(Generate, TimingModeTakesTheSameStepsAndSamplesNothing) {
 
 TEST_F(Generate, AViolationEndsTheRun) {
   FakeSimulator simulator(program, {}, {.violateAtStep = 1});
-  Session s = session(simulator);
-  auto out = generate(s, {{259, 260, 261, 262}, 8, {}, 2}, {}, {});
+  Session session(program, simulator, sim::Mode::Functional);
+  auto out = run(session, {{259, 260, 261, 262}, 8, {}, {2}, {}});
   ASSERT_FALSE(out);
-  ASSERT_TRUE(s.violation());
-  EXPECT_EQ(s.violation()->category, "stream-collision");
-  EXPECT_EQ(s.records().size(), 1u);
+  ASSERT_TRUE(session.violation());
+  EXPECT_EQ(session.violation()->category, "stream-collision");
+  EXPECT_EQ(session.records().size(), 1u);
 }
 
-TEST(Likelihood, IsTheMeanNegativeLogSoftmax) {
-  Likelihood l;
-  EXPECT_TRUE(std::isnan(l.perplexity()));
-  l.add(std::vector<float>{0, std::log(3.0f)}, 0); // p = 1/4
-  EXPECT_NEAR(l.perplexity(), 4, 1e-6);
-  l.add(std::vector<float>{5, 5}, 1); // p = 1/2
-  EXPECT_NEAR(l.perplexity(), std::sqrt(8.0), 1e-6);
-  l.add(std::vector<float>{-1e30f, 1e30f}, 1); // p = 1, no overflow on the way
-  EXPECT_NEAR(l.perplexity(), std::cbrt(8.0), 1e-6);
-  EXPECT_EQ(l.tokens(), 3u);
-}
-
-TEST_F(Perplexity, WindowsOfContextMinusOneAfterABos) {
-  std::vector<TokenId> text;
-  for (int i = 0; i < 37; ++i)
-    text.push_back(259 + i);
-  Likelihood expected; // context 16: windows of 15, 15 and 7
-  for (std::size_t at = 0; at < text.size(); at += 15) {
-    std::vector<std::int32_t> history{1};
-    for (std::size_t i = at; i < std::min<std::size_t>(at + 15, text.size()); ++i) {
-      expected.add(fakeLogits(history, program.model.vocabulary), text[i]);
-      history.push_back(text[i]);
-    }
-  }
-  int resets = 0;
-  FakeSimulator simulator(program, {}, {.resets = &resets});
-  Session s = session(simulator);
-  std::size_t rows = 0;
-  auto value = measurePerplexity(s, 1, text, [&](std::span<const float> r) { rows += r.size() / vocabulary; });
-  ASSERT_TRUE(value);
-  EXPECT_DOUBLE_EQ(*value, expected.perplexity());
-  EXPECT_EQ(resets, 3);
-  EXPECT_EQ(rows, text.size());
-  EXPECT_EQ(s.records().size(), *countPerplexitySteps(program, text.size()));
-}
-
-TEST(PerplexityContext, OfOnePositionIsAnError) {
-  isa::Program program = fakeProgram({1}, {});
-  EXPECT_FALSE(countPerplexitySteps(program, 3));
+TEST_F(Generate, MoreRequestsThanUsersAreAnError) {
+  std::vector<GenerateRequest> two(2, {{259}, 1, {}, {}, {}});
+  auto plan = planRequests(program, two);
+  ASSERT_FALSE(plan);
+  EXPECT_NE(plan.error().message.find("--batch=2"), std::string::npos);
 }
 
 std::vector<StepRecord> records(std::initializer_list<isa::Cycle> cycles) {

@@ -70,9 +70,10 @@ TEST_F(RunTest, ReportHasExactlyItsKeys) {
   EXPECT_LE(r["host"]["load_seconds"].get<double>() + r["host"]["run_seconds"].get<double>(),
             r["host_seconds"].get<double>());
   EXPECT_EQ(r["chips"], 1);
-  EXPECT_EQ(keys, (std::vector<std::string>{"schema", "schema_version", "prompt_tokens", "tokens", "text", "steps",
-                                            "ttft_us", "tpot_us", "tokens_per_second", "with_host", "memory_sha256",
-                                            "chips", "engine", "host_seconds", "host"}));
+  EXPECT_EQ(keys,
+            (std::vector<std::string>{"schema", "schema_version", "prompt_tokens", "tokens", "text", "finish_reason",
+                                      "digest", "steps", "ttft_us", "tpot_us", "tokens_per_second", "with_host",
+                                      "memory_sha256", "chips", "engine", "host_seconds", "host"}));
   EXPECT_EQ(stepKeys, (std::vector<std::string>{"kind", "program", "position", "tokens", "predicted_cycles",
                                                 "simulated_cycles", "counts"}));
   EXPECT_EQ(hostKeys, (std::vector<std::string>{"ttft_us", "tpot_us", "tokens_per_second"}));
@@ -86,6 +87,9 @@ TEST_F(RunTest, ReportValues) {
   EXPECT_EQ(r["prompt_tokens"], Json({1, 259, 261, 265, 280}));
   EXPECT_EQ(r["tokens"], Json(tokens));
   EXPECT_EQ(r["text"], o.out);
+  EXPECT_EQ(r["finish_reason"], "length");
+  EXPECT_EQ(r["digest"].get<std::string>().size(), 64u);
+  EXPECT_NE(o.err.find("ended by its length; digest " + r["digest"].get<std::string>()), std::string::npos) << o.err;
   ASSERT_EQ(r["steps"].size(), 5u); // a chunk of 4, the fifth token, three of the four generated
   Json first = r["steps"][0];
   EXPECT_EQ(first["counts"]["sram_read_bytes"], 0);
@@ -188,6 +192,33 @@ TEST_F(RunTest, EosStopsUnlessIgnored) {
   EXPECT_EQ(report()["tokens"].size(), 4u);
 }
 
+TEST_F(RunTest, StopTextsEndTheText) {
+  ASSERT_EQ(run({.favourite = 3 + 'x'}).out, "xxxx");
+  options.stops = {"never", "xx"};
+  Outcome o = run({.favourite = 3 + 'x'});
+  EXPECT_EQ(o.out, "");
+  EXPECT_EQ(report()["finish_reason"], "stop_text");
+  EXPECT_EQ(report()["tokens"].size(), 2u);
+  EXPECT_EQ(report()["text"], "");
+  options.stops = {"xxxxx"}; // begins only
+  EXPECT_EQ(run({.favourite = 3 + 'x'}).out, "xxxx");
+  EXPECT_EQ(report()["finish_reason"], "length");
+}
+
+TEST_F(RunTest, DigestsTellTokensAndLogits) {
+  ASSERT_EQ(run().code, 0);
+  const Json first = report();
+  options.engine = sim::Engine::Clocked;
+  ASSERT_EQ(run().code, 0);
+  EXPECT_EQ(report()["digest"], first["digest"]);
+  options.count = 3;
+  ASSERT_EQ(run().code, 0);
+  EXPECT_NE(report()["digest"], first["digest"]);
+  options.mode = sim::Mode::Timing;
+  ASSERT_EQ(run().code, 0);
+  EXPECT_TRUE(report()["digest"].is_null());
+}
+
 TEST_F(RunTest, CountDefaultsToWhatFits) {
   options.count.reset();
   options.ignoreEos = true;
@@ -224,6 +255,19 @@ TEST_F(RunTest, PerplexityGeneratesNothing) {
   EXPECT_TRUE(r["tokens"].empty());
   EXPECT_TRUE(r["ttft_us"].is_null());
   EXPECT_GT(r["perplexity"].get<double>(), 1.0);
+  EXPECT_TRUE(r["finish_reason"].is_null());
+  EXPECT_TRUE(r["digest"].is_null());
+  EXPECT_EQ(r["scored"]["windows"], 1);
+  EXPECT_EQ(r["scored"]["counting"], "all");
+  EXPECT_EQ(r["scored"]["begins_with_bos"], true);
+  EXPECT_NE(o.err.find("1 window of up to 16 positions, each beginning with BOS; all "), std::string::npos) << o.err;
+}
+
+TEST_F(RunTest, PerplexityOfAnEmptyTextIsAnError) {
+  options.tokens.clear();
+  options.report.clear();
+  options.perplexity = "/dev/null";
+  expectFailure(run(), 1, "/dev/null: error: the text has no tokens; give at least one word");
 }
 
 TEST_F(RunTest, AMismatchOfCyclesIsReportedAndFails) {

@@ -70,6 +70,48 @@ TEST(Sampler, TopKCutsBeforeTopP) {
   EXPECT_EQ(Sampler({.temperature = 1, .topP = 0.5f}).distribution(logits).size(), 2u);
 }
 
+TEST(Sampler, MinPKeepsThoseNearTheBest) {
+  std::vector<float> logits{std::log(10.0f), std::log(5.0f), std::log(2.0f), std::log(1.0f)};
+  auto kept = [&](SamplerOptions options) { return Sampler(options).distribution(logits); };
+  EXPECT_EQ(kept({.temperature = 1, .minP = 0.19f}).size(), 3u);
+  EXPECT_EQ(kept({.temperature = 1, .minP = 0.21f}).size(), 2u);
+  EXPECT_EQ(kept({.temperature = 1, .minP = 1}).size(), 1u);
+  EXPECT_EQ(kept({.temperature = 1, .minP = 0}).size(), 4u);
+  EXPECT_NEAR(kept({.temperature = 1, .minP = 0.21f})[0].value, 10.0 / 15, 1e-6); // sums to 1 again
+  EXPECT_EQ(kept({.temperature = 1, .topP = 0.5f, .minP = 0.01f}).size(), 1u);    // behind top-p
+  EXPECT_EQ(kept({.temperature = 2, .minP = 0.4f}).size(), 3u);                   // of the scaled logits: √0.2 > 0.4
+}
+
+TEST(Sampler, ThePenaltyDividesWhatIsPositiveAndMultipliesTheRest) {
+  std::vector<float> logits{4, -1, 3, -2};
+  Sampler sampler({.temperature = 1, .repeatPenalty = 2});
+  const std::vector<TokenId> seen{0, 1, 0, 1}; // more than once counts once
+  auto penalized = sampler.distribution(logits, seen);
+  auto byHand = Sampler({.temperature = 1}).distribution(std::vector<float>{2, -2, 3, -2});
+  ASSERT_EQ(ids(penalized), ids(byHand));
+  for (std::size_t i = 0; i < byHand.size(); ++i)
+    EXPECT_EQ(penalized[i].value, byHand[i].value);
+}
+
+TEST(Sampler, ThePenaltyIsGreedysToo) {
+  std::vector<float> logits{4, 3.9f, 1};
+  Sampler sampler({.repeatPenalty = 1.1f});
+  EXPECT_EQ(sampler.sample(logits), 0);
+  EXPECT_EQ(sampler.sample(logits, std::vector<TokenId>{0}), 1);
+  EXPECT_EQ(Sampler({.repeatPenalty = 1}).sample(logits, std::vector<TokenId>{0}), 0);
+  EXPECT_EQ(sampler.sample(logits, std::vector<TokenId>{-1, 99}), 0); // no tokens of these logits
+}
+
+TEST(Sampler, ThePenaltyLooksAtTheLastTokensAlone) {
+  std::vector<float> logits{4, 3.9f, 1};
+  const std::vector<TokenId> history{0, 1, 2};
+  EXPECT_EQ(Sampler({.repeatPenalty = 8, .repeatLastN = 1}).sample(logits, history), 0);
+  EXPECT_EQ(Sampler({.repeatPenalty = 8, .repeatLastN = 2}).sample(logits, history), 0);
+  EXPECT_EQ(Sampler({.repeatPenalty = 8, .repeatLastN = 3}).sample(logits, history), 0); // all alike: 0.5, 0.49, 0.13
+  EXPECT_EQ(Sampler({.repeatPenalty = 8, .repeatLastN = 2}).sample(logits, std::vector<TokenId>{1, 2, 0, 2}), 1);
+  EXPECT_EQ(Sampler({.repeatPenalty = 8, .repeatLastN = 0}).sample(logits, std::vector<TokenId>{0}), 0);
+}
+
 TEST(Sampler, FrequenciesFollowTheDistribution) {
   std::vector<float> logits{std::log(1.0f), std::log(2.0f), std::log(7.0f)};
   Sampler sampler({.temperature = 1, .seed = 42});

@@ -2,7 +2,7 @@
 // configurations of one model against float on the same text.
 #pragma once
 
-#include "lpu/rt/Generate.h"
+#include "lpu/rt/Perplexity.h"
 
 #include <functional>
 #include <string>
@@ -24,6 +24,7 @@ struct EvaluateOptions {
   std::vector<Precision> precisions;
   bool onSimulator = false;               ///< else on the reference interpreter, which computes the same bits
   std::uint64_t maxTokens = 0;            ///< 0: the whole text
+  std::optional<Counting> counting;       ///< see cutText
   std::vector<std::string> compilerFlags; ///< passed on to lpucc and lpu-interpret
   std::string report;                     ///< JSON; empty: none
 };
@@ -53,7 +54,7 @@ struct EvaluationRow {
 
 struct Evaluation {
   std::string model, text;
-  std::size_t tokens = 0; ///< predicted ones
+  TextWindows scored;
   bool onSimulator = false;
   std::vector<EvaluationRow> rows;
 };

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "lpu/rt/LatencyReport.h"
+#include "lpu/rt/Perplexity.h"
+#include "lpu/rt/Sequence.h"
 
 #include <optional>
 #include <string>
@@ -20,7 +22,9 @@ struct HostUse {
 /// What one of several users got.
 struct UserReport {
   std::vector<TokenId> promptTokens, tokens;
-  std::string text; ///< valid UTF-8
+  std::string text;                   ///< valid UTF-8
+  std::optional<FinishReason> finish; ///< none where nothing generates
+  std::optional<std::string> digest;  ///< hex, of RequestDigest; none without values
   Latency chip, withHost;
 };
 
@@ -33,6 +37,7 @@ struct RunReport {
   std::vector<StepRecord> steps;
   std::optional<std::string> memorySha256; ///< hex; none in timing mode of several chips
   std::optional<double> perplexity;
+  std::optional<TextWindows> scored; ///< what perplexity is of
   std::string engine;
   double hostSeconds = 0;
   HostUse host;

@@ -52,12 +52,14 @@ public:
   void reset() { simulator.clearState(); }
 
   const std::vector<StepRecord> &records() const { return steps; }
+  /// For whoever runs steps without end.
+  void forgetRecords() { steps.clear(); }
   const std::optional<sim::Violation> &violation() const { return broken; }
   const isa::Program &compiled() const { return program; }
   bool functional() const { return mode == sim::Mode::Functional; }
   /// Host time from the first step's start to the last step's end.
   double runSeconds() const { return std::chrono::duration<double>(lastEnd - firstStart).count(); }
-  /// All steps took as many cycles as predicted; else the first that did not.
+  /// The first recorded step that did not take as many cycles as predicted; null: there is none.
   const StepRecord *firstMismatch() const;
 
 private:

@@ -1,0 +1,51 @@
+// Prompts are read to their last byte: a newline at the end of a file is part of the prompt.
+#include "Prompts.h"
+
+#include "lpu/isa/Files.h"
+
+#include <fmt/format.h>
+
+#include <iostream>
+#include <iterator>
+
+namespace lpu::rt {
+
+Result<std::string> readText(const std::string &path) {
+  if (path != "-")
+    return readFile(path);
+  std::string text{std::istreambuf_iterator<char>(std::cin), {}};
+  if (std::cin.bad())
+    return Error{"standard input", "cannot be read; check where it comes from"};
+  return text;
+}
+
+Result<std::vector<std::vector<TokenId>>> readPrompts(const RunOptions &options, const text::Tokenizer &tokenizer) {
+  std::vector<std::string> texts = options.prompt;
+  for (const std::string &path : options.promptFile) {
+    auto content = readText(path);
+    if (!content)
+      return content.error();
+    texts.push_back(*content);
+  }
+  std::vector<std::vector<TokenId>> prompts = options.tokens;
+  for (const std::string &text : texts) {
+    auto ids = tokenizer.encodePrompt(text);
+    if (!ids)
+      return ids.error();
+    prompts.push_back(*ids);
+  }
+  return prompts;
+}
+
+Status checkPrompts(const std::vector<std::vector<TokenId>> &prompts, const RunOptions &options,
+                    const isa::Program &program) {
+  for (const std::vector<TokenId> &ids : prompts)
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      if (static_cast<std::uint32_t>(ids[i]) >= program.model.vocabulary)
+        return Error{"", fmt::format("token {} (number {} of {}) is outside of the vocabulary; ids run from 0 to {}",
+                                     ids[i], i + 1, options.tokens.empty() ? "the prompt" : "--tokens",
+                                     program.model.vocabulary - 1)};
+  return Ok{};
+}
+
+} // namespace lpu::rt
