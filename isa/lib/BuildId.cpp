@@ -10,12 +10,14 @@
 
 namespace lpu::isa {
 
+std::string buildIdOf(const std::string &executable) {
+  std::ifstream file(executable, std::ios::binary);
+  const std::vector<std::uint8_t> bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  return bytes.empty() ? std::string() : fmt::format("{:016x}", hash64(bytes));
+}
+
 std::string buildId() {
-  static const std::string id = [] {
-    std::ifstream file("/proc/self/exe", std::ios::binary);
-    const std::vector<std::uint8_t> bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-    return bytes.empty() ? std::string() : fmt::format("{:016x}", hash64(bytes));
-  }();
+  static const std::string id = buildIdOf("/proc/self/exe");
   return id;
 }
 

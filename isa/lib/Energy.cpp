@@ -5,7 +5,7 @@
 #include "lpu/isa/Energy.h"
 
 #include "EnergyDraws.h"
-#include "Formula.h"
+#include "lpu/isa/Formula.h"
 #include "lpu/isa/Program.h"
 
 #include <algorithm>

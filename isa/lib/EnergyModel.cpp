@@ -260,15 +260,20 @@ Result<EnergyModel> parseEnergyModel(std::string_view yaml, const std::string &f
 }
 
 Result<EnergyModel> loadEnergyModel(const std::string &nameOrPath) {
+  const Result<std::string> text = energyModelText(nameOrPath);
+  return text ? parseEnergyModel(*text, nameOrPath) : text.error();
+}
+
+Result<std::string> energyModelText(const std::string &nameOrPath) {
   for (const Preset &preset : kPresets)
     if (preset.name == nameOrPath)
-      return parseEnergyModel(preset.text, nameOrPath);
+      return std::string(preset.text);
   std::ifstream file(nameOrPath, std::ios::binary);
   std::ostringstream text;
   if (!file || !(text << file.rdbuf()))
     return Error{nameOrPath, fmt::format("neither a table of energy ({}) nor a readable file",
                                          fmt::join(energyModelNames(), ", "))};
-  return parseEnergyModel(text.str(), nameOrPath);
+  return text.str();
 }
 
 std::vector<std::string> energyModelNames() {

@@ -218,13 +218,8 @@ private:
 
   /// Conditions between keys, reported at the key that is too large.
   bool checkAcross(const YAML::Node &root) {
-    if (machine.c2cEastLinks > machine.c2cLinks)
-      return fail(root["c2c"]["east_links"], fmt::format("'c2c.east_links' is {}, more than the {} of 'c2c.links'",
-                                                         machine.c2cEastLinks, machine.c2cLinks));
-    if (machine.queuePreloadWords > machine.queueWords)
-      return fail(root["queues"]["preload_words"],
-                  fmt::format("'queues.preload_words' is {}, more than the {} of 'queues.words'",
-                              machine.queuePreloadWords, machine.queueWords));
+    if (const std::optional<KeyConflict> conflict = conflictOf(machine))
+      return fail(root[conflict->section][conflict->key], conflict->message);
     return true;
   }
 };
@@ -247,9 +242,6 @@ Result<std::vector<Unpublished>> parseUnpublished(std::string_view yaml, std::st
   return machine ? Result<std::vector<Unpublished>>(parser.takeMarks()) : machine.error();
 }
 
-namespace {
-
-/// Text of a preset or of a file.
 Result<std::string> machineText(const std::string &nameOrPath) {
   for (const Preset &preset : kPresets)
     if (preset.name == nameOrPath)
@@ -261,8 +253,6 @@ Result<std::string> machineText(const std::string &nameOrPath) {
                  fmt::format("neither a machine preset ({}) nor a readable file", fmt::join(presetNames(), ", "))};
   return text.str();
 }
-
-} // namespace
 
 Result<Machine> loadMachine(const std::string &nameOrPath) {
   const Result<std::string> text = machineText(nameOrPath);

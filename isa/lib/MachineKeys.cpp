@@ -2,6 +2,8 @@
 // instruction fields where there is one, else they keep derived sizes sane.
 #include "MachineKeys.h"
 
+#include <fmt/format.h>
+
 namespace lpu::isa {
 namespace {
 
@@ -68,5 +70,17 @@ const MachineKey kKeys[] = {
 } // namespace
 
 std::span<const MachineKey> machineKeys() { return kKeys; }
+
+std::optional<KeyConflict> conflictOf(const Machine &machine) {
+  if (machine.c2cEastLinks > machine.c2cLinks)
+    return KeyConflict{
+        "c2c", "east_links",
+        fmt::format("'c2c.east_links' is {}, more than the {} of 'c2c.links'", machine.c2cEastLinks, machine.c2cLinks)};
+  if (machine.queuePreloadWords > machine.queueWords)
+    return KeyConflict{"queues", "preload_words",
+                       fmt::format("'queues.preload_words' is {}, more than the {} of 'queues.words'",
+                                   machine.queuePreloadWords, machine.queueWords)};
+  return std::nullopt;
+}
 
 } // namespace lpu::isa

@@ -6,7 +6,9 @@
 #include "lpu/isa/Machine.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <variant>
 
@@ -22,5 +24,11 @@ struct MachineKey {
 
 /// In canonical order; keys of one section stand together.
 std::span<const MachineKey> machineKeys();
+
+/// Two keys that do not go together: what to say, and of which of them.
+struct KeyConflict {
+  std::string section, key, message;
+};
+std::optional<KeyConflict> conflictOf(const Machine &machine);
 
 } // namespace lpu::isa

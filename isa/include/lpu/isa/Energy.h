@@ -58,6 +58,8 @@ struct EnergyModel {
 Result<EnergyModel> parseEnergyModel(std::string_view yaml, const std::string &fileName);
 /// A preset by name ("gf14", "sf4x") or a path to a YAML file.
 Result<EnergyModel> loadEnergyModel(const std::string &nameOrPath);
+/// Its text. Error: neither a preset nor a readable file.
+Result<std::string> energyModelText(const std::string &nameOrPath);
 std::vector<std::string> energyModelNames();
 
 struct EnergyOptions {

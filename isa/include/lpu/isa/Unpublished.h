@@ -21,5 +21,7 @@ struct Unpublished {
 Result<std::vector<Unpublished>> parseUnpublished(std::string_view yaml, std::string_view fileName);
 /// Of a preset or a file, as loadMachine.
 Result<std::vector<Unpublished>> loadUnpublished(const std::string &nameOrPath);
+/// The description itself, of a preset or a file. Error: as loadMachine.
+Result<std::string> machineText(const std::string &nameOrPath);
 
 } // namespace lpu::isa

@@ -1,4 +1,4 @@
-// Arithmetic over named values: formulas of energy tables.
+// Arithmetic over named values: formulas of energy tables, and expressions of studies.
 #pragma once
 
 #include "lpu/isa/Machine.h"
@@ -20,5 +20,8 @@ Result<double> evaluate(const std::string &expression, const Variables &variable
 Result<std::vector<std::string>> namesIn(const std::string &expression);
 /// Every numeric key of a machine description: "lanes.superlanes" → 20.
 Variables machineVariables(const Machine &machine);
+/// A machine with some of these changed. Error (place empty): a key that is none, a fraction where whole numbers stand,
+/// what parseMachine refuses.
+Result<Machine> machineWith(const Machine &base, const Variables &changes);
 
 } // namespace lpu::isa

@@ -1,0 +1,56 @@
+// One child process in a folder of its own.
+#pragma once
+
+#include "lpu/isa/Result.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lpu::explore {
+
+/// A folder that disappears with what is in it.
+class Scratch {
+public:
+  static Result<Scratch> create();
+  Scratch(Scratch &&other) noexcept : folder(std::move(other.folder)) { other.folder.clear(); }
+  Scratch &operator=(Scratch &&) = delete;
+  ~Scratch();
+  const std::string &path() const { return folder; }
+  std::string operator/(const std::string &name) const { return folder + "/" + name; }
+
+private:
+  explicit Scratch(std::string path) : folder(std::move(path)) {}
+  std::string folder;
+};
+
+struct ChildEnd {
+  bool hasExited = false;
+  int code = 0; ///< exit code, or the signal
+  double cpuSeconds = 0;
+  std::uint64_t peakBytes = 0;
+  std::string lastLine; ///< of stderr
+};
+
+/// Runs in its folder, reads nothing, writes stderr into the folder's file "stderr". Dies with its parent.
+class Child {
+public:
+  /// Error: it could not be started.
+  static Result<Child> start(const std::vector<std::string> &command, const std::string &folder,
+                             std::uint64_t memoryBytes);
+  Child(Child &&other) noexcept;
+  Child &operator=(Child &&other) = delete;
+  ~Child();
+
+  int descriptor() const { return handle; } ///< readable when it has ended
+  void kill();
+  /// Waits for its end.
+  ChildEnd reap();
+
+private:
+  Child(int pid, int handle, std::string folder) : pid(pid), handle(handle), folder(std::move(folder)) {}
+  int pid = -1, handle = -1;
+  std::string folder;
+};
+
+} // namespace lpu::explore

@@ -1,0 +1,299 @@
+#!/usr/bin/python3
+"""Studies from their file to points.csv: the same bytes however they are run, cut off or dealt over processes.
+
+Models and machines are tiny, so that a point takes a tenth of a second.
+"""
+import csv
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+import tools
+from tools import Case, load_json, run
+
+MODEL = """name: tiny
+source: made up for tests
+architecture: llama
+layers: 1
+hidden: 64
+heads: 2
+kv_heads: 1
+head_dim: 32
+ffn: 128
+vocabulary: 256
+context: 64
+norm_eps: 1e-05
+rope_base: 10000
+tied_embeddings: false
+"""
+STUDY = """base: small
+workloads: [{arch: tiny.yaml, context: 64, steps: [decode]}]
+parameters:
+  lanes.superlanes: [3, 4]
+  latency.vxm_simple: [2, 4, 8]
+  mem.slices_per_side: [24, 28]
+"""  # twelve points, of which the six with 24 slices are infeasible
+MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1"}
+MEASURED = ["chips", "cycles", "token_us[us]", "ttft_us[us]", "tokens_per_second[1/s]",
+            *(f"{name}_{which}[{unit}]" for name, unit in [("j_per_token", "J"), ("j_per_token_full", "J"), ("watts", "W"),
+                                                           ("area_mm2", "mm2")] for which in ["low", "typ", "high"]),
+            "state", "reason"]
+
+
+class Studies(Case):
+    def setUp(self):
+        super().setUp()
+        (self.dir / "tiny.yaml").write_text(MODEL)
+
+    def study(self, text=STUDY, name="s"):
+        path = self.dir / f"{name}.yaml"
+        path.write_text(text)
+        return path
+
+    def explore(self, *args, code=0, **options):
+        done = run("lpu-explore", *args, **options)
+        self.assertEqual(done.returncode, code, done.stderr)
+        return done
+
+    def points(self, store):
+        """(bytes, rows) of points.csv."""
+        path = self.dir / "points.csv"
+        self.explore("report", store, f"--csv={path}")
+        with open(path, newline="") as file:
+            return path.read_bytes(), list(csv.DictReader(file))
+
+    def status(self, store):
+        return tools.json.loads(self.explore("status", store, "--json").stdout)
+
+
+class Running(Studies):
+    def test_points_csv(self):
+        study = self.study()
+        self.explore("run", study, "--jobs=2")
+        data, rows = self.points(self.dir / "s.db")
+        keys = ["lanes.superlanes", "latency.vxm_simple[cycles]", "mem.slices_per_side"]
+        self.assertEqual(list(rows[0]), ["point", "key", *keys, *MEASURED])
+        self.assertEqual(len(rows), 12)
+        self.assertTrue(data.endswith(b"\n") and b"#" not in data)
+        for number, row in enumerate(rows):
+            self.assertEqual(row["point"], str(number))
+            self.assertEqual(row["state"], "done" if row["mem.slices_per_side"] == "28" else "infeasible")
+            if row["state"] == "infeasible":
+                self.assertRegex(row["reason"], "^tiny.yaml: the mapping needs 16 MEM slices .* has 24$")
+                self.assertEqual(row["cycles"], "")
+                continue
+            for name, unit in [("j_per_token", "J"), ("j_per_token_full", "J"), ("watts", "W"), ("area_mm2", "mm2")]:
+                low, typ, high = (float(row[f"{name}_{which}[{unit}]"]) for which in ["low", "typ", "high"])
+                self.assertTrue(0 < low < typ < high)
+            self.assertAlmostEqual(float(row["token_us[us]"]), float(row["cycles"]) / 900)
+        # What lpucc itself says of one of them.
+        (self.dir / "machine.yaml").write_text((tools.ROOT / "isa/arch/small.yaml").read_text())
+        tools.succeed("lpucc", f"--arch={self.dir / 'tiny.yaml'}", f"--target={self.dir / 'machine.yaml'}", "--steps=decode",
+                      "--max-context=64", "-o", "/dev/null", f"--report={self.dir / 'r.json'}")
+        base = next(r for r in rows if r["lanes.superlanes"] == "4" and r["latency.vxm_simple[cycles]"] == "4"
+                    and r["state"] == "done")
+        self.assertEqual(int(base["cycles"]), load_json(self.dir / "r.json")["system"]["token_latency_cycles"])
+
+    def test_the_same_bytes_however_it_is_run(self):
+        study = self.study()
+        self.explore("run", study, "--jobs=1")
+        expected, _ = self.points(self.dir / "s.db")
+        for name, args in [("two", ["--jobs=2"]), ("one", ["--shard=1/2"]), ("other", ["--shard=2/2"])]:
+            self.explore("run", study, f"--store={self.dir / name}.db", *args)
+        self.assertEqual(self.points(self.dir / "two.db")[0], expected)
+        self.assertNotEqual(self.points(self.dir / "one.db")[0], expected)
+        self.explore("merge", self.dir / "all.db", self.dir / "one.db", self.dir / "other.db")
+        self.assertEqual(self.points(self.dir / "all.db")[0], expected)
+        # From another folder, and limited three points at a time.
+        for code in [4, 4, 4, 0]:
+            self.explore("run", "s.yaml", "--store=steps.db", "--limit=3", code=code, cwd=self.dir)
+        self.assertEqual(self.points(self.dir / "steps.db")[0], expected)
+
+    def test_ranks(self):
+        if not shutil.which("mpirun"):
+            self.skipTest("mpirun is missing; install openmpi-bin")
+        study = self.study()
+        self.explore("run", study)
+        for ranks in [2, 3]:
+            store = self.dir / f"{ranks}.db"
+            done = subprocess.run(["mpirun", "-q", "-n", str(ranks), str(tools.bin_dir / "lpu-explore"), "run", str(study),
+                                   f"--store={store}"], capture_output=True, text=True, env={**os.environ, **MPI},
+                                  timeout=tools.TIMEOUT, stdin=subprocess.DEVNULL)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(self.points(store)[0], self.points(self.dir / "s.db")[0])
+
+    def test_killed_at_any_moment(self):
+        study, store = self.study(), self.dir / "killed.db"
+        self.explore("run", study)
+        moments = random.Random(17)
+        for _ in range(6):
+            process = subprocess.Popen([str(tools.bin_dir / "lpu-explore"), "run", str(study), f"--store={store}", "--jobs=2"],
+                                       stderr=subprocess.DEVNULL)
+            time.sleep(moments.uniform(0.02, 0.5))
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        self.explore("run", study, f"--store={store}", "--jobs=2")
+        self.assertEqual(self.points(store)[0], self.points(self.dir / "s.db")[0])
+        status = self.status(store)
+        self.assertLessEqual(status["unfinished"], 2 * 6)  # at most what ran when it was killed
+        self.assertLessEqual(status["compilations"], 12 + status["unfinished"])
+
+    def test_another_table_of_energy_compiles_nothing(self):
+        study = self.study()
+        self.explore("run", study)
+        _, before = self.points(self.dir / "s.db")
+        self.study("energy: sf4x\n" + STUDY)
+        self.explore("run", study)
+        _, after = self.points(self.dir / "s.db")
+        self.assertEqual(self.status(self.dir / "s.db")["compilations"], 12)
+        for a, b in zip(before, after, strict=True):
+            self.assertEqual((a["key"], a["cycles"]), (b["key"], b["cycles"]))
+            if a["state"] == "done":
+                self.assertNotEqual(a["j_per_token_typ[J]"], b["j_per_token_typ[J]"])
+
+    def test_searches(self):
+        for method, count in [("random", 6), ("sobol", 6), ("nsga2", 6), ("oat", 1 + 2 + 3 + 2 - 3), ("halving", 6)]:
+            store = self.dir / f"{method}.db"
+            study = self.study(STUDY + f"search: {{method: {method}, budget: 6, population: 4, seed: 5}}\n", method)
+            self.explore("run", study, "--jobs=2")
+            data, rows = self.points(store)
+            self.assertEqual(len(rows), count, method)
+            self.assertEqual(len({row["key"] for row in rows}), count)
+            self.explore("run", study, f"--store={self.dir / 'again.db'}")
+            self.assertEqual(self.points(self.dir / "again.db")[0], data, method)
+            (self.dir / "again.db").unlink()
+
+    def test_pruning_is_proven_and_loses_nothing(self):
+        # Slower units are worse in every objective: bounds of the slowest prove it.
+        text = STUDY.replace("steps: [decode]", "steps: [decode], tp: 1, pp: 1").replace("[2, 4, 8]", "[2, 4, 8, 64, 65, 66]")
+        text = text.replace("[24, 28]", "[28]") + "constraints: [\"lanes.superlanes < 5\"]\n"
+        self.explore("run", self.study(text.replace("[3, 4]", "[3, 4, 5]"), "all"))
+        self.explore("run", self.study(text.replace("[3, 4]", "[3, 4, 5]") + "search: {method: grid, prune: true}\n", "some"),
+                     "--jobs=2")
+        _, everything = self.points(self.dir / "all.db")
+        _, pruned = self.points(self.dir / "some.db")
+        states = [row["state"] for row in pruned]
+        reasons = {row["reason"] for row in pruned if row["state"] == "pruned"}
+        self.assertIn("constraint lanes.superlanes < 5", reasons)
+        self.assertTrue(any("its bounds are worse than point" in r for r in reasons), reasons)
+        self.assertIn("done", states)
+        self.assertEqual(*(self.status(self.dir / f"{s}.db")["frontier"] for s in ["all", "some"]))
+        for a, b in zip(everything, pruned, strict=True):
+            if b["state"] == "done":
+                self.assertEqual(a, b)
+
+    def test_dry_run_compiles_nothing(self):
+        done = self.explore("run", self.study(), "--dry-run")
+        lines = done.stdout.splitlines()
+        self.assertEqual(lines[0], "point,key,lanes.superlanes,latency.vxm_simple[cycles],mem.slices_per_side,state,reason")
+        self.assertEqual(len(lines), 13)
+        self.assertFalse((self.dir / "s.db").exists())
+
+
+class Failures(Studies):
+    def fake_compiler(self, body):
+        path = self.dir / "lpucc.sh"
+        path.write_text("#!/bin/sh\n" + body)
+        path.chmod(0o755)
+        return f"--compiler={path}"
+
+    def one_point(self):
+        return self.study(STUDY.replace("[3, 4]", "[4]").replace("[2, 4, 8]", "[4]").replace("[24, 28]", "[28]"))
+
+    def test_a_broken_child_is_a_row(self):
+        study = self.one_point()
+        for body, args, reason in [("kill -SEGV $$\n", [], "Segmentation fault; it may need more memory"),
+                                   ("sleep 60\n", ["--timeout=0.3"], "took longer than 0.3 s; allow more with --timeout"),
+                                   ("exit 0\n", [], "the compiler left no report"),
+                                   ("exit 7\n", [], "the compiler left with exit code 7"),
+                                   ("echo '{}' > report.json\n", [], "is not the one that the run began with")]:
+            store = self.dir / "failed.db"
+            self.explore("run", study, f"--store={store}", self.fake_compiler(body), *args, code=3)
+            _, rows = self.points(store)
+            self.assertEqual(rows[0]["state"], "failed")
+            self.assertIn(reason, rows[0]["reason"])
+            self.assertIn(reason, self.explore("status", store, "--failed").stdout)
+            store.unlink()
+
+    def test_too_little_memory_is_a_row(self):
+        self.explore("run", self.one_point(), "--memory=0.01", code=3)
+        self.assertEqual(self.points(self.dir / "s.db")[1][0]["state"], "failed")
+        # It stays so until it is asked for again.
+        self.explore("run", self.one_point(), code=3)
+        self.explore("run", self.one_point(), "--refresh")
+        self.assertEqual(self.points(self.dir / "s.db")[1][0]["state"], "done")
+
+    def test_another_build_of_the_compiler(self):
+        study = self.one_point()
+        self.explore("run", study)
+        done = self.explore("run", study, self.fake_compiler("exit 1\n"), code=1)
+        self.assertRegex(done.stderr, "s.db: error: its results are of another build of the compiler .*; --refresh runs")
+        self.explore("run", study, self.fake_compiler("exit 1\n"), "--refresh", code=3)
+        self.assertEqual(self.status(self.dir / "s.db")["stale_results"], 1)
+        self.explore("run", study, "--refresh")
+        self.assertEqual(self.points(self.dir / "s.db")[1][0]["state"], "done")
+
+    def test_mistakes(self):
+        study = self.study()
+        for code, line, args in [
+                (1, "s.yaml:5: error: lanes.superlane: is no key of a machine or mapping; there are", ["run", "wrong"]),
+                (1, "adaptive.yaml: error: its points depend on results of others, so it cannot be cut into shards",
+                 ["run", "adaptive", "--shard=1/2"]),
+                (2, "--shard: '3/2' is not I/N", ["run", study, "--shard=3/2"]),
+                (2, "--time: '5 days' is no duration; write 90s, 15m or 2h", ["run", study, "--time=5 days"]),
+                (2, "lpu-explore: error: ", ["run"]), (2, "nothing to write; give", ["report", self.dir / "x.db"]),
+                (1, "x.db: error: there is no such store", ["status", self.dir / "x.db"]),
+                (1, "s.yaml: error: --store would overwrite the study", ["run", study, f"--store={study}"]),
+                (1, "none/x.db: error: cannot be written: No such file or directory; choose another place with --store",
+                 ["run", study, f"--store={self.dir / 'none' / 'x.db'}"])]:
+            wrong = {"wrong": STUDY.replace("superlanes:", "superlane:").replace("workloads", "name: w\nworkloads"),
+                     "adaptive": STUDY + "search: {method: nsga2}\n"}
+            if args[-1] in wrong or (len(args) > 1 and args[1] in wrong):
+                name = args[1]
+                args = [args[0], self.study(wrong[name], "s" if name == "wrong" else name), *args[2:]]
+            done = self.explore(*args, code=code)
+            self.assertIn(line, done.stderr)
+            self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+            self.study()
+        self.assertFalse((self.dir / "s.db").exists())
+
+    def test_a_mistake_in_the_model_stops_the_study(self):
+        (self.dir / "tiny.yaml").write_text(MODEL.replace("layers: 1\n", ""))
+        done = self.explore("run", self.study(), code=1)
+        self.assertIn('s.yaml: error: workloads: tiny.yaml:1: key "layers" is missing', done.stderr)
+
+    def test_a_full_disk(self):
+        full = self.dir / "full"
+        full.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48k", "none", str(full)], capture_output=True).returncode:
+            self.skipTest("no rights to mount a small disk")
+        self.addCleanup(lambda: subprocess.run(["umount", str(full)], check=True))
+        study = self.study(STUDY.replace("[2, 4, 8]", "{from: 2, to: 20, step: 1}"))
+        done = self.explore("run", study, f"--store={full / 's.db'}", "--jobs=2", code=1)
+        self.assertRegex(done.stderr, "s.db: error: cannot be written: the disk is full")
+        shutil.copy(full / "s.db", self.dir / "moved.db")
+        self.explore("run", study, f"--store={self.dir / 'moved.db'}", "--jobs=2")
+        self.assertTrue(all(row["state"] in ("done", "infeasible") for row in self.points(self.dir / "moved.db")[1]))
+
+    def test_a_second_writer(self):
+        study = self.one_point()
+        command = [str(tools.bin_dir / "lpu-explore"), "run", str(study), self.fake_compiler("sleep 60\n")]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as first:
+            deadline = time.time() + tools.TIMEOUT
+            while not (self.dir / "s.db").exists() and time.time() < deadline:
+                time.sleep(0.02)
+            time.sleep(0.3)
+            done = self.explore("run", study, code=1)
+            self.assertIn("another lpu-explore is writing to it; wait for its end", done.stderr)
+            first.kill()
+
+
+if __name__ == "__main__":
+    tools.main()
