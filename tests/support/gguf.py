@@ -35,7 +35,8 @@ class Model:
     seed: int = 1
     rope_base: float = 10000.0
     eps: float = 1e-5
-    architecture: str = "llama"  # qwen2 adds biases to q, k, v and pairs the halves of a head in rope
+    # qwen2 adds biases to q, k, v, qwen3 norms of the heads of q and k; both pair the halves of a head in rope
+    architecture: str = "llama"
 
     @property
     def head(self):
@@ -139,8 +140,8 @@ def build(m):
     def matrix(name, rows, cols, gain=1.0):
         return tensor(name, rng.standard_normal((rows, cols), np.float32) * (gain / np.sqrt(cols)), kind)
 
-    def norm(name):
-        return tensor(name, 1 + 0.2 * rng.standard_normal(m.hidden, np.float32), TYPE_F32)
+    def norm(name, width=m.hidden):
+        return tensor(name, 1 + 0.2 * rng.standard_normal(width, np.float32), TYPE_F32)
 
     tensors = [matrix("token_embd.weight", m.vocabulary, m.hidden, np.sqrt(m.hidden))]
     for i in range(m.layers):
@@ -153,6 +154,8 @@ def build(m):
         if m.architecture == "qwen2":
             tensors += [tensor(f"{b}attn_{which}.bias", rng.standard_normal(width, np.float32), TYPE_F32)
                         for which, width in (("q", q), ("k", kv), ("v", kv))]
+        if m.architecture == "qwen3":
+            tensors += [norm(f"{b}attn_{which}_norm.weight", m.head) for which in "qk"]
     tensors.append(norm("output_norm.weight"))
     if not m.tied:
         tensors.append(matrix("output.weight", m.vocabulary, m.hidden, 2))

@@ -1,4 +1,4 @@
-"""A Llama in plain float32 numpy, read straight from a GGUF file: what the quantized chip is judged against.
+"""A Llama, or a model of one of the families like it, in plain float32 numpy, read straight from a GGUF file: what the quantized chip is judged against.
 
 Shares no code with the project's importer or interpreter. `Llama(path).logits(tokens)` feeds a whole sequence at once.
 """
@@ -87,7 +87,7 @@ class Llama:
     def rope(self, x):
         angle = np.arange(len(x))[:, None] * self.base ** (-np.arange(0, self.head, 2) / self.head)
         cos, sin = (f(angle).astype(np.float32)[:, None] for f in (np.cos, np.sin))
-        if self.architecture == "qwen2":  # pairs are (i, i + head/2)
+        if self.architecture != "llama":  # pairs are (i, i + head/2)
             a, b = np.split(x, 2, -1)
             return np.concatenate([a * cos - b * sin, a * sin + b * cos], -1)
         even, odd = x[..., ::2], x[..., 1::2]
@@ -96,7 +96,10 @@ class Llama:
     def attention(self, x, b):
         n = len(x)
         split = lambda name, heads: self.linear(x, b + name).reshape(n, heads, self.head)
-        q, k, v = self.rope(split("attn_q", self.heads)), self.rope(split("attn_k", self.kv_heads)), split("attn_v", self.kv_heads)
+        q, k, v = split("attn_q", self.heads), split("attn_k", self.kv_heads), split("attn_v", self.kv_heads)
+        if self.architecture == "qwen3":
+            q, k = self.norm(q, b + "attn_q_norm"), self.norm(k, b + "attn_k_norm")
+        q, k = self.rope(q), self.rope(k)
         group = self.heads // self.kv_heads
         k, v = k.repeat(group, 1), v.repeat(group, 1)
         scores = np.einsum("ihd,jhd->hij", q, k) / np.float32(math.sqrt(self.head))

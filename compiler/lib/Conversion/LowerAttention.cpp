@@ -68,10 +68,9 @@ void ProgramLowering::lowerRope(llm::RopeOp op) {
   std::string position = pool.input("position", tokens), freqs = op.getFreqs() ? tensorOf(*op.getFreqs()) : "";
   if (attention.getTiles())
     return TileAttention(*this, attention).writeStepTables(op);
-  std::string cosTable =
-      pool.ropeTable(false, op.getBase().convertToDouble(), op.getHeadDim(), cache.getCapacity(), freqs);
-  std::string sinTable =
-      pool.ropeTable(true, op.getBase().convertToDouble(), op.getHeadDim(), cache.getCapacity(), freqs);
+  auto positions = static_cast<std::int64_t>(cache.getCapacity());
+  std::string cosTable = pool.ropeTable(false, op, positions, freqs),
+              sinTable = pool.ropeTable(true, op, positions, freqs);
   std::string cosRows = pool.scratch("step.cos", 4, tokens, 3), sinRows = pool.scratch("step.sin", 4, tokens, 5);
   for (std::int64_t t = 0; t < tokens; ++t) {
     for (auto [table, rows] : {std::pair{cosTable, cosRows}, std::pair{sinTable, sinRows}}) {
@@ -126,11 +125,12 @@ Value ProgramLowering::times(FlowWriter &w, Value value, const AttentionFactor &
 std::array<ProgramLowering::AttentionFactor, 4> ProgramLowering::attentionFactors(llm::AttentionOp op,
                                                                                   std::int64_t headDim) {
   Scale query = scaleOf(op.getQuery()), key = scaleOf(op.getKey()), result = scaleOf(op.getResult());
-  ScoreConstants score = scoreConstants(query.value, key.value, static_cast<std::uint32_t>(headDim));
+  ScoreConstants score = llm::scoreConstantsOf(op);
   std::string object;
   bool half = llm::kvType(op) == llm::KVType::Half;
+  auto scale = op.getScale() ? std::optional(op.getScale()->convertToDouble()) : std::nullopt;
   if (!query.name.empty())
-    object = pool.attentionFactors(op.getCache().str(), query, key, result, headDim, half ? 6 : 4);
+    object = pool.attentionFactors(op.getCache().str(), query, key, result, headDim, scale, half ? 6 : 4);
   float step = half ? 1 / kHalfStep : 1;
   std::array<AttentionFactor, 4> factors{{{score.scoreHi * step, object, half ? 4 : 0},
                                           {score.scoreLo * step, object, half ? 5 : 1},

@@ -51,6 +51,7 @@ void ProgramLowering::flushChunk() {
   std::vector<std::string> objects;
   for (auto [i, linear] : llvm::enumerate(pending)) {
     linear.sums->object = pool.scratch("y." + std::to_string(i), 4, tokens * linear.rows.vectors(), kHints[i % 3]);
+    linear.sums->stored = true;
     objects.push_back(linear.sums->object);
   }
   passChunk([&](FlowWriter &w, Value y, const Unit &unit,
@@ -314,11 +315,31 @@ void ProgramLowering::chunkAdd(llm::AddOp op) {
 
 //===-- norms -------------------------------------------------------------------------===//
 
+void ProgramLowering::loadSquares(FlowWriter &w, Value x, std::int64_t row, std::int64_t count) {
+  using C = RmsNormConstants;
+  Value square = w.alu("mulf", {x, x});
+  Value coarse = w.alu("cvt.f32.d32", {w.alu("mulf", {square, Operand::f32(C::kCoarse)})});
+  Value back = w.alu("mulf", {w.alu("cvt.i32.f32", {coarse}), Operand::f32(C::kMinusInverseCoarse)});
+  for (int i = 0; i < 4; ++i) // until what the coarse number left of it can be told
+    square = w.alu("move", {square});
+  Value fine = w.alu("cvt.f32.d32", {w.alu("mulf", {w.alu("addf", {square, back}), Operand::f32(C::kFine)})});
+  w.loadDigits32(coarse, 0, row, count, 1);
+  w.loadDigits32(fine, 1, row, count, 1);
+}
+
+void ProgramLowering::sumSquares(std::int64_t row, const std::array<std::int64_t, 4> &sum, std::int64_t count,
+                                 bool add) {
+  for (std::int64_t side = 0; side < 2; ++side) {
+    FlowWriter w = flow(2 * count);
+    for (std::int64_t plane : {2 * side, 2 * side + 1})
+      w.pass(plane, row, sum[plane], add);
+  }
+}
+
 /// As lowerNorm, in bursts over as many tokens as a value takes cycles through an ALU: then the second digit of a load
 /// follows the first without a gap.
 void ProgramLowering::chunkNorm(llm::RmsNormOp op) {
-  using C = RmsNormConstants;
-  C constants =
+  RmsNormConstants constants =
       rmsNormConstants(static_cast<std::uint32_t>(cast<RankedTensorType>(op.getInput().getType()).getDimSize(1)));
   Layout layout = residualLayout.gather();
   std::int64_t vectors = layout.vectors(), together = machine.latency.VxmSimple,
@@ -338,21 +359,9 @@ void ProgramLowering::chunkNorm(llm::RmsNormOp op) {
       std::int64_t row = slot++ % slots * 2 * together;
       {
         FlowWriter w = flow(count);
-        Value x = w.read(residual, residualRow(t0, v), tokenStep(vectors));
-        Value square = w.alu("mulf", {x, x});
-        Value coarse = w.alu("cvt.f32.d32", {w.alu("mulf", {square, Operand::f32(C::kCoarse)})});
-        Value back = w.alu("mulf", {w.alu("cvt.i32.f32", {coarse}), Operand::f32(C::kMinusInverseCoarse)});
-        for (int i = 0; i < 4; ++i) // until what the coarse number left of it can be told
-          square = w.alu("move", {square});
-        Value fine = w.alu("cvt.f32.d32", {w.alu("mulf", {w.alu("addf", {square, back}), Operand::f32(C::kFine)})});
-        w.loadDigits32(coarse, 0, row, count, 1);
-        w.loadDigits32(fine, 1, row, count, 1);
+        loadSquares(w, w.read(residual, residualRow(t0, v), tokenStep(vectors)), row, count);
       }
-      for (std::int64_t side = 0; side < 2; ++side) {
-        FlowWriter w = flow(2 * count);
-        for (std::int64_t plane : {2 * side, 2 * side + 1})
-          w.pass(plane, row, sum[plane], v > 0);
-      }
+      sumSquares(row, sum, count, v > 0);
     }
     {
       FlowWriter w = flow(count);

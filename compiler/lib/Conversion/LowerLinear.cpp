@@ -95,10 +95,11 @@ LogicalResult ProgramLowering::lowerLinear(llm::LinearOp op) {
     else
       pending.push_back({op, rows, &sums[{op, rows.swap}]});
   };
-  Operation *user = *op->getUsers().begin();
-  auto rope = dyn_cast<llm::RopeOp>(user);
-  Value headed = rope ? rope.getResult() : op.getResult();
-  auto attention = dyn_cast<llm::AttentionOp>(rope ? *rope->getUsers().begin() : user);
+  Value headed = op.getResult();
+  while (mlir::isa<llm::RopeOp, llm::HeadNormOp>(*headed.getUsers().begin()))
+    headed = headed.getUsers().begin()->getResult(0);
+  bool turned = headed != op.getResult();
+  auto attention = dyn_cast<llm::AttentionOp>(*headed.getUsers().begin());
   if (!attention)
     return want(plainRows(op)), done;
   auto cache = cast<llm::KVCacheOp>(SymbolTable::lookupSymbolIn(module, attention.getCache()));
@@ -117,7 +118,7 @@ LogicalResult ProgramLowering::lowerLinear(llm::LinearOp op) {
   std::int64_t queryGroup =
       cache.getQueryGroup() ? *cache.getQueryGroup() : heads / static_cast<std::int64_t>(cache.getKvHeads());
   for (bool swap : {false, true})
-    if (rope || !swap)
+    if (turned || !swap)
       want(headsOf(cache, headed == attention.getQuery() ? 1 : queryGroup, swap));
   return done;
 }
@@ -365,10 +366,12 @@ Value ProgramLowering::sumOf(FlowWriter &w, SmallVector<Value> parts, std::size_
 }
 
 Value ProgramLowering::linearValue(FlowWriter &w, const Sums &sums, std::int64_t token, std::int64_t vector) {
+  if (sums.stored)
+    return w.read(sums.object, chunkRow(token, vector));
   if (sums.half)
     return halfValue(w, sums, token, vector);
   if (!sums.object.empty())
-    return chunked ? w.read(sums.object, chunkRow(token, vector)) : groupedValue(w, sums, token, vector);
+    return groupedValue(w, sums, token, vector);
   std::size_t most = 1; // all vectors of a linear take as long, so that flows can tell when they want which of two
   for (const auto &tokensOf : sums.parts)
     most = std::max(most, tokensOf[token].size());

@@ -142,6 +142,11 @@ std::string ObjectPool::headOnesTile(std::int64_t headDim, std::int64_t plane) {
                 builder.getDictionaryAttr({named("kind", "head_ones"), named("head_dim", headDim)}));
 }
 
+std::string ObjectPool::slotOnesTile(std::int64_t width, std::int64_t plane) {
+  return object(fmt::format("slot_ones.{}", plane), "constant", 16, machine.superlanes, -1, plane,
+                builder.getDictionaryAttr({named("kind", "head_ones"), named("head_dim", width)}));
+}
+
 std::string ObjectPool::cacheTiles(const std::string &name, std::int64_t rows, std::int64_t plane) {
   return object(name, "zero", 16, rows, -1, plane, {});
 }
@@ -180,28 +185,35 @@ std::string ObjectPool::normGain(const std::string &tensor, const Layout &layout
                                  std::int64_t hint) {
   auto content = builder.getDictionaryAttr({named("kind", "norm_gain"), named("tensor", tensor), named("scale", scale),
                                             builder.getNamedAttr("rows", layoutAttr(layout))});
-  return object(tensor + ".gain", "constant", 4, layout.vectors(), hint < 0 ? nextHint++ % 6 : hint, -1, content);
+  return object(tensor + (layout.swap ? ".swapped.gain" : ".gain"), "constant", 4, layout.vectors(),
+                hint < 0 ? nextHint++ % 6 : hint, -1, content);
 }
 
 std::string ObjectPool::attentionFactors(const std::string &layer, const Scale &query, const Scale &key,
-                                         const Scale &result, std::int64_t headDim, std::int64_t rows) {
-  auto content =
-      builder.getDictionaryAttr({named("kind", "attention_factors"), named("query_scale", query),
-                                 named("key_scale", key), named("result_scale", result), named("head_dim", headDim)});
+                                         const Scale &result, std::int64_t headDim, std::optional<double> scoreScale,
+                                         std::int64_t rows) {
+  SmallVector<NamedAttribute> fields = {named("kind", "attention_factors"), named("query_scale", query),
+                                        named("key_scale", key), named("result_scale", result),
+                                        named("head_dim", headDim)};
+  if (scoreScale)
+    fields.push_back(named("score_scale", *scoreScale));
+  auto content = builder.getDictionaryAttr(fields);
   // Single rows, away from the bursts of keys and scores and from the factors of rope.
   return object(layer + ".factors", "constant", 4, rows, 5, -1, content);
 }
 
-std::string ObjectPool::ropeTable(bool sine, double base, std::int64_t headDim, std::int64_t positions,
-                                  const std::string &freqs, std::int64_t packed) {
-  auto content = builder.getDictionaryAttr({named("kind", "rope"), named("sine", std::int64_t{sine}),
-                                            named("base", base), named("head_dim", headDim), named("freqs", freqs)});
+std::string ObjectPool::ropeTable(bool sine, llm::RopeOp rope, std::int64_t positions, const std::string &freqs,
+                                  std::int64_t packed) {
+  SmallVector<NamedAttribute> fields = {
+      named("kind", "rope"), named("sine", std::int64_t{sine}), named("base", rope.getBase().convertToDouble()),
+      named("head_dim", static_cast<std::int64_t>(rope.getHeadDim())), named("freqs", freqs)};
+  if (double magnitude = rope.getMagnitude().convertToDouble(); magnitude != 1)
+    fields.push_back(named("magnitude", magnitude));
   if (packed) {
-    NamedAttrList fields(content);
-    fields.append(named("halves", std::int64_t{1}));
-    fields.append(named("packed", packed));
-    content = fields.getDictionary(builder.getContext());
+    fields.push_back(named("halves", std::int64_t{1}));
+    fields.push_back(named("packed", packed));
   }
+  auto content = builder.getDictionaryAttr(fields);
   std::int64_t each = std::max<std::int64_t>(1, packed);
   return object(sine ? "rope.sin" : "rope.cos", "constant", 4, (positions + each - 1) / each, sine ? 4 : 1, -1,
                 content);

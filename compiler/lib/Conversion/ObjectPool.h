@@ -11,6 +11,7 @@
 #include "mlir/IR/BuiltinOps.h"
 
 #include <map>
+#include <optional>
 #include <string>
 
 namespace lpu::compiler {
@@ -65,6 +66,8 @@ public:
   std::string onesTile(std::int64_t plane);
   /// Block tile: every output row of a head is the sum over the head's lanes. Per plane.
   std::string headOnesTile(std::int64_t headDim, std::int64_t plane);
+  /// The same for slots of `width` lanes, which hold heads or halves of them.
+  std::string slotOnesTile(std::int64_t width, std::int64_t plane);
   /// Part of a KV cache that MXM plane `plane` loads as tiles, zero at first; `rows` row groups of 16.
   std::string cacheTiles(const std::string &name, std::int64_t rows, std::int64_t plane);
   /// int32 lane numbers in row 0, those within the superlane in row 1, numbers of slots in row 2.
@@ -77,15 +80,16 @@ public:
   /// fp32 biases b'[n] of N3, a row per vector of the layout; without a hint they alternate.
   std::string channelBiases(const std::string &tensor, const Layout &rows, const Factor &factor,
                             std::int64_t hint = -1);
-  /// fp32 gains γ / scale.
+  /// fp32 gains γ / scale; those of a head again for each.
   std::string normGain(const std::string &tensor, const Layout &layout, const Scale &scale, std::int64_t hint = -1);
   /// Rows of one fp32 each in every lane: the score's two factors of N7, 1 / result, and 256 times the lower factor
-  /// (N11); of six the last two are the score's factors of N16.
+  /// (N11); of six the last two are the score's factors of N16. `scoreScale` is an attention's own, if it has one.
   std::string attentionFactors(const std::string &layer, const Scale &query, const Scale &key, const Scale &result,
-                               std::int64_t headDim, std::int64_t rows = 4);
-  /// Rope table, a row per position, fp32; `freqs` may be empty. With `packed` a lane per pair, with the factors of its
-  /// second element, and so many positions a row, one a slot; a single one fills all slots.
-  std::string ropeTable(bool sine, double base, std::int64_t headDim, std::int64_t positions, const std::string &freqs,
+                               std::int64_t headDim, std::optional<double> scoreScale, std::int64_t rows = 4);
+  /// Rope table, a row per position, fp32; `freqs`, the tensor of divisors, may be empty. With `packed` a lane per
+  /// pair, with the factors of its second element, and so many positions a row, one a slot; a single one fills all
+  /// slots.
+  std::string ropeTable(bool sine, llm::RopeOp rope, std::int64_t positions, const std::string &freqs,
                         std::int64_t packed = 0);
   /// fp16 rows of the embedding: bank `bank` of vector `vector`; a chip holds `vocabulary` of all rows, `chunk` (or as
   /// many as a bank has) in each.

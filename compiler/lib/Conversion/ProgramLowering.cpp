@@ -124,6 +124,7 @@ LogicalResult ProgramLowering::lower(Operation *op) {
       .Case<llm::EmbeddingOp>([&](auto o) { return lowerEmbedding(o), success(); })
       .Case<llm::RmsNormOp>([&](auto o) { return lowerNorm(o), success(); })
       .Case<llm::LinearOp>([&](auto o) { return lowerLinear(o); })
+      .Case<llm::HeadNormOp>([&](auto o) { return lowerHeadNorm(o), success(); })
       .Case<llm::RopeOp>([&](auto o) { return lowerRope(o), success(); })
       .Case<llm::AttentionOp>([&](auto o) { return lowerAttention(o); })
       .Case<llm::SiluMulOp>([&](auto o) { return lowerSiluMul(o), success(); })

@@ -59,9 +59,10 @@ private:
     /// [vector][token]: (plane, accumulator row of the high digit; low follows) of each partial sum.
     std::vector<std::vector<std::vector<std::pair<std::int64_t, std::int64_t>>>> parts;
     /// With scales per group the sums are in objects `object`.high and .low, row token·vectors + vector, and `factor`
-    /// is the object of what they are multiplied by. In a chunk y itself is in `object`, row chunkRow(token, vector).
-    /// Else empty.
+    /// is the object of what they are multiplied by. If `stored`, as in a chunk, y itself is in `object`, row
+    /// chunkRow(token, vector). Else empty.
     std::string object, factor;
+    bool stored = false;
     bool single = false; ///< the input is int8, so that there are no sums of high digits
     bool half = false;   ///< fp16: parts are one fp32 sum each, which is multiplied by `factor`'s row or by `number`
     float number = 1;
@@ -85,6 +86,10 @@ private:
   void lowerEmbedding(llm::EmbeddingOp op);
   void lowerNorm(llm::RmsNormOp op);
   mlir::LogicalResult lowerLinear(llm::LinearOp op);
+  void lowerHeadNorm(llm::HeadNormOp op);
+  void storeProjections(llm::AttentionOp attention);
+  std::string inverseHeadNorms(llm::HeadNormOp op, const Sums &heads);
+  void scaleHeads(const Sums &heads, const Sums &normed, const std::string &inverse, const std::string &gain);
   void lowerRope(llm::RopeOp op);
   mlir::LogicalResult lowerAttention(llm::AttentionOp op);
   void lowerSiluMul(llm::SiluMulOp op);
@@ -156,10 +161,15 @@ private:
   std::int64_t writtenRow(const Layout &piece, std::int64_t token, std::int64_t vector) const {
     return chunked ? chunkRow(token, vector) : token * piece.gather().vectors() + vector;
   }
-  /// Digits of a chunk in memory: tokens follow one another.
+  /// Digits of a chunk, and values, in memory: tokens follow one another.
   std::int64_t chunkRow(std::int64_t token, std::int64_t vector) const { return vector * tokens + token; }
   /// Where a chunk's digits of a vector lie on a side: object, and row of the first token.
   std::pair<std::string, std::int64_t> chunkDigits(const Digits &input, std::int64_t side, std::int64_t vector) const;
+  /// The squares of a burst of `count` values as the digits of N5: the upper ones in activation rows from `row` on, the
+  /// lower ones behind them.
+  void loadSquares(FlowWriter &w, mlir::Value x, std::int64_t row, std::int64_t count);
+  /// Passes them, on each plane into accumulators from `sum` on.
+  void sumSquares(std::int64_t row, const std::array<std::int64_t, 4> &sum, std::int64_t count, bool add);
   mlir::Value inverseNorm(FlowWriter &w, const RmsNormConstants &constants, float eps,
                           llvm::function_ref<mlir::Value(std::int64_t, std::int64_t)> sum);
   void fetchAll(Digits &input);

@@ -33,7 +33,7 @@ std::int64_t TileAttention::ropePacking() const { return ropePositionsPerRow(mac
 void TileAttention::writeRope(llm::RopeOp rope, bool sine) {
   std::string freqs = rope.getFreqs() ? p.tensorOf(*rope.getFreqs()) : "";
   std::int64_t packed = ropePacking();
-  std::string values = p.pool.ropeTable(sine, rope.getBase().convertToDouble(), headDim, capacity, freqs, packed);
+  std::string values = p.pool.ropeTable(sine, rope, capacity, freqs, packed);
   std::string gathered = table(sine ? "step.sin.packed" : "step.cos.packed", 4, p.tokens, sine ? 5 : 3),
               rows = table(sine ? "step.sin" : "step.cos", 4, p.tokens, sine ? 5 : 3);
   auto i32 = [](std::int64_t v) { return Operand::i32(static_cast<std::int32_t>(v)); };

@@ -136,9 +136,9 @@ private:
       shape.kvHeads = shape.heads, shape.headDim = shape.hidden / shape.heads;
       return true;
     }
-    if (!isArchitecture(shape.architecture))
+    if (!applyFamily(shape))
       return fail(root["architecture"],
-                  "architecture " + quote(shape.architecture) + " is not supported; " + kArchitectures);
+                  "architecture " + quote(shape.architecture) + " is not supported; " + supportedArchitectures());
     if (shape.heads % shape.kvHeads)
       return fail(root["kv_heads"], "key \"kv_heads\" is " + std::to_string(shape.kvHeads) +
                                         ", which does not divide the " + std::to_string(shape.heads) + " heads");

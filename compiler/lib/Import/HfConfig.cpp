@@ -75,13 +75,13 @@ void readArchitecture(ConfigReader &reader, const Json &config, ModelShape &shap
   shape.architecture = type == "mistral" ? "llama" : type;
   shape.name = reader.text(config, "_name_or_path", type);
   shape.ropeHalves = true; // Hugging Face keeps the halves of a head apart
-  if (!isArchitecture(shape.architecture))
-    reader.fail("model_type " + quote(type) +
-                " is not supported (\"llama\", \"mistral\" and \"qwen2\" are); use another model");
+  if (!applyFamily(shape))
+    reader.fail("model_type " + quote(type) + " is not supported (" + supportedArchitectures({"mistral"}) +
+                "); use another model");
   if (std::string act = reader.text(config, "hidden_act", "silu"); act != "silu")
     reader.fail("hidden_act " + quote(act) + " is not supported (\"silu\" is); use another model");
   for (const char *key : {"attention_bias", "mlp_bias"})
-    if (shape.architecture == "llama" && reader.flag(config, key))
+    if (!shape.hasBias && reader.flag(config, key))
       reader.fail("key " + quote(key) + " is true; models of type " + quote(type) +
                   " with biases are not supported, use another model");
 }

@@ -237,6 +237,8 @@ std::string hfName(std::string_view name) {
                                                                       {"attn_q", "self_attn.q_proj"},
                                                                       {"attn_k", "self_attn.k_proj"},
                                                                       {"attn_v", "self_attn.v_proj"},
+                                                                      {"attn_q_norm", "self_attn.q_norm"},
+                                                                      {"attn_k_norm", "self_attn.k_norm"},
                                                                       {"attn_output", "self_attn.o_proj"},
                                                                       {"ffn_norm", "post_attention_layernorm"},
                                                                       {"ffn_gate", "mlp.gate_proj"},

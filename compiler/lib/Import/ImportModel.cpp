@@ -12,6 +12,8 @@
 #include "mlir/IR/Verifier.h"
 #include "llvm/Support/SaveAndRestore.h"
 
+#include <cmath>
+
 namespace lpu::compiler {
 namespace {
 
@@ -47,24 +49,42 @@ private:
     return symbol("blk." + std::to_string(index) + "." + name);
   }
 
+  /// The residual is the model's over the factor of its embeddings, which norms do not see but in their eps.
   Value norm(Value x, mlir::FlatSymbolRefAttr weight) {
-    return llm::RmsNormOp::create(builder, loc, x.getType(), x, weight, builder.getF32FloatAttr(shape.eps));
+    auto eps = static_cast<float>(shape.eps / (shape.embeddingFactor * shape.embeddingFactor));
+    return llm::RmsNormOp::create(builder, loc, x.getType(), x, weight, builder.getF32FloatAttr(eps));
   }
-  Value linear(Value x, mlir::FlatSymbolRefAttr weight, int64_t width, mlir::FlatSymbolRefAttr bias = {}) {
-    return llm::LinearOp::create(builder, loc, activation(width), x, weight, builder.getF64FloatAttr(1.0), bias);
+  Value linear(Value x, mlir::FlatSymbolRefAttr weight, int64_t width, mlir::FlatSymbolRefAttr bias = {},
+               double factor = 1) {
+    return llm::LinearOp::create(builder, loc, activation(width), x, weight, builder.getF64FloatAttr(factor), bias);
+  }
+  /// What a layer adds to the residual.
+  Value branch(Value x, mlir::FlatSymbolRefAttr weight) {
+    return linear(x, weight, shape.hidden, {}, shape.residualFactor / shape.embeddingFactor);
   }
   /// A projection of the attention's input: "attn_q", with its bias if the architecture has one.
   Value project(Value x, int64_t index, const std::string &name, int64_t width) {
     return linear(x, symbol(index, name), width,
-                  shape.hasBias() ? symbol(index, name + ".bias") : mlir::FlatSymbolRefAttr());
+                  shape.hasBias ? symbol(index, name + ".bias") : mlir::FlatSymbolRefAttr());
+  }
+  /// Queries or keys, before rope.
+  Value normHeads(Value x, int64_t index, const std::string &name) {
+    return llm::HeadNormOp::create(builder, loc, x.getType(), x, symbol(index, name),
+                                   builder.getF32FloatAttr(shape.eps), builder.getF64FloatAttr(1.0));
   }
   Value rope(Value x, uint32_t heads) {
     return llm::RopeOp::create(builder, loc, x.getType(), x, position, builder.getI64IntegerAttr(heads),
-                               builder.getI64IntegerAttr(shape.headDim), builder.getF64FloatAttr(shape.ropeBase),
-                               shape.ropeFreqs ? symbol("rope_freqs") : mlir::FlatSymbolRefAttr());
+                               builder.getI64IntegerAttr(shape.headDim), builder.getF64FloatAttr(ropeBase()),
+                               shape.ropeFreqs ? symbol("rope_freqs") : mlir::FlatSymbolRefAttr(),
+                               builder.getF64FloatAttr(shape.ropeMagnitude));
   }
   Value add(Value branch, Value residual) {
     return llm::AddOp::create(builder, loc, residual.getType(), branch, residual);
+  }
+
+  /// Frequencies fall by the base over the elements that turn; llm.rope's over all of a head.
+  double ropeBase() const {
+    return shape.rotary ? std::pow(shape.ropeBase, static_cast<double>(shape.headDim) / shape.rotary) : shape.ropeBase;
   }
 
   const WeightStore &store;
@@ -104,12 +124,20 @@ void GraphBuilder::declareCaches() {
 Value GraphBuilder::attention(int64_t i, Value x) {
   int64_t width = int64_t{shape.heads} * shape.headDim, kvWidth = int64_t{shape.kvHeads} * shape.headDim;
   Value n = norm(x, symbol(i, "attn_norm"));
-  Value q = rope(project(n, i, "attn_q", width), shape.heads);
-  Value k = rope(project(n, i, "attn_k", kvWidth), shape.kvHeads);
-  Value v = project(n, i, "attn_v", kvWidth);
-  Value a = llm::AttentionOp::create(builder, loc, activation(width), q, k, v, position,
-                                     symbol("cache." + std::to_string(i)));
-  return linear(a, symbol(i, "attn_output"), shape.hidden);
+  Value q = project(n, i, "attn_q", width), k, v;
+  if (shape.hasHeadNorms) { // which take what all three linears make in one phase
+    k = project(n, i, "attn_k", kvWidth), v = project(n, i, "attn_v", kvWidth);
+    q = rope(normHeads(q, i, "attn_q_norm"), shape.heads);
+    k = rope(normHeads(k, i, "attn_k_norm"), shape.kvHeads);
+  } else {
+    q = rope(q, shape.heads);
+    k = rope(project(n, i, "attn_k", kvWidth), shape.kvHeads);
+    v = project(n, i, "attn_v", kvWidth);
+  }
+  Value a = llm::AttentionOp::create(
+      builder, loc, activation(width), q, k, v, position, symbol("cache." + std::to_string(i)), mlir::UnitAttr(),
+      shape.scoreFactor ? builder.getF64FloatAttr(shape.scoreFactor) : mlir::FloatAttr());
+  return branch(a, symbol(i, "attn_output"));
 }
 
 Value GraphBuilder::ffn(int64_t i, Value x) {
@@ -117,7 +145,7 @@ Value GraphBuilder::ffn(int64_t i, Value x) {
   Value gate = linear(n, symbol(i, "ffn_gate"), shape.ffn);
   Value up = linear(n, symbol(i, "ffn_up"), shape.ffn);
   Value h = llm::SiluMulOp::create(builder, loc, gate.getType(), gate, up);
-  return linear(h, symbol(i, "ffn_down"), shape.hidden);
+  return branch(h, symbol(i, "ffn_down"));
 }
 
 Value GraphBuilder::layer(int64_t i, Value x) {
@@ -136,7 +164,8 @@ void GraphBuilder::buildForward() {
       llm::EmbeddingOp::create(builder, loc, activation(shape.hidden), forward.getArgument(0), symbol("token_embd"));
   for (uint32_t i = 0; i < shape.layers; ++i)
     x = layer(i, x);
-  Value logits = linear(norm(x, symbol("output_norm")), symbol("output"), shape.vocabulary);
+  Value logits =
+      linear(norm(x, symbol("output_norm")), symbol("output"), shape.vocabulary, {}, 1 / shape.logitsDivisor);
   mlir::func::ReturnOp::create(builder, loc, logits);
 }
 

@@ -57,14 +57,16 @@ public:
   std::optional<Error> error;
 };
 
-void checkArchitecture(KeyReader &keys) {
+void readArchitecture(KeyReader &keys, ModelShape &shape) {
   auto architecture = keys.take(keys.file.stringValue("general.architecture"));
   if (!architecture)
-    keys.fail("key \"general.architecture\" is missing; export the file again");
-  else if (!isArchitecture(*architecture))
-    keys.fail("architecture " + quote(*architecture) + " is not supported (" + kArchitectures + "); use another model");
+    return keys.fail("key \"general.architecture\" is missing; export the file again");
+  shape.architecture = keys.architecture = *architecture;
+  if (const Family *family = applyFamily(shape))
+    shape.ropeHalves = family->pairsHalves;
   else
-    keys.architecture = *architecture;
+    keys.fail("architecture " + quote(*architecture) + " is not supported (" + supportedArchitectures() +
+              "); use another model");
 }
 
 /// Linear scaling divides positions by a factor. A factor without a type means linear; type "none" disregards it.
@@ -150,7 +152,7 @@ Status expectNoOthers(const GgufParts &parts, const ModelShape &shape) {
     if (!known)
       return Error{at.file->path(), "tensor " + quote(name) + " is not part of the supported " + shape.architecture +
                                         " architecture of " + std::to_string(shape.layers) + " layers (no " +
-                                        (shape.hasBias() ? "other " : "") + "biases, no experts); use another model"};
+                                        (shape.hasBias ? "other " : "") + "biases, no experts); use another model"};
   }
   return Ok{};
 }
@@ -160,12 +162,10 @@ Status expectNoOthers(const GgufParts &parts, const ModelShape &shape) {
 Result<ModelShape> readShape(const GgufParts &parts) {
   const GgufFile &file = parts.first();
   KeyReader keys(file);
-  checkArchitecture(keys);
+  ModelShape shape;
+  readArchitecture(keys, shape);
   if (keys.error)
     return *keys.error;
-  ModelShape shape;
-  shape.architecture = keys.architecture;
-  shape.ropeHalves = shape.architecture == "qwen2"; // llama files come with their rows permuted
   shape.name = std::string(keys.take(file.stringValue("general.name")).value_or(shape.architecture));
   shape.layers = keys.required(keys.of("block_count"), kMaxLayers);
   shape.hidden = keys.required(keys.of("embedding_length"), kMaxWidth);

@@ -2,7 +2,37 @@
 
 #include "ModelTensors.h"
 
+#include "lpu/compiler/Import/GgufFile.h"
+
+#include <algorithm>
+
 namespace lpu::compiler {
+namespace {
+
+constexpr Family kFamilies[] = {{.name = "llama", .pairsHalves = false},
+                                {.name = "qwen2", .hasBias = true},
+                                {.name = "qwen3", .hasHeadNorms = true}};
+
+} // namespace
+
+const Family *applyFamily(ModelShape &shape) {
+  const Family *family = std::ranges::find(kFamilies, shape.architecture, &Family::name);
+  if (family == std::end(kFamilies))
+    return nullptr;
+  shape.hasBias = family->hasBias, shape.hasHeadNorms = family->hasHeadNorms;
+  return family;
+}
+
+std::string supportedArchitectures(std::vector<std::string_view> others) {
+  std::vector<std::string_view> names;
+  for (const Family &family : kFamilies)
+    names.push_back(family.name);
+  names.insert(names.begin() + 1, others.begin(), others.end());
+  std::string list = quote(names.front());
+  for (std::size_t i = 1; i < names.size(); ++i)
+    list += (i + 1 < names.size() ? ", " : " and ") + quote(names[i]);
+  return list + " are";
+}
 
 std::optional<std::string> headProblem(const ModelShape &shape) {
   if (shape.heads % shape.kvHeads)
@@ -21,7 +51,9 @@ std::vector<TensorShape> layerTensors(const ModelShape &s) {
       {"attn_norm.weight", 1, s.hidden},    {"attn_q.weight", q, s.hidden},      {"attn_k.weight", kv, s.hidden},
       {"attn_v.weight", kv, s.hidden},      {"attn_output.weight", s.hidden, q}, {"ffn_norm.weight", 1, s.hidden},
       {"ffn_gate.weight", s.ffn, s.hidden}, {"ffn_up.weight", s.ffn, s.hidden},  {"ffn_down.weight", s.hidden, s.ffn}};
-  if (s.hasBias())
+  if (s.hasHeadNorms)
+    tensors.insert(tensors.end(), {{"attn_q_norm.weight", 1, s.headDim}, {"attn_k_norm.weight", 1, s.headDim}});
+  if (s.hasBias)
     tensors.insert(tensors.end(), {{"attn_q.bias", 1, q}, {"attn_k.bias", 1, kv}, {"attn_v.bias", 1, kv}});
   return tensors;
 }

@@ -4,6 +4,8 @@
 #include "lpu/compiler/Import/WeightStore.h"
 
 #include <optional>
+#include <string_view>
+#include <vector>
 
 namespace lpu::compiler {
 
@@ -11,12 +13,19 @@ namespace lpu::compiler {
 inline constexpr std::uint64_t kMaxWidth = 131072, kMaxLayers = 4096, kMaxContext = std::uint64_t{1} << 24,
                                kMaxVocabulary = std::uint64_t{1} << 20;
 
-/// "llama", or "qwen2", which adds biases to queries, keys and values.
-inline bool isArchitecture(std::string_view name) { return name == "llama" || name == "qwen2"; }
+/// What tells the models of an architecture from Llama's.
+struct Family {
+  std::string_view name;     ///< of GGUF files and shapes; Hugging Face's model_type is the same
+  bool pairsHalves = true;   ///< GGUF files pair rows i and i + headDim/2 of a head; else they come with rows permuted
+  bool hasBias = false;      ///< ModelShape
+  bool hasHeadNorms = false; ///< ModelShape
+};
+/// Gives `shape` what its architecture says, and whether there is such a family. Then also `pairsHalves`.
+const Family *applyFamily(ModelShape &shape);
 /// An encoder, of which shape files tell the sizes.
 inline constexpr std::string_view kBert = "bert";
-/// How errors list them.
-inline const std::string kArchitectures = "\"llama\" and \"qwen2\" are";
+/// How errors list architectures: "\"a\", \"b\" and \"c\" are". With those `others` that are read as one of them.
+std::string supportedArchitectures(std::vector<std::string_view> others = {});
 
 /// What keeps heads from being computed, without a remedy; nothing when all is well.
 std::optional<std::string> headProblem(const ModelShape &shape);

@@ -153,16 +153,18 @@ Status WeightStore::expectValues(std::string_view name) const {
 }
 
 std::uint32_t WeightStore::sourceRow(std::string_view name, std::uint32_t row) const {
-  bool isPaired = modelShape.ropeHalves &&
-                  (name.find("attn_q.") != std::string_view::npos || name.find("attn_k.") != std::string_view::npos);
+  auto isOf = [&](std::string_view part) { return name.find(part) != std::string_view::npos; };
+  bool isPaired =
+      modelShape.ropeHalves && (isOf("attn_q.") || isOf("attn_k.") || isOf("attn_q_norm.") || isOf("attn_k_norm."));
   std::uint32_t dim = modelShape.headDim;
   return isPaired ? row / dim * dim + row % dim / 2 + row % 2 * (dim / 2) : row;
 }
 
 Status WeightStore::readRow(std::string_view name, std::uint32_t row, std::span<float> out) const {
-  if (!name.ends_with(".bias"))
+  // A bias, or the gains of a head's norm, is one row of values that belong to the rows of a matrix.
+  if (!name.ends_with(".bias") && name.find("_norm.weight") == std::string_view::npos)
     return source->readRow(name, sourceRow(name, row), out);
-  std::vector<float> values(out.size()); // a bias is one row of the values that belong to rows
+  std::vector<float> values(out.size());
   Status ok = source->readRow(name, row, values);
   for (std::uint32_t n = 0; ok && n < values.size(); ++n)
     out[n] = values[sourceRow(name, n)];

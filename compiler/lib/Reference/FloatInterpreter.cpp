@@ -66,6 +66,7 @@ struct FloatInterpreter::State {
   Floats run(llm::EmbeddingOp op);
   Floats run(llm::RmsNormOp op);
   Floats run(llm::LinearOp op);
+  Floats run(llm::HeadNormOp op);
   Floats run(llm::RopeOp op);
   Floats run(llm::AttentionOp op);
   Floats run(llm::SiluMulOp op);
@@ -100,8 +101,8 @@ LogicalResult FloatInterpreter::State::prepare() {
     tensors[weight] = std::move(*loaded);
   }
   for (mlir::Operation &op : forward.front())
-    if (!llvm::isa<llm::EmbeddingOp, llm::RmsNormOp, llm::LinearOp, llm::RopeOp, llm::AttentionOp, llm::SiluMulOp,
-                   llm::AddOp, mlir::func::ReturnOp>(op))
+    if (!llvm::isa<llm::EmbeddingOp, llm::RmsNormOp, llm::LinearOp, llm::HeadNormOp, llm::RopeOp, llm::AttentionOp,
+                   llm::SiluMulOp, llm::AddOp, mlir::func::ReturnOp>(op))
       return op.emitOpError("is not an operation the float reference knows");
     else if (auto embedding = llvm::dyn_cast<llm::EmbeddingOp>(op))
       words = llm::lookupWeight(embedding, embedding.getWeightAttr()).getRows();
@@ -134,6 +135,19 @@ Floats FloatInterpreter::State::run(llm::LinearOp op) {
   return y;
 }
 
+Floats FloatInterpreter::State::run(llm::HeadNormOp op) {
+  Floats x = values[op.getInput()];
+  const Floats &gamma = tensor(op, op.getWeightAttr());
+  std::size_t dim = gamma.size();
+  for (std::size_t first = 0; first < x.size(); first += dim) {
+    Row head = Row(x).subspan(first, dim);
+    double inverse = 1 / std::sqrt(dot(head, head) / static_cast<double>(dim) + op.getEps().convertToFloat());
+    for (std::size_t d = 0; d < dim; ++d)
+      x[first + d] = static_cast<float>(x[first + d] * inverse * gamma[d] / op.getScale().convertToDouble());
+  }
+  return x;
+}
+
 Floats FloatInterpreter::State::run(llm::RopeOp op) {
   Floats x = values[op.getInput()];
   auto dim = static_cast<std::size_t>(op.getHeadDim());
@@ -143,7 +157,8 @@ Floats FloatInterpreter::State::run(llm::RopeOp op) {
         std::pow(op.getBase().convertToDouble(), -2.0 * static_cast<double>(pair) / static_cast<double>(dim));
     if (op.getFreqsAttr())
       frequency /= tensor(op, op.getFreqsAttr())[pair];
-    double angle = static_cast<double>(position) * frequency, a = x[i], b = x[i + 1];
+    double angle = static_cast<double>(position) * frequency,
+           length = frequency == 0 ? 1 : op.getMagnitude().convertToDouble(), a = length * x[i], b = length * x[i + 1];
     x[i] = static_cast<float>(a * std::cos(angle) - b * std::sin(angle));
     x[i + 1] = static_cast<float>(a * std::sin(angle) + b * std::cos(angle));
   }
@@ -156,13 +171,14 @@ Floats FloatInterpreter::State::run(llm::AttentionOp op) {
   cache.keys.push_back(values[op.getKey()]);
   cache.values.push_back(values[op.getValue()]);
   std::size_t dim = declared.getHeadDim(), group = declared.getHeads() / declared.getKvHeads();
+  double scale = op.getScale() ? op.getScale()->convertToDouble() : 1 / std::sqrt(static_cast<double>(dim));
   Floats out;
   for (std::size_t head = 0; head < declared.getHeads(); ++head) {
     Row query = Row(values[op.getQuery()]).subspan(head * dim, dim);
     auto part = [&](const Floats &row) { return Row(row).subspan(head / group * dim, dim); };
     Floats weights;
     for (const Floats &key : cache.keys)
-      weights.push_back(static_cast<float>(dot(query, part(key)) / std::sqrt(static_cast<double>(dim))));
+      weights.push_back(static_cast<float>(dot(query, part(key)) * scale));
     normalize(weights);
     std::vector<double> mixed(dim);
     for (std::size_t p = 0; p < weights.size(); ++p)
@@ -212,8 +228,8 @@ Result<Floats> FloatInterpreter::State::step(std::int32_t tokenId, std::int64_t 
   values.clear();
   for (mlir::Operation &op : forward.front().without_terminator()) {
     Floats result = llvm::TypeSwitch<mlir::Operation *, Floats>(&op)
-                        .Case<llm::EmbeddingOp, llm::RmsNormOp, llm::LinearOp, llm::RopeOp, llm::AttentionOp,
-                              llm::SiluMulOp, llm::AddOp>([&](auto o) { return run(o); });
+                        .Case<llm::EmbeddingOp, llm::RmsNormOp, llm::LinearOp, llm::HeadNormOp, llm::RopeOp,
+                              llm::AttentionOp, llm::SiluMulOp, llm::AddOp>([&](auto o) { return run(o); });
     if (observer)
       observer(&op, result);
     values[op.getResult(0)] = std::move(result);

@@ -31,10 +31,12 @@ struct Interpreter::State {
   LogicalResult prepareOp(llm::RmsNormOp op);
   LogicalResult prepareOp(llm::LinearOp op);
   LogicalResult prepareBias(llm::LinearOp op);
+  LogicalResult prepareOp(llm::HeadNormOp op);
   LogicalResult prepareOp(llm::RopeOp op);
   Status run(llm::EmbeddingOp op);
   Status run(llm::RmsNormOp op);
   Status run(llm::LinearOp op);
+  Status run(llm::HeadNormOp op);
   Status run(llm::RopeOp op);
   Status run(llm::AttentionOp op);
   Status run(llm::SiluMulOp op);
@@ -65,6 +67,14 @@ LogicalResult Interpreter::State::prepareOp(llm::RmsNormOp op) {
   if (!gamma)
     return report(module.getContext(), gamma.error());
   constants[op] = rmsNormGains(*gamma, *llm::activationScale(op.getResult()));
+  return success();
+}
+
+LogicalResult Interpreter::State::prepareOp(llm::HeadNormOp op) {
+  auto gamma = store->load(llm::lookupWeight(op, op.getWeightAttr()).getSource());
+  if (!gamma)
+    return report(module.getContext(), gamma.error());
+  constants[op] = rmsNormGains(*gamma, op.getScale().convertToDouble());
   return success();
 }
 
@@ -134,7 +144,7 @@ LogicalResult Interpreter::State::prepare() {
       return op.emitOpError("is not quantized, run llm-quantize first");
     auto prepared =
         llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
-            .Case<llm::RmsNormOp, llm::LinearOp, llm::RopeOp>([&](auto o) { return prepareOp(o); })
+            .Case<llm::RmsNormOp, llm::LinearOp, llm::HeadNormOp, llm::RopeOp>([&](auto o) { return prepareOp(o); })
             .Case<llm::EmbeddingOp, llm::AttentionOp, llm::SiluMulOp, llm::AddOp, mlir::func::ReturnOp>(
                 [](auto) { return success(); })
             .Default([](mlir::Operation *o) { return o->emitOpError("is not an operation of a quantized model"); });
@@ -182,9 +192,14 @@ Status Interpreter::State::run(llm::LinearOp op) {
   return Ok{};
 }
 
+Status Interpreter::State::run(llm::HeadNormOp op) {
+  floats[op.getResult()] = headNorm(floats[op.getInput()], constants[op], op.getEps().convertToFloat());
+  return Ok{};
+}
+
 Status Interpreter::State::run(llm::RopeOp op) {
   RopeRow row = ropeRow(static_cast<std::uint64_t>(position), static_cast<std::uint32_t>(op.getHeadDim()),
-                        op.getBase().convertToDouble(), constants[op]);
+                        op.getBase().convertToDouble(), constants[op], op.getMagnitude().convertToDouble());
   auto attention = llvm::dyn_cast<llm::AttentionOp>(*op->getUsers().begin());
   bool half = attention && llm::kvType(attention) == llm::KVType::Half && attention.getKey() == op.getResult();
   digits[op.getResult()] =
@@ -195,8 +210,7 @@ Status Interpreter::State::run(llm::RopeOp op) {
 Status Interpreter::State::run(llm::AttentionOp op) {
   llm::KVCacheOp declaration = llm::lookupCache(op, op.getCacheAttr());
   Cache &cache = caches[declaration];
-  ScoreConstants c =
-      scoreConstants(*llm::activationScale(op.getQuery()), *llm::activationScale(op.getKey()), cache.headDim);
+  ScoreConstants c = llm::scoreConstantsOf(op);
   cache.keys.push_back(digits[op.getKey()]);
   if (op.getTiles()) {
     bool narrow = llm::kvType(op) == llm::KVType::Int8;
@@ -256,9 +270,10 @@ Result<std::vector<float>> Interpreter::State::step(std::int32_t tokenId, std::i
   floats.clear();
   digits.clear();
   for (mlir::Operation &op : forward.front()) {
-    Status ok = llvm::TypeSwitch<mlir::Operation *, Status>(&op)
-                    .Case<llm::EmbeddingOp, llm::RmsNormOp, llm::LinearOp, llm::RopeOp, llm::AttentionOp,
-                          llm::SiluMulOp, llm::AddOp, mlir::func::ReturnOp>([&](auto o) { return run(o); });
+    Status ok =
+        llvm::TypeSwitch<mlir::Operation *, Status>(&op)
+            .Case<llm::EmbeddingOp, llm::RmsNormOp, llm::LinearOp, llm::HeadNormOp, llm::RopeOp, llm::AttentionOp,
+                  llm::SiluMulOp, llm::AddOp, mlir::func::ReturnOp>([&](auto o) { return run(o); });
     if (!ok)
       return ok.error();
   }

@@ -122,7 +122,10 @@ Floats linear(const QuantizedMatrix &weights, std::span<const std::int16_t> inpu
   return out;
 }
 
-Digits rmsNorm(std::span<const float> input, std::span<const float> gains, float eps, int bits) {
+namespace {
+
+/// rsqrt(m + eps) of N5.
+float inverseNorm(std::span<const float> input, float eps) {
   using C = RmsNormConstants;
   std::vector<std::int32_t> coarse, fine;
   for (float x : input) {
@@ -135,10 +138,27 @@ Digits rmsNorm(std::span<const float> input, std::span<const float> gains, float
   LaneSum a = laneSum(coarse), b = laneSum(fine);
   float mean = (static_cast<float>(a.hi) * c.coarseHi + static_cast<float>(a.lo) * c.coarseLo) +
                (static_cast<float>(b.hi) * c.fineHi + static_cast<float>(b.lo) * c.fineLo);
-  float inverse = isa::rsqrtF32(mean + eps);
+  return isa::rsqrtF32(mean + eps);
+}
+
+} // namespace
+
+Digits rmsNorm(std::span<const float> input, std::span<const float> gains, float eps, int bits) {
+  float inverse = inverseNorm(input, eps);
   Digits out(input.size());
   for (std::size_t i = 0; i < input.size(); ++i)
     out[i] = toDigits((input[i] * inverse) * gains[i], bits);
+  return out;
+}
+
+Floats headNorm(std::span<const float> input, std::span<const float> gains, float eps) {
+  Floats out;
+  for (std::size_t first = 0; first < input.size(); first += gains.size()) {
+    auto head = input.subspan(first, gains.size());
+    float inverse = inverseNorm(head, eps);
+    for (std::size_t d = 0; d < head.size(); ++d)
+      out.push_back((head[d] * inverse) * gains[d]);
+  }
   return out;
 }
 

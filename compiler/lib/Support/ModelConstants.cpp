@@ -69,15 +69,16 @@ ValueConstants valueConstants(double step) { return {static_cast<float>(1.0 / st
 
 float inverseScale(double scale) { return static_cast<float>(1.0 / scale); }
 
-RopeRow ropeRow(std::uint64_t position, std::uint32_t headDim, double base, std::span<const float> freqs) {
+RopeRow ropeRow(std::uint64_t position, std::uint32_t headDim, double base, std::span<const float> freqs,
+                double magnitude) {
   RopeRow row{std::vector<float>(headDim), std::vector<float>(headDim)};
   for (std::uint32_t i = 0; i < headDim / 2; ++i) {
     double frequency = std::pow(base, -2.0 * i / headDim);
     if (!freqs.empty())
       frequency /= static_cast<double>(freqs[i]);
-    double angle = static_cast<double>(position) * frequency;
-    row.cos[2 * i] = row.cos[2 * i + 1] = static_cast<float>(std::cos(angle));
-    row.sin[2 * i + 1] = static_cast<float>(std::sin(angle));
+    double angle = static_cast<double>(position) * frequency, length = frequency == 0 ? 1 : magnitude;
+    row.cos[2 * i] = row.cos[2 * i + 1] = static_cast<float>(length * std::cos(angle));
+    row.sin[2 * i + 1] = static_cast<float>(length * std::sin(angle));
     row.sin[2 * i] = -row.sin[2 * i + 1];
   }
   return row;

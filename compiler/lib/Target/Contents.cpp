@@ -301,7 +301,7 @@ Status Contents::normGain(DictionaryAttr content, std::span<std::uint8_t> image)
   for (std::int64_t v = 0; v < rows.vectors(); ++v)
     for (std::int64_t lane = 0; lane < rows.lanesUsed(v); ++lane)
       if (std::int64_t n = rows.source(v, lane, chip.shard); n >= 0)
-        put(image, 4, v, lane, std::bit_cast<std::uint32_t>(gains[static_cast<std::size_t>(n)]));
+        put(image, 4, v, lane, std::bit_cast<std::uint32_t>(gains[static_cast<std::size_t>(n) % gains.size()]));
   return Ok{};
 }
 
@@ -311,7 +311,9 @@ Status Contents::attentionFactors(DictionaryAttr content, std::span<std::uint8_t
   for (const auto *scale : {&query, &key, &result})
     if (!*scale)
       return scale->error();
-  ScoreConstants score = scoreConstants(*query, *key, static_cast<std::uint32_t>(integer(content, "head_dim")));
+  ScoreConstants score = content.get("score_scale")
+                             ? scaledScores(*query, *key, number(content, "score_scale"))
+                             : scoreConstants(*query, *key, static_cast<std::uint32_t>(integer(content, "head_dim")));
   broadcast(image, 0, std::bit_cast<std::uint32_t>(score.scoreHi));
   broadcast(image, 1, std::bit_cast<std::uint32_t>(score.scoreLo));
   broadcast(image, 2, std::bit_cast<std::uint32_t>(inverseScale(*result)));
@@ -345,7 +347,8 @@ Status Contents::rope(DictionaryAttr content, std::int64_t rows, std::span<std::
   for (std::int64_t r = 0; r < rows; ++r)
     for (std::int64_t slot = 0; slot < slots; ++slot) {
       auto position = static_cast<std::uint64_t>(packed > 1 ? r * packed + slot : r);
-      RopeRow row = ropeRow(position, static_cast<std::uint32_t>(headDim), number(content, "base"), divisors);
+      RopeRow row = ropeRow(position, static_cast<std::uint32_t>(headDim), number(content, "base"), divisors,
+                            content.get("magnitude") ? number(content, "magnitude") : 1.0);
       const std::vector<float> &values = sine ? row.sin : row.cos;
       for (std::int64_t i = 0; i < width; ++i)
         put(image, 4, r, slot * width + i,

@@ -325,3 +325,47 @@ func.func @f() {
   %x = llm.receive links [0] piece <2 of 17> : tensor<?x8xf32>
   return
 }
+
+// -----
+
+llm.weight @w "w" : tensor<3xf32>
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{'llm.head_norm' op C1: @w is not an llm.weight of rank 1 that heads of an input of 8 elements can have}}
+  %0 = llm.head_norm %x, @w {eps = 1.0e-06 : f32} : tensor<?x8xf32>
+  return
+}
+
+// -----
+
+llm.weight @w "w" : tensor<4xf32>
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{'llm.head_norm' op C2: eps must be positive and finite, found 0.000000e+00 : f32}}
+  %0 = llm.head_norm %x, @w {eps = 0.0 : f32} : tensor<?x8xf32>
+  return
+}
+
+// -----
+
+llm.weight @w "w" : tensor<4xf32>
+func.func @f(%x: tensor<?x8xf16>) {
+  // expected-error @+1 {{'llm.head_norm' op C3: input must be f32, found 'tensor<?x8xf16>'}}
+  %0 = llm.head_norm %x, @w {eps = 1.0e-06 : f32} : tensor<?x8xf16>
+  return
+}
+
+// -----
+
+llm.weight @w "w" : tensor<4xf32>
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{'llm.head_norm' op C4: scale must be positive and finite, found -1.000000e+00 : f64}}
+  %0 = llm.head_norm %x, @w {eps = 1.0e-06 : f32, scale = -1.0 : f64} : tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %p: tensor<?xi32>) {
+  // expected-error @+1 {{'llm.rope' op C5: magnitude must be positive and finite, found 0.000000e+00 : f64}}
+  %0 = llm.rope %x, %p {heads = 4 : i64, head_dim = 2 : i64, base = 1.0 : f64, magnitude = 0.0 : f64} : (tensor<?x8xf32>, tensor<?xi32>) -> tensor<?x8xf32>
+  return
+}

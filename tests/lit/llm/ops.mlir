@@ -16,6 +16,7 @@ module attributes {llm.source = "m.gguf", llm.model = "m"} {
   // CHECK: llm.weight @blk.0.attn_q8 "blk.0.attn_q.weight" : tensor<64x64x!quant.any<i8<-127:127>:f32>>
   llm.weight @blk.0.attn_q8 "blk.0.attn_q.weight" : tensor<64x64x!quant.any<i8<-127:127>:f32>>
   llm.weight @rope_freqs "rope_freqs.weight" : tensor<4xf32>
+  llm.weight @blk.0.attn_q_norm "blk.0.attn_q_norm.weight" : tensor<8xf32>
   // CHECK: llm.kv_cache @cache.0 {capacity = 512 : i64, head_dim = 8 : i64, heads = 8 : i64, kv_heads = 4 : i64, layer = 0 : i64}
   llm.kv_cache @cache.0 {layer = 0 : i64, heads = 8 : i64, kv_heads = 4 : i64, head_dim = 8 : i64, capacity = 512 : i64}
   // CHECK: llm.step @decode_64 decode tokens 1 context 64
@@ -31,12 +32,16 @@ module attributes {llm.source = "m.gguf", llm.model = "m"} {
     %n = llm.rms_norm %x, @blk.0.attn_norm {eps = 1.0e-05 : f32} : (!x) -> !x
     // CHECK: llm.linear %{{.*}}, @blk.0.attn_q : (tensor<?x64xf32>) -> tensor<?x64xf32>
     %q = llm.linear %n, @blk.0.attn_q : (!x) -> !x
+    // CHECK: llm.head_norm %{{.*}}, @blk.0.attn_q_norm {eps = 9.99999997E-7 : f32} : tensor<?x64xf32>
+    %hn = llm.head_norm %q, @blk.0.attn_q_norm {eps = 1.0e-06 : f32} : !x
     // CHECK: llm.rope %{{.*}}, %{{.*}} {base = 1.000000e+04 : f64, head_dim = 8 : i64, heads = 8 : i64} : (tensor<?x64xf32>, tensor<?xi32>) -> tensor<?x64xf32>
     %r = llm.rope %q, %position {heads = 8 : i64, head_dim = 8 : i64, base = 1.0e+04 : f64} : (!x, tensor<?xi32>) -> !x
-    // CHECK: freqs = @rope_freqs
-    %rf = llm.rope %q, %position {heads = 8 : i64, head_dim = 8 : i64, base = 1.0e+04 : f64, freqs = @rope_freqs} : (!x, tensor<?xi32>) -> !x
+    // CHECK: freqs = @rope_freqs, head_dim = 8 : i64, heads = 8 : i64, magnitude = 1.250000e+00 : f64
+    %rf = llm.rope %q, %position {heads = 8 : i64, head_dim = 8 : i64, base = 1.0e+04 : f64, freqs = @rope_freqs, magnitude = 1.25 : f64} : (!x, tensor<?xi32>) -> !x
     // CHECK: llm.attention %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, @cache.0 : (tensor<?x64xf32>, tensor<?x32xf32>, tensor<?x32xf32>, tensor<?xi32>) -> tensor<?x64xf32>
     %a = llm.attention %r, %kv, %kv, %position, @cache.0 : (!x, tensor<?x32xf32>, tensor<?x32xf32>, tensor<?xi32>) -> !x
+    // CHECK: llm.attention {{.*}} {scale = 1.562500e-02 : f64}
+    %as = llm.attention %r, %kv, %kv, %position, @cache.0 {scale = 0.015625 : f64} : (!x, tensor<?x32xf32>, tensor<?x32xf32>, tensor<?xi32>) -> !x
     // CHECK: llm.silu_mul %{{.*}}, %{{.*}} : (tensor<?x172xf32>, tensor<?x172xf32>) -> tensor<?x172xf32>
     %h = llm.silu_mul %g, %g : (tensor<?x172xf32>, tensor<?x172xf32>) -> tensor<?x172xf32>
     // CHECK: llm.add %{{.*}}, %{{.*}} : (tensor<?x64xf32>, tensor<?x64xf32>) -> tensor<?x64xf32>

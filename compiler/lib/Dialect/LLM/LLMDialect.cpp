@@ -67,6 +67,13 @@ int activationBits(mlir::Value value) {
 
 int64_t width(mlir::Value value) { return llvm::cast<mlir::RankedTensorType>(value.getType()).getShape().back(); }
 
+LinearOp projectionOf(mlir::Value headed) {
+  mlir::Operation *source = headed.getDefiningOp();
+  while (llvm::isa_and_nonnull<RopeOp, HeadNormOp>(source))
+    source = source->getOperand(0).getDefiningOp();
+  return llvm::dyn_cast_or_null<LinearOp>(source);
+}
+
 WeightOp lookupWeight(mlir::Operation *user, mlir::FlatSymbolRefAttr symbol) {
   return mlir::SymbolTable::lookupNearestSymbolFrom<WeightOp>(user->getParentOfType<mlir::ModuleOp>(), symbol);
 }

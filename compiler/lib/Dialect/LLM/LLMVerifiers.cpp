@@ -126,6 +126,24 @@ LogicalResult RmsNormOp::verifySymbolUses(mlir::SymbolTableCollection &tables) {
   return success();
 }
 
+LogicalResult HeadNormOp::verify() {
+  if (!positive(getEps()))
+    return emitOpError("C2: eps must be positive and finite, found ") << getEpsAttr();
+  if (!isFloat(getInput()))
+    return emitOpError("C3: input must be f32, found ") << getInput().getType();
+  if (!positive(getScale()))
+    return emitOpError("C4: scale must be positive and finite, found ") << getScaleAttr();
+  return success();
+}
+
+LogicalResult HeadNormOp::verifySymbolUses(mlir::SymbolTableCollection &tables) {
+  auto weight = lookup<WeightOp>(tables, *this, getWeightAttr());
+  if (!weight || weight.getTensorType().getRank() != 1 || width(getInput()) % weight.getCols())
+    return emitOpError("C1: ") << getWeightAttr() << " is not an llm.weight of rank 1 that heads of an input of "
+                               << width(getInput()) << " elements can have";
+  return success();
+}
+
 LogicalResult LinearOp::verify() {
   if (!isFloat(getResult()))
     return emitOpError("C4: result must be f32, found ") << getResult().getType();
@@ -168,6 +186,8 @@ LogicalResult RopeOp::verify() {
       !(isFloat(getResult()) || activationBits(getResult()) > 0))
     return emitOpError("C4: needs an f32 input and an f32 or integer result of its shape, found ")
            << getInput().getType() << " and " << getResult().getType();
+  if (!positive(getMagnitude()))
+    return emitOpError("C5: magnitude must be positive and finite, found ") << getMagnitudeAttr();
   return success();
 }
 
@@ -189,6 +209,8 @@ LogicalResult AttentionOp::verify() {
     return emitOpError("C3: query, key and result must be all f32 or all int16 and value f32, found ")
            << getQuery().getType() << ", " << getKey().getType() << ", " << getResult().getType() << " and "
            << getValue().getType();
+  if (getScale() && !positive(*getScale()))
+    return emitOpError("C5: scale must be positive and finite, found ") << getScaleAttr();
   return success();
 }
 

@@ -53,7 +53,7 @@ mlir::OpOperand *attentionUse(Value value) {
   for (mlir::OpOperand &use : value.getUses()) {
     if (mlir::isa<AttentionOp>(use.getOwner()))
       return &use;
-    if (mlir::isa<RopeOp>(use.getOwner()))
+    if (mlir::isa<RopeOp, HeadNormOp>(use.getOwner()))
       return attentionUse(use.getOwner()->getResult(0));
   }
   return nullptr;

@@ -42,6 +42,13 @@ double valueStep(AttentionOp op) {
   return part * (activationBits(op.getResult()) == 8 ? 127 : 32639) / 127;
 }
 
+ScoreConstants scoreConstantsOf(AttentionOp op) {
+  double query = *activationScale(op.getQuery()), key = *activationScale(op.getKey());
+  if (op.getScale())
+    return scaledScores(query, key, op.getScale()->convertToDouble());
+  return scoreConstants(query, key, static_cast<std::uint32_t>(lookupCache(op, op.getCacheAttr()).getHeadDim()));
+}
+
 WeightType weightTypeFor(const PrecisionPlan &plan, const WeightStore &store, WeightOp weight) {
   const std::string &chosen = plan.weights(weight.getSource().str());
   if (chosen == "int8")

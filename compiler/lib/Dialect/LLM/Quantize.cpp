@@ -31,6 +31,13 @@ using mlir::failure;
 using mlir::LogicalResult;
 using mlir::success;
 
+/// Of the normed vector that a rope's input depends on: that of its head, or what the linear is fed.
+int64_t normedWidth(RopeOp op) {
+  if (auto norm = op.getInput().getDefiningOp<HeadNormOp>())
+    return lookupWeight(norm, norm.getWeightAttr()).getCols();
+  return width(op.getInput().getDefiningOp<LinearOp>().getInput());
+}
+
 class Quantizer {
 public:
   Quantizer(mlir::ModuleOp target, WeightStore &weights, PrecisionPlan precisions)
@@ -43,6 +50,7 @@ private:
   LogicalResult visit(EmbeddingOp op);
   LogicalResult visit(RmsNormOp op);
   LogicalResult visit(LinearOp op);
+  LogicalResult visit(HeadNormOp op);
   LogicalResult visit(RopeOp op);
   LogicalResult visit(AttentionOp op);
   LogicalResult visit(SiluMulOp op);
@@ -52,6 +60,8 @@ private:
     return plan.kv() == "int8" && attention && attention.getKey() == op.getResult();
   }
   WeightType typeFor(WeightOp weight) const { return weightTypeFor(plan, store, weight); }
+  /// N10: the largest magnitude of a pair that a rope turns, before it is multiplied by the rope's own.
+  mlir::FailureOr<double> pairBound(RopeOp op);
   /// N10: bounds of |y[n]| of a linear fed by a norm.
   mlir::FailureOr<std::vector<double>> outputBounds(mlir::Operation *user, mlir::Value output);
   /// The linear whose only consumer needs its factor.
@@ -81,7 +91,7 @@ mlir::FailureOr<double> Quantizer::quantizeResult(mlir::Value result, double bou
   if (auto range = result.getDefiningOp()->getAttrOfType<mlir::FloatAttr>(kRangeAttr); range && !kept)
     bound = range.getValueAsDouble() / (key ? 2 : 1), margin = 1; // an int16 range is twice what was seen
   else if (key)
-    bound *= keyRange(static_cast<uint32_t>(width(rope.getInput().getDefiningOp<LinearOp>().getInput())));
+    bound *= keyRange(static_cast<uint32_t>(normedWidth(rope)));
   double scale =
       bound == 0 ? 1.0 : margin * bound / (bits == 8 ? 127 : isa::kDigit16Max); // an all-zero tensor fits any scale
   // Reciprocals of scales are fp32 factors, so both must be normal numbers; and products of two bounded values
@@ -207,20 +217,46 @@ mlir::FailureOr<LinearOp> Quantizer::exclusiveLinear(mlir::Operation *user, mlir
   return linear;
 }
 
-LogicalResult Quantizer::visit(RopeOp op) {
-  auto linear = exclusiveLinear(op, op.getInput());
-  if (mlir::failed(linear))
-    return failure();
+mlir::FailureOr<double> Quantizer::pairBound(RopeOp op) {
+  double largest = 0;
+  if (auto norm = op.getInput().getDefiningOp<HeadNormOp>()) {
+    auto gamma = load(norm, norm.getWeightAttr());
+    if (mlir::failed(gamma))
+      return failure();
+    for (float g : *gamma)
+      largest = std::max(largest, std::fabs(static_cast<double>(g)));
+    return std::sqrt(static_cast<double>(gamma->size())) * largest;
+  }
   auto bounds = outputBounds(op, op.getInput());
   if (mlir::failed(bounds))
     return failure();
-  double largest = 0;
   for (std::size_t i = 0; i + 1 < bounds->size(); i += 2)
     largest = std::max(largest, std::hypot((*bounds)[i], (*bounds)[i + 1]));
-  auto scale = quantizeResult(op.getResult(), largest, 1.01);
-  if (mlir::succeeded(scale))
+  return largest;
+}
+
+LogicalResult Quantizer::visit(RopeOp op) {
+  auto norm = op.getInput().getDefiningOp<HeadNormOp>();
+  auto linear = norm ? LinearOp() : exclusiveLinear(op, op.getInput());
+  if (mlir::failed(linear))
+    return failure();
+  auto bound = pairBound(op);
+  if (mlir::failed(bound))
+    return failure();
+  auto scale = quantizeResult(op.getResult(), *bound * std::max(1.0, op.getMagnitude().convertToDouble()), 1.01);
+  if (mlir::failed(scale))
+    return failure();
+  if (norm)
+    norm.setScale(llvm::APFloat(*scale));
+  else
     linear->setFactor(llvm::APFloat(1.0 / *scale));
-  return scale;
+  return success();
+}
+
+LogicalResult Quantizer::visit(HeadNormOp op) {
+  if (op.getResult().hasOneUse() && mlir::isa<RopeOp>(*op->getUsers().begin()))
+    return success(); // which sets its scale
+  return op.emitOpError("needs a rope alone to take its result, nothing else gives it a scale");
 }
 
 LogicalResult Quantizer::visit(AttentionOp op) {
@@ -278,7 +314,8 @@ LogicalResult Quantizer::run() {
   for (mlir::Operation &op : forward.front()) {
     auto result =
         llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
-            .Case<EmbeddingOp, RmsNormOp, LinearOp, RopeOp, AttentionOp, SiluMulOp>([&](auto o) { return visit(o); })
+            .Case<EmbeddingOp, RmsNormOp, LinearOp, HeadNormOp, RopeOp, AttentionOp, SiluMulOp>(
+                [&](auto o) { return visit(o); })
             .Case<AddOp, mlir::func::ReturnOp>([](auto) { return success(); })
             .Default([](mlir::Operation *o) { return o->emitOpError("is not an operation llm-quantize knows"); });
     if (mlir::failed(result))

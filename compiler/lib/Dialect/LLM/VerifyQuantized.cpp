@@ -49,8 +49,15 @@ LogicalResult check(AttentionOp op) {
   return op.getTiles() || kvType(op) == KVType::Int8 ? needFactor(op, op.getValue(), op.getResult()) : success();
 }
 LogicalResult check(RopeOp op) {
-  return mlir::failed(needInt16(op, op.getResult(), "result")) ? mlir::failure()
-                                                               : needFactor(op, op.getInput(), op.getResult());
+  if (mlir::failed(needInt16(op, op.getResult(), "result")))
+    return mlir::failure();
+  auto norm = op.getInput().getDefiningOp<HeadNormOp>();
+  if (!norm)
+    return needFactor(op, op.getInput(), op.getResult());
+  if (norm.getScale().convertToDouble() == *activationScale(op.getResult()))
+    return success();
+  return op.emitOpError("needs an operand made by llm.head_norm with scale ")
+         << *activationScale(op.getResult()) << ", found " << norm.getScale().convertToDouble();
 }
 LogicalResult check(SiluMulOp op) {
   return mlir::failed(needInt16(op, op.getResult(), "result")) ? mlir::failure()
@@ -112,8 +119,8 @@ struct VerifyQuantizedPass : impl::VerifyQuantizedBase<VerifyQuantizedPass> {
           llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
               .Case<EmbeddingOp, RmsNormOp, LinearOp, RopeOp, AttentionOp, SiluMulOp, EmbeddingSumOp, SelfAttentionOp>(
                   [](auto o) { return check(o); })
-              .Case<AddOp, LayerNormOp, QuantizeOp, GeluOp, ReluOp, SigmoidOp, SiluOp, TanhOp, FirstOp, MeanOp,
-                    NormalizeOp, mlir::func::ReturnOp>([](auto) { return success(); })
+              .Case<AddOp, HeadNormOp, LayerNormOp, QuantizeOp, GeluOp, ReluOp, SigmoidOp, SiluOp, TanhOp, FirstOp,
+                    MeanOp, NormalizeOp, mlir::func::ReturnOp>([](auto) { return success(); })
               .Default([](mlir::Operation *o) { return o->emitOpError("does not belong into a quantized model"); });
       if (mlir::failed(result))
         return signalPassFailure();

@@ -42,8 +42,14 @@ struct ModelShape {
   bool ropeHalves =
       false; ///< the source pairs rows i and i + headDim/2 of a head; rows leave the store as pairs (2i, 2i+1)
 
-  /// Queries, keys and values have biases.
-  bool hasBias() const { return architecture == "qwen2"; }
+  bool hasBias = false;            ///< queries, keys and values have biases
+  bool hasHeadNorms = false;       ///< queries and keys are normed head by head before rope
+  bool isFused = false;            ///< the source has queries, keys and values in one tensor, gate and up in another
+  std::uint32_t rotary = 0;        ///< elements of a head that rope turns, the first ones; 0: all
+  std::vector<float> ropeDivisors; ///< of the frequencies of the pairs that turn; empty: ones
+  double ropeMagnitude = 1;        ///< factor of what rope turns
+  double embeddingFactor = 1, residualFactor = 1, logitsDivisor = 1; ///< of embeddings, of branches, of logits
+  double scoreFactor = 0;                                            ///< what scores are multiplied by; 0: 1/√headDim
   std::string outputName() const { return tied ? "token_embd.weight" : "output.weight"; }
 };
 

@@ -38,6 +38,8 @@ Floats halfLinear(const HalfMatrix &weights, std::span<const std::int16_t> input
 
 /// N5.
 Digits rmsNorm(std::span<const float> input, std::span<const float> gains, float eps, int bits = 16);
+/// N25: heads of as many elements as there are gains.
+Floats headNorm(std::span<const float> input, std::span<const float> gains, float eps);
 
 /// N6: `cos` and `sin` hold one head; the input consists of whole heads.
 Digits rope(std::span<const float> input, std::span<const float> cos, std::span<const float> sin, int bits = 16);

@@ -55,16 +55,18 @@ struct ScoreConstants {
   float scoreHi, scoreLo;
 };
 ScoreConstants scoreConstants(double queryScale, double keyScale, std::uint32_t headDim);
-/// N23: the same for a scale of its own.
+/// The same for a scale of its own in place of 1/√headDim (N23, llm.attention).
 ScoreConstants scaledScores(double queryScale, double keyScale, double scale);
 /// 1/scale rounded to fp32 once.
 float inverseScale(double scale);
 
 /// N6: cos and sin factors of one head at one position, `headDim` each; sin is negated for even n. `freqs` is
-/// empty or holds headDim/2 divisors of the frequencies.
+/// empty or holds headDim/2 divisors of the frequencies; pairs with an infinite one stay as they are, the others are
+/// multiplied by `magnitude`.
 struct RopeRow {
   std::vector<float> cos, sin;
 };
-RopeRow ropeRow(std::uint64_t position, std::uint32_t headDim, double base, std::span<const float> freqs);
+RopeRow ropeRow(std::uint64_t position, std::uint32_t headDim, double base, std::span<const float> freqs,
+                double magnitude = 1);
 
 } // namespace lpu::compiler

@@ -58,6 +58,9 @@ inline constexpr llvm::StringLiteral kRangeAttr = "llm.range";
 inline constexpr llvm::StringLiteral kRoundingAttr = "llm.rounding";
 /// Width (last dimension) of an activation.
 int64_t width(mlir::Value value);
+/// The linear that makes queries, keys or values, behind the norm and the rope that they may have passed; null if it is
+/// none.
+LinearOp projectionOf(mlir::Value headed);
 
 /// The declaration a symbol names, looked up in the module around `user`; null when it is not there.
 WeightOp lookupWeight(mlir::Operation *user, mlir::FlatSymbolRefAttr symbol);

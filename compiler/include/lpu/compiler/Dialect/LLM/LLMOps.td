@@ -19,7 +19,7 @@
 // pieces of the activations, and lists the chips in llm.chips (see LLM.h).
 //
 // Weights are handles: no operation ever holds weight data. Arithmetic:
-// docs/spec/numerics.md (rules N1–N24).
+// docs/spec/numerics.md (rules N1–N25).
 //
 // Encoders (module attribute llm.outputs) have @forward(%token, %type: tensor<?xi32>)
 // and any number of results, no caches, and the operations of the last section.
@@ -215,6 +215,29 @@ def LLM_RmsNormOp : LLM_ComputeOp<"rms_norm", [Pure]> {
   let assemblyFormat = "$input `,` $weight attr-dict `:` functional-type(operands, results)";
 }
 
+def LLM_HeadNormOp : LLM_ComputeOp<"head_norm", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "x / sqrt(mean(x²) + eps) ∘ weight of every head, divided by scale";
+  let description = [{
+    Root-mean-square norm of queries or keys over the elements of each head, as many as the weight has (N25). `scale` is
+    that of the rope which takes the result (N6).
+
+    ```mlir
+    %n = llm.head_norm %q, @blk.0.attn_q_norm {eps = 1.0e-06 : f32} : tensor<?x64xf32>
+    ```
+
+    Constraints:
+    - C1: the symbol names an `llm.weight` of rank 1, f32, whose elements make up the input's width a whole number of
+      times.
+    - C2: `eps` is positive and finite.
+    - C3: the input is f32.
+    - C4: `scale` is positive and finite.
+  }];
+  let arguments = (ins LLM_Activation:$input, FlatSymbolRefAttr:$weight, F32Attr:$eps,
+                   DefaultValuedAttr<F64Attr, "1.0">:$scale);
+  let results = (outs LLM_Activation:$result);
+  let assemblyFormat = "$input `,` $weight attr-dict `:` type($result)";
+}
+
 def LLM_LinearOp : LLM_ComputeOp<"linear", [Pure]> {
   let summary = "(x · Wᵀ + bias) · factor";
   let description = [{
@@ -243,7 +266,8 @@ def LLM_RopeOp : LLM_ComputeOp<"rope", [Pure]> {
   let summary = "rotary position embedding";
   let description = [{
     Rotates the interleaved pairs (2i, 2i+1) of each head by position · base^(−2i/head_dim), divided by
-    `freqs[i]` when given (N6). A quantized result of scale s expects its input to carry the factor 1/s already
+    `freqs[i]` when given (N6); a pair whose divisor is infinite keeps its place. Pairs that turn are multiplied by
+    `magnitude`. A quantized result of scale s expects its input to carry the factor 1/s already
     (`llm-verify-quantized` checks it).
 
     ```mlir
@@ -255,9 +279,10 @@ def LLM_RopeOp : LLM_ComputeOp<"rope", [Pure]> {
     - C2: `base` is positive and finite.
     - C3: `freqs` names an `llm.weight` of rank 1, f32, with head_dim/2 elements.
     - C4: input and result have the same shape; the input is f32, the result f32 or int16.
+    - C5: `magnitude` is positive and finite.
   }];
   let arguments = (ins LLM_Activation:$input, LLM_Tokens:$position, I64Attr:$heads, I64Attr:$head_dim, F64Attr:$base,
-                   OptionalAttr<FlatSymbolRefAttr>:$freqs);
+                   OptionalAttr<FlatSymbolRefAttr>:$freqs, DefaultValuedAttr<F64Attr, "1.0">:$magnitude);
   let results = (outs LLM_Activation:$result);
   let assemblyFormat = "$input `,` $position attr-dict `:` functional-type(operands, results)";
 }
@@ -265,8 +290,9 @@ def LLM_RopeOp : LLM_ComputeOp<"rope", [Pure]> {
 def LLM_AttentionOp : LLM_ComputeOp<"attention"> {
   let summary = "append to a KV cache and attend to it";
   let description = [{
-    Stores the keys and values of these positions in the cache, then computes softmax(q·kᵀ/√head_dim)·v over all
-    positions up to the own one, per query head; query heads share KV heads in groups. There are two ways to do so,
+    Stores the keys and values of these positions in the cache, then computes softmax(q·kᵀ·scale)·v over all
+    positions up to the own one, per query head; `scale` is 1/√head_dim unless given; query heads share KV heads in
+    groups. There are two ways to do so,
     which round differently: sweeping over positions (N7), and with `tiles` contracting over them in tiles of the
     cache (N11). `llm-quantize` chooses by the model's shape; with `tiles` the values of the cache are int16 of the result's
     scale s, and the linear that makes them is expected to carry the factor 1/s (`llm-verify-quantized` checks it).
@@ -280,9 +306,10 @@ def LLM_AttentionOp : LLM_ComputeOp<"attention"> {
     - C2: queries and result are heads · head_dim wide, keys and values kv_heads · head_dim.
     - C3: queries, keys and result are all f32 or all int16; values are f32.
     - C4: with `tiles` the cache's head_dim is a multiple of 32.
+    - C5: `scale` is positive and finite.
   }];
   let arguments = (ins LLM_Activation:$query, LLM_Activation:$key, LLM_Activation:$value, LLM_Tokens:$position,
-                   FlatSymbolRefAttr:$cache, UnitAttr:$tiles);
+                   FlatSymbolRefAttr:$cache, UnitAttr:$tiles, OptionalAttr<F64Attr>:$scale);
   let results = (outs LLM_Activation:$result);
   let assemblyFormat = "$query `,` $key `,` $value `,` $position `,` $cache attr-dict `:` functional-type(operands, results)";
 }

@@ -3,6 +3,7 @@
 
 #include "lpu/compiler/Dialect/LLM/LLM.h"
 #include "lpu/compiler/Support/HalfType.h"
+#include "lpu/compiler/Support/ModelConstants.h"
 #include "lpu/compiler/Support/PrecisionPlan.h"
 
 namespace lpu::compiler::llm {
@@ -35,6 +36,9 @@ enum class KVType { Int16, Int8, Half };
 KVType kvType(AttentionOp op);
 /// r of N16: the step of int8 values in units of the result's scale.
 double valueStep(AttentionOp op);
+
+/// The factors of a score (N7) of an attention's queries and keys.
+ScoreConstants scoreConstantsOf(AttentionOp op);
 
 /// How a linear came out of llm-quantize, for reports: names of PrecisionOptions.
 struct LinearPrecision {

@@ -1,0 +1,102 @@
+#!/usr/bin/python3
+"""Families of models beside Llama: random ones of each, from GGUF files and folders, through the whole chain.
+
+Of each: logits near a float implementation (tests/support/llama_float.py), with int8 weights and in fp16; the chip's
+are those of lpu-interpret bit for bit; every step takes the predicted cycles.
+"""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+import tools
+from tools import Case, ids, np, succeed
+
+import gguf
+import huggingface
+import llama_float
+from gguf import Model
+from huggingface import Folder
+
+INT8_ERROR, HALF_ERROR = 0.03, 0.002  # of the logits, relative to their spread
+HALF = ("--weight-type=fp16", "--activation-type=fp16")
+SWEPT = dict(hidden=640, heads=8, kv_heads=2, head_dim=64, ffn=2900, vocabulary=300, context=512)  # attention in tiles, chunks
+
+
+class Family(Case):
+    def check(self, model, *flags, length=20, error=INT8_ERROR, same=(), kinds=None):
+        """Of the model as a GGUF file; `same` are the flags that the interpreter takes as well."""
+        path, program = self.dir / "m.gguf", self.dir / "m.lpx"
+        gguf.write(path, model)
+        succeed("lpucc", path, "-o", program, *flags, *same)
+        succeed("lpu-objdump", "--check", program)
+        prompt = np.random.default_rng(model.seed).integers(0, model.vocabulary, length).tolist()
+        report, logits = self.lpu_run(program, f"--tokens={ids(prompt)}", "-n", 4, "--ignore-eos")
+        self.assert_steps_as_predicted(report)
+        fed = prompt + report["tokens"][:-1]
+        self.assert_same_bits(logits, self.interpret(path, fed, *same))
+        reference = llama_float.Llama(path).logits(fed)
+        self.assertLessEqual(np.linalg.norm(logits - reference) / np.linalg.norm(reference), error)
+        self.check_float(self.interpret(path, fed, "--float"), reference)
+        return report
+
+    def check_float(self, logits, reference):
+        self.assertLess(np.abs(logits - reference).max(), 1e-4 * np.abs(reference).max())
+
+    def check_half(self, model):
+        self.check(model, same=HALF, error=HALF_ERROR)
+
+    def check_folder(self, folder, **twin):
+        """Logits of a folder and of the GGUF file of the same weights are the same."""
+        path, file = self.dir / "model", self.dir / "twin.gguf"
+        huggingface.twin(file, folder.model, folder.write(path), **twin)
+        prompt = [3, 99, 17, 64, 127, 0, 5]
+        logits = self.interpret(path, prompt)
+        self.assertGreater(float(logits.std()), 0.1)
+        self.assert_same_bits(logits, self.interpret(file, prompt))
+
+
+class Qwen3(Family):
+    SMALL = Model(architecture="qwen3", layers=2, head_dim=32, kind="f16")
+
+    def test_heads_apart_from_hidden(self):
+        self.check(self.SMALL)
+
+    def test_tied_of_blocks(self):
+        self.check(Model(architecture="qwen3", layers=2, hidden=96, heads=6, kv_heads=2, head_dim=64, tied=True), same=("--weight-type=int8-group",))
+
+    def test_half(self):
+        self.check_half(self.SMALL)
+
+    def test_kinds_of_keys_and_values(self):
+        for kind in ("int8", "fp16"):
+            with self.subTest(kind):
+                self.check(self.SMALL, same=(f"--kv-type={kind}",), error=2 * INT8_ERROR)
+
+    def test_tiles(self):
+        self.check(Model(architecture="qwen3", hidden=256, heads=4, kv_heads=2, head_dim=128, ffn=256, context=512), length=340)
+
+    def test_chunks_of_a_prompt(self):
+        report = self.check(Model(architecture="qwen3", layers=1, **SWEPT), "--max-context=64", length=45)
+        self.assertIn(19, [step["tokens"] for step in report["steps"]])
+
+    def test_several_chips(self):
+        for flags in (("--tp=2",), ("--pp=2",)):
+            with self.subTest(flags):
+                self.check(self.SMALL, *flags)
+
+    def test_chunks_on_several_chips(self):
+        self.check(Model(architecture="qwen3", layers=2, **SWEPT | {"ffn": 5800}), "--max-context=64", "--tp=2", "--pp=2", length=45)
+
+    def test_users(self):
+        path, program = self.dir / "m.gguf", self.dir / "m.lpx"
+        gguf.write(path, self.SMALL)
+        succeed("lpucc", path, "-o", program, "--batch=3")
+        succeed("lpu-objdump", "--check", program)
+
+    def test_folder(self):
+        self.check_folder(Folder(Model(architecture="qwen3", layers=2, head_dim=32, tied=True), kind="BF16"))
+
+
+if __name__ == "__main__":
+    tools.main()
