@@ -1,0 +1,84 @@
+// One system at work: a thread that runs steps of the sequences it was given on a simulator, and says what came of
+// each.
+#pragma once
+
+#include "lpu/rt/Sequence.h"
+#include "lpu/serve/Outcome.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace lpu::serve {
+
+/// A sequence on its way through a worker.
+struct Assignment {
+  rt::GenerateRequest request;
+  bool logprobs = false;
+  unsigned topLogprobs = 0;
+  unsigned slot = 0;                  ///< of the system's users
+  std::uint64_t number = 0;           ///< the owner's
+  std::atomic<bool> cancelled{false}; ///< set from any thread; holds from the next step on
+};
+
+/// What a step brought one sequence.
+struct Update {
+  std::shared_ptr<Assignment> of;
+  std::uint64_t steps = 0;      ///< done so far
+  std::optional<TokenId> token; ///< that was picked
+  std::string text;             ///< that can be shown now
+  std::optional<TokenLogprob> logprob;
+  std::optional<rt::FinishReason> finished;
+  std::string digest;                             ///< once it has finished
+  std::size_t program = 0;                        ///< the step program that ran
+  Cycle predictedCycles = 0, simulatedCycles = 0; ///< of this step
+  double wallSeconds = 0;                         ///< the host's
+};
+
+class Worker {
+public:
+  struct Events {
+    std::function<void(Status)> loaded;              ///< once: the simulator can run, or why it cannot
+    std::function<void(std::vector<Update>)> step;   ///< of all who took part in it
+    std::function<void(const std::string &)> failed; ///< the last event: a violation, or a wrong prediction
+  };
+
+  /// `frameProgram`: what every step of several users runs. Events come from the worker's thread. All but `events`
+  /// outlives the worker.
+  Worker(const isa::Program &program, const text::Tokenizer *tokenizer, std::size_t frameProgram,
+         std::unique_ptr<sim::Simulator> simulator, std::function<Status()> ready, Events events);
+  /// Ends after the step it is in.
+  ~Worker();
+
+  /// To be run from now on. Its slot's last sequence has finished.
+  void add(std::shared_ptr<Assignment> assignment);
+
+private:
+  struct Slot;
+  void work();
+  bool takeNew();
+  bool step();
+  std::size_t nextProgram() const;
+  void note(Slot &slot, const rt::SequenceOutput &output, Update &update) const;
+
+  const isa::Program &program;
+  const text::Tokenizer *tokenizer;
+  const std::size_t frameProgram;
+  std::unique_ptr<sim::Simulator> simulator;
+  std::function<Status()> ready;
+  Events events;
+  rt::Session session;
+  std::vector<std::unique_ptr<Slot>> slots; ///< null: free
+  std::mutex mutex;
+  std::condition_variable arrived;
+  std::deque<std::shared_ptr<Assignment>> waiting;
+  bool ending = false;
+  std::thread thread;
+};
+
+} // namespace lpu::serve

@@ -1,0 +1,50 @@
+// Reading the JSON bodies of requests: limits first, every mistake with the field's name and its range.
+#pragma once
+
+#include "lpu/serve/Request.h"
+
+#include <nlohmann/json.hpp>
+
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+namespace lpu::serve {
+
+using Json = nlohmann::ordered_json;
+
+/// An object of text. Refused: no JSON, no object, deeper than `depth`.
+OrRefusal<Json> parseObject(std::string_view body, unsigned depth);
+
+/// JSON text of what a server says; bytes that are no UTF-8 become U+FFFD.
+std::string dump(const Json &json);
+
+/// The fields of one object. What is wrong first is kept; readers after that return defaults.
+class FieldReader {
+public:
+  explicit FieldReader(const Json &object) : object(object) {}
+
+  /// The value; null if it is absent or null. The field counts as known.
+  const Json *find(const char *name);
+
+  std::optional<double> number(const char *name, double from, double to);
+  std::optional<std::int64_t> integer(const char *name, std::int64_t from, std::int64_t to);
+  bool flag(const char *name);
+  std::optional<std::string> text(const char *name);
+
+  /// Refuses a field unless it asks for nothing: absent, null, false, empty, or what `neutral` lists.
+  void unsupported(const char *name, const std::vector<Json> &neutral = {});
+  void fail(const std::string &param, const std::string &message, const std::string &code = "");
+
+  const std::optional<Refusal> &refusal() const { return wrong; }
+  /// Fields that nobody asked for.
+  std::vector<std::string> unknown() const;
+
+private:
+  const Json &object;
+  std::set<std::string> known;
+  std::optional<Refusal> wrong;
+};
+
+} // namespace lpu::serve

@@ -1,0 +1,109 @@
+// Heads carry the promise; a stream's head leaves before the first token is computed.
+#include "Reply.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+
+namespace lpu::serve {
+namespace {
+
+constexpr std::size_t kFingerprintDigits = 16;
+
+} // namespace
+
+Reply::Reply(const Engine &engine, const Model &model, const Prepared &prepared, std::shared_ptr<Answer> answer,
+             HttpFields fields, bool timestamps)
+    : engine(engine), model(model), request(prepared.request), answer(std::move(answer)), fields(std::move(fields)),
+      timestamps(timestamps), choices(request.choices * prepared.prompts.size()) {
+  for (const std::vector<TokenId> &prompt : prepared.prompts)
+    if (request.echo && model.tokenizer())
+      echoes.push_back(model.tokenizer()->decode(prompt));
+}
+
+Answer::Clock::time_point Reply::dueAt(std::int64_t ns) const { return engine.dueAt(arrivalNs + ns); }
+
+void Reply::accepted(const std::string &id, const Promise &promise, std::int64_t arrival) {
+  arrivalNs = arrival;
+  writer.emplace(request, openai::Identity{id, std::time(nullptr), model.name(),
+                                           "lpu_" + model.sha256().substr(0, kFingerprintDigits)});
+  auto number = [&](const char *name, std::int64_t value) { fields.emplace_back(name, fmt::to_string(value)); };
+  fields.emplace_back("x-request-id", id);
+  number("x-lpu-queue-ns", promise.queueNs);
+  number("x-lpu-ttft-ns", promise.ttftNs);
+  number("x-lpu-token-ns", promise.tokenNs);
+  number("x-lpu-total-ns-max", promise.totalNsMax);
+  number("x-lpu-cycles-max", promise.cyclesMax);
+  number("x-lpu-arrival-ns", arrivalNs);
+  fields.emplace_back("x-lpu-program", "sha256:" + model.sha256());
+  if (!request.ignored.empty())
+    fields.emplace_back("x-lpu-ignored", ignoredNames());
+  constexpr double kNsPerMs = 1e6;
+  fields.emplace_back("Server-Timing", fmt::format("queue;dur={:.6f}, ttft;dur={:.6f}, total;dur={:.6f}",
+                                                   static_cast<double>(promise.queueNs) / kNsPerMs,
+                                                   static_cast<double>(promise.ttftNs) / kNsPerMs,
+                                                   static_cast<double>(promise.totalNsMax) / kNsPerMs));
+  if (request.stream) {
+    fields.emplace_back("Cache-Control", "no-cache");
+    fields.emplace_back("X-Accel-Buffering", "no");
+    answer->begin({200, fields, "text/event-stream", ""});
+    answer->part(writer->begin());
+  }
+  for (unsigned choice = 0; choice < choices.size() && !echoes.empty(); ++choice)
+    piece({choice, echoes[choice / request.choices], std::nullopt, 0, 0});
+}
+
+/// Names as a header can carry them.
+std::string Reply::ignoredNames() const {
+  constexpr std::size_t kMost = 512;
+  std::string names;
+  for (const std::string &name : request.ignored) {
+    const bool plain =
+        std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; });
+    if (plain && names.size() + name.size() < kMost)
+      names += (names.empty() ? "" : ", ") + name;
+  }
+  return names;
+}
+
+void Reply::piece(const Piece &piece) {
+  lastNs = std::max(lastNs, piece.atNs);
+  if (request.stream)
+    return answer->part(writer->token(piece, timestamps), dueAt(piece.atNs));
+  Choice &choice = choices[piece.choice];
+  choice.text += piece.text;
+  if (!piece.logprob)
+    return;
+  choice.logprobs.push_back(*piece.logprob);
+  choice.textOffsets.push_back(piece.textOffset);
+}
+
+void Reply::finished(unsigned choice, FinishReason reason, std::int64_t atNs) {
+  lastNs = std::max(lastNs, atNs);
+  choices[choice].reason = reason;
+  if (request.stream)
+    answer->part(writer->finish(choice, reason), dueAt(atNs));
+}
+
+void Reply::done(const Usage &usage) {
+  answer->onAbandon(nullptr);
+  if (!request.stream)
+    return answer->whole({200, fields, "application/json", writer->body(choices, usage)}, dueAt(lastNs));
+  answer->part(writer->end(usage), dueAt(lastNs));
+  answer->end();
+}
+
+void Reply::refused(const Refusal &refusal) {
+  answer->onAbandon(nullptr);
+  if (answer->hasHead()) {
+    answer->part(openai::errorEvent(refusal));
+    return answer->end();
+  }
+  HttpResponse response = responseOf(refusal);
+  for (const auto &field : fields)
+    response.fields.push_back(field);
+  answer->whole(std::move(response));
+}
+
+} // namespace lpu::serve

@@ -1,0 +1,36 @@
+// One generation as an answer of the OpenAI dialect: hears of it from the engine, writes a stream or a body.
+#pragma once
+
+#include "lpu/serve/Service.h"
+
+namespace lpu::serve {
+
+class Reply final : public Listener {
+public:
+  /// `timestamps`: every chunk says when its token was there.
+  Reply(const Engine &engine, const Model &model, const Prepared &prepared, std::shared_ptr<Answer> answer,
+        HttpFields fields, bool timestamps);
+
+  void accepted(const std::string &id, const Promise &promise, std::int64_t arrivalNs) override;
+  void piece(const Piece &piece) override;
+  void finished(unsigned choice, FinishReason reason, std::int64_t atNs) override;
+  void done(const Usage &usage) override;
+  void refused(const Refusal &refusal) override;
+
+private:
+  Answer::Clock::time_point dueAt(std::int64_t ns) const;
+  std::string ignoredNames() const;
+
+  const Engine &engine;
+  const Model &model;
+  Request request;
+  std::vector<std::string> echoes; ///< texts of the prompts, with echo
+  std::shared_ptr<Answer> answer;
+  HttpFields fields;
+  bool timestamps;
+  std::optional<openai::Writer> writer; ///< once accepted
+  std::int64_t arrivalNs = 0, lastNs = 0;
+  std::vector<Choice> choices;
+};
+
+} // namespace lpu::serve

@@ -1,0 +1,79 @@
+// lpu-serve: compiled models behind the OpenAI API. Compiles what is not compiled, loads, forks a process for every
+// system, and then serves until it is told to end.
+#include "Compile.h"
+#include "ServeOptions.h"
+#include "lpu/isa/Version.h"
+
+#include <csignal>
+#include <iostream>
+#include <sys/prctl.h>
+
+namespace lpu::serve {
+namespace {
+
+int fail(const Error &error, int code = 1) {
+  std::cerr << error.str() << std::endl;
+  return code;
+}
+
+/// Compiles or opens every model, and starts its simulators.
+Status hostModels(const ServeOptions &options, const TemporaryFolder &folder, Engine &engine) {
+  for (const ModelSource &source : options.models) {
+    std::string program = source.path;
+    if (!isProgram(source.path)) {
+      program = folder / (std::to_string(engine.models().size()) + ".lpx");
+      std::cerr << "compiling " << source.path << std::endl;
+      if (Status status = compileModel(source.path, options.compilerFlags, program); !status)
+        return status;
+    }
+    auto model = Model::load(source, program, options.compilerFlags);
+    if (!model)
+      return model.error();
+    if (Status status = engine.host(std::move(*model), sim::Simulator::create); !status)
+      return status;
+  }
+  return Ok{};
+}
+
+int serve(const ServeOptions &options) {
+  auto folder = TemporaryFolder::create();
+  if (!folder)
+    return fail(folder.error());
+  Server server(options.server);
+  Engine engine(options.engine, [&](std::function<void()> task) { server.post(std::move(task)); });
+  if (Status status = server.listen(); !status)
+    return fail(status.error());
+  ServiceOptions rules = options.service;
+  rules.checkHost = server.onLoopback();
+  if (!server.onLoopback() && rules.keys.empty() && !options.insecure)
+    return fail({options.server.host, "can be reached by others, who would need no key; give --api-key-file, or "
+                                      "--insecure if that is meant"});
+  if (Status status = hostModels(options, *folder, engine); !status)
+    return fail(status.error());
+  server.startThreads();
+  Service service(
+      engine, rules, [&](std::function<void()> task) { server.background(std::move(task)); },
+      [&](std::function<void()> task) { server.post(std::move(task)); });
+  bool told = false;
+  engine.start([&] {
+    if (const std::string wrong = engine.health(); !wrong.empty())
+      std::cerr << Error{"lpu-serve", wrong}.str() << std::endl;
+    else if (!engine.loading() && !std::exchange(told, true))
+      std::cout << "serving at " << server.url() << std::endl;
+  });
+  const bool drained = server.run(service);
+  return drained ? 0 : fail({"lpu-serve", "ended before all requests were answered"});
+}
+
+} // namespace
+} // namespace lpu::serve
+
+int main(int argc, char **argv) {
+  std::signal(SIGPIPE, SIG_IGN); // a client that has left is noticed where it is written to
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  const auto parsed = lpu::serve::parseServeOptions(argc, argv, lpu::isa::versionLine("lpu-serve"));
+  std::cout << parsed.output << std::flush;
+  if (!parsed.error.empty())
+    std::cerr << parsed.error << std::endl;
+  return parsed.options ? lpu::serve::serve(*parsed.options) : parsed.exitCode;
+}
