@@ -154,6 +154,7 @@ class Answers(Serve):
         report = self.dir / "proof.json"
         succeed(tool, *words, f"--report={report}")
         self.assertEqual(load_json(report)["tokens"], sequence["tokens"])
+        self.assertEqual(load_json(report)["digest"], sequence["digest"])
         self.assertEqual(load_json(report)["text"], answer["choices"][0]["message"]["content"])
 
     def test_models_and_health(self):

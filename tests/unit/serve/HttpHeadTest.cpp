@@ -28,14 +28,28 @@ TEST(HttpHead, WaitsForMoreAtEveryByte) {
 
 TEST(HttpHead, RefusesWhatCanBeReadInTwoWays) {
   const std::string length = "Content-Length: 3\r\n", chunked = "Transfer-Encoding: chunked\r\n";
-  for (const std::string &fields :
-       {length + chunked, length + length, std::string("Content-Length: 3, 3\r\n"), std::string("Content-Length: +3\r\n"),
-        std::string("Content-Length: -1\r\n"), std::string("Content-Length:\r\n"), std::string("Content-Length: 3 3\r\n"),
-        std::string("Content-Length : 3\r\n"), std::string("Content-Length: 1234567890123456789\r\n"),
-        std::string("Transfer-Encoding: gzip, chunked\r\n"), std::string("Transfer-Encoding: chunked, gzip\r\n"),
-        std::string("Transfer-Encoding: identity\r\n"), std::string("Transfer-Encoding: xchunked\r\n"),
-        chunked + chunked, std::string("A: 1\r\n folded\r\n"), std::string("\tA: 1\r\n"), std::string(": 1\r\n"),
-        std::string("A\r\n"), std::string("A: \x01\r\n"), std::string("A: b\nC: d\r\n"), std::string("A: b\rC\r\n"), kHost})
+  for (const std::string &fields : {length + chunked,
+                                    length + length,
+                                    std::string("Content-Length: 3, 3\r\n"),
+                                    std::string("Content-Length: +3\r\n"),
+                                    std::string("Content-Length: -1\r\n"),
+                                    std::string("Content-Length:\r\n"),
+                                    std::string("Content-Length: 3 3\r\n"),
+                                    std::string("Content-Length : 3\r\n"),
+                                    std::string("Content-Length: 1234567890123456789\r\n"),
+                                    std::string("Transfer-Encoding: gzip, chunked\r\n"),
+                                    std::string("Transfer-Encoding: chunked, gzip\r\n"),
+                                    std::string("Transfer-Encoding: identity\r\n"),
+                                    std::string("Transfer-Encoding: xchunked\r\n"),
+                                    chunked + chunked,
+                                    std::string("A: 1\r\n folded\r\n"),
+                                    std::string("\tA: 1\r\n"),
+                                    std::string(": 1\r\n"),
+                                    std::string("A\r\n"),
+                                    std::string("A: \x01\r\n"),
+                                    std::string("A: b\nC: d\r\n"),
+                                    std::string("A: b\rC\r\n"),
+                                    kHost})
     EXPECT_EQ(statusOf(kStart + kHost + fields + "\r\n"), 400) << fields;
   EXPECT_EQ(statusOf(kStart + kHost + std::string("A: \0b\r\n\r\n", 9)), 400);
   EXPECT_EQ(statusOf(kStart + "\r\n"), 400);
@@ -44,8 +58,8 @@ TEST(HttpHead, RefusesWhatCanBeReadInTwoWays) {
 }
 
 TEST(HttpHead, RefusesOtherRequestLines) {
-  for (const char *line : {"GET", "GET /", "GET  HTTP/1.1", " GET / HTTP/1.1", "G@T / HTTP/1.1", "GET http://a/ HTTP/1.1",
-                           "GET * HTTP/1.1", "GET /a b HTTP/1.1", "GET a HTTP/1.1", ""})
+  for (const char *line : {"GET", "GET /", "GET  HTTP/1.1", " GET / HTTP/1.1", "G@T / HTTP/1.1",
+                           "GET http://a/ HTTP/1.1", "GET * HTTP/1.1", "GET /a b HTTP/1.1", "GET a HTTP/1.1", ""})
     EXPECT_EQ(statusOf(std::string(line) + "\r\n" + kHost + "\r\n"), 400) << line;
   EXPECT_EQ(statusOf("PRI * HTTP/2.0\r\n\r\n"), 505);
   EXPECT_EQ(statusOf("GET / HTTP/1.1\nHost: a\n\n"), 400);

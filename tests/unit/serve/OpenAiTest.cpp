@@ -143,10 +143,11 @@ TEST(OpenAiStream, IsTheCanonicalSequence) {
   const Events stream = sample(true);
   EXPECT_EQ(flaws(stream, true), std::vector<std::string>());
   EXPECT_EQ(flaws(sample(false), false), std::vector<std::string>());
-  EXPECT_EQ(stream[0].dump(),
-            R"({"id":"chatcmpl-req_7","object":"chat.completion.chunk","created":1764374400,"model":"tiny",)"
-            R"("system_fingerprint":"lpu_9f","service_tier":"default","choices":[{"index":0,"delta":{"role":"assistant",)"
-            R"("content":""},"logprobs":null,"finish_reason":null}],"usage":null,"x_groq":{"id":"req_7"}})");
+  EXPECT_EQ(
+      stream[0].dump(),
+      R"({"id":"chatcmpl-req_7","object":"chat.completion.chunk","created":1764374400,"model":"tiny",)"
+      R"("system_fingerprint":"lpu_9f","service_tier":"default","choices":[{"index":0,"delta":{"role":"assistant",)"
+      R"("content":""},"logprobs":null,"finish_reason":null}],"usage":null,"x_groq":{"id":"req_7"}})");
   EXPECT_EQ(stream[1]["choices"].dump(),
             R"([{"index":0,"delta":{"content":"Once"},"logprobs":null,"finish_reason":null}])");
   EXPECT_EQ(stream[3]["choices"].dump(), R"([{"index":0,"delta":{},"logprobs":null,"finish_reason":"length"}])");
