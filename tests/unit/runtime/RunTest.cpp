@@ -389,7 +389,7 @@ public:
   void writeInput(std::size_t, std::string_view, std::span<const std::uint8_t>) override {}
   sim::StepResult run(std::size_t step) override {
     const isa::Cycle cycles = program.steps[step].predictedCycles;
-    return {cycles, 10, {cycles, cycles - 40}, {}};
+    return {.cycles = cycles, .instructions = 10, .chipCycles = {cycles, cycles - 40}, .counts = {}, .violation = {}};
   }
   std::vector<std::uint8_t> readOutput(std::size_t step, std::string_view) const override {
     const std::size_t width = 2 * (program.model.vocabulary / 2 + 3);

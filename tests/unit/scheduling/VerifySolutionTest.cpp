@@ -36,7 +36,7 @@ protected:
   }
 
   isa::Machine machine = small();
-  Problem problem{{Phase()}};
+  Problem problem{.phases = {Phase()}, .blocks = {}, .objects = {}};
   Solution solution;
 };
 
