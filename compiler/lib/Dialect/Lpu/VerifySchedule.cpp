@@ -7,7 +7,8 @@
 #include "lpu/compiler/Dialect/Lpu/Passes.h"
 
 #include <algorithm>
-#include <unordered_map>
+#include <array>
+#include <tuple>
 #include <unordered_set>
 
 using namespace mlir;
@@ -22,23 +23,15 @@ using isa::Cycle;
 using isa::Field;
 using isa::Opcode;
 
+constexpr std::size_t kStreams = 32 + 16;   // of a direction: those that fields name, and a group's behind the last
 constexpr std::size_t kLongestWindow = 512; // Window is an 8-bit field
 
-/// A stream slot with the cycle it passes VXM as its name: direction and stream, tau.
-struct SlotKey {
-  int stream; ///< direction · 32 + stream
-  Cycle tau;
-  bool operator==(const SlotKey &) const = default;
-};
-struct SlotHash {
-  std::size_t operator()(const SlotKey &k) const {
-    return static_cast<std::size_t>(k.tau * 64 + k.stream) * 0x9E3779B97F4A7C15ull;
-  }
-};
-
-/// A value on a slot: where it was driven, and which dispatch did it.
+/// What is driven onto a stream: `tau`, the cycle in which it passes VXM, names its slot; `way` is how far downstream
+/// the driver stands.
 struct Value {
-  int position, producer;
+  Cycle tau;
+  int way, producer;
+  auto key() const { return std::tuple(tau, way, producer); }
 };
 
 struct Producer {
@@ -54,7 +47,7 @@ public:
 
   LogicalResult run() {
     // First everything that puts a value somewhere, then everything that takes one: no order of time is needed.
-    if (failed(forEachDispatch([&](Dispatch &d) { return drive(d); })) ||
+    if (failed(forEachDispatch([&](Dispatch &d) { return drive(d); })) || failed(sortValues()) ||
         failed(forEachDispatch([&](Dispatch &d) { return sample(d); })))
       return failure();
     if (failed(checkUsed()) || failed(memory.finish()) || failed(mxm.finish()) || failed(links.finish()))
@@ -119,44 +112,57 @@ private:
     }
   }
 
-  Cycle tau(int direction, int position, Cycle cycle) const {
-    return direction == 0 ? cycle - position : cycle + position;
+  /// How far downstream a queue stands: positions count eastwards.
+  int wayOf(const Dispatch &d, std::int64_t direction) const {
+    int position = isa::queuePosition(machine, d.queue);
+    return direction == 0 ? position : -position;
   }
 
-  LogicalResult produce(Dispatch &d, std::int64_t direction, std::int64_t stream, int bytes, Cycle cycle) {
-    int position = isa::queuePosition(machine, d.queue);
+  std::vector<Value> &valuesOn(std::int64_t direction, std::int64_t stream) {
+    return values[static_cast<std::size_t>(direction * kStreams + stream)];
+  }
+
+  void produce(Dispatch &d, std::int64_t direction, std::int64_t stream, int bytes, Cycle cycle) {
+    int way = wayOf(d, direction), producer = static_cast<int>(producers.size());
     producers.push_back({d.op, cycle, false});
-    for (int b = 0; b < bytes; ++b) {
-      auto &values = slots[{static_cast<int>(direction) * 32 + static_cast<int>(stream) + b,
-                            tau(static_cast<int>(direction), position, cycle)}];
-      if (llvm::any_of(values, [&](const Value &v) { return v.position == position; }))
-        return d.op.emitOpError("drives stream ")
-               << stream + b << (direction ? " west" : " east") << " at position " << position << " in cycle " << cycle
-               << ", where another instruction drives it too";
-      values.push_back({position, static_cast<int>(producers.size()) - 1});
+    for (int b = 0; b < bytes; ++b)
+      valuesOn(direction, stream + b).push_back({cycle - way, way, producer});
+  }
+
+  /// By slot and then downstream, as `consume` looks for them; two values of one place are a fault.
+  LogicalResult sortValues() {
+    for (std::size_t stream = 0; stream < values.size(); ++stream) {
+      std::vector<Value> &driven = values[stream];
+      llvm::sort(driven, [](const Value &a, const Value &b) { return a.key() < b.key(); });
+      auto twice = std::adjacent_find(driven.begin(), driven.end(),
+                                      [](const Value &a, const Value &b) { return a.tau == b.tau && a.way == b.way; });
+      if (twice == driven.end())
+        continue;
+      Producer &second = producers[static_cast<std::size_t>(std::next(twice)->producer)];
+      bool west = stream >= kStreams;
+      return second.op.emitOpError("drives stream ")
+             << stream % kStreams << (west ? " west" : " east") << " at position " << (west ? -twice->way : twice->way)
+             << " in cycle " << second.cycle << ", where another instruction drives it too";
     }
     return success();
   }
 
   LogicalResult consume(Dispatch &d, std::int64_t direction, std::int64_t stream, int bytes) {
-    int position = isa::queuePosition(machine, d.queue);
-    Cycle slot = tau(static_cast<int>(direction), position, d.cycle);
+    int way = wayOf(d, direction);
+    Cycle tau = d.cycle - way;
     for (int b = 0; b < bytes; ++b) {
-      auto found = slots.find({static_cast<int>(direction) * 32 + static_cast<int>(stream) + b, slot});
       // The nearest producer upstream has replaced what came from further away.
-      const Value *latest = nullptr;
-      auto downstream = [&](int p) { return direction == 0 ? p : -p; };
-      if (found != slots.end())
-        for (const Value &value : found->second)
-          if (downstream(value.position) <= downstream(position) &&
-              (!latest || downstream(value.position) > downstream(latest->position)))
-            latest = &value;
-      if (!latest)
+      const std::vector<Value> &driven = valuesOn(direction, stream + b);
+      auto next = std::upper_bound(driven.begin(), driven.end(), std::pair(tau, way),
+                                   [](auto place, const Value &v) { return place < std::pair(v.tau, v.way); });
+      if (next == driven.begin() || std::prev(next)->tau != tau) {
+        int position = isa::queuePosition(machine, d.queue);
         return d.op.emitOpError("reads stream ")
                << stream + b << (direction ? " west" : " east") << " at position " << position << " in cycle "
                << d.cycle << ": nothing was driven " << (direction ? "east" : "west") << " of it on slot " << d.cycle
-               << (direction ? " + " : " - ") << position << " = " << slot;
-      producers[latest->producer].used = true;
+               << (direction ? " + " : " - ") << position << " = " << tau;
+      }
+      producers[static_cast<std::size_t>(std::prev(next)->producer)].used = true;
     }
     return success();
   }
@@ -175,34 +181,32 @@ private:
   LogicalResult drive(Dispatch &d) {
     const isa::Instruction &i = d.instruction;
     Cycle latency = isa::latencyOf(machine, i.opcode), effect = d.cycle + latency;
-    LogicalResult done = success();
     if (i.opcode == Opcode::Mem) {
       effect = d.cycle + std::max(i.get(Field::Rd) ? machine.latency.MemRead : 0,
                                   i.get(Field::Wr) ? machine.latency.MemWrite : 0);
       if (i.get(Field::Rd))
-        done = produce(d, i.get(Field::RdDir), i.get(Field::RdStream), 1, d.cycle + machine.latency.MemRead);
+        produce(d, i.get(Field::RdDir), i.get(Field::RdStream), 1, d.cycle + machine.latency.MemRead);
     } else if (i.opcode == Opcode::Gather) {
-      done = produce(d, i.get(Field::Dir), i.get(Field::Stream), 1, effect);
+      produce(d, i.get(Field::Dir), i.get(Field::Stream), 1, effect);
     } else if (isa::isVxm(i.opcode)) {
       if (!results.insert(key(d.queue.index, effect)).second)
         return d.op.emitOpError("makes a second result of ALU ") << d.queue.index << " visible in cycle " << effect;
       if (i.get(Field::Out))
-        done =
-            produce(d, i.get(Field::OutDir), i.get(Field::OutStream), isa::widthBytes(i.get(Field::OutWidth)), effect);
+        produce(d, i.get(Field::OutDir), i.get(Field::OutStream), isa::widthBytes(i.get(Field::OutWidth)), effect);
     } else if (i.opcode == Opcode::Activate) {
       effect = d.cycle + std::max({i.get(Field::Load) ? machine.latency.MxmLoad : 0,
                                    i.get(Field::Install) ? machine.latency.MxmInstall : 0,
                                    i.get(Field::Play) ? machine.latency.MxmPlay : 0});
     } else if (i.opcode == Opcode::Accumulate && i.get(Field::Emit)) {
-      done = produce(d, 1 - outward(d.queue), i.get(Field::Stream), 4, effect);
+      produce(d, 1 - outward(d.queue), i.get(Field::Stream), 4, effect);
     } else if (d.queue.unit == isa::UnitKind::Sxm) {
-      done = produce(d, i.get(Field::DstDir), i.get(Field::DstStream), i.opcode == Opcode::Transpose ? 16 : 1, effect);
+      produce(d, i.get(Field::DstDir), i.get(Field::DstStream), i.opcode == Opcode::Transpose ? 16 : 1, effect);
     }
     if (i.opcode == Opcode::Receive)
-      done = produce(d, i.get(Field::Dir), i.get(Field::Stream), 1, effect);
+      produce(d, i.get(Field::Dir), i.get(Field::Stream), 1, effect);
     memory.drive(d), mxm.drive(d), accumulators.drive(d), links.drive(d);
     end = std::max(end, effect);
-    return done;
+    return success();
   }
 
   /// Everything that takes a value finds one.
@@ -254,7 +258,7 @@ private:
 
   const isa::Machine &machine;
   ProgramOp program;
-  std::unordered_map<SlotKey, llvm::SmallVector<Value, 1>, SlotHash> slots;
+  std::array<std::vector<Value>, 2 * kStreams> values; ///< by direction and stream
   std::vector<Producer> producers;
   std::unordered_set<std::int64_t> results; ///< key(ALU, cycle)
   MemoryState memory;
@@ -277,6 +281,7 @@ struct VerifySchedulePass : impl::VerifyScheduleBase<VerifySchedulePass> {
     for (auto program : getOperation().getOps<ProgramOp>())
       if (failed(Verifier(*machine, program).run()))
         return signalPassFailure();
+    markAllAnalysesPreserved(); // nothing changed, so the operations need no verifying
   }
 };
 
