@@ -350,12 +350,15 @@ public:
   std::optional<Shortage> place() {
     bool overflow = *llvm::max_element(tileRows) > Allocator(machine).homeRows();
     std::optional<Shortage> shortage = place(overflow, Tables::WithVectors);
-    // There may be room enough, but only in pieces of banks, where a table needs whole ones.
-    if (shortage && wanted <= machine.memoryBytes() && isTable(shortage->object))
+    if (!shortage || wanted > machine.memoryBytes())
+      return shortage;
+    // There may be room enough, but only in pieces: of banks, where a table needs whole ones, or outside the home
+    // slices, of which vectors have some.
+    if (isTable(shortage->object))
       for (Tables when : {Tables::FirstOutside, Tables::FirstInSecondBanks})
         if (!(shortage = place(overflow, when)))
-          break;
-    return shortage;
+          return std::nullopt;
+    return shortage->object.getPlane() && !overflow ? place(true, Tables::WithVectors) : shortage;
   }
 
 private:
