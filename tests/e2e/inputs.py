@@ -324,6 +324,19 @@ class Shapes(Inputs):
                 self.assertEqual(int(advice[1]), limit, said)
                 self.assertEqual(self.compile(shape, advice[0]), ("", limit))
 
+    def test_the_largest_sequence_of_an_encoder(self):
+        """More than memory holds, and more than the machine can: neither has chips to go to; what is said works."""
+        shape = self.dir / "encoder.yaml"
+        shape.write_text("name: x\nsource: none\narchitecture: bert\nlayers: 4\nhidden: 256\nheads: 4\nffn: 1024\n"
+                         "vocabulary: 100\ncontext: 128\nnorm_eps: 1e-12\ntoken_types: 2\n")
+        for context, reason in ((64, "does not fit on one chip"), ("model", "hold no longer sequence")):
+            with self.subTest(context):
+                said, _ = self.compile(shape, "--target=small", f"--max-context={context}", code=1)
+                self.assertIn(reason, said)
+                self.assertNotIn("chips would do", said)
+                advice = re.search(r"--max-context=(\d+)", said)
+                self.assertEqual(self.compile(shape, "--target=small", advice[0]), ("", int(advice[1])))
+
     def test_wide_vocabularies(self):
         """(vocabulary, hidden, chips): 33 to 41 tables of whole memory banks and tiles of the head; then too many."""
         for vocabulary, hidden, chips in ((135166, 64, 1), (167900, 64, 1), (151936, 320, 1), (73000, 576, 1), (200064, 64, 2)):

@@ -21,9 +21,8 @@ constexpr auto kPatience = std::chrono::seconds(20); // a user waits for an erro
 class Search {
 public:
   Search(mlir::ModuleOp planned, const PipelineOptions &options) : planned(planned), options(options) {
-    for (auto cache : planned.getOps<llm::KVCacheOp>())
-      capacity = static_cast<std::int64_t>(cache.getCapacity());
     for (auto step : planned.getOps<llm::StepOp>())
+      capacity = std::max(capacity, static_cast<std::int64_t>(step.getContext())),
       tokens = std::max<std::uint64_t>(tokens, step.getTokens()),
       users = std::max<std::uint64_t>(users, step.getUsers().value_or(1));
   }
@@ -86,7 +85,7 @@ private:
   const PipelineOptions &options;
   Clock::time_point deadline = Clock::now() + kPatience;
   bool exact = true;
-  std::int64_t capacity = 0;
+  std::int64_t capacity = 0; ///< positions that were planned for
   std::uint64_t tokens = 1, users = 1;
 };
 

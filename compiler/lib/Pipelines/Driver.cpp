@@ -312,8 +312,8 @@ private:
     const std::optional<Shortage> shortage = shortageOf(*module);
     if (!planned || !shortage)
       return error;
-    if (llm::isEncoder(*planned)) {
-      error.message += "; take a smaller --max-context";
+    if (llm::isEncoder(*planned)) { // whatever more chips could hold
+      error.message = error.message.substr(0, error.message.find("; at least")) + remedy();
       return error;
     }
     bool inChunks = modelSize(*planned).users == 1 && stepTokens(machine, *planned, partition, Chunks::All) >

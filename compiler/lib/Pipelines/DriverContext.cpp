@@ -50,11 +50,10 @@ std::optional<std::string> contextProblem(mlir::ModuleOp planned, const DriverOp
     return std::nullopt;
   std::string problem = fmt::format("a context of {} positions is more than the {} that machine '{}' can have here: {}",
                                     context, limit.positions, machine.name, limit.reason);
-  if (llm::isEncoder(planned))
-    return problem + fmt::format("; take --max-context={}", limit.positions);
-  bool onChips = options.partition.chips != 1 && machine.c2cLinks > 0;
+  bool onChips = !llm::isEncoder(planned) && options.partition.chips != 1 && machine.c2cLinks > 0;
   if (onChips && findsRoom(planned, limit.positions, options, machine))
     return problem + fmt::format("; take --max-context={}", limit.positions);
+  options.progress("looking for the largest context that fits");
   FittingContext found = largestFittingContext(planned, options.pipeline, limit.positions);
   if (found.context == 0)
     return problem + "; no --max-context is small enough for one chip";
