@@ -5,6 +5,7 @@
 #include "lpu/explore/Executor.h"
 #include "lpu/isa/Files.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -12,6 +13,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -119,6 +121,17 @@ Child::~Child() {
 void Child::kill() {
   if (pid > 0)
     ::kill(pid, SIGKILL);
+}
+
+bool Child::waitFor(double seconds) {
+  pollfd end{handle, POLLIN, 0};
+  const int milliseconds = seconds > 0 ? static_cast<int>(std::min(seconds * 1e3, 2e9)) : -1;
+  int ready = 0;
+  while ((ready = poll(&end, 1, milliseconds)) < 0 && errno == EINTR)
+    ;
+  if (ready == 0)
+    kill();
+  return ready != 0;
 }
 
 ChildEnd Child::reap() {

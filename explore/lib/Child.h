@@ -44,6 +44,8 @@ public:
 
   int descriptor() const { return handle; } ///< readable when it has ended
   void kill();
+  /// False: it had not ended after so long (0: any time), and was killed. reap() has its end in both cases.
+  bool waitFor(double seconds);
   /// Waits for its end.
   ChildEnd reap();
 

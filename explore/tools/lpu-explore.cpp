@@ -222,6 +222,63 @@ int report(const ReportCommand &c) {
   return kDone;
 }
 
+int why(const std::string &store, std::size_t point, const std::string &against) {
+  Result<Session> session = openSession(store);
+  const Result<std::string> text = session ? whyText(*session, point, against) : session.error();
+  if (!text)
+    return fail(text.error());
+  std::fputs(text->c_str(), stdout);
+  return kDone;
+}
+
+int audit(const std::string &store, const AuditOptions &options) {
+  Result<Session> session = openSession(store);
+  const Result<bool> isGood = session ? auditStore(*session, options) : session.error();
+  if (!isGood)
+    return fail(isGood.error());
+  return *isGood ? kDone : kSomeFailed;
+}
+
+int energy(const std::string &program, const std::string &model, bool asJson) {
+  const Result<std::string> text = energyText(program, model, asJson);
+  if (!text)
+    return fail(text.error());
+  std::fputs(text->c_str(), stdout);
+  return kDone;
+}
+
+/// why, audit and energy: questions about single points.
+struct QuestionCommands {
+  std::string store, against = "base", program, model = "gf14";
+  std::size_t point = 0;
+  AuditOptions audit;
+  bool asJson = false;
+};
+
+void addQuestions(CLI::App &app, QuestionCommands &c, int &code) {
+  CLI::App *whyApp =
+      app.add_subcommand("why", "what binds a point, where its energy goes, how it differs from another");
+  whyApp->add_option("store", c.store, "of a study")->required()->type_name("S.db");
+  whyApp->add_option("point", c.point, "its number in points.csv")->required()->type_name("POINT");
+  whyApp->add_option("--against", c.against, "base, or another point's number; without a base its first point")
+      ->capture_default_str();
+  whyApp->callback([&] { code = why(c.store, c.point, c.against); });
+  CLI::App *auditApp =
+      app.add_subcommand("audit", "simulate the frontier and a sample: cycles and counts must be equal");
+  auditApp->add_option("store", c.store, "of a study")->required()->type_name("S.db");
+  auditApp->add_option("--share", c.audit.share, "of the points beside the frontier")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  auditApp->add_option("--timeout", c.audit.timeoutSeconds, "seconds that a process may take (default: any)");
+  auditApp->callback([&] { code = audit(c.store, c.audit); });
+  CLI::App *energyApp = app.add_subcommand("energy", "energy, power over time and area of a compiled program");
+  energyApp->add_option("program", c.program, "of lpucc")->required()->type_name("X.lpx");
+  energyApp->add_option("--model", c.model, "table of energy and area: gf14, sf4x or a YAML file")
+      ->capture_default_str();
+  energyApp->add_flag("--json", c.asJson, "for programs (docs/spec/reports.md)");
+  energyApp->callback([&] { code = energy(c.program, c.model, c.asJson); });
+}
+
 void addRun(CLI::App &app, RunCommand &c, int &code) {
   CLI::App *own = app.add_subcommand("run", "compile what a study asks for; goes on where an earlier run stopped");
   own->add_option("study", c.study, "YAML file of the study (docs/howto/explore.md)")
@@ -256,16 +313,20 @@ void addReport(CLI::App &app, ReportCommand &c, int &code) {
 } // namespace
 
 int main(int argc, char **argv) {
-  CLI::App app("Explores machines: compiles models for every variant of a machine and mapping that a study names, and "
-               "tells latency, energy and area with error bars.\n\n"
-               "  lpu-explore run study.yaml --jobs=8                 compile what is missing, into study.db\n"
-               "  lpu-explore run study.yaml --dry-run                list its points\n"
-               "  mpirun -n 64 lpu-explore run study.yaml             the same study on a cluster\n"
-               "  lpu-explore status study.db --failed                how far it is, and what did not work\n"
-               "  lpu-explore report study.db --csv=points.csv        all points as a table\n\n"
-               "Exit codes: 0 done, 1 error in the study or a file, 2 wrong usage, 3 some points failed, 4 stopped by "
-               "a limit or a signal.",
-               "lpu-explore");
+  CLI::App app(
+      "Explores machines: compiles models for every variant of a machine and mapping that a study names, and "
+      "tells latency, energy and area with error bars.\n\n"
+      "  lpu-explore run study.yaml --jobs=8                 compile what is missing, into study.db\n"
+      "  lpu-explore run study.yaml --dry-run                list its points\n"
+      "  mpirun -n 64 lpu-explore run study.yaml             the same study on a cluster\n"
+      "  lpu-explore status study.db --failed                how far it is, and what did not work\n"
+      "  lpu-explore report study.db --csv=points.csv        all points as a table\n"
+      "  lpu-explore why study.db 17                         what binds point 17, and how it differs from the base\n"
+      "  lpu-explore audit study.db                          simulate the frontier: are cycles and counts right?\n"
+      "  lpu-explore energy model.lpx                        joules, watts and mm2 of one compiled program\n\n"
+      "Exit codes: 0 done, 1 error in the study or a file, 2 wrong usage, 3 some points failed, 4 stopped by "
+      "a limit or a signal.",
+      "lpu-explore");
   app.set_version_flag("--version", isa::versionLine("lpu-explore"), "version, commit and instruction set");
   app.require_subcommand(1);
   int code = kDone;
@@ -284,6 +345,8 @@ int main(int argc, char **argv) {
   mergeApp->add_option("stores", stores, "ALL.db PART.db...")->required()->expected(2, 1 << 20)->type_name("S.db");
   mergeApp->callback([&] { code = merge(stores); });
   addReport(app, reportCommand, code);
+  QuestionCommands questions;
+  addQuestions(app, questions, code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success &success) {

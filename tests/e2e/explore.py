@@ -3,12 +3,14 @@
 
 Models and machines are tiny, so that a point takes a tenth of a second.
 """
+import contextlib
 import csv
 import os
 import pathlib
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -195,6 +197,52 @@ class Running(Studies):
         self.assertEqual(lines[0], "point,key,lanes.superlanes,latency.vxm_simple[cycles],mem.slices_per_side,state,reason")
         self.assertEqual(len(lines), 13)
         self.assertFalse((self.dir / "s.db").exists())
+
+
+class Questions(Studies):
+    def test_why(self):
+        self.explore("run", self.study(), "--jobs=2")
+        text = self.explore("why", self.dir / "s.db", 1).stdout
+        for words in ["chains of values alone", "memory of the fullest chip", "energy of a token, one user alone, typical",
+                      "lanes.superlanes", "latency.vxm_simple                       2 instead of 4"]:
+            self.assertIn(words, text)
+        self.assertIn("the mapping needs 16 MEM slices", self.explore("why", self.dir / "s.db", 0).stdout)
+        self.assertIn("against point 5", self.explore("why", self.dir / "s.db", 1, "--against=5").stdout)
+        self.assertIn("has no point 12; its points are 0 to 11", self.explore("why", self.dir / "s.db", 12, code=1).stderr)
+        self.assertIn("'x' is neither base nor", self.explore("why", self.dir / "s.db", 1, "--against=x", code=1).stderr)
+
+    def test_audit_simulates(self):
+        study = self.study(STUDY.replace("[24, 28]", "[28]"))
+        self.explore("run", study, "--jobs=2")
+        done = self.explore("audit", self.dir / "s.db", "--share=0.2")
+        self.assertGreaterEqual(done.stdout.count("cycles and all counts as simulated"), 2)
+        # A store that was tampered with is found out.
+        with contextlib.closing(sqlite3.connect(self.dir / "s.db")) as store, store:
+            store.execute("UPDATE result SET measured = replace(measured, '\"products_int8\":', '\"products_int8\":1')")
+        done = self.explore("audit", self.dir / "s.db", code=3)
+        self.assertIn("counts differ: products_int8", done.stdout)
+
+    def test_energy_of_a_program(self):
+        program = self.dir / "m.lpx"
+        tools.succeed("lpucc", tools.TINY, "--tp=2", "--pp=2", "--max-context=64", "-o", program)
+        told = tools.json.loads(self.explore("energy", program, "--json").stdout)
+        self.assertEqual([s["name"] for s in told["steps"]], ["decode_64", "prefill_8x64"])
+        seconds = 1 / 0.9e9
+        for step in told["steps"]:
+            dynamic = step["dynamic_joules"]["typical"]
+            by_time = sum((w - step["static_watts"]["typical"]) * step["bin_cycles"] * seconds for w in step["watts_by_bin"])
+            for total in [sum(t["joules"]["typical"] for t in step["dynamic"]),
+                          sum(o["joules"] for o in step["operations"]), by_time]:
+                self.assertAlmostEqual(total / dynamic, 1, delta=1e-9)
+            alone = dynamic + sum(t["joules"]["typical"] for t in step["static_alone"])
+            self.assertAlmostEqual(alone / step["tokens"] / step["j_per_token"]["typical"], 1, delta=1e-9)
+            for name in ["j_per_token", "j_per_token_full", "watts", "watts_full"]:
+                band = step[name]
+                self.assertTrue(band["low"] <= band["p5"] <= band["typical"] <= band["p95"] <= band["high"], name)
+        self.assertAlmostEqual(told["area_mm2"]["typical"], 725, delta=725 * 0.005)
+        text = self.explore("energy", program).stdout
+        self.assertIn("token, one user alone", text)
+        self.assertIn("neither a table of energy", self.explore("energy", program, "--model=x", code=1).stderr)
 
 
 class Failures(Studies):
