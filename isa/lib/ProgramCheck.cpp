@@ -223,7 +223,9 @@ private:
     const std::size_t n = t.tokens.size();
     if ((!t.scores.empty() && t.scores.size() != n) || (!t.types.empty() && t.types.size() != n))
       return fail("tokenizer", fmt::format("{} tokens, {} scores, {} types", n, t.scores.size(), t.types.size()));
-    for (std::int32_t id : {t.bos, t.eos, t.unknown})
+    std::vector<std::int32_t> ids = t.ends;
+    ids.insert(ids.end(), {t.bos, t.eos, t.unknown});
+    for (std::int32_t id : ids)
       if (id < -1 || (id >= 0 && static_cast<std::size_t>(id) >= n && n != 0))
         return fail("tokenizer", fmt::format("special token {} of {}", id, n));
     return true;

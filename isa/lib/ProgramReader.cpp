@@ -140,7 +140,11 @@ Tokenizer unpack(const fb::Tokenizer &t) {
           t.eos(),
           t.unknown(),
           t.add_bos(),
-          t.add_space_prefix()};
+          t.add_space_prefix(),
+          text(t.pipeline()),
+          numbers(t.merge_pairs()),
+          numbers(t.ends()),
+          text(t.chat_template())};
 }
 
 Region unpack(const fb::Region &r) {

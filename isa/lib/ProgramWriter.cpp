@@ -80,8 +80,10 @@ private:
     const auto scores = b.CreateVector(t.scores);
     const auto types = b.CreateVector(t.types);
     const auto merges = strings(t.merges);
+    const auto pipeline = b.CreateString(t.pipeline), chatTemplate = b.CreateString(t.chatTemplate);
+    const auto mergePairs = b.CreateVector(t.mergePairs), ends = b.CreateVector(t.ends);
     return fb::CreateTokenizer(b, model, pre, tokens, scores, types, merges, t.bos, t.eos, t.unknown, t.addBos,
-                               t.addSpacePrefix);
+                               t.addSpacePrefix, pipeline, mergePairs, ends, chatTemplate);
   }
 
   Offset<fb::Region> buildRegion(const Region &r) {
@@ -136,6 +138,7 @@ std::uint64_t metadataEstimate(const Program &p) {
   for (const auto *list : {&p.tokenizer.tokens, &p.tokenizer.merges})
     for (const std::string &s : *list)
       bytes += s.size() + 32;
+  bytes += p.tokenizer.pipeline.size() + p.tokenizer.chatTemplate.size() + p.tokenizer.mergePairs.size() * 4;
   bytes += p.chips.size() * (64 + 8 * p.steps.size()) + p.wires.size() * 8;
   for (const ChipClass &chipClass : p.classes) {
     bytes += chipClass.regions.size() * 256 + chipClass.sxmMaps.size() * 1024;

@@ -139,6 +139,10 @@ private:
       array(t->scores(), "tokenizer.scores", "scores");
       array(t->types(), "tokenizer.types", "token types");
       array(t->merges(), "tokenizer.merges", "offsets of merges");
+      text(t->pipeline(), "tokenizer.pipeline");
+      array(t->merge_pairs(), "tokenizer.merge_pairs", "ids of merges");
+      array(t->ends(), "tokenizer.ends", "ids of end tokens");
+      text(t->chat_template(), "tokenizer.chat_template");
     }
     SCALAR(Program, &p, VT_TP, tp);
     SCALAR(Program, &p, VT_PP, pp);

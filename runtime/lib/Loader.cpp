@@ -68,9 +68,6 @@ Status checkRunnable(const isa::Program &program, const std::string &path) {
   const isa::ModelInfo &model = program.model;
   if (model.vocabulary == 0)
     return Error{path, "the program names no vocabulary size; compile the model again"};
-  if (!program.tokenizer.tokens.empty() && program.tokenizer.tokens.size() > model.vocabulary)
-    return Error{path, fmt::format("the tokenizer has {} tokens, the model only {}; compile the model again",
-                                   program.tokenizer.tokens.size(), model.vocabulary)};
   if (isEncoder(program))
     return checkEncoder(program, path);
   for (std::size_t i = 0; i < program.steps.size(); ++i)

@@ -215,11 +215,18 @@ class Refused(Case):
         Folder(Model(vocabulary=300)).write(self.path)
         good = huggingface.byte_level_tokenizer(300)
         model = good["model"]
+        step = lambda kind, **fields: {"type": kind, **fields}
         for change, words in [
-                ({"model": model | {"type": "WordPiece"}}, ["tokenizer model \"WordPiece\""]), ({"model": model | {"vocab": []}}, ["model.vocab"]),
-                ({"model": model | {"vocab": {"x": 300}}}, ["token \"x\" must have an id below"]), ({"model": model | {"merges": [["a"]]}}, ["merge 0 must be two tokens"]),
-                ({"model": 3}, ["tokenizer model \"\""]), ({"pre_tokenizer": None}, ["how text is split"]), ({"added_tokens": [7]}, ["must have an id"]),
-                ({"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "x+"}}}, ["\"Split\" with pattern \"x+\" is not supported"])]:
+                ({"model": model | {"type": "Morse"}}, ["tokenizer model \"Morse\""]), ({"model": model | {"vocab": []}}, ["model.vocab"]),
+                ({"model": model | {"vocab": {"x": 2 ** 20}}}, ["token \"x\" must have an id below"]),
+                ({"model": model | {"merges": [["a"]]}}, ["merge 0 must be two tokens"]),
+                ({"model": model | {"merges": ["z q"]}}, ["merge 0 needs \"zq\", which is not in the vocabulary"]),
+                ({"model": 3}, ["tokenizer model \"\""]), ({"added_tokens": [7]}, ["must have an id"]),
+                ({"model": step("Unigram", vocab=[["a"]])}, ["token 0 of model.vocab"]),
+                ({"normalizer": step("Sequence", normalizers=[step("NFC"), step("Rot13")])}, ["normalizer's step \"Rot13\"", "NFKC"]),
+                ({"pre_tokenizer": step("Morse")}, ["pre-tokenizer's step \"Morse\"", "WhitespaceSplit"]),
+                ({"pre_tokenizer": step("Split", pattern={"Regex": "(x"}, behavior="Isolated")}, ["step \"Split\"", "'(x'"]),
+                ({"post_processor": step("Morse")}, ["post-processor's step \"Morse\""]), ({"decoder": step("CTC")}, ["decoder's step \"CTC\""])]:
             with self.subTest(str(words)):
                 (self.path / "tokenizer.json").write_text(json.dumps(good | change))
                 self.refuse("tokenizer.json", *words)

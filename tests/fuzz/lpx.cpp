@@ -1,4 +1,4 @@
-// Fuzzes the reader of program containers. Checksums would stop nearly every
+// Fuzzes the reader of program containers, and that of the tokenizer in them. Checksums would stop nearly every
 // input at the door, so they are made right first. With LPU_FUZZ_WRITE=FILE the
 // repaired bytes are written there: that file is the regression input.
 
@@ -8,6 +8,7 @@
 #include "lpu/isa/Hash.h"
 
 #include "lpu/isa/Program.h"
+#include "lpu/text/Tokenizer.h"
 
 #include <cstdio>
 #include <cstring>
@@ -44,6 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     }
   lpu::test::InMemoryFile input(bytes.data(), bytes.size());
   auto program = lpu::isa::readProgram(input.path());
-  (void)program;
+  if (program)
+    (void)lpu::text::Tokenizer::create(program->tokenizer);
   return 0;
 }

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Fuzzes the readers: tests/fuzz/run.sh [SECONDS EACH] [NAME...]; names are gguf,
-# onnx, safetensors, huggingface, arch, quant-config, lpx, assembly, machine. Needs a clang with its runtimes (clang-22 and
+# onnx, safetensors, huggingface, tokenizer, arch, quant-config, lpx, assembly, machine. Needs a clang with its runtimes (clang-22 and
 # libclang-rt-22-dev, or clang-14 and libclang-rt-14-dev) and a release build (for the seeds).
 # No allocation may exceed 64 MB and twice the input, which is at most 64 KiB. Crashing inputs land in tests/crashers/NAME/, where a test replays them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 seconds=${1:-60}
 shift || true
-names=${*:-gguf onnx safetensors huggingface arch quant-config lpx assembly machine}
+names=${*:-gguf onnx safetensors huggingface tokenizer arch quant-config lpx assembly machine}
 build=${LPU_FUZZ_BUILD:-build/fuzz}
 bin=${LPU_BIN:-build/release/bin}
 

@@ -17,10 +17,18 @@ from huggingface import Folder
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SMALL = dict(hidden=32, heads=2, kv_heads=1, ffn=32, context=32)
 
+DESCRIPTIONS = [
+    {"model": {"type": "Unigram", "byte_fallback": True}, "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}, {"type": "Strip"}]},
+     "pre_tokenizer": {"type": "Metaspace", "prepend_scheme": "first"}, "decoder": {"type": "Metaspace"}},
+    {"model": {"type": "WordPiece"}, "normalizer": {"type": "BertNormalizer"}, "pre_tokenizer": {"type": "BertPreTokenizer"}, "decoder": {"type": "WordPiece"},
+     "post_processor": {"type": "BertProcessing", "sep": ["<s>", 1], "cls": ["<s>", 1]}},
+    {"model": {"type": "BPE", "continuing_subword_prefix": "##"}, "added_tokens": [{"id": 9, "lstrip": True, "rstrip": True, "single_word": True, "normalized": True}],
+     "normalizer": {"type": "Replace", "pattern": {"Regex": "a+"}, "content": "b"}, "pre_tokenizer": {"type": "Split", "pattern": {"String": "a"}, "behavior": "Contiguous"}}]
+
 
 def main():
     out, tools = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-    for name in ("gguf", "onnx", "safetensors", "huggingface", "arch", "quant-config", "lpx", "assembly", "machine"):
+    for name in ("gguf", "onnx", "safetensors", "huggingface", "tokenizer", "arch", "quant-config", "lpx", "assembly", "machine"):
         (out / name).mkdir(parents=True, exist_ok=True)
     for i, model in enumerate([Model(vocabulary=32, kind="q8_0", **SMALL), Model(vocabulary=32, kind="q4_0", version=2, **SMALL),
                                Model(vocabulary=32, kind="f16", tied=True, **SMALL),
@@ -36,6 +44,10 @@ def main():
         for tokenizer in (huggingface.byte_level_tokenizer(300), huggingface.sentencepiece_tokenizer(300)):
             text = json.dumps(folder.configuration()) + "\0" + json.dumps(tokenizer)
             (out / "huggingface" / f"{i}-{tokenizer['post_processor']['type']}").write_text(text)
+            stages = {k: v for k, v in tokenizer.items() if k != "model"} | {"model": {"type": "BPE"}}
+            (out / "tokenizer" / f"{i}-{tokenizer['post_processor']['type']}").write_text(json.dumps(stages | {"added_tokens": []}) + "\0ab 1")
+    for i, description in enumerate(DESCRIPTIONS):
+        (out / "tokenizer" / str(i)).write_text(json.dumps(description) + "\0ab <think>é 12")
     for yaml in (ROOT / "models" / "arch").glob("*.yaml"):
         shutil.copy(yaml, out / "arch")
     (out / "quant-config" / "0").write_text("weights: keep\nactivations: a8\nkv: int16\nrules:\n- {tensors: 'blk.*.ffn_*', weights: int4-group}\n"

@@ -212,16 +212,17 @@ void readQuantization(ConfigReader &reader, const Json &config, HfConfig &out) {
   readGroups(reader, *quantization, method, out);
 }
 
-/// A token id, or the first of a list of them.
-std::int64_t tokenId(ConfigReader &reader, const Json &config, const char *key, std::uint32_t vocabulary) {
+/// A token id, or a list of them.
+std::vector<std::int32_t> tokenIds(ConfigReader &reader, const Json &config, const char *key,
+                                   std::uint32_t vocabulary) {
+  std::vector<std::int32_t> out;
   const Json *value = reader.find(config, key);
-  if (value && value->is_array() && !value->empty())
-    value = &value->front();
-  if (!value)
-    return -1;
-  if (!value->is_number_unsigned() || value->get<std::uint64_t>() >= vocabulary)
-    return reader.fail(key, "a token id below " + std::to_string(vocabulary)), -1;
-  return value->get<std::int64_t>();
+  for (const Json &id : !value ? Json::array() : value->is_array() ? *value : Json::array({*value})) {
+    if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= vocabulary)
+      return reader.fail(key, "a token id below " + std::to_string(vocabulary)), out;
+    out.push_back(id.get<std::int32_t>());
+  }
+  return out;
 }
 
 } // namespace
@@ -239,8 +240,10 @@ Result<HfConfig> parseHfConfig(std::string_view text, const std::string &path) {
   readSizes(reader, config, out.shape);
   readRope(reader, config, out.shape);
   readQuantization(reader, config, out);
-  out.bos = tokenId(reader, config, "bos_token_id", out.shape.vocabulary);
-  out.eos = tokenId(reader, config, "eos_token_id", out.shape.vocabulary);
+  auto begins = tokenIds(reader, config, "bos_token_id", out.shape.vocabulary);
+  out.bos = begins.empty() ? -1 : begins.front();
+  out.ends = tokenIds(reader, config, "eos_token_id", out.shape.vocabulary);
+  out.eos = out.ends.empty() ? -1 : out.ends.front();
   if (reader.error)
     return *reader.error;
   return out;

@@ -1,15 +1,13 @@
-// tokenizer.json to the tables a program carries. Two kinds occur with the
-// architectures supported: byte-level BPE (Llama 3, Qwen2), told by its splitting
-// pattern, and SentencePiece's BPE written as merges (Llama 2, Mistral), told by
-// its byte fallback. For the latter a piece's score is minus the rank of the first
-// merge that makes it, which orders merges as the file does.
+// tokenizer.json to what a program carries: the vocabulary and merges as tables, and the rest of the file as the
+// description of a pipeline, which lpu_text reads and which is checked here, before anything is compiled.
 
 #include "HuggingFace.h"
+#include "ModelTensors.h"
 #include "ParseJson.h"
 #include "lpu/compiler/Import/GgufFile.h"
+#include "lpu/text/Tokenizer.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <unordered_map>
 
@@ -17,21 +15,10 @@ namespace lpu::compiler {
 namespace {
 
 using Json = nlohmann::json;
+using text::TokenType;
 
-// GGUF's token types.
-enum TokenType : std::int32_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
-
-/// Splitting patterns as tokenizer.json files spell them, and the names runtime and GGUF have for them.
-struct NamedPattern {
-  std::string_view regex, name;
-};
-constexpr std::array<NamedPattern, 3> kPatterns{{
-    {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
-     "llama-bpe"},
-    {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
-     "qwen2"},
-    {R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)", "gpt-2"},
-}};
+constexpr const char *kWithout = "; use another model, or remove the file to work with token ids";
+constexpr const char *kFetchAgain = "; fetch or export the model again";
 
 const Json &member(const Json &at, const char *key) {
   static const Json kNothing;
@@ -44,27 +31,36 @@ std::string textOf(const Json &at, const char *key) {
 }
 bool flagOf(const Json &at, const char *key) { return member(at, key) == true; }
 
-/// The steps of a normalizer, pre-tokenizer or post-processor: a Sequence's parts, or the one step it is.
-std::vector<Json> stepsOf(const Json &at, const char *parts) {
-  if (!at.is_object())
-    return {};
-  const Json &list = member(at, parts);
-  return list.is_array() ? std::vector<Json>(list.begin(), list.end()) : std::vector<Json>{at};
+/// Files of old leave out the model's type.
+std::string typeOf(const Json &model) {
+  if (!member(model, "type").is_null())
+    return textOf(model, "type");
+  return member(model, "merges").is_array() ? "BPE" : member(model, "vocab").is_array() ? "Unigram" : "WordPiece";
 }
 
 class TokenizerReader {
 public:
-  TokenizerReader(const std::string &path, const HfConfig &modelConfig) : file(path), config(modelConfig) {}
+  TokenizerReader(const std::string &path, const HfConfig &modelConfig, const Json &document)
+      : file(path), config(modelConfig), json(document), model(member(document, "model")) {}
 
-  Result<isa::Tokenizer> run(const Json &json) {
-    readVocabulary(member(json, "model"));
-    readAddedTokens(member(json, "added_tokens"));
-    readMerges(member(json, "model"));
-    readSplitting(json);
-    readPostProcessor(member(json, "post_processor"));
-    finish(member(json, "model"));
+  Result<isa::Tokenizer> run() {
+    out.model = "pipeline";
+    out.addSpacePrefix = false; // the description says
+    readVocabulary();
+    readMerges();
+    readAddedTokens();
+    readUnknown();
     if (error)
       return *error;
+    out.pipeline = description();
+    out.bos = static_cast<std::int32_t>(config.bos);
+    out.eos = static_cast<std::int32_t>(config.eos);
+    out.ends = config.ends;
+    auto usable = text::Tokenizer::create(out);
+    if (!usable)
+      return Error{file, usable.error().message + kWithout};
+    out.addBos = (*usable)->addsBos();
+    out.bos = (*usable)->bos();
     return std::move(out);
   }
 
@@ -73,130 +69,156 @@ private:
     if (!error)
       error = Error{file, message};
   }
-  void malformed(const std::string &what) { fail(what + "; fetch or export the model again"); }
+  void malformed(const std::string &what) { fail(what + kFetchAgain); }
 
-  /// Stores a token; ids beyond the model's vocabulary have no embedding.
-  void put(const Json &id, const std::string &text, std::int32_t type) {
-    if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= config.shape.vocabulary)
-      return malformed("token " + quote(text) + " must have an id below the vocabulary's size, " +
-                       std::to_string(config.shape.vocabulary));
+  /// Stores a token. Ids without a row in the embedding are kept: they cannot be fed, and nothing else is wrong.
+  std::optional<std::size_t> put(const Json &id, const std::string &text, TokenType type) {
+    if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= kMaxVocabulary) {
+      malformed("token " + quote(text) + " must have an id below " + std::to_string(kMaxVocabulary));
+      return {};
+    }
     auto index = id.get<std::size_t>();
+    makeRoom(index + 1);
     out.tokens[index] = text;
-    out.types[index] = type;
-    idOf[text] = static_cast<std::int32_t>(index);
+    out.types[index] = static_cast<std::int32_t>(type);
+    return index;
   }
 
-  void readVocabulary(const Json &model) {
-    for (std::uint32_t id = 0; id < config.shape.vocabulary; ++id)
+  void makeRoom(std::size_t size) {
+    for (std::size_t id = out.tokens.size(); id < size; ++id)
       out.tokens.push_back("[PAD" + std::to_string(id) + "]");
-    out.types.assign(config.shape.vocabulary, kUnused);
-    if (std::string type = textOf(model, "type"); type != "BPE")
-      return fail("tokenizer model " + quote(type) +
-                  " is not supported (\"BPE\" is); use another model, or remove the file to work with token ids");
-    isByteLevel = !flagOf(model, "byte_fallback");
-    if (!member(model, "vocab").is_object())
-      return malformed("model.vocab must be a map of tokens");
-    for (const auto &[text, id] : member(model, "vocab").items())
-      put(id, text,
-          !isByteLevel && text.size() == 6 && text.starts_with("<0x") && text.ends_with(">") ? kByte : kNormal);
+    out.types.resize(out.tokens.size(), static_cast<std::int32_t>(TokenType::Unused));
   }
 
-  void readAddedTokens(const Json &added) {
-    for (const Json &token : added.is_array() ? added : Json::array())
-      put(member(token, "id"), textOf(token, "content"), flagOf(token, "special") ? kControl : kUserDefined);
+  void readVocabulary() {
+    type = typeOf(model);
+    if (!model.is_object() || (type != "BPE" && type != "Unigram" && type != "WordPiece"))
+      return fail("tokenizer model " + quote(model.is_object() ? type : "") +
+                  " is not supported (\"BPE\", \"Unigram\" and \"WordPiece\" are)" + kWithout);
+    makeRoom(config.shape.vocabulary);
+    const Json &vocabulary = member(model, "vocab");
+    if (type == "Unigram")
+      return readScored(vocabulary);
+    if (!vocabulary.is_object())
+      return malformed("model.vocab must be a map of tokens");
+    for (const auto &[text, id] : vocabulary.items())
+      putPiece(id, text);
+  }
+
+  /// A list of [piece, score], whose ids are their places.
+  void readScored(const Json &list) {
+    if (!list.is_array())
+      return malformed("model.vocab must be a list of tokens and scores");
+    for (const Json &piece : list) {
+      if (!piece.is_array() || piece.size() != 2 || !piece[0].is_string() || !piece[1].is_number())
+        return malformed("token " + std::to_string(out.scores.size()) + " of model.vocab must be a text and a score");
+      putPiece(Json(out.scores.size()), piece[0].get<std::string>());
+      out.scores.push_back(piece[1].get<float>());
+      if (error)
+        return;
+    }
+  }
+
+  void putPiece(const Json &id, const std::string &text) {
+    bool isByte = flagOf(model, "byte_fallback") && text.size() == 6 && text.starts_with("<0x") && text.ends_with(">");
+    if (auto index = put(id, text, isByte ? TokenType::Byte : TokenType::Normal))
+      idOf[text] = static_cast<std::int32_t>(*index);
   }
 
   /// A merge is "left right", or ["left", "right"] in newer files.
-  void readMerges(const Json &model) {
+  void readMerges() {
     const Json &merges = member(model, "merges");
+    if (error || type != "BPE")
+      return;
     if (!merges.is_array())
       return malformed("model.merges must be a list");
-    for (const Json &merge : merges) {
-      if (merge.is_string())
-        out.merges.push_back(merge.get<std::string>());
-      else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string())
-        out.merges.push_back(merge[0].get<std::string>() + " " + merge[1].get<std::string>());
-      else
-        return malformed("merge " + std::to_string(out.merges.size()) + " must be two tokens");
-    }
-    if (!isByteLevel)
-      scoreByMerges();
+    for (std::size_t i = 0; i < merges.size() && !error; ++i)
+      readMerge(i, merges[i]);
   }
 
-  void scoreByMerges() {
-    out.scores.assign(out.tokens.size(), 0.0f);
-    for (std::size_t rank = out.merges.size(); rank-- > 0;) { // from the last, so that the first one stays
-      std::string piece = out.merges[rank];
-      std::erase(piece, ' '); // pieces hold no spaces, U+2581 stands for them
-      if (auto it = idOf.find(piece); it != idOf.end())
-        out.scores[static_cast<std::size_t>(it->second)] = -1.0f - static_cast<float>(rank);
+  void readMerge(std::size_t number, const Json &merge) {
+    std::string left, right;
+    if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
+      left = merge[0].get<std::string>();
+      right = merge[1].get<std::string>();
+    } else if (merge.is_string()) {
+      const auto &both = merge.get_ref<const std::string &>();
+      std::size_t space = both.find(' ');
+      left = both.substr(0, space);
+      right = space == std::string::npos ? "" : both.substr(space + 1);
     }
-    out.merges.clear();
+    if (left.empty() || right.empty())
+      return malformed("merge " + std::to_string(number) + " must be two tokens");
+    std::string prefix = textOf(model, "continuing_subword_prefix");
+    std::string joined = left + (right.starts_with(prefix) ? right.substr(prefix.size()) : right);
+    for (const std::string &token : {left, right, joined})
+      if (!idOf.contains(token))
+        return malformed("merge " + std::to_string(number) + " needs " + quote(token) +
+                         ", which is not in the vocabulary");
+    out.mergePairs.push_back(idOf[left]);
+    out.mergePairs.push_back(idOf[right]);
   }
 
-  void readSplitting(const Json &json) {
-    if (isByteLevel)
-      return readPattern(stepsOf(member(json, "pre_tokenizer"), "pretokenizers"));
-    out.addSpacePrefix = false;
-    for (const Json &step : stepsOf(member(json, "normalizer"), "normalizers"))
-      out.addSpacePrefix |= textOf(step, "type") == "Prepend";
-    for (const Json &step : stepsOf(member(json, "pre_tokenizer"), "pretokenizers"))
-      if (std::string scheme = textOf(step, "prepend_scheme"); textOf(step, "type") == "Metaspace")
-        out.addSpacePrefix |= scheme.empty() ? flagOf(step, "add_prefix_space") : scheme != "never";
+  void readAddedTokens() {
+    const Json &added = member(json, "added_tokens");
+    for (const Json &token : added.is_array() ? added : Json::array()) {
+      auto index = put(member(token, "id"), textOf(token, "content"),
+                       flagOf(token, "special") ? TokenType::Control : TokenType::UserDefined);
+      if (!index)
+        return;
+      idOf.try_emplace(textOf(token, "content"), static_cast<std::int32_t>(*index));
+    }
+    if (!out.scores.empty())
+      out.scores.resize(out.tokens.size(), 0.0f);
   }
 
-  void readPattern(const std::vector<Json> &steps) {
-    out.addSpacePrefix = false;
-    for (const Json &step : steps) {
-      std::string type = textOf(step, "type"), regex = textOf(member(step, "pattern"), "Regex");
-      auto known = std::ranges::find(kPatterns, regex, &NamedPattern::regex);
-      if (type == "Split" && known != kPatterns.end())
-        out.pre = known->name;
-      else if (type == "ByteLevel" && member(step, "use_regex") != false)
-        out.pre = "gpt-2";
-      else if (type != "ByteLevel")
-        return fail("the pre-tokenizer's step " + quote(type) + (regex.empty() ? "" : " with pattern " + quote(regex)) +
-                    " is not supported; use another model, or remove the file to work with token ids");
-    }
-    if (out.pre.empty())
-      fail("the pre-tokenizer does not say how text is split; use another model, or remove the file to work with token "
-           "ids");
+  void readUnknown() {
+    const Json &id = member(model, "unk_id");
+    if (auto found = idOf.find(textOf(model, "unk_token")); found != idOf.end())
+      out.unknown = found->second;
+    else if (type == "Unigram" && id.is_number_unsigned() && id.get<std::uint64_t>() < out.tokens.size())
+      out.unknown = id.get<std::int32_t>();
+    if (out.unknown >= 0)
+      out.types[static_cast<std::size_t>(out.unknown)] = static_cast<std::int32_t>(TokenType::Unknown);
   }
 
-  /// Whether text is to begin with a BOS token stands in the template.
-  void readPostProcessor(const Json &processor) {
-    out.addBos = false;
-    for (const Json &step : stepsOf(processor, "processors")) {
-      const Json &single = member(step, "single");
-      if (textOf(step, "type") != "TemplateProcessing" || !single.is_array() || single.empty())
-        continue;
-      auto first = idOf.find(textOf(member(single.front(), "SpecialToken"), "id"));
-      if (first == idOf.end())
-        continue;
-      out.addBos = true;
-      out.bos = first->second;
+  /// All of the file that the tables do not hold.
+  std::string description() const {
+    Json description{{"model", {{"type", type}}}, {"added_tokens", Json::array()}};
+    for (const auto &[key, value] : model.items())
+      if (value.is_primitive())
+        description["model"][key] = value;
+    for (const char *stage : {"normalizer", "pre_tokenizer", "post_processor", "decoder"})
+      description[stage] = member(json, stage);
+    const Json &added = member(json, "added_tokens");
+    for (Json token : added.is_array() ? added : Json::array()) {
+      token.erase("content");
+      description["added_tokens"].push_back(std::move(token));
     }
-  }
-
-  void finish(const Json &model) {
-    out.model = isByteLevel ? "gpt2" : "llama";
-    if (out.bos < 0)
-      out.bos = static_cast<std::int32_t>(config.bos);
-    out.eos = static_cast<std::int32_t>(config.eos);
-    if (auto unknown = idOf.find(textOf(model, "unk_token")); unknown != idOf.end()) {
-      out.unknown = unknown->second;
-      if (!isByteLevel)
-        out.types[static_cast<std::size_t>(out.unknown)] = kUnknown;
-    }
+    return description.dump();
   }
 
   const std::string &file;
   const HfConfig &config;
+  const Json &json, &model;
+  std::string type;
   std::optional<Error> error;
   isa::Tokenizer out;
-  bool isByteLevel = true;
-  std::unordered_map<std::string, std::int32_t> idOf;
+  std::unordered_map<std::string, std::int32_t> idOf; ///< of the model's own tokens first
 };
+
+/// A token as a text, or as a map with its content.
+std::string tokenText(const Json &at) { return at.is_string() ? at.get<std::string>() : textOf(at, "content"); }
+
+/// A template, or a list of them with names, of which "default" is meant for chats.
+std::string chatTemplateOf(const Json &at) {
+  if (at.is_string())
+    return at.get<std::string>();
+  for (const Json &named : at.is_array() ? at : Json::array())
+    if (textOf(named, "name") == "default")
+      return textOf(named, "template");
+  return "";
+}
 
 } // namespace
 
@@ -204,7 +226,32 @@ Result<isa::Tokenizer> parseHfTokenizer(std::string_view text, const std::string
   auto json = parseJson(text, path);
   if (!json)
     return json.error();
-  return TokenizerReader(path, config).run(*json);
+  return TokenizerReader(path, config, *json).run();
+}
+
+Status parseGenerationConfig(std::string_view text, const std::string &path, std::uint32_t vocabulary,
+                             isa::Tokenizer &tokenizer) {
+  auto json = parseJson(text, path);
+  if (!json)
+    return json.error();
+  const Json &value = member(*json, "eos_token_id");
+  for (const Json &id : value.is_array() ? value : Json::array({value}))
+    if (id.is_number_unsigned() && id.get<std::uint64_t>() < vocabulary) // others are never generated
+      tokenizer.ends.push_back(id.get<std::int32_t>());
+  return Ok{};
+}
+
+Status parseTokenizerConfig(std::string_view text, const std::string &path, isa::Tokenizer &tokenizer) {
+  auto json = parseJson(text, path);
+  if (!json)
+    return json.error();
+  if (const Json &chat = member(*json, "chat_template"); !chat.is_null())
+    tokenizer.chatTemplate = chatTemplateOf(chat);
+  std::string end = tokenText(member(*json, "eos_token"));
+  auto found = std::ranges::find(tokenizer.tokens, end);
+  if (!end.empty() && found != tokenizer.tokens.end())
+    tokenizer.ends.push_back(static_cast<std::int32_t>(found - tokenizer.tokens.begin()));
+  return Ok{};
 }
 
 } // namespace lpu::compiler

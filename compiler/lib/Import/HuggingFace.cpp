@@ -8,7 +8,7 @@ namespace lpu::compiler {
 namespace {
 
 /// A JSON document takes several times its size in memory; those that come with models stay far below these limits.
-constexpr std::size_t kLargestConfig = std::size_t{1} << 20, kLargestTokenizer = std::size_t{1} << 27;
+constexpr std::size_t kLargestConfig = std::size_t{1} << 22, kLargestTokenizer = std::size_t{1} << 27;
 
 Result<std::string> readText(const std::string &path, std::size_t largest) {
   auto file = MappedFile::open(path);
@@ -21,10 +21,48 @@ Result<std::string> readText(const std::string &path, std::size_t largest) {
   return std::string(bytes.begin(), bytes.end());
 }
 
+/// `parse` gets the text of a file, if it is there.
+template <typename Parse> Status readIfThere(const std::string &path, std::size_t largest, Parse parse) {
+  if (!std::filesystem::exists(path))
+    return Ok{};
+  auto text = readText(path, largest);
+  return text ? parse(std::move(*text)) : Status(text.error());
+}
+
+/// All that a folder says of text: tokenizer.json, without which tokens are ids alone, and the files beside it.
+Result<isa::Tokenizer> readTokenizer(const std::string &folder, const HfConfig &config) {
+  const std::string vocabulary = folder + "/tokenizer.json", generation = folder + "/generation_config.json",
+                    chat = folder + "/tokenizer_config.json";
+  isa::Tokenizer out;
+  out.model = "none";
+  out.eos = static_cast<std::int32_t>(config.eos);
+  out.ends = config.ends;
+  Status read = readIfThere(vocabulary, kLargestTokenizer, [&](const std::string &text) -> Status {
+    auto parsed = parseHfTokenizer(text, vocabulary, config);
+    if (!parsed)
+      return parsed.error();
+    out = std::move(*parsed);
+    return Ok{};
+  });
+  if (read)
+    read = readIfThere(generation, kLargestConfig, [&](const std::string &text) {
+      return parseGenerationConfig(text, generation, config.shape.vocabulary, out);
+    });
+  if (read)
+    read = readIfThere(chat, kLargestConfig,
+                       [&](const std::string &text) { return parseTokenizerConfig(text, chat, out); });
+  if (read)
+    read = readIfThere(folder + "/chat_template.jinja", kLargestConfig, [&](std::string text) -> Status {
+      out.chatTemplate = std::move(text);
+      return Ok{};
+    });
+  return read ? Result<isa::Tokenizer>(std::move(out)) : read.error();
+}
+
 } // namespace
 
 Result<OpenedModel> openHuggingFace(const std::string &folder) {
-  std::string configPath = folder + "/config.json", tokenizerPath = folder + "/tokenizer.json";
+  std::string configPath = folder + "/config.json";
   auto text = readText(configPath, kLargestConfig);
   if (!text)
     return text.error();
@@ -40,21 +78,13 @@ Result<OpenedModel> openHuggingFace(const std::string &folder) {
       if (Status read = parseQuantizeConfig(*quantization, path, *config); !read)
         return read.error();
     }
-  isa::Tokenizer tokenizer;
-  tokenizer.model = "none";
-  if (std::filesystem::exists(tokenizerPath)) {
-    auto document = readText(tokenizerPath, kLargestTokenizer);
-    if (!document)
-      return document.error();
-    auto parsed = parseHfTokenizer(*document, tokenizerPath, *config);
-    if (!parsed)
-      return parsed.error();
-    tokenizer = std::move(*parsed);
-  }
+  auto tokenizer = readTokenizer(folder, *config);
+  if (!tokenizer)
+    return tokenizer.error();
   auto source = openHfTensors(folder, *config);
   if (!source)
     return source.error();
-  return OpenedModel{folder, std::move(config->shape), std::move(tokenizer), std::move(*source)};
+  return OpenedModel{folder, std::move(config->shape), std::move(*tokenizer), std::move(*source)};
 }
 
 } // namespace lpu::compiler

@@ -16,6 +16,7 @@ struct HfConfig {
   bool namesQuantization = false;  ///< config.json itself says how
   std::uint32_t groupSize = 0;     ///< inputs that share a scale; 0: all of a row
   std::int64_t bos = -1, eos = -1; ///< token ids, -1 when absent
+  std::vector<std::int32_t> ends;  ///< all that eos_token_id names; eos is the first
 };
 
 /// `text` of a config.json at `path`, which errors name.
@@ -23,8 +24,13 @@ Result<HfConfig> parseHfConfig(std::string_view text, const std::string &path);
 /// Older checkpoints have their quantization in a file of its own, quantize_config.json (GPTQ) or quant_config.json
 /// (AWQ); `text` of it goes into `config`.
 Status parseQuantizeConfig(std::string_view text, const std::string &path, HfConfig &config);
-/// `text` of a tokenizer.json, as the tables a program carries, padded to the shape's vocabulary.
+/// `text` of a tokenizer.json as a program carries it, its tables padded to the shape's vocabulary.
 Result<isa::Tokenizer> parseHfTokenizer(std::string_view text, const std::string &path, const HfConfig &config);
+/// `text` of a generation_config.json: adds the end tokens below `vocabulary` that it names.
+Status parseGenerationConfig(std::string_view text, const std::string &path, std::uint32_t vocabulary,
+                             isa::Tokenizer &tokenizer);
+/// `text` of a tokenizer_config.json: adds its end token and the template of chats. The tokens must have been read.
+Status parseTokenizerConfig(std::string_view text, const std::string &path, isa::Tokenizer &tokenizer);
 
 /// Hugging Face's name of a tensor: "model.layers.0.self_attn.q_proj.weight" for "blk.0.attn_q.weight".
 std::string hfName(std::string_view name);

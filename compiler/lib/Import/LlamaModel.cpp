@@ -5,6 +5,8 @@
 #include "LlamaModel.h"
 
 #include "ModelTensors.h"
+#include "lpu/text/PreTokenizers.h"
+#include "lpu/text/Tokenizer.h"
 
 #include <algorithm>
 #include <cmath>
@@ -220,18 +222,38 @@ namespace {
 
 /// SentencePiece vocabularies begin with unknown, BOS, EOS unless the file says otherwise; others have no such custom.
 void readTokenIds(KeyReader &keys, const ModelShape &shape, isa::Tokenizer &out) {
-  auto id = [&](const char *key, std::int32_t usual) {
+  auto id = [&](const char *key, std::int64_t usual) -> std::int32_t {
     auto value = keys.take(keys.file.unsignedValue(key, UINT32_MAX));
     if (value && *value >= shape.vocabulary)
       keys.fail("key " + quote(key) + " is " + std::to_string(*value) + ", beyond the vocabulary of " +
                 std::to_string(shape.vocabulary) + "; export the file again");
     if (value)
       return static_cast<std::int32_t>(*value);
-    return out.model == "llama" && static_cast<std::uint32_t>(usual) < shape.vocabulary ? usual : -1;
+    return out.model == "llama" && usual < std::int64_t{shape.vocabulary} ? static_cast<std::int32_t>(usual) : -1;
   };
   out.bos = id("tokenizer.ggml.bos_token_id", 1);
   out.eos = id("tokenizer.ggml.eos_token_id", 2);
   out.unknown = id("tokenizer.ggml.unknown_token_id", 0);
+  for (const char *key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"})
+    if (std::int32_t end = id(key, -1); end >= 0)
+      out.ends.push_back(end);
+}
+
+/// Whether a prompt begins with BOS, where no key says so, depends on how the vocabulary splits text.
+void readSplitting(KeyReader &keys, isa::Tokenizer &out) {
+  const bool isSentencePiece = out.model == "llama";
+  bool addsBos = isSentencePiece;
+  if (!isSentencePiece) {
+    out.pre = std::string(keys.take(keys.file.stringValue("tokenizer.ggml.pre")).value_or("default"));
+    const text::NamedPreTokenizer *named = text::findPreTokenizer(out.pre);
+    if (!named)
+      keys.fail("key \"tokenizer.ggml.pre\" is " + quote(out.pre) + ", a pre-tokenizer that is not known (" +
+                text::preTokenizerNames() +
+                " are); give it the name of one that splits alike (gguf-new-metadata --pre-tokenizer NAME)");
+    addsBos = named && named->addsBos;
+  }
+  out.addBos = keys.take(keys.file.boolValue("tokenizer.ggml.add_bos_token")).value_or(addsBos);
+  out.addSpacePrefix = keys.take(keys.file.boolValue("tokenizer.ggml.add_space_prefix")).value_or(isSentencePiece);
 }
 
 void checkCount(KeyReader &keys, const char *key, std::size_t found, std::size_t expected) {
@@ -257,7 +279,6 @@ Result<isa::Tokenizer> readTokenizer(const GgufFile &file, const ModelShape &sha
     return Error{file.path(), "key \"tokenizer.ggml.model\" is " + quote(out.model) +
                                   ", not supported (\"llama\" and \"gpt2\" are); use another model"};
   bool sentencePiece = out.model == "llama";
-  out.pre = std::string(keys.take(file.stringValue("tokenizer.ggml.pre")).value_or(""));
   out.tokens =
       keys.take(file.stringArray("tokenizer.ggml.tokens", kMaxVocabulary)).value_or(std::vector<std::string>());
   checkCount(keys, "tokenizer.ggml.tokens", out.tokens.size(), shape.vocabulary);
@@ -273,10 +294,12 @@ Result<isa::Tokenizer> readTokenizer(const GgufFile &file, const ModelShape &sha
   if (!sentencePiece && out.merges.empty())
     keys.fail("key \"tokenizer.ggml.merges\" is missing, which tokenizer \"gpt2\" needs; export the file again");
   readTokenIds(keys, shape, out);
-  out.addBos = keys.take(file.boolValue("tokenizer.ggml.add_bos_token")).value_or(sentencePiece);
-  out.addSpacePrefix = keys.take(file.boolValue("tokenizer.ggml.add_space_prefix")).value_or(sentencePiece);
+  readSplitting(keys, out);
+  out.chatTemplate = std::string(keys.take(file.stringValue("tokenizer.chat_template")).value_or(""));
   if (keys.error)
     return *keys.error;
+  if (auto usable = text::Tokenizer::create(out); !usable)
+    return Error{file.path(), usable.error().message + "; export the file again"};
   return out;
 }
 

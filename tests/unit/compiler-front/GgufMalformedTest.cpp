@@ -213,6 +213,12 @@ const BadCase kModel[] = {
      "found array of int32, expected array of string"},
     {"MergesMissing", [](auto &f) { f.string("tokenizer.ggml.model", "gpt2"); },
      "\"tokenizer.ggml.merges\" is missing"},
+    {"PreTokenizerUnknown",
+     [](auto &f) {
+       f.string("tokenizer.ggml.model", "gpt2").strings("tokenizer.ggml.merges", {"t 1"});
+       f.string("tokenizer.ggml.pre", "morse");
+     },
+     "key \"tokenizer.ggml.pre\" is \"morse\", a pre-tokenizer that is not known"},
     {"EosOutside", [](auto &f) { f.u32("tokenizer.ggml.eos_token_id", 20); }, "is 20, beyond the vocabulary of 20"},
 };
 INSTANTIATE_TEST_SUITE_P(Model, Malformed, testing::ValuesIn(kModel), [](const auto &info) { return info.param.name; });

@@ -94,6 +94,35 @@ TEST(LlamaModel, ByteLevelTokenizer) {
   EXPECT_FALSE(store->tokenizer().addSpacePrefix);
 }
 
+TEST(LlamaModel, BosByPreTokenizerWhereNoKeySays) {
+  GgufBuilder b = test::TinyLlama{}.build();
+  b.string("tokenizer.ggml.model", "gpt2").strings("tokenizer.ggml.merges", {"t 1"});
+  auto addsBos = [&](const char *name) {
+    auto store = openOrFail(b.string("tokenizer.ggml.pre", name));
+    return store && store->tokenizer().addBos;
+  };
+  EXPECT_TRUE(addsBos("llama-bpe"));
+  EXPECT_TRUE(addsBos("falcon3"));
+  EXPECT_FALSE(addsBos("qwen2"));
+  EXPECT_FALSE(addsBos("smaug-bpe"));
+  b.boolean("tokenizer.ggml.add_bos_token", true);
+  EXPECT_TRUE(addsBos("qwen2"));
+  auto unnamed = openOrFail(b.erase("tokenizer.ggml.pre"));
+  ASSERT_TRUE(unnamed);
+  EXPECT_EQ(unnamed->tokenizer().pre, "default");
+}
+
+TEST(LlamaModel, EndTokensAndTemplateOfChats) {
+  GgufBuilder b = test::TinyLlama{}.build();
+  b.u32("tokenizer.ggml.eot_token_id", 5)
+      .u32("tokenizer.ggml.eom_token_id", 7)
+      .string("tokenizer.chat_template", "{{}}");
+  auto store = openOrFail(b);
+  ASSERT_TRUE(store);
+  EXPECT_EQ(store->tokenizer().ends, (std::vector<std::int32_t>{2, 5, 7}));
+  EXPECT_EQ(store->tokenizer().chatTemplate, "{{}}");
+}
+
 TEST(LlamaModel, UsualTokenIdsOfSentencePiece) {
   GgufBuilder b = test::TinyLlama{}.build();
   b.erase("tokenizer.ggml.bos_token_id").erase("tokenizer.ggml.eos_token_id");

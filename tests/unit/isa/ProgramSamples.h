@@ -37,8 +37,21 @@ inline Program sampleProgram() {
   p.machine = *loadMachine("small");
   p.machineYaml = writeMachine(p.machine);
   p.model = {"a model", "llama", 3, 64, 2};
-  p.tokenizer = {"llama", "pre", {std::string("\0a\xff", 3), "", "b"}, {0.5f, -1.f, 2.f}, {1, 2, 3}, {"a b"}, 0, 1, 2,
-                 false,   false};
+  p.tokenizer = {"llama",
+                 "pre",
+                 {std::string("\0a\xff", 3), "", "b"},
+                 {0.5f, -1.f, 2.f},
+                 {1, 2, 3},
+                 {"a b"},
+                 0,
+                 1,
+                 2,
+                 false,
+                 false,
+                 "{}",
+                 {0, 1},
+                 {2},
+                 "{{ x }}"};
   p.tp = 2, p.pp = 3, p.topology = "a ring";
   ChipClass layers{"layers", {}, 64 + 4 * 3 * 64, {sampleStep(), sampleStep()}, {}, 2};
   layers.regions = {{"weights", Region::Kind::Constant, Side::West, 2, 3, 1, 10, 4, 64},

@@ -111,6 +111,10 @@ void expectSame(const Tokenizer &a, const Tokenizer &b) {
   EXPECT_EQ(a.unknown, b.unknown);
   EXPECT_EQ(a.addBos, b.addBos);
   EXPECT_EQ(a.addSpacePrefix, b.addSpacePrefix);
+  EXPECT_EQ(a.pipeline, b.pipeline);
+  EXPECT_EQ(a.mergePairs, b.mergePairs);
+  EXPECT_EQ(a.ends, b.ends);
+  EXPECT_EQ(a.chatTemplate, b.chatTemplate);
 }
 
 void expectSame(const Program &a, const Program &b) {
@@ -283,6 +287,10 @@ TEST(ProgramWriter, RefusesProgramsOutOfRange) {
       {"3 tokens, 3 scores, 2 types", [](Program &p) { p.tokenizer.types.pop_back(); }},
       {"special token 3 of 3", [](Program &p) { p.tokenizer.eos = 3; }},
       {"special token -2", [](Program &p) { p.tokenizer.bos = -2; }},
+      {"special token 5 of 3",
+       [](Program &p) {
+         p.tokenizer.ends = {1, 5};
+       }},
   };
   Folder folder;
   for (const BadProgram &bad : cases) {

@@ -41,11 +41,16 @@ TEST(SentencePiece, PromptGetsBosAsTheMetadataSays) {
   EXPECT_EQ(spell(data, *tokenizerOf(data)->encodePrompt("a")), "a");
 }
 
-TEST(SentencePiece, EmptyTextIsTheSpacePrefix) {
+TEST(SentencePiece, EmptyTextHasNoTokens) {
   isa::Tokenizer data = storiesVocabulary();
-  EXPECT_EQ(spell(data, encode(data, "")), "_");
-  data.addSpacePrefix = false;
   EXPECT_TRUE(encode(data, "").empty());
+  EXPECT_EQ(spell(data, *tokenizerOf(data)->encodePrompt("")), "<s>");
+  EXPECT_EQ(spell(data, encode(data, " ")), "_|_");
+}
+
+TEST(SentencePiece, TextBehindASpecialTokenBeginsAnew) {
+  isa::Tokenizer data = storiesVocabulary();
+  EXPECT_EQ(spell(data, *tokenizerOf(data)->encode("a</s>the", {.special = true})), "_a|</s>|_the");
 }
 
 TEST(SentencePiece, TiesGoLeftmostAndBestScoreGoesFirst) {
@@ -104,7 +109,8 @@ RC_GTEST_PROP(SentencePiece, AnyBytesComeBack, (const std::string &text)) {
   isa::Tokenizer data = storiesVocabulary();
   data.addSpacePrefix = *rc::gen::arbitrary<bool>();
   auto tokenizer = tokenizerOf(data);
-  RC_ASSERT(tokenizer->decode(*tokenizer->encode(text)) == (data.addSpacePrefix ? " " : "") + text);
+  const char *prefix = data.addSpacePrefix && !text.empty() ? " " : "";
+  RC_ASSERT(tokenizer->decode(*tokenizer->encode(text)) == prefix + text);
 }
 
 /// The rule as it reads: scan all pairs, join the best, start again.

@@ -10,6 +10,7 @@
 
 namespace lpu::text::test {
 
+/// At the end.
 inline void addToken(isa::Tokenizer &to, std::string piece, float score, TokenType type) {
   to.tokens.push_back(std::move(piece));
   to.scores.push_back(score);

@@ -123,7 +123,8 @@ struct SystemStep {
 
 /// What the runtime needs to turn text into token ids and back.
 struct Tokenizer {
-  std::string model;               ///< "llama" (SentencePiece scores), "gpt2" (byte-level BPE), "none"
+  /// "llama" (SentencePiece scores), "gpt2" (byte-level BPE), "pipeline" (as `pipeline` says), "none"
+  std::string model;
   std::string pre;                 ///< pre-tokenizer name for gpt2
   std::vector<std::string> tokens; ///< raw bytes
   std::vector<float> scores;
@@ -131,6 +132,10 @@ struct Tokenizer {
   std::vector<std::string> merges; ///< "left right"
   std::int32_t bos = -1, eos = -1, unknown = -1;
   bool addBos = true, addSpacePrefix = true;
+  std::string pipeline;                 ///< JSON in the format of tokenizer.json, without what the tables hold
+  std::vector<std::int32_t> mergePairs; ///< ids of left, right, left, right, …, of a pipeline; the lowest rank first
+  std::vector<std::int32_t> ends;       ///< ids that end a generation, besides eos
+  std::string chatTemplate;             ///< Jinja; empty: none
 };
 
 struct ModelInfo {
