@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import tools
-from tools import Case, ids, np, succeed
+from tools import Case, ids, np, run, succeed
 
 import gguf
 import huggingface
@@ -96,6 +96,71 @@ class Qwen3(Family):
 
     def test_folder(self):
         self.check_folder(Folder(Model(architecture="qwen3", layers=2, head_dim=32, tied=True), kind="BF16"))
+
+
+class Phi3(Family):
+    FACTORS = tuple(float(f) for f in np.float32(1 + np.arange(12) / 7))  # of 24 of 32 elements of a head
+    LONG = Model(architecture="phi3", layers=2, hidden=128, heads=4, kv_heads=2, rotary=24, short_factors=FACTORS, original=40,
+                 context=160, kind="f16")
+
+    def test_fused(self):
+        self.check(Model(architecture="phi3", layers=2))
+
+    def test_heads_of_96(self):
+        self.check(Model(architecture="phi3", hidden=192, heads=2, kv_heads=2, ffn=200))
+
+    def test_tiles_of_heads_of_96_and_blocks(self):
+        self.check(Model(architecture="phi3", hidden=384, heads=4, kv_heads=2, ffn=256, context=512), same=("--weight-type=int8-group",), length=340)
+
+    def test_part_of_a_head_turns(self):
+        model = Model(architecture="phi3", hidden=256, heads=4, kv_heads=2, head_dim=64, rotary=48, ffn=256, context=512, tied=True)
+        self.check(model, length=30)
+
+    def test_original_context_to_its_end(self):
+        self.check(self.LONG, length=36)
+        done = run("lpucc", self.dir / "m.gguf", "-o", self.dir / "n.lpx", "--max-context=41")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("40", done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+
+    def test_half(self):
+        self.check_half(self.LONG)
+
+    def test_several_chips(self):
+        self.check(self.LONG, "--tp=2")
+
+    def test_folder(self):
+        self.check_folder(Folder(self.LONG, kind="F16"))
+
+    def test_folder_of_four_bits(self):
+        self.check_folder(Folder(Model(architecture="phi3"), kind="F16", form="gptq"))
+
+    def test_other_families_turn_whole_heads(self):
+        gguf.write(self.dir / "m.gguf", Model(rotary=8))
+        done = run("lpucc", self.dir / "m.gguf", "-o", self.dir / "m.lpx")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("rope over a part of each head is not supported", done.stderr)
+
+
+class Granite(Family):
+    SMALL = Model(architecture="granite", layers=2, tied=True, kind="f16", multipliers=(12.0, 0.25, 0.1, 8.0))
+
+    def test_multipliers(self):
+        self.check(self.SMALL)
+
+    def test_half(self):
+        self.check_half(self.SMALL)
+
+    def test_kinds_of_keys_and_values(self):
+        self.check(self.SMALL, same=("--kv-type=int8",), error=2 * INT8_ERROR)
+
+    def test_tiles_on_several_chips(self):
+        model = Model(architecture="granite", layers=2, hidden=256, heads=4, kv_heads=2, head_dim=128, ffn=256, context=512,
+                      multipliers=(6.0, 0.22, 0.05, 4.0))
+        self.check(model, "--tp=2", "--pp=2", length=30)
+
+    def test_folder(self):
+        self.check_folder(Folder(self.SMALL, kind="F16"))
 
 
 if __name__ == "__main__":

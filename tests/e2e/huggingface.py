@@ -151,6 +151,22 @@ class Refused(Case):
                 (self.path / "config.json").write_text(text)
                 self.refuse("config.json")
 
+    def test_long_rope(self):
+        model = Model(architecture="phi3", rotary=8, short_factors=(1.0, 1.5, 2.0, 3.0), original=32)
+        Folder(model).write(self.path)
+        good = json.loads((self.path / "config.json").read_text())
+        scaling = good["rope_scaling"]
+        for change, words in [
+                ({"rope_scaling": scaling | {"short_factor": [1.0]}}, ["\"short_factor\" must be a list of a number for each pair"]),
+                ({"rope_scaling": scaling | {"short_factor": [1, 2, 3, -1]}}, ["\"short_factor\" must be a list of positive numbers"]),
+                ({"rope_scaling": scaling | {"type": "yarn", "factor": 2.0}}, ["rope_scaling of type \"yarn\" is not supported"]),
+                ({"original_max_position_embeddings": None}, ["\"original_max_position_embeddings\" must be"]),
+                ({"partial_rotary_factor": 0.45}, ["\"partial_rotary_factor\": rope over 7"]),
+                ({"partial_rotary_factor": 2}, ["\"partial_rotary_factor\": rope over 32"])]:
+            with self.subTest(str(change)):
+                (self.path / "config.json").write_text(json.dumps(good | change))
+                self.refuse("config.json", *words)
+
     def test_files(self):
         folder = Folder(Model(), files=2)
         folder.write(self.path)

@@ -35,12 +35,22 @@ class Model:
     seed: int = 1
     rope_base: float = 10000.0
     eps: float = 1e-5
-    # qwen2 adds biases to q, k, v, qwen3 norms of the heads of q and k; both pair the halves of a head in rope
+    # qwen2 adds biases to q, k, v, qwen3 norms of the heads of q and k; phi3 has q, k, v in one tensor, gate and up in
+    # another; these pair the halves of a head in rope. granite multiplies.
     architecture: str = "llama"
+    rotary: int = 0  # phi3: elements of a head that rope turns; 0: all
+    short_factors: tuple = ()  # phi3: divisors of its frequencies up to position `original`
+    original: int = 0
+    multipliers: tuple = ()  # granite: of embeddings, residual branches, scores; divisor of logits
 
     @property
     def head(self):
         return self.head_dim or self.hidden // self.heads
+
+    @property
+    def rope_magnitude(self):
+        """Phi-3's factor of what rope turns, for contexts longer than the original one."""
+        return float(np.float32(np.sqrt(1 + np.log(self.context / self.original) / np.log(self.original)))) if self.original else 1.0
 
 
 @dataclasses.dataclass
@@ -130,9 +140,13 @@ def build(m):
             "llama.feed_forward_length": (U32, m.ffn), "llama.context_length": (U32, m.context),
             "llama.attention.head_count": (U32, m.heads), "llama.attention.head_count_kv": (U32, m.kv_heads),
             "llama.attention.layer_norm_rms_epsilon": (F32, m.eps), "llama.rope.freq_base": (F32, m.rope_base),
-            "llama.rope.dimension_count": (U32, m.head)}
+            "llama.rope.dimension_count": (U32, m.rotary or m.head)}
     if m.head_dim:
         keys["llama.attention.key_length"] = keys["llama.attention.value_length"] = (U32, m.head_dim)
+    if m.original:
+        keys |= {"llama.rope.scaling.original_context_length": (U32, m.original), "llama.rope.scaling.attn_factor": (F32, m.rope_magnitude)}
+    names = "embedding_scale", "residual_scale", "attention.scale", "logit_scale"
+    keys |= {f"llama.{name}": (F32, v) for name, v in zip(names, m.multipliers)}
     keys = {name.replace("llama.", m.architecture + ".", 1): v for name, v in keys.items()}
     keys.update(tokenizer_keys(m.tokenizer, m.vocabulary))
     kind = TYPE_NAMES[m.kind]
@@ -143,9 +157,15 @@ def build(m):
     def norm(name, width=m.hidden):
         return tensor(name, 1 + 0.2 * rng.standard_normal(width, np.float32), TYPE_F32)
 
+    gains = np.repeat([2, 1], [q + kv, kv])[:, None]  # those of queries, keys and values
     tensors = [matrix("token_embd.weight", m.vocabulary, m.hidden, np.sqrt(m.hidden))]
     for i in range(m.layers):
         b = f"blk.{i}."
+        if m.architecture == "phi3":
+            tensors += [norm(b + "attn_norm.weight"), matrix(b + "attn_qkv.weight", q + 2 * kv, m.hidden, gains),
+                        matrix(b + "attn_output.weight", m.hidden, q), norm(b + "ffn_norm.weight"),
+                        matrix(b + "ffn_up.weight", 2 * m.ffn, m.hidden), matrix(b + "ffn_down.weight", m.hidden, m.ffn)]
+            continue
         tensors += [norm(b + "attn_norm.weight"), matrix(b + "attn_q.weight", q, m.hidden, 2),
                     matrix(b + "attn_k.weight", kv, m.hidden, 2), matrix(b + "attn_v.weight", kv, m.hidden),
                     matrix(b + "attn_output.weight", m.hidden, q), norm(b + "ffn_norm.weight"),
@@ -156,6 +176,9 @@ def build(m):
                         for which, width in (("q", q), ("k", kv), ("v", kv))]
         if m.architecture == "qwen3":
             tensors += [norm(f"{b}attn_{which}_norm.weight", m.head) for which in "qk"]
+    if m.short_factors:
+        tensors += [tensor(f"rope_factors_{which}.weight", scale * np.float32(m.short_factors), TYPE_F32)
+                    for which, scale in (("short", 1), ("long", 3))]
     tensors.append(norm("output_norm.weight"))
     if not m.tied:
         tensors.append(matrix("output.weight", m.vocabulary, m.hidden, 2))

@@ -13,17 +13,18 @@ import gguf
 
 NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head", "attn_norm": "input_layernorm",
          "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj",
-         "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
+         "attn_qkv": "self_attn.qkv_proj", "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
          "ffn_norm": "post_attention_layernorm", "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj"}
 SPLIT_QWEN2 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 AWQ_ORDER = [0, 2, 4, 6, 1, 3, 5, 7]  # which of eight outputs stands in the i-th four bits of a word
 
 
-def name_of(name):
+def name_of(name, architecture="llama"):
     head, _, kind = name.rpartition(".")
     if head.startswith("blk."):
         _, layer, part = head.split(".")
-        return f"model.layers.{layer}.{NAMES[part]}.{kind}"
+        known = "mlp.gate_up_proj" if (architecture, part) == ("phi3", "ffn_up") else NAMES[part]
+        return f"model.layers.{layer}.{known}.{kind}"
     return f"{NAMES[head]}.{kind}"
 
 
@@ -106,6 +107,13 @@ class Folder:
                "num_attention_heads": m.heads, "num_key_value_heads": m.kv_heads, "head_dim": m.head, "intermediate_size": m.ffn,
                "vocab_size": m.vocabulary, "max_position_embeddings": m.context, "rms_norm_eps": m.eps, "rope_theta": m.rope_base,
                "tie_word_embeddings": m.tied, "hidden_act": "silu", "torch_dtype": "float16"}
+        if m.rotary:
+            out["partial_rotary_factor"] = m.rotary / m.head
+        if m.original:
+            out["original_max_position_embeddings"] = m.original
+            out["rope_scaling"] = {"type": "longrope", "short_factor": m.short_factors, "long_factor": [3 * f for f in m.short_factors]}
+        names = "embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling"
+        out |= dict(zip(names, m.multipliers))
         if self.form:
             method, _, _ = self.form.partition("+")
             out["quantization_config"] = {"quant_method": "awq" if method == "awq" else "gptq", "bits": 4, "group_size": self.group_size,
@@ -116,9 +124,12 @@ class Folder:
         """(name → (bytes, type, shape), effective values by GGUF's names)"""
         out, effective, rng = {}, {}, np.random.default_rng(self.model.seed)
         for name, values in random_values(self.model).items():
-            permuted = self.model.architecture == "llama" and (".attn_q." in name or ".attn_k." in name)
+            if name.startswith("rope_factors"):  # which config.json has
+                effective[name] = values
+                continue
+            permuted = self.model.architecture in ("llama", "granite") and (".attn_q." in name or ".attn_k." in name)
             stored = halves(values, self.model.head) if permuted else values
-            full = name_of(name)
+            full = name_of(name, self.model.architecture)
             if self.form and name.startswith("blk.") and values.ndim == 2:
                 parts, found = group_quantize(stored, self.form, self.group_size, rng)
                 for suffix, part in parts.items():

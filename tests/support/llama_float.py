@@ -74,9 +74,13 @@ class Llama:
         self.layers, self.context = key("block_count"), key("context_length")
         self.heads = key("attention.head_count")
         self.kv_heads = key("attention.head_count_kv", self.heads)
-        self.head = self.w["blk.0.attn_q.weight"].shape[0] // self.heads
+        self.head = key("attention.key_length", key("embedding_length") // self.heads)
         self.eps = key("attention.layer_norm_rms_epsilon")
         self.base = key("rope.freq_base", 10000.0)
+        self.turned = key("rope.dimension_count", self.head)
+        self.magnitude = np.float32(key("rope.scaling.attn_factor", 1.0))
+        self.embedding_scale, self.residual_scale = key("embedding_scale", 1.0), key("residual_scale", 1.0)
+        self.score_scale, self.logit_scale = key("attention.scale", self.head ** -0.5), key("logit_scale", 1.0)
 
     def norm(self, x, name):
         return x / np.sqrt((x * x).mean(-1, keepdims=True) + np.float32(self.eps)) * self.w[name + ".weight"]
@@ -85,9 +89,15 @@ class Llama:
         return x @ self.w[name + ".weight"].T + self.w.get(name + ".bias", np.float32(0))
 
     def rope(self, x):
-        angle = np.arange(len(x))[:, None] * self.base ** (-np.arange(0, self.head, 2) / self.head)
-        cos, sin = (f(angle).astype(np.float32)[:, None] for f in (np.cos, np.sin))
-        if self.architecture != "llama":  # pairs are (i, i + head/2)
+        """Of contexts up to the original one, where a model has another for longer ones."""
+        x, rest = np.split(x, [self.turned], -1)
+        frequencies = self.base ** (-np.arange(0, self.turned, 2) / self.turned) / self.w.get("rope_factors_short.weight", 1)
+        angle = np.arange(len(x))[:, None] * frequencies
+        cos, sin = (f(angle).astype(np.float32)[:, None] * self.magnitude for f in (np.cos, np.sin))
+        return np.concatenate([self.turn(x, cos, sin), rest], -1)
+
+    def turn(self, x, cos, sin):
+        if self.architecture not in ("llama", "granite"):  # pairs are (i, i + half)
             a, b = np.split(x, 2, -1)
             return np.concatenate([a * cos - b * sin, a * sin + b * cos], -1)
         even, odd = x[..., ::2], x[..., 1::2]
@@ -95,28 +105,38 @@ class Llama:
 
     def attention(self, x, b):
         n = len(x)
-        split = lambda name, heads: self.linear(x, b + name).reshape(n, heads, self.head)
-        q, k, v = split("attn_q", self.heads), split("attn_k", self.kv_heads), split("attn_v", self.kv_heads)
+        widths = [self.heads * self.head, self.kv_heads * self.head]
+        if self.architecture == "phi3":
+            parts = np.split(self.linear(x, b + "attn_qkv"), np.cumsum(widths), -1)
+        else:
+            parts = [self.linear(x, b + name) for name in ("attn_q", "attn_k", "attn_v")]
+        q, k, v = (part.reshape(n, -1, self.head) for part in parts)
         if self.architecture == "qwen3":
             q, k = self.norm(q, b + "attn_q_norm"), self.norm(k, b + "attn_k_norm")
         q, k = self.rope(q), self.rope(k)
         group = self.heads // self.kv_heads
         k, v = k.repeat(group, 1), v.repeat(group, 1)
-        scores = np.einsum("ihd,jhd->hij", q, k) / np.float32(math.sqrt(self.head))
+        scores = np.einsum("ihd,jhd->hij", q, k) * np.float32(self.score_scale)
         scores = np.where(np.tri(n, dtype=bool), scores, -np.inf)
         p = np.exp(scores - scores.max(-1, keepdims=True))
         p /= p.sum(-1, keepdims=True)
         return self.linear(np.einsum("hij,jhd->ihd", p, v).reshape(n, -1), b + "attn_output")
 
     def logits(self, tokens):
-        x = self.w["token_embd.weight"][np.asarray(tokens)]
+        x = self.w["token_embd.weight"][np.asarray(tokens)] * np.float32(self.embedding_scale)
         for i in range(self.layers):
             b = f"blk.{i}."
-            x = x + self.attention(self.norm(x, b + "attn_norm"), b)
-            n = self.norm(x, b + "ffn_norm")
-            gate = self.linear(n, b + "ffn_gate")
-            x = x + self.linear(gate / (1 + np.exp(-gate)) * self.linear(n, b + "ffn_up"), b + "ffn_down")
-        return self.linear(self.norm(x, "output_norm"), "output" if "output.weight" in self.w else "token_embd")
+            x = x + self.attention(self.norm(x, b + "attn_norm"), b) * np.float32(self.residual_scale)
+            x = x + self.ffn(self.norm(x, b + "ffn_norm"), b) * np.float32(self.residual_scale)
+        logits = self.linear(self.norm(x, "output_norm"), "output" if "output.weight" in self.w else "token_embd")
+        return logits / np.float32(self.logit_scale)
+
+    def ffn(self, n, b):
+        if self.architecture == "phi3":
+            gate, up = np.split(self.linear(n, b + "ffn_up"), 2, -1)
+        else:
+            gate, up = self.linear(n, b + "ffn_gate"), self.linear(n, b + "ffn_up")
+        return self.linear(gate / (1 + np.exp(-gate)) * up, b + "ffn_down")
 
 
 def log_softmax(z):

@@ -26,6 +26,7 @@ struct ArchKey {
   Member member;
   double low = 0, high = 0; ///< numbers only, inclusive
   enum { All, Decoder, Encoder } of = All;
+  bool isOptional = false;
 };
 
 const ArchKey kKeys[] = {
@@ -37,6 +38,7 @@ const ArchKey kKeys[] = {
     {"heads", &ModelShape::heads, 1, kMaxWidth},
     {"kv_heads", &ModelShape::kvHeads, 1, kMaxWidth, ArchKey::Decoder},
     {"head_dim", &ModelShape::headDim, 2, kMaxWidth, ArchKey::Decoder},
+    {"rotary", &ModelShape::rotary, 2, kMaxWidth, ArchKey::Decoder, true},
     {"ffn", &ModelShape::ffn, 1, kMaxWidth},
     {"vocabulary", &ModelShape::vocabulary, 1, kMaxVocabulary},
     {"context", &ModelShape::context, 1, kMaxContext},
@@ -93,7 +95,7 @@ private:
         return fail(root[std::string(key.name)], "key " + quote(key.name) + " says nothing about architecture " +
                                                      quote(shape.architecture) + "; remove it");
     for (const ArchKey &key : kKeys)
-      if (key.of != other && !seen.contains(std::string(key.name)))
+      if (key.of != other && !key.isOptional && !seen.contains(std::string(key.name)))
         return fail(root, "key " + quote(key.name) + " is missing; add it");
     return true;
   }
@@ -136,7 +138,8 @@ private:
       shape.kvHeads = shape.heads, shape.headDim = shape.hidden / shape.heads;
       return true;
     }
-    if (!applyFamily(shape))
+    const Family *family = applyFamily(shape);
+    if (!family)
       return fail(root["architecture"],
                   "architecture " + quote(shape.architecture) + " is not supported; " + supportedArchitectures());
     if (shape.heads % shape.kvHeads)
@@ -145,6 +148,9 @@ private:
     if (shape.headDim % 2)
       return fail(root["head_dim"],
                   "key \"head_dim\" is " + std::to_string(shape.headDim) + "; rope needs an even width");
+    if (shape.rotary)
+      if (auto problem = setRotary(shape, *family, shape.rotary))
+        return fail(root["rotary"], "key \"rotary\": " + *problem);
     if (std::uint64_t{shape.heads} * shape.headDim > kMaxWidth)
       return fail(root["heads"], std::to_string(shape.heads) + " heads of " + std::to_string(shape.headDim) +
                                      " pass the largest width " + std::to_string(kMaxWidth));

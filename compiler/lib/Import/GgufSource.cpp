@@ -1,5 +1,6 @@
 // Tensors of a GGUF file, decoded row by row from the mapping.
 
+#include "FusedTensors.h"
 #include "GgufParts.h"
 #include "LlamaModel.h"
 #include "WeightSource.h"
@@ -87,7 +88,14 @@ Result<OpenedModel> openGguf(const std::string &path) {
   auto tokenizer = readTokenizer(parts->first(), *shape);
   if (!tokenizer)
     return tokenizer.error();
-  return OpenedModel{path, std::move(*shape), std::move(*tokenizer), std::make_unique<GgufSource>(std::move(*parts))};
+  std::unique_ptr<const WeightSource> source = std::make_unique<GgufSource>(std::move(*parts));
+  if (std::uint32_t count = source->dimensions(kShortFactors).second) {
+    shape->ropeDivisors.resize(count);
+    if (Status ok = source->readRow(kShortFactors, 0, shape->ropeDivisors); !ok)
+      return ok.error();
+  }
+  source = splitFused(std::move(source), *shape);
+  return OpenedModel{path, std::move(*shape), std::move(*tokenizer), std::move(source)};
 }
 
 } // namespace lpu::compiler

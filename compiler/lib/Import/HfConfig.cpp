@@ -70,12 +70,13 @@ public:
   std::optional<Error> error;
 };
 
-void readArchitecture(ConfigReader &reader, const Json &config, ModelShape &shape) {
+const Family *readArchitecture(ConfigReader &reader, const Json &config, ModelShape &shape) {
   std::string type = reader.text(config, "model_type");
   shape.architecture = type == "mistral" ? "llama" : type;
   shape.name = reader.text(config, "_name_or_path", type);
   shape.ropeHalves = true; // Hugging Face keeps the halves of a head apart
-  if (!applyFamily(shape))
+  const Family *family = applyFamily(shape);
+  if (!family)
     reader.fail("model_type " + quote(type) + " is not supported (" + supportedArchitectures({"mistral"}) +
                 "); use another model");
   if (std::string act = reader.text(config, "hidden_act", "silu"); act != "silu")
@@ -84,6 +85,7 @@ void readArchitecture(ConfigReader &reader, const Json &config, ModelShape &shap
     if (!shape.hasBias && reader.flag(config, key))
       reader.fail("key " + quote(key) + " is true; models of type " + quote(type) +
                   " with biases are not supported, use another model");
+  return family;
 }
 
 void readSizes(ConfigReader &reader, const Json &config, ModelShape &shape) {
@@ -109,9 +111,50 @@ void readSizes(ConfigReader &reader, const Json &config, ModelShape &shape) {
   if (auto problem = headProblem(shape))
     reader.fail(*problem + "; use another model");
   // Up to the window's length, attention over a window is attention over everything.
-  bool windowed = shape.architecture == "llama" || reader.flag(config, "use_sliding_window");
+  bool windowed =
+      shape.architecture == "llama" || shape.architecture == "phi3" || reader.flag(config, "use_sliding_window");
   if (auto window = reader.whole(config, "sliding_window", UINT32_MAX); window && windowed)
     shape.context = std::min(shape.context, *window);
+}
+
+/// Divisors for contexts up to that of the first training, and others beyond: the model's context is the former.
+void readLongRope(ConfigReader &reader, const Json &config, const Json &scaling, ModelShape &shape) {
+  const char *key = "original_max_position_embeddings";
+  auto original = reader.whole(reader.find(scaling, key) ? scaling : config, key, kMaxContext);
+  const Json *factors = reader.find(scaling, "short_factor");
+  if (!original || *original < 2)
+    return reader.fail(key, "a number of positions from 2 on");
+  if (!factors || !factors->is_array() || factors->size() != (shape.rotary ? shape.rotary : shape.headDim) / 2)
+    return reader.fail("short_factor", "a list of a number for each pair that rope turns");
+  for (const Json &factor : *factors) {
+    if (!factor.is_number() || !(factor.get<double>() > 0))
+      return reader.fail("short_factor", "a list of positive numbers");
+    shape.ropeDivisors.push_back(factor.get<float>());
+  }
+  double ratio = static_cast<double>(reader.required(config, "max_position_embeddings", kMaxContext)) / *original,
+         usual = ratio > 1 ? std::sqrt(1 + std::log(ratio) / std::log(*original)) : 1;
+  // fp32, as converters to GGUF store it.
+  shape.ropeMagnitude = static_cast<float>(reader.positive(scaling, "attention_factor").value_or(usual));
+  shape.context = std::min(shape.context, *original);
+  shape.ropeFreqs = true;
+}
+
+void readRotary(ConfigReader &reader, const Json &config, const Family &family, ModelShape &shape) {
+  const Json *parameters = reader.find(config, "rope_parameters");
+  const Json &at =
+      parameters && parameters->is_object() && reader.find(*parameters, "partial_rotary_factor") ? *parameters : config;
+  double part = reader.positive(at, "partial_rotary_factor").value_or(1);
+  if (auto problem = setRotary(shape, family, std::floor(part * shape.headDim)))
+    reader.fail("key \"partial_rotary_factor\": " + *problem + "; use another model");
+}
+
+/// fp32, as converters to GGUF store them.
+void readMultipliers(ConfigReader &reader, const Json &config, ModelShape &shape) {
+  auto factor = [&](const char *key) { return static_cast<float>(reader.positive(config, key).value_or(1.0)); };
+  shape.embeddingFactor = factor("embedding_multiplier");
+  shape.residualFactor = factor("residual_multiplier");
+  shape.logitsDivisor = factor("logits_scaling");
+  shape.scoreFactor = factor("attention_multiplier");
 }
 
 void readRope(ConfigReader &reader, const Json &config, ModelShape &shape) {
@@ -127,6 +170,8 @@ void readRope(ConfigReader &reader, const Json &config, ModelShape &shape) {
   std::string type = reader.text(*scaling, "rope_type", reader.text(*scaling, "type", "default"));
   if (type == "default")
     return;
+  if ((type == "longrope" || type == "su") && shape.isFused)
+    return readLongRope(reader, config, *scaling, shape);
   auto factor = reader.positive(*scaling, "factor");
   if (type != "linear" && type != "llama3")
     return reader.fail("rope_scaling of type " + quote(type) +
@@ -236,8 +281,13 @@ Result<HfConfig> parseHfConfig(std::string_view text, const std::string &path) {
     return Error{path, "must be a map of keys; fetch or export the model again"};
   ConfigReader reader(path);
   HfConfig out;
-  readArchitecture(reader, config, out.shape);
+  const Family *family = readArchitecture(reader, config, out.shape);
   readSizes(reader, config, out.shape);
+  if (reader.error)
+    return *reader.error;
+  readRotary(reader, config, *family, out.shape);
+  if (family->multiplies)
+    readMultipliers(reader, config, out.shape);
   readRope(reader, config, out.shape);
   readQuantization(reader, config, out);
   auto begins = tokenIds(reader, config, "bos_token_id", out.shape.vocabulary);

@@ -143,7 +143,7 @@ Status HfSource::addPlain(Matrix &matrix, const Located &found) {
 
 Status HfSource::addMatrix(const TensorShape &expected) {
   Matrix matrix{expected.rows, expected.cols, {}, {}};
-  std::string name = hfName(expected.name), stem = name.substr(0, name.rfind('.'));
+  std::string name = hfName(expected.name, config.shape.isFused), stem = name.substr(0, name.rfind('.'));
   auto hasPart = [&](const char *part) { return located.contains(stem + part); };
   // A bias has the stem of its matrix and is never packed.
   bool isPacked =
@@ -206,7 +206,7 @@ Status HfSource::open() {
   if (Status ok = openFiles(); !ok)
     return ok;
   useUsualNames();
-  for (const TensorShape &expected : modelTensors(config.shape))
+  for (const TensorShape &expected : modelTensors(config.shape, TensorsOf::Source))
     if (Status ok = addMatrix(expected); !ok)
       return ok;
   return expectNoOthers();
@@ -229,7 +229,7 @@ Status HfSource::readRow(std::string_view name, std::uint32_t row, std::span<flo
 
 } // namespace
 
-std::string hfName(std::string_view name) {
+std::string hfName(std::string_view name, bool isFused) {
   static const std::map<std::string_view, std::string_view> kNames = {{"token_embd", "model.embed_tokens"},
                                                                       {"output_norm", "model.norm"},
                                                                       {"output", "lm_head"},
@@ -237,6 +237,7 @@ std::string hfName(std::string_view name) {
                                                                       {"attn_q", "self_attn.q_proj"},
                                                                       {"attn_k", "self_attn.k_proj"},
                                                                       {"attn_v", "self_attn.v_proj"},
+                                                                      {"attn_qkv", "self_attn.qkv_proj"},
                                                                       {"attn_q_norm", "self_attn.q_norm"},
                                                                       {"attn_k_norm", "self_attn.k_norm"},
                                                                       {"attn_output", "self_attn.o_proj"},
@@ -251,7 +252,9 @@ std::string hfName(std::string_view name) {
     name.remove_prefix(dot + 1);
   }
   std::size_t dot = name.rfind('.');
-  return prefix + std::string(kNames.at(name.substr(0, dot))) + std::string(name.substr(dot));
+  std::string_view part = name.substr(0, dot);
+  std::string_view known = isFused && part == "ffn_up" ? "mlp.gate_up_proj" : kNames.at(part);
+  return prefix + std::string(known) + std::string(name.substr(dot));
 }
 
 Result<std::unique_ptr<const WeightSource>> openHfTensors(const std::string &folder, const HfConfig &config) {

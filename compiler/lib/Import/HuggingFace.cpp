@@ -2,6 +2,8 @@
 
 #include "HuggingFace.h"
 
+#include "FusedTensors.h"
+
 #include <filesystem>
 
 namespace lpu::compiler {
@@ -84,7 +86,8 @@ Result<OpenedModel> openHuggingFace(const std::string &folder) {
   auto source = openHfTensors(folder, *config);
   if (!source)
     return source.error();
-  return OpenedModel{folder, std::move(config->shape), std::move(*tokenizer), std::move(*source)};
+  auto matrices = splitFused(std::move(*source), config->shape);
+  return OpenedModel{folder, std::move(config->shape), std::move(*tokenizer), std::move(matrices)};
 }
 
 } // namespace lpu::compiler

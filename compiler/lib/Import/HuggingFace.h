@@ -32,8 +32,9 @@ Status parseGenerationConfig(std::string_view text, const std::string &path, std
 /// `text` of a tokenizer_config.json: adds its end token and the template of chats. The tokens must have been read.
 Status parseTokenizerConfig(std::string_view text, const std::string &path, isa::Tokenizer &tokenizer);
 
-/// Hugging Face's name of a tensor: "model.layers.0.self_attn.q_proj.weight" for "blk.0.attn_q.weight".
-std::string hfName(std::string_view name);
+/// Hugging Face's name of a tensor: "model.layers.0.self_attn.q_proj.weight" for "blk.0.attn_q.weight"; where files are
+/// fused, ffn_up is gate_up_proj.
+std::string hfName(std::string_view name, bool isFused);
 /// The tensors of a folder, all of them checked against the shape.
 Result<std::unique_ptr<const WeightSource>> openHfTensors(const std::string &folder, const HfConfig &config);
 

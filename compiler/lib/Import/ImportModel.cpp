@@ -107,7 +107,7 @@ void GraphBuilder::declareWeights() {
   if (shape.ropeFreqs)
     declareWeight("rope_freqs", "rope_freqs.weight");
   for (uint32_t i = 0; i < shape.layers; ++i)
-    for (const TensorShape &tensor : layerTensors(shape)) {
+    for (const TensorShape &tensor : layerTensors(shape, TensorsOf::Graph)) {
       std::string full = "blk." + std::to_string(i) + "." + tensor.name;
       declareWeight(full.ends_with(".weight") ? full.substr(0, full.size() - 7) : full, full);
     }

@@ -14,6 +14,8 @@
 namespace lpu::compiler {
 namespace {
 
+constexpr const char *kLongFactors = "rope_factors_long.weight";
+
 /// Reads one key after another and keeps the first error.
 class KeyReader {
 public:
@@ -59,16 +61,18 @@ public:
   std::optional<Error> error;
 };
 
-void readArchitecture(KeyReader &keys, ModelShape &shape) {
+const Family *readArchitecture(KeyReader &keys, ModelShape &shape) {
   auto architecture = keys.take(keys.file.stringValue("general.architecture"));
   if (!architecture)
-    return keys.fail("key \"general.architecture\" is missing; export the file again");
+    return keys.fail("key \"general.architecture\" is missing; export the file again"), nullptr;
   shape.architecture = keys.architecture = *architecture;
-  if (const Family *family = applyFamily(shape))
+  const Family *family = applyFamily(shape);
+  if (family)
     shape.ropeHalves = family->pairsHalves;
   else
     keys.fail("architecture " + quote(*architecture) + " is not supported (" + supportedArchitectures() +
               "); use another model");
+  return family;
 }
 
 /// Linear scaling divides positions by a factor. A factor without a type means linear; type "none" disregards it.
@@ -93,11 +97,31 @@ double readRopeScale(KeyReader &keys) {
   return factor.value_or(1);
 }
 
-void checkRope(KeyReader &keys, const ModelShape &shape) {
+void readRotary(KeyReader &keys, const Family &family, ModelShape &shape) {
   auto dims = keys.optional(keys.of("rope.dimension_count"), kMaxWidth);
-  if (dims && *dims != shape.headDim)
+  if (!dims || keys.error)
+    return;
+  if (auto problem = setRotary(shape, family, *dims))
     keys.fail("key " + quote(keys.of("rope.dimension_count")) + " is " + std::to_string(*dims) +
-              ", expected the head's width " + std::to_string(shape.headDim) + "; partial rope is not supported");
+              ", expected the head's width " + std::to_string(shape.headDim) + ": " + *problem + "; use another model");
+}
+
+void readMultipliers(KeyReader &keys, ModelShape &shape) {
+  auto factor = [&](const char *key) { return keys.positive(keys.of(key)).value_or(1.0); };
+  shape.embeddingFactor = factor("embedding_scale");
+  shape.residualFactor = factor("residual_scale");
+  shape.logitsDivisor = factor("logit_scale");
+  shape.scoreFactor = keys.positive(keys.of("attention.scale")).value_or(0.0);
+}
+
+/// Divisors for contexts up to that of the first training, and others beyond: the model's context is the former.
+void readLongRope(KeyReader &keys, const GgufParts &parts, ModelShape &shape) {
+  shape.ropeMagnitude = keys.positive(keys.of("rope.scaling.attn_factor")).value_or(1.0);
+  if (!parts.findTensor(kShortFactors))
+    return;
+  auto original = keys.required(keys.of("rope.scaling.original_context_length"), kMaxContext);
+  shape.context = std::min(shape.context, original);
+  shape.ropeFreqs = true;
 }
 
 void checkHeads(KeyReader &keys, ModelShape &shape) {
@@ -138,11 +162,12 @@ Status expectTensor(const GgufParts &parts, const std::string &name, std::uint64
 
 /// The table must hold nothing beyond the `known` tensors already found: name one that is not among them.
 Status expectNoOthers(const GgufParts &parts, const ModelShape &shape) {
-  std::vector<TensorShape> ofLayer = layerTensors(shape);
+  std::vector<TensorShape> ofLayer = layerTensors(shape, TensorsOf::Source);
+  bool hasFactors = shape.isFused && parts.findTensor(kShortFactors);
   for (const auto &[view, at] : parts.tensors()) {
     std::string name(view);
     bool known = name == "token_embd.weight" || name == "output_norm.weight" || name == "output.weight" ||
-                 name == "rope_freqs.weight";
+                 name == "rope_freqs.weight" || (hasFactors && (name == kShortFactors || name == kLongFactors));
     if (!known && name.starts_with("blk.")) {
       std::size_t dot = name.find('.', 4);
       bool inRange = dot != std::string::npos && dot < 10 &&
@@ -165,7 +190,7 @@ Result<ModelShape> readShape(const GgufParts &parts) {
   const GgufFile &file = parts.first();
   KeyReader keys(file);
   ModelShape shape;
-  readArchitecture(keys, shape);
+  const Family *family = readArchitecture(keys, shape);
   if (keys.error)
     return *keys.error;
   shape.name = std::string(keys.take(file.stringValue("general.name")).value_or(shape.architecture));
@@ -175,9 +200,9 @@ Result<ModelShape> readShape(const GgufParts &parts) {
   shape.heads = keys.required(keys.of("attention.head_count"), kMaxWidth);
   shape.kvHeads = keys.optional(keys.of("attention.head_count_kv"), kMaxWidth).value_or(shape.heads);
   shape.context = keys.required(keys.of("context_length"), kMaxContext);
-  // Up to the window's length, attention over a window is attention over everything.
-  if (auto window = keys.optional(keys.of("attention.sliding_window"), UINT32_MAX))
-    shape.context = std::min(shape.context, *window);
+  // Up to the window's length, attention over a window is attention over everything. 0 stands for none.
+  if (auto window = keys.take(file.unsignedValue(keys.of("attention.sliding_window"), UINT32_MAX)); window.value_or(0))
+    shape.context = std::min(shape.context, static_cast<std::uint32_t>(*window));
   auto eps = keys.positive(keys.of("attention.layer_norm_rms_epsilon"));
   if (!eps)
     keys.fail("key " + quote(keys.of("attention.layer_norm_rms_epsilon")) + " is missing; export the file again");
@@ -188,7 +213,10 @@ Result<ModelShape> readShape(const GgufParts &parts) {
     keys.fail("key " + quote(keys.of("expert_count")) + " is " + std::to_string(*experts) +
               "; mixtures of experts are not supported, use a dense model");
   checkHeads(keys, shape);
-  checkRope(keys, shape);
+  readRotary(keys, *family, shape);
+  readLongRope(keys, parts, shape);
+  if (family->multiplies)
+    readMultipliers(keys, shape);
   shape.ropeScale = readRopeScale(keys);
   const GgufTensor *embedding = parts.findTensor("token_embd.weight");
   if (!embedding)
@@ -202,19 +230,20 @@ Result<ModelShape> readShape(const GgufParts &parts) {
     keys.fail("key " + quote(keys.of("vocab_size")) + " is " + std::to_string(*vocabulary) +
               ", but \"token_embd.weight\" has " + std::to_string(shape.vocabulary) + " rows; export the file again");
   shape.tied = !parts.findTensor("output.weight");
-  shape.ropeFreqs = parts.findTensor("rope_freqs.weight") || shape.ropeScale != 1;
+  shape.ropeFreqs |= parts.findTensor("rope_freqs.weight") || shape.ropeScale != 1;
   if (keys.error)
     return *keys.error;
   return shape;
 }
 
 Status checkTensors(const GgufParts &parts, const ModelShape &shape) {
-  for (const TensorShape &expected : modelTensors(shape))
+  for (const TensorShape &expected : modelTensors(shape, TensorsOf::Source))
     if (Status ok = expectTensor(parts, expected.name, expected.rows, expected.cols); !ok)
       return ok;
-  if (parts.findTensor("rope_freqs.weight"))
-    if (Status ok = expectTensor(parts, "rope_freqs.weight", 1, shape.headDim / 2); !ok)
-      return ok;
+  for (std::string name : {"rope_freqs.weight", kShortFactors})
+    if (parts.findTensor(name))
+      if (Status ok = expectTensor(parts, name, 1, (shape.rotary ? shape.rotary : shape.headDim) / 2); !ok)
+        return ok;
   return expectNoOthers(parts, shape);
 }
 

@@ -6,6 +6,9 @@
 
 namespace lpu::compiler {
 
+/// Divisors of rope's frequencies up to the original context.
+inline constexpr const char *kShortFactors = "rope_factors_short.weight";
+
 /// Hyperparameters, each checked for kind and range.
 Result<ModelShape> readShape(const GgufParts &parts);
 /// Every tensor of the architecture is there with the right shape, and no other.

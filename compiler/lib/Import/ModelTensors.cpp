@@ -11,7 +11,9 @@ namespace {
 
 constexpr Family kFamilies[] = {{.name = "llama", .pairsHalves = false},
                                 {.name = "qwen2", .hasBias = true},
-                                {.name = "qwen3", .hasHeadNorms = true}};
+                                {.name = "qwen3", .hasHeadNorms = true},
+                                {.name = "phi3", .isFused = true, .turnsParts = true},
+                                {.name = "granite", .pairsHalves = false, .multiplies = true}};
 
 } // namespace
 
@@ -19,8 +21,21 @@ const Family *applyFamily(ModelShape &shape) {
   const Family *family = std::ranges::find(kFamilies, shape.architecture, &Family::name);
   if (family == std::end(kFamilies))
     return nullptr;
-  shape.hasBias = family->hasBias, shape.hasHeadNorms = family->hasHeadNorms;
+  shape.hasBias = family->hasBias, shape.hasHeadNorms = family->hasHeadNorms, shape.isFused = family->isFused;
   return family;
+}
+
+std::optional<std::string> setRotary(ModelShape &shape, const Family &family, double elements) {
+  if (elements == shape.headDim)
+    return std::nullopt;
+  if (!family.turnsParts)
+    return "rope over a part of each head is not supported in models of this architecture";
+  shape.rotary = static_cast<std::uint32_t>(elements);
+  if (elements != shape.rotary || shape.rotary % 2 || shape.rotary == 0 || shape.rotary > shape.headDim)
+    return "rope over " + std::to_string(elements) + " of the " + std::to_string(shape.headDim) +
+           " elements of each head; a positive even number of them can turn";
+  shape.ropeFreqs = true;
+  return std::nullopt;
 }
 
 std::string supportedArchitectures(std::vector<std::string_view> others) {
@@ -45,8 +60,12 @@ std::optional<std::string> headProblem(const ModelShape &shape) {
   return std::nullopt;
 }
 
-std::vector<TensorShape> layerTensors(const ModelShape &s) {
+std::vector<TensorShape> layerTensors(const ModelShape &s, TensorsOf which) {
   std::uint32_t q = s.heads * s.headDim, kv = s.kvHeads * s.headDim;
+  if (s.isFused && which == TensorsOf::Source)
+    return {{"attn_norm.weight", 1, s.hidden},      {"attn_qkv.weight", q + 2 * kv, s.hidden},
+            {"attn_output.weight", s.hidden, q},    {"ffn_norm.weight", 1, s.hidden},
+            {"ffn_up.weight", 2 * s.ffn, s.hidden}, {"ffn_down.weight", s.hidden, s.ffn}};
   std::vector<TensorShape> tensors = {
       {"attn_norm.weight", 1, s.hidden},    {"attn_q.weight", q, s.hidden},      {"attn_k.weight", kv, s.hidden},
       {"attn_v.weight", kv, s.hidden},      {"attn_output.weight", s.hidden, q}, {"ffn_norm.weight", 1, s.hidden},
@@ -58,10 +77,10 @@ std::vector<TensorShape> layerTensors(const ModelShape &s) {
   return tensors;
 }
 
-std::vector<TensorShape> modelTensors(const ModelShape &shape) {
+std::vector<TensorShape> modelTensors(const ModelShape &shape, TensorsOf which) {
   std::vector<TensorShape> tensors = {{"token_embd.weight", shape.vocabulary, shape.hidden}};
   for (std::uint32_t layer = 0; layer < shape.layers; ++layer)
-    for (const TensorShape &tensor : layerTensors(shape))
+    for (const TensorShape &tensor : layerTensors(shape, which))
       tensors.push_back({"blk." + std::to_string(layer) + "." + tensor.name, tensor.rows, tensor.cols});
   tensors.push_back({"output_norm.weight", 1, shape.hidden});
   if (!shape.tied)

@@ -19,9 +19,15 @@ struct Family {
   bool pairsHalves = true;   ///< GGUF files pair rows i and i + headDim/2 of a head; else they come with rows permuted
   bool hasBias = false;      ///< ModelShape
   bool hasHeadNorms = false; ///< ModelShape
+  bool isFused = false;      ///< ModelShape
+  bool multiplies = false;   ///< embeddings, residual branches, scores and logits have factors
+  bool turnsParts = false;   ///< rope may turn the first elements of a head alone
 };
-/// Gives `shape` what its architecture says, and whether there is such a family. Then also `pairsHalves`.
+/// Gives `shape` what its architecture says; null if there is no such family.
 const Family *applyFamily(ModelShape &shape);
+/// Rope turns the first `elements` of each head. What is wrong with that number, without a remedy; nothing when all is
+/// well.
+std::optional<std::string> setRotary(ModelShape &shape, const Family &family, double elements);
 /// An encoder, of which shape files tell the sizes.
 inline constexpr std::string_view kBert = "bert";
 /// How errors list architectures: "\"a\", \"b\" and \"c\" are". With those `others` that are read as one of them.
@@ -36,12 +42,13 @@ struct TensorShape {
   std::uint32_t rows, cols;
 };
 
-/// Suffixes ("attn_q.weight") and sizes of the tensors every layer has.
-std::vector<TensorShape> layerTensors(const ModelShape &shape);
+/// Suffixes ("attn_q.weight") and sizes of the tensors every layer has: those of the graph, or those of its source.
+enum class TensorsOf : std::uint8_t { Graph, Source };
+std::vector<TensorShape> layerTensors(const ModelShape &shape, TensorsOf which);
 /// The graph of a shape of architecture kBert, and its tensors.
 EncoderGraph bertGraph(const ModelShape &shape);
 std::vector<TensorShape> bertTensors(const ModelShape &shape);
 /// All tensors a model of this shape must have, in the order of their use.
-std::vector<TensorShape> modelTensors(const ModelShape &shape);
+std::vector<TensorShape> modelTensors(const ModelShape &shape, TensorsOf which);
 
 } // namespace lpu::compiler

@@ -51,7 +51,8 @@ void fillRow(std::uint64_t key, float center, float width, std::span<float> out)
 class ShapeSource : public WeightSource {
 public:
   explicit ShapeSource(const ModelShape &shape) {
-    for (const TensorShape &tensor : shape.architecture == kBert ? bertTensors(shape) : modelTensors(shape))
+    for (const TensorShape &tensor :
+         shape.architecture == kBert ? bertTensors(shape) : modelTensors(shape, TensorsOf::Graph))
       sizes[tensor.name] = {tensor.rows, tensor.cols};
   }
   std::pair<std::uint32_t, std::uint32_t> dimensions(std::string_view name) const override {

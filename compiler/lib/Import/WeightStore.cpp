@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 namespace lpu::compiler {
@@ -156,8 +157,8 @@ std::uint32_t WeightStore::sourceRow(std::string_view name, std::uint32_t row) c
   auto isOf = [&](std::string_view part) { return name.find(part) != std::string_view::npos; };
   bool isPaired =
       modelShape.ropeHalves && (isOf("attn_q.") || isOf("attn_k.") || isOf("attn_q_norm.") || isOf("attn_k_norm."));
-  std::uint32_t dim = modelShape.headDim;
-  return isPaired ? row / dim * dim + row % dim / 2 + row % 2 * (dim / 2) : row;
+  std::uint32_t dim = modelShape.headDim, turned = modelShape.rotary ? modelShape.rotary : dim, element = row % dim;
+  return isPaired && element < turned ? row - element + element / 2 + element % 2 * (turned / 2) : row;
 }
 
 Status WeightStore::readRow(std::string_view name, std::uint32_t row, std::span<float> out) const {
@@ -172,15 +173,18 @@ Status WeightStore::readRow(std::string_view name, std::uint32_t row, std::span<
 }
 
 Result<std::vector<float>> WeightStore::loadRopeFreqs() const {
-  std::vector<float> divisors(modelShape.headDim / 2, 1.0f);
-  if (source->dimensions(kRopeFreqs).first)
+  std::uint32_t turned = modelShape.rotary ? modelShape.rotary : modelShape.headDim;
+  std::vector<float> divisors(turned / 2, 1.0f);
+  if (source->dimensions(kRopeFreqs).first) {
     if (Status ok = source->readRow(kRopeFreqs, 0, divisors); !ok)
       return ok.error();
+  } else if (!modelShape.ropeDivisors.empty()) {
+    divisors = modelShape.ropeDivisors;
+  }
   for (std::size_t i = 0; i < divisors.size(); ++i) {
     double scale = modelShape.ropeScale;
     if (modelShape.llama3)
-      scale *=
-          modelShape.llama3->divisor(std::pow(modelShape.ropeBase, -2.0 * static_cast<double>(i) / modelShape.headDim));
+      scale *= modelShape.llama3->divisor(std::pow(modelShape.ropeBase, -2.0 * static_cast<double>(i) / turned));
     divisors[i] = static_cast<float>(divisors[i] * scale);
     if (!std::isnormal(divisors[i]) || divisors[i] < 0)
       return Error{path(),
@@ -188,6 +192,7 @@ Result<std::vector<float>> WeightStore::loadRopeFreqs() const {
                        std::to_string(divisors[i]) +
                        ", a positive divisor is needed; the weights are damaged, fetch or export the file again"};
   }
+  divisors.resize(modelShape.headDim / 2, std::numeric_limits<float>::infinity()); // pairs that do not turn
   return divisors;
 }
 
