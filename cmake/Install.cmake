@@ -5,7 +5,7 @@ set(share ${CMAKE_INSTALL_DATADIR}/lpu)
 # Debian keeps libMLIR in a folder of its own, where the loader does not look unless told to.
 set_target_properties(lpucc lpu-opt lpu-interpret PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
 
-install(TARGETS lpucc lpu-opt lpu-interpret lpu-run lpu-eval lpu-explore lpu-serve lpu-as lpu-objdump
+install(TARGETS lpucc lpu-opt lpu-interpret lpu-run lpu-eval lpu-explore lpu-serve lpu-load lpu-as lpu-objdump
         RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT lpu)
 install(DIRECTORY isa/arch/ DESTINATION ${share}/arch COMPONENT lpu FILES_MATCHING PATTERN "*.yaml")
 install(DIRECTORY models/arch/ DESTINATION ${share}/models/arch COMPONENT lpu FILES_MATCHING PATTERN "*.yaml")

@@ -63,6 +63,7 @@ struct Engine::Hosted {
   std::string broken;
   Cycle lastArrival = 0;
   double wallSeconds = 0, virtualSeconds = 0; ///< of all steps so far
+  ModelMetrics metrics;
 
   const Timing &timing() const { return model->timing(); }
   std::int64_t ns(Cycle cycles) const { return timing().clock().nanoseconds(cycles); }
@@ -161,25 +162,12 @@ OrRefusal<Prepared> Engine::check(const Model &model, Prepared prepared) const {
 namespace {
 
 std::uint64_t tokensOf(const Model &model, const Prepared &prepared, std::size_t prompt) {
+  if (model.timing().isEncoder())
+    return 1;
   return prepared.request.maxTokens.value_or(model.timing().context() - prepared.prompts[prompt].size() + 1);
 }
 
 } // namespace
-
-Promise Engine::promiseOf(const Hosted &host, Cycle arrival, const StartBound &bound, std::uint64_t prompt,
-                          std::uint64_t tokens) const {
-  const Timing &timing = host.timing();
-  Promise promise;
-  promise.exact = bound.exact;
-  promise.queueNs = host.ns(bound.start - arrival);
-  promise.ttftNs = host.ns(bound.start - arrival + timing.tokenEnd(prompt, 0));
-  promise.cyclesMax = timing.tokenEnd(prompt, tokens - 1);
-  promise.totalNsMax = host.ns(bound.start - arrival + promise.cyclesMax);
-  for (const Timing::Bucket &bucket : timing.buckets())
-    if (promise.tokenNs == 0 && bucket.context >= std::min<std::uint64_t>(prompt + tokens - 1, timing.context()))
-      promise.tokenNs = host.ns(bucket.cycles);
-  return promise;
-}
 
 Quote Engine::quote(const Model &model, const Prepared &prepared) const {
   const Hosted &host = hostOf(model);
@@ -188,7 +176,8 @@ Quote Engine::quote(const Model &model, const Prepared &prepared) const {
   for (std::size_t i = 0; i < prepared.prompts.size(); ++i)
     quote.promptTokens += prepared.prompts[i].size();
   quote.maxTokens = tokensOf(model, prepared, 0);
-  quote.promise = promiseOf(host, arrival, host.schedule->bound(arrival), prepared.prompts[0].size(), quote.maxTokens);
+  quote.promise =
+      promiseOf(host.timing(), arrival, host.schedule->bound(arrival), {prepared.prompts[0].size(), quote.maxTokens});
   quote.startNs = quote.promise.queueNs;
   quote.slots = host.schedule->slots();
   quote.slotsFree =
@@ -275,31 +264,47 @@ std::optional<Refusal> Engine::admissible(const Hosted &host, const Live &reques
   if (options.virtualArrivals && request.terms.arrivalNs &&
       host.timing().clock().cycles(*request.terms.arrivalNs) < request.arrival)
     return Refusal{400, "x-lpu-arrival-ns lies before the arrival of an earlier request", "x-lpu-arrival-ns", ""};
-  const Cycle arrival = request.arrival;
-  const StartBound bound = host.schedule->bound(arrival);
-  const std::size_t waiting = host.schedule->waiting(arrival);
-  if (bound.start > arrival && waiting + request.strands.size() > options.queue)
-    return Refusal{429, fmt::format("{} requests wait already, which is as many as may", waiting), "", "queue_full",
-                   retryMs(host, bound.start - arrival)};
   const rt::GenerateRequest &first = request.strands.front().assignment->request;
-  const Promise promise = promiseOf(host, arrival, bound, first.prompt.size(), first.count);
-  auto cycles = [&](std::int64_t ns) { return host.timing().clock().cycles(ns); };
-  if (options.maxWaitNs && promise.queueNs > *options.maxWaitNs)
-    return Refusal{
+  std::optional<Cycle> deadline;
+  if (request.terms.deadlineNs) // a nanosecond that has begun has not passed
+    deadline = host.timing().clock().cycles(*request.terms.deadlineNs + 1) - 1;
+  const Admission admission = judge(*host.schedule, host.timing(), rulesOf(host), request.arrival,
+                                    {first.prompt.size(), first.count}, request.strands.size(), deadline);
+  if (admission.verdict == Admission::Verdict::Admitted)
+    return std::nullopt;
+  return refusalOf(host, request, admission);
+}
+
+AdmissionRules Engine::rulesOf(const Hosted &host) const {
+  AdmissionRules rules{options.queue, std::nullopt};
+  if (options.maxWaitNs)
+    rules.maxWait = host.timing().clock().cycles(*options.maxWaitNs);
+  return rules;
+}
+
+Refusal Engine::refusalOf(const Hosted &host, const Live &request, const Admission &admission) const {
+  const Promise &promise = admission.promise;
+  const std::int64_t retry = retryMs(host, admission.retry);
+  switch (admission.verdict) {
+  case Admission::Verdict::QueueFull:
+    return {429, fmt::format("{} sequences wait already, which is as many as may", admission.waiting), "", "queue_full",
+            retry};
+  case Admission::Verdict::WaitTooLong:
+    return {
         429,
         fmt::format("it could wait {} ns of virtual time, which is more than {}", promise.queueNs, *options.maxWaitNs),
-        "", "rate_limit_exceeded", retryMs(host, cycles(promise.queueNs - *options.maxWaitNs))};
-  const auto deadline = request.terms.deadlineNs;
-  if (!deadline || promise.totalNsMax <= *deadline)
-    return std::nullopt;
-  if (promise.totalNsMax - promise.queueNs > *deadline)
-    return Refusal{400,
-                   fmt::format("it can take {} ns of virtual time even without waiting, the deadline is {}",
-                               promise.totalNsMax - promise.queueNs, *deadline),
-                   "x-lpu-deadline-ns", "deadline_impossible"};
-  return Refusal{429,
-                 fmt::format("it could take {} ns of virtual time, the deadline is {}", promise.totalNsMax, *deadline),
-                 "", "rate_limit_exceeded", retryMs(host, cycles(promise.totalNsMax - *deadline))};
+        "", "rate_limit_exceeded", retry};
+  case Admission::Verdict::DeadlineMissed:
+    return {429,
+            fmt::format("it could take {} ns of virtual time, the deadline is {}", promise.totalNsMax,
+                        *request.terms.deadlineNs),
+            "", "rate_limit_exceeded", retry};
+  default:
+    return {400,
+            fmt::format("it can take {} ns of virtual time even without waiting, the deadline is {}",
+                        host.ns(promise.cyclesMax), *request.terms.deadlineNs),
+            "x-lpu-deadline-ns", "deadline_impossible"};
+  }
 }
 
 /// The wall time that a virtual wait takes, rounded up.
@@ -317,6 +322,7 @@ void Engine::admit(const std::shared_ptr<Live> &request) {
   Hosted &host = *request->host;
   if (auto refusal = admissible(host, *request)) {
     live.erase(request->proof.id);
+    ++host.metrics.refused[refusal->code];
     request->listener->refused(*refusal);
     return;
   }
@@ -324,8 +330,8 @@ void Engine::admit(const std::shared_ptr<Live> &request) {
   Promise total;
   for (Strand &strand : request->strands) {
     const rt::GenerateRequest &asked = strand.assignment->request;
-    const Promise own =
-        promiseOf(host, request->arrival, host.schedule->bound(request->arrival), asked.prompt.size(), asked.count);
+    const Promise own = promiseOf(host.timing(), request->arrival, host.schedule->bound(request->arrival),
+                                  {asked.prompt.size(), asked.count});
     total.queueNs = strand.choice ? std::min(total.queueNs, own.queueNs) : own.queueNs;
     total.ttftNs = strand.choice ? std::min(total.ttftNs, own.ttftNs) : own.ttftNs;
     total.tokenNs = std::max(total.tokenNs, own.tokenNs);
@@ -397,7 +403,7 @@ void Engine::take(Hosted &host, Strand &strand, Update &update) {
     host.schedule->progress(*strand.ticket, update.steps);
 }
 
-void Engine::end(Hosted &host, Strand &strand, const Update &update) {
+void Engine::end(Hosted &host, Strand &strand, Update &update) {
   const std::shared_ptr<Live> request = live.at(strand.of->proof.id);
   ProvedSequence &proof = request->proof.sequences[strand.choice];
   proof.finish = wordOf(*update.finished);
@@ -408,10 +414,14 @@ void Engine::end(Hosted &host, Strand &strand, const Update &update) {
   host.schedule->release(*strand.ticket);
   host.strands.erase(strand.assignment->number);
   strand.ended = true;
+  ++host.metrics.finished[proof.finish];
   Usage &usage = request->usage;
+  usage.arrivalCycle = request->arrival, usage.startCycle = start, usage.firstTokenCycle = first, usage.endCycle = end;
   usage.queueNs = host.ns(start - request->arrival);
   usage.promptNs = host.ns(first - start);
   usage.completionNs = host.ns(end - first);
+  if (request->listener && !update.vector.empty())
+    request->listener->embedding(strand.choice, std::move(update.vector));
   if (request->listener)
     request->listener->finished(strand.choice, reasonOf(*update.finished), host.ns(end - request->arrival));
   if (std::ranges::all_of(request->strands, &Strand::ended))
@@ -422,7 +432,7 @@ void Engine::keepProof(Live &request) {
   const std::shared_ptr<Live> own = live.at(request.proof.id);
   for (const auto &[program, count] : own->steps)
     own->usage.steps.emplace_back(own->host->model->program().steps[program].name, count);
-  own->usage.startCycle = own->proof.sequences.front().startCycle;
+  own->host->metrics.add(own->usage);
   live.erase(own->proof.id);
   proofs.push_back(own->proof);
   if (proofs.size() > options.keptProofs)
@@ -505,6 +515,8 @@ Engine::ModelState Engine::state(const Model &model) const {
           host.loading == 0,
           host.broken};
 }
+
+const ModelMetrics &Engine::metrics(const Model &model) const { return hostOf(model).metrics; }
 
 std::chrono::steady_clock::time_point Engine::dueAt(std::int64_t virtualNs) const {
   if (!options.dilation)

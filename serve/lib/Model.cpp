@@ -11,6 +11,7 @@
 #include <cctype>
 #include <charconv>
 #include <filesystem>
+#include <span>
 #include <sys/stat.h>
 
 namespace lpu::serve {
@@ -115,11 +116,42 @@ Result<std::unique_ptr<Model>> Model::load(const ModelSource &source, const std:
     made->words = std::move(*words);
   }
   made->times = std::make_unique<Timing>(made->compiled);
+  made->listSpecialTokens();
+  if (Status status = made->readTemplate(); !status)
+    return status.error();
   return made;
 }
 
+void Model::listSpecialTokens() {
+  const isa::Tokenizer &data = compiled.tokenizer;
+  for (std::size_t i = 0; i < std::min(data.tokens.size(), data.types.size()); ++i)
+    if (data.types[i] == static_cast<std::int32_t>(text::TokenType::Control) && data.tokens[i].size() > 1)
+      specials.push_back(data.tokens[i]);
+}
+
+Status Model::readTemplate() {
+  if (source.templateFile.empty()) {
+    chats = words ? std::string(words->chatTemplate()) : "";
+    return Ok{};
+  }
+  auto content = readFile(source.templateFile);
+  if (!content)
+    return content.error();
+  chats = std::move(*content);
+  return Ok{};
+}
+
+const char *Model::templateOrigin() const {
+  if (chats.empty())
+    return "plain";
+  return source.templateFile.empty() ? "model" : "file";
+}
+
 std::vector<TokenId> Model::endTokens() const {
-  return words && words->eos() >= 0 ? std::vector<TokenId>{words->eos()} : std::vector<TokenId>();
+  if (!words)
+    return {};
+  const std::span<const TokenId> ends = words->endTokens();
+  return {ends.begin(), ends.end()};
 }
 
 std::string Model::runCommand() const {

@@ -2,6 +2,7 @@
 // one names the role; one chunk without content carries finish_reason; usage comes with an empty list of choices.
 #include "lpu/serve/OpenAi.h"
 
+#include "Base64.h"
 #include "JsonBody.h"
 #include "lpu/text/Utf8.h"
 
@@ -87,7 +88,10 @@ Json lpuJson(const Usage &usage) {
   Json steps = Json::array();
   for (const auto &[program, count] : usage.steps)
     steps.push_back({{"program", program}, {"count", count}});
-  return {{"start_cycle", usage.startCycle},
+  return {{"arrival_cycle", usage.arrivalCycle},
+          {"start_cycle", usage.startCycle},
+          {"first_token_cycle", usage.firstTokenCycle},
+          {"end_cycle", usage.endCycle},
           {"cycles_predicted", usage.predictedCycles},
           {"cycles_simulated", usage.simulatedCycles},
           {"bucket_steps", steps}};
@@ -145,20 +149,10 @@ Json cardJson(const ModelCard &card) {
 }
 
 /// Little-endian float32, which is what clients that ask for base64 take apart.
-std::string base64(const std::vector<float> &values) {
-  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+std::string floatsBase64(const std::vector<float> &values) {
   std::string bytes(values.size() * sizeof(float), '\0');
   std::memcpy(bytes.data(), values.data(), bytes.size());
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t word = 0;
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
-    for (std::size_t k = 0; k < 3; ++k)
-      word = word << 8 | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    for (std::size_t k = 0; k < 4; ++k)
-      out += k <= count ? kDigits[word >> (18 - 6 * k) & 63] : '=';
-  }
-  return out;
+  return base64(bytes);
 }
 
 } // namespace
@@ -260,7 +254,7 @@ std::string embeddingBody(const Request &request, const std::string &model,
   for (std::size_t i = 0; i < vectors.size(); ++i)
     data.push_back({{"object", "embedding"},
                     {"index", i},
-                    {"embedding", request.base64 ? Json(base64(vectors[i])) : Json(vectors[i])}});
+                    {"embedding", request.base64 ? Json(floatsBase64(vectors[i])) : Json(vectors[i])}});
   return dump({{"object", "list"},
                {"data", data},
                {"model", model},

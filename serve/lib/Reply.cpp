@@ -14,9 +14,9 @@ constexpr std::size_t kFingerprintDigits = 16;
 } // namespace
 
 Reply::Reply(const Engine &engine, const Model &model, const Prepared &prepared, std::shared_ptr<Answer> answer,
-             HttpFields fields, bool timestamps)
+             HttpFields fields, bool timestamps, RequestLog *log)
     : engine(engine), model(model), request(prepared.request), answer(std::move(answer)), fields(std::move(fields)),
-      timestamps(timestamps), choices(request.choices * prepared.prompts.size()) {
+      timestamps(timestamps), log(log), choices(request.choices * prepared.prompts.size()), vectors(choices.size()) {
   for (const std::vector<TokenId> &prompt : prepared.prompts)
     if (request.echo && model.tokenizer())
       echoes.push_back(model.tokenizer()->decode(prompt));
@@ -24,7 +24,8 @@ Reply::Reply(const Engine &engine, const Model &model, const Prepared &prepared,
 
 Answer::Clock::time_point Reply::dueAt(std::int64_t ns) const { return engine.dueAt(arrivalNs + ns); }
 
-void Reply::accepted(const std::string &id, const Promise &promise, std::int64_t arrival) {
+void Reply::accepted(const std::string &name, const Promise &promise, std::int64_t arrival) {
+  id = name;
   arrivalNs = arrival;
   writer.emplace(request, openai::Identity{id, std::time(nullptr), model.name(),
                                            "lpu_" + model.sha256().substr(0, kFingerprintDigits)});
@@ -86,8 +87,20 @@ void Reply::finished(unsigned choice, FinishReason reason, std::int64_t atNs) {
     answer->part(writer->finish(choice, reason), dueAt(atNs));
 }
 
+void Reply::embedding(unsigned choice, std::vector<float> vector) { vectors[choice] = std::move(vector); }
+
+void Reply::note(const Usage &usage, int status, const std::string &code) const {
+  if (log)
+    log->write({id, model.name(), status, code, choices, usage});
+}
+
 void Reply::done(const Usage &usage) {
   answer->onAbandon(nullptr);
+  note(usage, 200, "");
+  if (request.task == Task::Embedding)
+    return answer->whole(
+        {200, fields, "application/json", openai::embeddingBody(request, model.name(), vectors, usage.promptTokens)},
+        dueAt(lastNs));
   if (!request.stream)
     return answer->whole({200, fields, "application/json", writer->body(choices, usage)}, dueAt(lastNs));
   answer->part(writer->end(usage), dueAt(lastNs));
@@ -96,6 +109,7 @@ void Reply::done(const Usage &usage) {
 
 void Reply::refused(const Refusal &refusal) {
   answer->onAbandon(nullptr);
+  note({}, refusal.status, refusal.code);
   if (answer->hasHead()) {
     answer->part(openai::errorEvent(refusal));
     return answer->end();

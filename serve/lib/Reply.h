@@ -1,6 +1,7 @@
 // One generation as an answer of the OpenAI dialect: hears of it from the engine, writes a stream or a body.
 #pragma once
 
+#include "RequestLog.h"
 #include "lpu/serve/Service.h"
 
 namespace lpu::serve {
@@ -9,15 +10,17 @@ class Reply final : public Listener {
 public:
   /// `timestamps`: every chunk says when its token was there.
   Reply(const Engine &engine, const Model &model, const Prepared &prepared, std::shared_ptr<Answer> answer,
-        HttpFields fields, bool timestamps);
+        HttpFields fields, bool timestamps, RequestLog *log);
 
   void accepted(const std::string &id, const Promise &promise, std::int64_t arrivalNs) override;
   void piece(const Piece &piece) override;
   void finished(unsigned choice, FinishReason reason, std::int64_t atNs) override;
+  void embedding(unsigned choice, std::vector<float> vector) override;
   void done(const Usage &usage) override;
   void refused(const Refusal &refusal) override;
 
 private:
+  void note(const Usage &usage, int status, const std::string &code) const;
   Answer::Clock::time_point dueAt(std::int64_t ns) const;
   std::string ignoredNames() const;
 
@@ -28,9 +31,12 @@ private:
   std::shared_ptr<Answer> answer;
   HttpFields fields;
   bool timestamps;
+  RequestLog *log;                      ///< null: none
+  std::string id;                       ///< once accepted
   std::optional<openai::Writer> writer; ///< once accepted
   std::int64_t arrivalNs = 0, lastNs = 0;
   std::vector<Choice> choices;
+  std::vector<std::vector<float>> vectors; ///< of embeddings
 };
 
 } // namespace lpu::serve

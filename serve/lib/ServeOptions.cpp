@@ -47,6 +47,9 @@ void declare(CLI::App &app, Texts &texts, ServeOptions &to) {
       ->type_name("DURATION");
   app.add_option("--api-key-file", texts.keyFile, "keys that are accepted, one a line (default: none is needed)")
       ->type_name("FILE");
+  app.add_option("--request-log", to.requestLog, "append a line of JSON for every request; no prompts, no keys")
+      ->type_name("FILE.jsonl");
+  app.set_config("--config", "", "read options from a file, one a line: queue=64")->type_name("FILE");
   app.add_flag("--insecure", to.insecure, "listen at other addresses than loopback without keys");
   app.add_option("--cors-origin", texts.corsOrigins, "an origin whose pages may call this server; may be repeated")
       ->type_name("ORIGIN")

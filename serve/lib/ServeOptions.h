@@ -16,7 +16,8 @@ struct ServeOptions {
   ServerOptions server;
   EngineOptions engine;
   ServiceOptions service;
-  bool insecure = false; ///< other addresses than loopback without keys
+  std::string requestLog; ///< empty: none
+  bool insecure = false;  ///< other addresses than loopback without keys
 };
 
 /// Options to run with, or text to print and the code to exit with.

@@ -2,10 +2,14 @@
 // pure functions; here is only the order.
 #include "lpu/serve/Service.h"
 
+#include "Base64.h"
+#include "Embedded.h"
 #include "JsonBody.h"
+#include "Prompt.h"
 #include "Reply.h"
 #include "Sha256.h"
 #include "lpu/serve/HttpHead.h"
+#include "lpu/serve/Worker.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -37,6 +41,15 @@ std::string percentDecoded(std::string_view text) {
       out += text[i];
   }
   return out;
+}
+
+std::string_view between(std::string_view text, std::string_view begin, std::string_view end) {
+  const std::size_t from = text.find(begin) + begin.size();
+  return text.substr(from, text.find(end, from) - from);
+}
+
+std::string base64Of(const Sha256 &digest) {
+  return base64({reinterpret_cast<const char *>(digest.data()), digest.size()});
 }
 
 HttpResponse json(const Json &value, int status = 200) { return {status, {}, "application/json", dump(value)}; }
@@ -139,30 +152,6 @@ HttpResponse responseOf(const Refusal &refusal) {
   return response;
 }
 
-OrRefusal<Prepared> tokenize(const Model &model, Request request) {
-  std::vector<Prompt> prompts = request.prompts;
-  if (request.task == Task::Chat) {
-    std::string text;
-    for (const Message &message : request.messages)
-      text += (text.empty() ? "" : "\n") + message.content;
-    prompts.emplace_back(std::move(text));
-  }
-  Prepared prepared{std::move(request), {}};
-  for (Prompt &prompt : prompts) {
-    if (auto *ids = std::get_if<std::vector<TokenId>>(&prompt)) {
-      prepared.prompts.push_back(std::move(*ids));
-      continue;
-    }
-    if (!model.tokenizer())
-      return Refusal{400, fmt::format("model '{}' has no vocabulary; give token ids", model.name()), "prompt", ""};
-    auto ids = model.tokenizer()->encodePrompt(std::get<std::string>(prompt));
-    if (!ids)
-      return Refusal{400, ids.error().message, "prompt", ""};
-    prepared.prompts.push_back(std::move(*ids));
-  }
-  return prepared;
-}
-
 Service::Service(Engine &engine, ServiceOptions options, Engine::Post background, Engine::Post post)
     : engine(engine), options(std::move(options)), background(std::move(background)), post(std::move(post)) {}
 
@@ -176,6 +165,10 @@ const std::vector<Service::Route> &Service::routes() {
       {"GET", "/v1/models/", true, true, &Service::showModel},
       {"POST", "/v1/chat/completions", false, true, &Service::chat},
       {"POST", "/v1/completions", false, true, &Service::complete},
+      {"POST", "/v1/embeddings", false, true, &Service::embed},
+      {"POST", "/apply-template", false, true, &Service::applyTemplate},
+      {"GET", "/metrics", false, true, &Service::showMetrics},
+      {"GET", "/", false, false, &Service::showPage},
       {"POST", "/lpu/v1/quote", false, true, &Service::quote},
       {"GET", "/lpu/v1/requests/", true, true, &Service::showProof},
       {"GET", "/lpu/v1/systems", false, true, &Service::showSystems},
@@ -279,7 +272,7 @@ openai::ModelCard Service::cardOf(const Model &model) const {
   card.vocabulary = info.vocabulary;
   card.encoder = model.timing().isEncoder();
   card.program = model.sha256();
-  card.chatTemplate = "plain";
+  card.chatTemplate = options.renderer ? model.templateOrigin() : "plain";
   card.systems = model.systems();
   card.users = model.timing().users();
   card.chips = model.program().chips.size();
@@ -314,6 +307,11 @@ OrRefusal<const Model *> Service::modelOf(const Request &request) const {
                    fmt::format("model '{}' is {}", model->name(),
                                encodes ? "an encoder; post to /v1/embeddings" : "no encoder; it makes no embeddings"),
                    "model", ""};
+  if (encodes && !embeddingOf(model->program(), 0))
+    return Refusal{400,
+                   fmt::format("model '{}' has no output that is one vector a sequence; export it with its pooling",
+                               model->name()),
+                   "model", ""};
   return model;
 }
 
@@ -321,7 +319,8 @@ void Service::prepare(Parse parse, const std::shared_ptr<Answer> &answer, Next n
   background([this, parse = std::move(parse), answer, next = std::move(next)] {
     auto request = parse();
     auto model = request ? modelOf(*request) : OrRefusal<const Model *>(request.refusal());
-    auto prepared = model ? tokenize(**model, std::move(*request)) : OrRefusal<Prepared>(model.refusal());
+    auto prepared =
+        model ? tokenize(**model, std::move(*request), options.renderer) : OrRefusal<Prepared>(model.refusal());
     post([this, model, prepared = std::move(prepared), answer, next] {
       auto checked = prepared ? engine.check(**model, *prepared) : prepared;
       if (!checked)
@@ -346,7 +345,7 @@ void Service::generate(Task task, const HttpRequest &request, const std::shared_
   prepare([task, body = request.body, limits = options.limits] { return openai::parse(task, body, limits); }, answer,
           [this, terms, answer, fields, timestamps = request.field("x-lpu-timestamps") == "1"](const Model &model,
                                                                                                Prepared prepared) {
-            auto reply = std::make_shared<Reply>(engine, model, prepared, answer, fields, timestamps);
+            auto reply = std::make_shared<Reply>(engine, model, prepared, answer, fields, timestamps, options.log);
             const std::string id = engine.submit(model, std::move(prepared), terms, reply);
             answer->onAbandon([this, id] { engine.cancel(id); });
           });
@@ -358,6 +357,43 @@ void Service::chat(const HttpRequest &request, const std::string &, const std::s
 
 void Service::complete(const HttpRequest &request, const std::string &, const std::shared_ptr<Answer> &answer) {
   generate(Task::Completion, request, answer);
+}
+
+void Service::embed(const HttpRequest &request, const std::string &, const std::shared_ptr<Answer> &answer) {
+  generate(Task::Embedding, request, answer);
+}
+
+void Service::applyTemplate(const HttpRequest &request, const std::string &, const std::shared_ptr<Answer> &answer) {
+  background([this, body = request.body, answer] {
+    auto parsed = openai::parse(Task::Chat, body, options.limits);
+    auto model = parsed ? modelOf(*parsed) : OrRefusal<const Model *>(parsed.refusal());
+    auto text = model ? chatText(**model, parsed->messages, options.renderer) : OrRefusal<std::string>(model.refusal());
+    post([answer, text = std::move(text)] {
+      answer->whole(text ? json({{"prompt", *text}}) : responseOf(text.refusal()));
+    });
+  });
+}
+
+void Service::showMetrics(const HttpRequest &, const std::string &, const std::shared_ptr<Answer> &answer) {
+  std::vector<ModelGauges> gauges;
+  for (const Model *model : engine.models()) {
+    const Engine::ModelState state = engine.state(*model);
+    gauges.push_back({model->name(), state.running, state.waiting, state.slots, &engine.metrics(*model)});
+  }
+  answer->whole({200, {}, "text/plain; version=0.0.4; charset=utf-8", metricsText(gauges)});
+}
+
+void Service::showPage(const HttpRequest &, const std::string &, const std::shared_ptr<Answer> &answer) {
+  static const std::string policy = fmt::format(
+      "default-src 'none'; connect-src 'self'; img-src data:; script-src 'sha256-{}'; style-src 'sha256-{}'; "
+      "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+      base64Of(sha256(between(kPage, "<script>", "</script>"))),
+      base64Of(sha256(between(kPage, "<style>", "</style>"))));
+  answer->whole(
+      {200,
+       {{"Content-Security-Policy", policy}, {"Referrer-Policy", "no-referrer"}, {"Cache-Control", "no-cache"}},
+       "text/html; charset=utf-8",
+       kPage});
 }
 
 void Service::quote(const HttpRequest &request, const std::string &, const std::shared_ptr<Answer> &answer) {

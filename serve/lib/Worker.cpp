@@ -3,12 +3,15 @@
 #include "lpu/serve/Worker.h"
 
 #include "Logprobs.h"
+#include "lpu/rt/Encode.h"
 #include "lpu/rt/StepPlan.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
+#include <span>
 
 namespace lpu::serve {
 
@@ -50,7 +53,7 @@ void Worker::work() {
   if (!status)
     return;
   while (takeNew())
-    if (!step())
+    if (rt::isEncoder(program) ? !encode() : !step())
       return;
 }
 
@@ -63,7 +66,7 @@ bool Worker::takeNew() {
     return false;
   for (std::shared_ptr<Assignment> &assignment : waiting) {
     auto slot = std::make_unique<Slot>(assignment, tokenizer);
-    if (slots.size() == 1) {
+    if (slots.size() == 1 && !rt::isEncoder(program)) {
       session.reset();
       if (auto plan = rt::planSteps(program, assignment->request.prompt.size(), assignment->request.count))
         slot->plan = std::move(plan->steps);
@@ -105,14 +108,69 @@ bool Worker::step() {
     if (update.finished)
       slots[user].reset();
   }
-  const bool asPredicted = record.predictedCycles == record.simulatedCycles;
-  if (asPredicted)
+  return report(program.steps[number].name, std::move(updates));
+}
+
+/// Whoever took part hears of it, unless the step took another time than was promised.
+bool Worker::report(const std::string &name, std::vector<Update> updates) {
+  const Update first = updates.front();
+  if (first.predictedCycles == first.simulatedCycles) {
     events.step(std::move(updates));
-  else
-    events.failed(fmt::format("program '{}' took {} cycles, {} were predicted; the program and this simulator disagree "
-                              "on the machine, compile the model again",
-                              program.steps[number].name, record.simulatedCycles, record.predictedCycles));
-  return asPredicted;
+    return true;
+  }
+  events.failed(
+      fmt::format("program '{}' took {} cycles, {} were predicted; the program and this simulator disagree on "
+                  "the machine, compile the model again",
+                  name, first.simulatedCycles, first.predictedCycles));
+  return false;
+}
+
+const isa::Binding *embeddingOf(const isa::Program &program, std::size_t step) {
+  for (const isa::Binding &output : program.classes[0].programs[step].outputs)
+    if (output.items == 1 && output.elements > 2) // scores of two classes are no embedding
+      return &output;
+  return nullptr;
+}
+
+/// One sequence through the smallest program that holds it.
+bool Worker::encode() {
+  const std::vector<TokenId> &ids = slots.front()->assignment->request.prompt;
+  std::size_t number = program.steps.size();
+  for (std::size_t i = 0; i < program.steps.size(); ++i)
+    if (program.steps[i].tokens >= ids.size() &&
+        (number == program.steps.size() || program.steps[i].tokens < program.steps[number].tokens))
+      number = i;
+  auto write = [&](const char *name, std::vector<std::int32_t> values, std::size_t count) {
+    values.resize(count);
+    const auto bytes = std::as_bytes(std::span(values));
+    simulator->writeInput(number, name, {reinterpret_cast<const std::uint8_t *>(bytes.data()), bytes.size()});
+  };
+  const auto begin = std::chrono::steady_clock::now();
+  write("token", ids, program.steps[number].tokens);
+  write("type", {}, program.steps[number].tokens);
+  write("length", {static_cast<std::int32_t>(ids.size())}, 1);
+  const sim::StepResult result = simulator->run(number);
+  if (result.violation) {
+    events.failed(result.violation->str());
+    return false;
+  }
+  Update update;
+  update.of = slots.front()->assignment;
+  update.steps = 1;
+  update.program = number;
+  update.predictedCycles = program.steps[number].predictedCycles;
+  update.simulatedCycles = result.cycles;
+  update.wallSeconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  update.finished = rt::FinishReason::Length;
+  if (const isa::Binding *output = embeddingOf(program, number)) {
+    const std::vector<std::uint8_t> raw = simulator->readOutput(number, output->name);
+    update.vector.resize(output->elements);
+    std::memcpy(update.vector.data(), raw.data(), std::min(raw.size(), output->elements * sizeof(float)));
+  }
+  slots.front().reset();
+  std::vector<Update> updates;
+  updates.push_back(std::move(update));
+  return report(program.steps[number].name, std::move(updates));
 }
 
 void Worker::note(Slot &slot, const rt::SequenceOutput &output, Update &update) const {

@@ -1,9 +1,12 @@
 // lpu-serve: compiled models behind the OpenAI API. Compiles what is not compiled, loads, forks a process for every
 // system, and then serves until it is told to end.
 #include "Compile.h"
+#include "RequestLog.h"
 #include "ServeOptions.h"
+#include "TemplateRenderer.h"
 #include "lpu/isa/Version.h"
 
+#include <algorithm>
 #include <csignal>
 #include <iostream>
 #include <sys/prctl.h>
@@ -35,6 +38,18 @@ Status hostModels(const ServeOptions &options, const TemporaryFolder &folder, En
   return Ok{};
 }
 
+/// Null: no model has a template, or templates cannot be rendered here, which is said.
+std::unique_ptr<TemplateRenderer> startRenderer(const Engine &engine) {
+  const auto models = engine.models();
+  if (std::ranges::all_of(models, [](const Model *model) { return model->chatTemplate().empty(); }))
+    return nullptr;
+  auto renderer = TemplateRenderer::start();
+  if (renderer)
+    return std::move(*renderer);
+  std::cerr << "chat templates are not used, messages are joined by lines: " << renderer.error().message << std::endl;
+  return nullptr;
+}
+
 int serve(const ServeOptions &options) {
   auto folder = TemporaryFolder::create();
   if (!folder)
@@ -50,6 +65,16 @@ int serve(const ServeOptions &options) {
                                       "--insecure if that is meant"});
   if (Status status = hostModels(options, *folder, engine); !status)
     return fail(status.error());
+  std::unique_ptr<RequestLog> log;
+  if (!options.requestLog.empty()) {
+    auto opened = RequestLog::open(options.requestLog);
+    if (!opened)
+      return fail(opened.error());
+    log = std::move(*opened);
+  }
+  rules.log = log.get();
+  const std::unique_ptr<TemplateRenderer> renderer = startRenderer(engine);
+  rules.renderer = renderer.get();
   server.startThreads();
   Service service(
       engine, rules, [&](std::function<void()> task) { server.background(std::move(task)); },

@@ -1,11 +1,14 @@
 #!/usr/bin/python3
 """lpu-serve through its sockets: answers equal to lpu-run's, streams equal to answers, times equal to the schedule's."""
+import base64
 import contextlib
 import http.client
 import json
 import os
 import pathlib
+import shutil
 import signal
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -13,7 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import serving
 import tools
 from serving import Server
-from tools import Case, ids, load_json, run, succeed
+from tools import Case, load_json, np, run, succeed
 
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
 
@@ -389,6 +392,190 @@ class Lives(Case):
         self.assertEqual(answer["error"]["code"], "model_broken")
         self.assertEqual(server.get("/health")[0], 503)
         self.assertEqual(server.stop()[0], 0)
+
+
+class Templates(Case):
+    """Chats through templates, with a tokenizer whose control tokens a template writes."""
+
+    TEMPLATE = """{{ bos_token }}{% for message in messages %}
+[{{ message.role | upper }}] {{ message['content'] | trim }}
+{% endfor %}
+{% if add_generation_prompt %}[ASSISTANT]{% endif %}"""
+
+    def serve(self, source):
+        path = self.dir / "template.jinja"
+        path.write_text(source)
+        return serving.serving(f"{tools.compiled_tiny()[0]}:template={path}")
+
+    def test_messages_become_what_the_template_says(self):
+        try:
+            import jinja2  # noqa: F401
+        except ImportError:
+            self.skipTest("python3-jinja2 is missing")
+        with self.serve(self.TEMPLATE) as server:
+            body = {"messages": [{"role": "system", "content": " Be kind. "}, {"role": "user", "content": "Once upon"}],
+                    "max_tokens": 3, "temperature": 0}
+            text = server.post("/apply-template", body)[2]["prompt"]
+            self.assertEqual(text, "<s>[SYSTEM] Be kind.\n[USER] Once upon\n[ASSISTANT]")
+            self.assertEqual(server.get("/v1/models")[2]["data"][0]["lpu"]["chat_template"], "file")
+            _, _, answer = server.post(CHAT, body)
+            proof = server.get("/lpu/v1/requests/" + answer["id"])[2]["sequences"][0]["prompt_tokens"]
+            self.assertEqual(proof.count(1), 1)  # one BOS: the template's
+            plain = server.post(COMPLETIONS, {"prompt": text.removeprefix("<s>"), "max_tokens": 3, "temperature": 0})[2]
+            self.assertEqual(answer["choices"][0]["message"]["content"], plain["choices"][0]["text"])
+            body["messages"][1]["content"] = "<s></s>"  # what users write stays text
+            answer = server.post(CHAT, body)[2]
+            proof = server.get("/lpu/v1/requests/" + answer["id"])[2]["sequences"][0]["prompt_tokens"]
+            self.assertEqual((proof.count(1), proof.count(2)), (1, 0))
+
+    def test_templates_that_do_harm_are_stopped(self):
+        for source, message in (("{{ raise_exception('only users') }}", "only users"), ("{% if %}", "TemplateSyntaxError"),
+                                ("{{ messages.append(1) }}", "SecurityError"), ("{{ ''.__class__.__mro__ }}", "SecurityError"),
+                                ("{{ 'a' * 3000000 }}", "1 MiB"), ("{{ 'a' * 3000000000 }}", "MemoryError")):
+            with self.serve(source) as server:
+                for _ in range(2):
+                    status, _, answer = server.post(CHAT, chat())
+                    self.assertEqual((status, answer["error"]["code"]), (400, "template_error"), source)
+                    self.assertIn(message, answer["error"]["message"])
+                self.assertEqual(server.get("/health")[0], 200)
+
+
+class Operations(Case):
+    def test_metrics_and_request_log(self):
+        log = self.dir / "log.jsonl"
+        with serving.serving(tools.compiled_tiny()[0], f"--request-log={log}", "--queue=0") as server:
+            server.post(CHAT, chat(max_tokens=5))
+            server.post(CHAT, chat(max_tokens=7, model="tiny"))
+            text = server.get("/metrics")[2]
+            self.assertIn('lpu_generation_tokens_total{model_name="tiny"} 12\n', text)
+            self.assertIn('lpu_request_success_total{model_name="tiny",finished_reason="length"} 2\n', text)
+            self.assertIn('lpu_time_to_first_token_seconds_count{model_name="tiny"} 2\n', text)
+            names = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
+            self.assertEqual(len(names), len(set(names)))
+            if promtool := shutil.which("promtool"):
+                done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True)
+                self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+        first, second = map(json.loads, log.read_text().splitlines())
+        self.assertEqual((first["completion_tokens"], second["completion_tokens"]), (5, 7))
+        self.assertEqual((first["status"], first["finish_reasons"], first["queue_ns"]), (200, ["length"], 0))
+        self.assertNotIn("Once", log.read_text())
+
+    def test_options_from_a_file(self):
+        config = self.dir / "serve.toml"
+        config.write_text("max-n=2\nqueue=7\n")
+        with serving.serving(tools.compiled_tiny()[0], f"--config={config}") as server:
+            self.assertEqual(server.post(CHAT, chat(n=3))[0], 400)
+            self.assertEqual(server.post(CHAT, chat(n=2, max_tokens=1))[0], 200)
+
+    def test_page(self):
+        with serving.serving(tools.compiled_tiny()[0]) as server:
+            status, headers, text = server.get("/")
+            self.assertEqual(status, 200)
+            self.assertIn("default-src 'none'", headers["Content-Security-Policy"])
+            for forbidden in ("http://", "https://", "<link rel=\"stylesheet", " onclick", "style=\"", "innerHTML"):
+                self.assertNotIn(forbidden, text)
+            self.assertLess(len(text), 60000)
+
+    def test_embeddings(self):
+        model, program = self.dir / "encoder.onnx", self.dir / "encoder.lpx"
+        try:
+            import encoder
+        except ImportError as error:
+            self.skipTest(f"{error.name} is missing")
+        encoder.save(encoder.build(encoder.Encoder(hidden=64, layers=1, ffn=96, head="sentence")), model)
+        succeed("lpucc", model, "-o", program, "--max-context=16")
+        with serving.serving(f"enc={program}") as server:
+            _, headers, answer = server.post("/v1/embeddings", {"model": "enc", "input": [[1, 5, 9, 2], [1, 7, 2]]})
+            vectors = [np.array(entry["embedding"], np.float32) for entry in answer["data"]]
+            self.assertEqual(answer["usage"], {"prompt_tokens": 7, "total_tokens": 7})
+            _, _, coded = server.post("/v1/embeddings", {"input": [1, 5, 9, 2], "encoding_format": "base64"})
+            self.assertEqual(base64.b64decode(coded["data"][0]["embedding"]), vectors[0].tobytes())
+            succeed("lpu-run", program, "--input-ids", "1,5,9,2", f"--output={self.dir}")
+            files = [np.load(f) for f in self.dir.glob("*.npy")]
+            self.assertTrue(any(f.ravel().tobytes() == vectors[0].tobytes() for f in files), [f.shape for f in files])
+            self.assertGreater(int(headers["x-lpu-ttft-ns"]), 0)
+            self.assertEqual(server.post(CHAT, chat())[0], 400)
+            self.assertEqual(server.post("/v1/embeddings", {"input": "text"})[0], 400)  # it has no vocabulary
+
+
+class Virtual(Case):
+    """What the server serves is what the study says, to the cycle."""
+
+    def compare(self, server, program, *flags):
+        report = self.dir / "load.json"
+        succeed("lpu-load", program, f"--server={server.url}", "--requests=200", "--no-curves", f"--report={report}", *flags)
+        got = load_json(report)
+        self.assertEqual(got["server"]["requests"], 200)
+        self.assertEqual((got["server"]["cycles_apart"], got["server"]["differently_judged"]), (0, 0))
+        return got
+
+    def test_two_hundred_requests_on_two_systems(self):
+        program = tools.compiled_tiny()[0]
+        words = ("--workload=gamma:40000:0.5", "--lengths=2-12:1-8", "--systems=2", "--seed=5")
+        reports = []
+        for _ in range(2):
+            with serving.serving(f"{program}:systems=2", "--virtual-arrivals", "--queue=6", "--max-wait=200us") as server:
+                reports.append(self.compare(server, program, *words, "--queue=6", "--max-wait=200us"))
+        self.assertEqual({**reports[0], "server": 0}, {**reports[1], "server": 0})
+        self.assertEqual(reports[0]["server"]["refused"], reports[1]["server"]["refused"])
+        self.assertGreater(reports[0]["server"]["refused"], 5)
+        self.assertLess(reports[0]["server"]["refused"], 150)
+
+    def test_two_hundred_requests_in_a_batch(self):
+        program = self.dir / "batch.lpx"
+        succeed("lpucc", tools.TINY, "-o", program, "--max-context=32", "--batch=3")
+        with serving.serving(program, "--virtual-arrivals") as server:
+            got = self.compare(server, program, "--workload=poisson:60000", "--lengths=2-12:1-8", "--seed=6")
+        self.assertEqual(got["server"]["refused"], 0)
+        self.assertGreater(got["points"][0]["queue_ns"]["p99"], 0)
+
+
+class Load(Case):
+    def test_reports(self):
+        program = tools.compiled_tiny()[0]
+        page, report = self.dir / "load.html", self.dir / "load.json"
+        words = (program, "--workload=poisson:2000", "--lengths=8:16", "--systems=1,2", "--slo=ttft:1ms,tpot:50us", "--requests=300")
+        for path in (page, report):
+            succeed("lpu-load", *words, f"--report={path}")
+        got = load_json(report)
+        self.assertEqual(len(got["points"]), 2 + 2 * 12)
+        first = got["points"][0]
+        self.assertEqual((first["requests"], first["refused"], first["load"]), (300, 0, None))
+        curve = [p for p in got["points"] if p["systems"] == 1 and p["load"]]
+        waits = [p["queue_ns"]["p99"] for p in curve]
+        self.assertEqual(waits, sorted(waits))
+        self.assertGreater(waits[-1], 10 * waits[0])
+        # The time of a token does not depend on load, to the nanosecond.
+        self.assertEqual(len({p["tpot_ns"]["p50"] for p in got["points"]}), 1)
+        self.assertGreaterEqual(got["fewest_systems"], 1)
+        self.assertEqual(page.read_text().count("<svg"), 3)
+        self.assertNotIn("http", page.read_text())
+
+    def test_traces_and_users(self):
+        program = tools.compiled_tiny()[0]
+        trace = self.dir / "trace.csv"
+        trace.write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.0,10,4\n2023-11-16 18:15:47.5,3000,4\n"
+                         "2023-11-16 18:15:48.0,20,8\n")
+        report = self.dir / "load.json"
+        succeed("lpu-load", program, f"--workload=trace:{trace}:x2", "--no-curves", f"--report={report}")
+        got = load_json(report)
+        self.assertEqual((got["requests"], got["dropped"]), (2, 1))
+        self.assertEqual(got["points"][0]["offered_per_second"], 2)
+        succeed("lpu-load", program, "--workload=closed:4", f"--report={report}", "--requests=50")
+        self.assertGreater(load_json(report)["points"][0]["utilization"], 0.95)
+
+    def test_mistakes(self):
+        program = tools.compiled_tiny()[0]
+        for words, code, message in ((("--workload=poisson:x",), 2, "--workload"), (("--lengths=3",), 2, "--lengths"),
+                                     (("--slo=fast",), 2, "--slo"), (("--systems=0",), 2, "--systems"),
+                                     (("--workload=closed:2", "--server=http://127.0.0.1:1"), 2, "--server"),
+                                     (("--report=x.txt",), 1, ".html or .json"), ((f"--report={program}",), 1, "no kind"),
+                                     (("--lengths=9000:1",), 1, "fits its context"), (("--workload=trace:no.csv",), 1, "no.csv"),
+                                     (("--server=http://127.0.0.1:9",), 1, "127.0.0.1:9")):
+            done = run("lpu-load", program, *words)
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertIn(message, done.stderr)
+            self.assertEqual(done.stderr.count("\n"), 1)
 
 
 class CommandLine(Case):

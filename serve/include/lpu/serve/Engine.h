@@ -3,8 +3,9 @@
 #pragma once
 
 #include "lpu/rt/Run.h"
+#include "lpu/serve/Admission.h"
+#include "lpu/serve/Metrics.h"
 #include "lpu/serve/Model.h"
-#include "lpu/serve/Outcome.h"
 #include "lpu/serve/Schedule.h"
 
 #include <chrono>
@@ -48,6 +49,8 @@ public:
   virtual void piece(const Piece &piece) = 0;
   /// `atNs` is virtual, since the arrival.
   virtual void finished(unsigned choice, FinishReason reason, std::int64_t atNs) = 0;
+  /// Of an encoder, before its choice has finished.
+  virtual void embedding(unsigned choice, std::vector<float> vector) = 0;
   virtual void done(const Usage &usage) = 0;
   virtual void refused(const Refusal &refusal) = 0;
 };
@@ -117,6 +120,7 @@ public:
     std::string broken;
   };
   ModelState state(const Model &model) const;
+  const ModelMetrics &metrics(const Model &model) const;
   /// When what happens at a virtual time is to be seen: the past, at the host's own pace.
   std::chrono::steady_clock::time_point dueAt(std::int64_t virtualNs) const;
 
@@ -129,14 +133,14 @@ private:
   Cycle arrivalOf(const Hosted &host, const Terms &terms) const;
   void admit(const std::shared_ptr<Live> &request);
   void admitDue(Hosted &host);
+  AdmissionRules rulesOf(const Hosted &host) const;
   std::optional<Refusal> admissible(const Hosted &host, const Live &request) const;
-  Promise promiseOf(const Hosted &host, Cycle arrival, const StartBound &bound, std::uint64_t prompt,
-                    std::uint64_t tokens) const;
+  Refusal refusalOf(const Hosted &host, const Live &request, const Admission &admission) const;
   std::int64_t retryMs(const Hosted &host, Cycle wait) const;
   void place(Hosted &host);
   void stepped(Hosted &host, std::vector<Update> updates);
   void take(Hosted &host, Strand &strand, Update &update);
-  void end(Hosted &host, Strand &strand, const Update &update);
+  void end(Hosted &host, Strand &strand, Update &update);
   void broke(Hosted &host, const std::string &message);
   void keepProof(Live &request);
   std::uint64_t seedOf(const Request &request);

@@ -39,15 +39,24 @@ public:
   const Timing &timing() const { return *times; }
   /// SHA-256 of the program's file, hex.
   const std::string &sha256() const { return digest; }
+  /// The Jinja template of its chats: a file's, or the model's own; empty: none.
+  const std::string &chatTemplate() const { return chats; }
+  /// Where that is from: "file", "model" or "plain" (messages are joined by lines).
+  const char *templateOrigin() const;
+  /// Spellings of control tokens, which users must not write as such.
+  const std::vector<std::string> &specialTokens() const { return specials; }
   /// What makes the program and runs it again, up to the request's own options.
   std::string runCommand() const;
   std::int64_t created() const { return writtenAt; }
 
 private:
   explicit Model(ModelSource source) : source(std::move(source)) {}
+  Status readTemplate();
+  void listSpecialTokens();
 
   ModelSource source;
-  std::string programPath, digest;
+  std::string programPath, digest, chats;
+  std::vector<std::string> specials;
   std::vector<std::string> compilerFlags;
   std::int64_t writtenAt = 0; ///< seconds since 1970
   isa::Program compiled;

@@ -45,10 +45,10 @@ struct Choice {
 /// Of a whole request; times are virtual.
 struct Usage {
   std::uint64_t promptTokens = 0, completionTokens = 0;
-  std::int64_t queueNs = 0, promptNs = 0, completionNs = 0; ///< of the choice that ended last
-  Cycle startCycle = 0;                                     ///< of the first choice
-  Cycle predictedCycles = 0, simulatedCycles = 0;           ///< of the chips, all steps of all choices
-  std::vector<std::pair<std::string, std::uint64_t>> steps; ///< how often each step program ran
+  std::int64_t queueNs = 0, promptNs = 0, completionNs = 0;                  ///< of the choice that ended last
+  Cycle arrivalCycle = 0, startCycle = 0, firstTokenCycle = 0, endCycle = 0; ///< of that choice
+  Cycle predictedCycles = 0, simulatedCycles = 0;                            ///< of the chips, all steps of all choices
+  std::vector<std::pair<std::string, std::uint64_t>> steps;                  ///< how often each step program ran
   std::uint64_t seed = 0;
 };
 

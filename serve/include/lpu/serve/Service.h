@@ -69,11 +69,16 @@ private:
   std::function<void()> changed, abandoned;
 };
 
+class RequestLog;
+class TemplateRenderer;
+
 struct ServiceOptions {
   std::vector<std::array<std::uint8_t, 32>> keys; ///< SHA-256 of those that are accepted; none: no key is needed
   std::vector<std::string> corsOrigins;
   std::vector<std::string> hostNames; ///< besides those of loopback
   bool checkHost = true;              ///< bound to loopback
+  RequestLog *log = nullptr;
+  TemplateRenderer *renderer = nullptr; ///< used in the background alone; null: templates cannot be rendered
   RequestLimits limits;
 };
 
@@ -108,6 +113,10 @@ private:
   void showModel(const HttpRequest &, const std::string &, const std::shared_ptr<Answer> &);
   void chat(const HttpRequest &, const std::string &, const std::shared_ptr<Answer> &);
   void complete(const HttpRequest &, const std::string &, const std::shared_ptr<Answer> &);
+  void embed(const HttpRequest &, const std::string &, const std::shared_ptr<Answer> &);
+  void applyTemplate(const HttpRequest &, const std::string &, const std::shared_ptr<Answer> &);
+  void showMetrics(const HttpRequest &, const std::string &, const std::shared_ptr<Answer> &);
+  void showPage(const HttpRequest &, const std::string &, const std::shared_ptr<Answer> &);
   void quote(const HttpRequest &, const std::string &, const std::shared_ptr<Answer> &);
   void showProof(const HttpRequest &, const std::string &, const std::shared_ptr<Answer> &);
   void showSystems(const HttpRequest &, const std::string &, const std::shared_ptr<Answer> &);
@@ -128,8 +137,5 @@ private:
 
 /// An answer that says why there is none, in the OpenAI dialect's shape.
 HttpResponse responseOf(const Refusal &refusal);
-
-/// The token ids of a request's prompts. Refused: text without a vocabulary, or that the vocabulary cannot express.
-OrRefusal<Prepared> tokenize(const Model &model, Request request);
 
 } // namespace lpu::serve

@@ -35,10 +35,14 @@ struct Update {
   std::optional<TokenLogprob> logprob;
   std::optional<rt::FinishReason> finished;
   std::string digest;                             ///< once it has finished
+  std::vector<float> vector;                      ///< of an encoder
   std::size_t program = 0;                        ///< the step program that ran
   Cycle predictedCycles = 0, simulatedCycles = 0; ///< of this step
   double wallSeconds = 0;                         ///< the host's
 };
+
+/// The output of an encoder's step that is one vector for a sequence: its embedding. Null: there is none.
+const isa::Binding *embeddingOf(const isa::Program &program, std::size_t step);
 
 class Worker {
 public:
@@ -63,6 +67,8 @@ private:
   void work();
   bool takeNew();
   bool step();
+  bool encode();
+  bool report(const std::string &program, std::vector<Update> updates);
   std::size_t nextProgram() const;
   void note(Slot &slot, const rt::SequenceOutput &output, Update &update) const;
 
