@@ -51,5 +51,6 @@ start() {
 }
 start open
 start crowded --queue=0
-url() { sed 's/serving at //' "$work/$1"; }
-(cd $work && node_modules/.bin/node clients.mjs "$(cd ../.. && url open)" "$(cd ../.. && url crowded)" expected.json)
+url() { sed -n 's/^serving at //p' "$work/$1"; }
+urls=("$(url open)" "$(url crowded)")
+(cd $work && node_modules/.bin/node clients.mjs "${urls[@]}" expected.json)

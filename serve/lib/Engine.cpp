@@ -66,6 +66,10 @@ struct Engine::Hosted {
   ModelMetrics metrics;
 
   const Timing &timing() const { return model->timing(); }
+  void addWall(std::size_t program, double seconds) {
+    wallSeconds += seconds;
+    virtualSeconds += static_cast<double>(ns(timing().stepCycles(program))) / kNsPerSecond;
+  }
   std::int64_t ns(Cycle cycles) const { return timing().clock().nanoseconds(cycles); }
 };
 
@@ -95,13 +99,8 @@ void Engine::start(std::function<void()> told) {
     host->loading = static_cast<unsigned>(host->processes.size());
     for (auto &process : host->processes) {
       Worker::Events events;
-      events.loaded = [this, host](Status status) {
-        post([this, host, status = std::move(status)] {
-          --host->loading;
-          if (!status)
-            broke(*host, status.error().str());
-          changed();
-        });
+      events.loaded = [this, host](Result<WarmUp> warm) {
+        post([this, host, warm = std::move(warm)] { loaded(*host, warm); });
       };
       events.step = [this, host](std::vector<Update> updates) {
         post([this, host, updates = std::move(updates)]() mutable { stepped(*host, std::move(updates)); });
@@ -116,6 +115,15 @@ void Engine::start(std::function<void()> told) {
     }
     host->processes.clear();
   }
+}
+
+void Engine::loaded(Hosted &host, const Result<WarmUp> &warm) {
+  --host.loading;
+  if (!warm)
+    broke(host, warm.error().str());
+  else if (warm->wallSeconds > 0)
+    host.addWall(warm->program, warm->wallSeconds);
+  changed();
 }
 
 std::vector<const Model *> Engine::models() const {
@@ -365,11 +373,8 @@ void Engine::place(Hosted &host) {
 void Engine::stepped(Hosted &host, std::vector<Update> updates) {
   if (!host.broken.empty())
     return;
-  if (!updates.empty()) {
-    host.wallSeconds += updates.front().wallSeconds;
-    host.virtualSeconds +=
-        static_cast<double>(host.ns(host.timing().stepCycles(updates.front().program))) / kNsPerSecond;
-  }
+  if (!updates.empty())
+    host.addWall(updates.front().program, updates.front().wallSeconds);
   for (Update &update : updates)
     if (auto found = host.strands.find(update.of->number); found != host.strands.end())
       take(host, *found->second, update);

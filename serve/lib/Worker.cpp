@@ -49,12 +49,34 @@ void Worker::add(std::shared_ptr<Assignment> assignment) {
 
 void Worker::work() {
   Status status = ready();
-  events.loaded(status);
-  if (!status)
-    return;
-  while (takeNew())
+  auto warm = status ? warmUp() : Result<WarmUp>(status.error());
+  const bool good = static_cast<bool>(warm);
+  events.loaded(std::move(warm));
+  while (good && takeNew())
     if (rt::isEncoder(program) ? !encode() : !step())
       return;
+}
+
+/// Two decode steps of nobody's; the second one costs what steps cost from then on.
+Result<WarmUp> Worker::warmUp() {
+  WarmUp warm;
+  if (rt::isEncoder(program))
+    return warm;
+  auto plan = rt::planSteps(program, 1, 1);
+  if (!plan)
+    return plan.error();
+  warm.program = slots.size() > 1 ? frameProgram : plan->steps.front().program;
+  for (int i = 0; i < 2; ++i) {
+    rt::Sequence sequence({.prompt = {0}, .count = 1, .sampling = {}, .endTokens = {}, .stops = {}}, nullptr);
+    rt::Sequence *const user = &sequence;
+    const auto begin = std::chrono::steady_clock::now();
+    auto result = rt::runStep(session, warm.program, std::span(&user, 1));
+    if (!result)
+      return result.error();
+    warm.wallSeconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  }
+  session.forgetRecords();
+  return warm;
 }
 
 /// Waits until there is something to do; false: the worker ends.

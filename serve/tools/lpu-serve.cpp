@@ -6,6 +6,8 @@
 #include "TemplateRenderer.h"
 #include "lpu/isa/Version.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <csignal>
 #include <iostream>
@@ -50,6 +52,17 @@ std::unique_ptr<TemplateRenderer> startRenderer(const Engine &engine) {
   return nullptr;
 }
 
+/// A command to try it with.
+std::string exampleOf(const Engine &engine, const ServiceOptions &rules, const std::string &url) {
+  const Model &model = *engine.models().front();
+  const bool encodes = model.timing().isEncoder();
+  return fmt::format("try: curl {}/v1/{} -H 'Content-Type: application/json' {}-d '{{\"model\":\"{}\",{}}}'", url,
+                     encodes ? "embeddings" : "chat/completions",
+                     rules.keys.empty() ? "" : "-H 'Authorization: Bearer KEY' ", model.name(),
+                     encodes ? "\"input\":[1,2,3]"
+                             : "\"messages\":[{\"role\":\"user\",\"content\":\"Once upon a time\"}],\"max_tokens\":32");
+}
+
 int serve(const ServeOptions &options) {
   auto folder = TemporaryFolder::create();
   if (!folder)
@@ -84,7 +97,7 @@ int serve(const ServeOptions &options) {
     if (const std::string wrong = engine.health(); !wrong.empty())
       std::cerr << Error{"lpu-serve", wrong}.str() << std::endl;
     else if (!engine.loading() && !std::exchange(told, true))
-      std::cout << "serving at " << server.url() << std::endl;
+      std::cout << "serving at " << server.url() << '\n' << exampleOf(engine, rules, server.url()) << std::endl;
   });
   const bool drained = server.run(service);
   return drained ? 0 : fail({"lpu-serve", "ended before all requests were answered"});

@@ -107,27 +107,22 @@ async function aiSdk(at) {
   };
 }
 
-/** Takes the only place of the crowded server for a while. */
+/** Takes the only place of the crowded server; what comes of it ends when the answer does. */
 async function occupy() {
-  const controller = new AbortController();
   const response = await fetch(crowded + "/v1/chat/completions", {
-    method: "POST", headers: { "Content-Type": "application/json" }, signal: controller.signal,
+    method: "POST", headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ model, messages, max_tokens: longCount, temperature: 0, stream: true }) });
   assert.equal(response.status, 200);
   const reader = response.body.getReader();
-  const drained = (async () => { while (!(await reader.read()).done); })();
-  return drained;
+  return { ended: (async () => { while (!(await reader.read()).done); })() };
 }
 
 async function refusedOnce(make) {
   const before = await refusals();
-  const busy = occupy();
-  await busy.then(() => {}, () => {});
-  const running = occupy();
-  await new Promise(done => setTimeout(done, 30));
   const client = await make(crowded);
+  const running = await occupy();
   assert.equal(await client.answer(), text);
-  await running;
+  await running.ended;
   return (await refusals()) - before;
 }
 

@@ -298,6 +298,11 @@ class Lives(Case):
         with serving.serving(tools.TINY, "--lpucc=--max-context=64") as server:
             self.assertEqual(server.get("/v1/models")[2]["data"][0]["id"], "model")
             self.assertEqual(server.post(CHAT, chat())[0], 200)
+            line = server.process.stdout.readline()
+            self.assertTrue(line.startswith("try: curl "))
+            if shutil.which("curl"):
+                done = subprocess.run(["sh", "-c", line.removeprefix("try: ")], capture_output=True, text=True)
+                self.assertEqual(json.loads(done.stdout)["usage"]["completion_tokens"], 32)
 
     def test_keys(self):
         keys = self.dir / "keys"

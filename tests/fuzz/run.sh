@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 seconds=${1:-60}
 shift || true
-names=${*:-gguf onnx safetensors huggingface tokenizer arch quant-config lpx assembly machine}
+names=${*:-gguf onnx safetensors huggingface tokenizer arch quant-config lpx assembly machine http openai}
 build=${LPU_FUZZ_BUILD:-build/fuzz}
 bin=${LPU_BIN:-build/release/bin}
 

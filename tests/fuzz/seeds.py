@@ -28,7 +28,7 @@ DESCRIPTIONS = [
 
 def main():
     out, tools = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-    for name in ("gguf", "onnx", "safetensors", "huggingface", "tokenizer", "arch", "quant-config", "lpx", "assembly", "machine"):
+    for name in ("gguf", "onnx", "safetensors", "huggingface", "tokenizer", "arch", "quant-config", "lpx", "assembly", "machine", "http", "openai"):
         (out / name).mkdir(parents=True, exist_ok=True)
     for i, model in enumerate([Model(vocabulary=32, kind="q8_0", **SMALL), Model(vocabulary=32, kind="q4_0", version=2, **SMALL),
                                Model(vocabulary=32, kind="f16", tied=True, **SMALL),

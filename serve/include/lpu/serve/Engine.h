@@ -19,6 +19,7 @@
 namespace lpu::serve {
 
 struct Update;
+struct WarmUp;
 
 struct EngineOptions {
   std::size_t queue = 256;               ///< sequences that may wait for a model
@@ -137,6 +138,7 @@ private:
   std::optional<Refusal> admissible(const Hosted &host, const Live &request) const;
   Refusal refusalOf(const Hosted &host, const Live &request, const Admission &admission) const;
   std::int64_t retryMs(const Hosted &host, Cycle wait) const;
+  void loaded(Hosted &host, const Result<WarmUp> &warm);
   void place(Hosted &host);
   void stepped(Hosted &host, std::vector<Update> updates);
   void take(Hosted &host, Strand &strand, Update &update);

@@ -44,10 +44,17 @@ struct Update {
 /// The output of an encoder's step that is one vector for a sequence: its embedding. Null: there is none.
 const isa::Binding *embeddingOf(const isa::Program &program, std::size_t step);
 
+/// A step that was run before all others, which also pays what is paid once.
+struct WarmUp {
+  std::size_t program = 0;
+  double wallSeconds = 0; ///< 0: none was run
+};
+
 class Worker {
 public:
   struct Events {
-    std::function<void(Status)> loaded;              ///< once: the simulator can run, or why it cannot
+    /// Once: what a step takes here, or why the simulator cannot run.
+    std::function<void(Result<WarmUp>)> loaded;
     std::function<void(std::vector<Update>)> step;   ///< of all who took part in it
     std::function<void(const std::string &)> failed; ///< the last event: a violation, or a wrong prediction
   };
@@ -65,6 +72,7 @@ public:
 private:
   struct Slot;
   void work();
+  Result<WarmUp> warmUp();
   bool takeNew();
   bool step();
   bool encode();
