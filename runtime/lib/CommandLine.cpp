@@ -118,6 +118,11 @@ void declareInput(CLI::App &app, RunOptions &o, IdTexts &ids) {
       app, "--tokens", "1,2,3", [&o](const std::string &list) { o.tokens.push_back(parseIds(list, "--tokens")); },
       "token ids to continue, fed as they are")
       ->group(group);
+  app.add_flag(
+         "--special", o.special,
+         "special tokens that a text spells, such as <|im_start|>, become those tokens; without it they are text, "
+         "which what users type should be")
+      ->group(group);
   app.add_flag("--show-tokens", o.showTokens,
                "print the prompts' token ids and pieces, as --show-tokens=json for scripts, and run nothing")
       ->transform(choice<TokenListing>(
@@ -333,7 +338,7 @@ private:
   Status checkEncoder() const {
     bool generates = sources() > 0;
     for (const char *name : {"-n", "--perplexity", "--logits", "--temperature", "--top-k", "--top-p", "--min-p",
-                             "--seed", "--repeat-penalty", "--stop", "--show-tokens"})
+                             "--seed", "--repeat-penalty", "--stop", "--special", "--show-tokens"})
       generates |= given(name);
     if (o.inputIds && generates)
       return usage("--input-ids is for encoders, and goes with --token-type-ids, --output, --engine, --mode, "
@@ -394,7 +399,7 @@ ParsedCommandLine parseCommandLine(int argc, const char *const *argv, const std:
   CLI::App app{"Runs a compiled program on the simulated LPU: text to stdout, everything else to stderr.\n\n"
                "  lpu-run model.lpx --prompt \"Once upon a time\" -n 32\n"
                "  lpu-run model.lpx --prompt-file - --temperature 0.8 --top-p 0.95 --stop \"The end\" < story.txt\n"
-               "  lpu-run model.lpx --prompt \"Once upon a time\" --show-tokens\n",
+               "  lpu-run model.lpx --prompt \"<|im_start|>user\" --special --show-tokens\n",
                "lpu-run"};
   RunOptions options;
   IdTexts ids;

@@ -104,12 +104,12 @@ private:
     auto content = readFile(options.text);
     if (!content)
       return content.error();
-    auto ids = content->empty() ? std::vector<TokenId>() : (*tokenizer)->encode(*content);
+    auto ids = (*tokenizer)->encode(*content);
     if (!ids)
       return ids.error();
     if (options.maxTokens && ids->size() > options.maxTokens)
       ids->resize(options.maxTokens);
-    auto cut = cutText(program, std::move(*ids), options.counting);
+    auto cut = cutText(program, std::move(*ids), bosOfWindows(**tokenizer), options.counting);
     if (!cut)
       return Error{options.text, cut.error().message};
     text = std::move(*cut);

@@ -14,10 +14,8 @@ namespace {
 
 class Cutter {
 public:
-  Cutter(const isa::Program &program, std::vector<TokenId> text)
-      : text(std::move(text)), context(contextLimit(program)) {
-    if (program.tokenizer.addBos && program.tokenizer.bos >= 0)
-      bos = program.tokenizer.bos;
+  Cutter(const isa::Program &program, std::vector<TokenId> text, std::optional<TokenId> bos)
+      : text(std::move(text)), context(contextLimit(program)), vocabulary(program.model.vocabulary), bos(bos) {
     out.beginsWithBos = bos.has_value();
     out.length = context;
   }
@@ -28,6 +26,11 @@ public:
     const std::size_t whole = (text.size() + out.beginsWithBos) / context;
     if (text.empty())
       return Error{"", "the text has no tokens; give at least one word"};
+    for (TokenId id : text)
+      if (static_cast<std::size_t>(id) >= vocabulary)
+        return Error{"", fmt::format("the text spells token {}, which has no row in the model's embedding of {}; leave "
+                                     "it out",
+                                     id, vocabulary)};
     if (bos && context < 2)
       return Error{"", "a context of one position leaves no room after the BOS; recompile with a larger --max-context"};
     out.counting = asked.value_or(!bos && whole >= 2 && context > 2 ? Counting::SecondHalf : Counting::All);
@@ -82,7 +85,7 @@ private:
   }
 
   std::vector<TokenId> text;
-  std::size_t context;
+  std::size_t context, vocabulary;
   std::optional<TokenId> bos;
   TextWindows out;
 };
@@ -114,8 +117,13 @@ std::string TextWindows::str() const {
                            counted, leftOut);
 }
 
-Result<TextWindows> cutText(const isa::Program &program, std::vector<TokenId> text, std::optional<Counting> counting) {
-  return Cutter(program, std::move(text)).cut(counting);
+Result<TextWindows> cutText(const isa::Program &program, std::vector<TokenId> text, std::optional<TokenId> bos,
+                            std::optional<Counting> counting) {
+  return Cutter(program, std::move(text), bos).cut(counting);
+}
+
+std::optional<TokenId> bosOfWindows(const text::Tokenizer &tokenizer) {
+  return tokenizer.addsBos() ? std::optional(tokenizer.bos()) : std::nullopt;
 }
 
 void Likelihood::add(std::span<const float> logits, TokenId actual) {

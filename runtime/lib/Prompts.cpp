@@ -29,7 +29,7 @@ Result<std::vector<std::vector<TokenId>>> readPrompts(const RunOptions &options,
   }
   std::vector<std::vector<TokenId>> prompts = options.tokens;
   for (const std::string &text : texts) {
-    auto ids = tokenizer.encodePrompt(text);
+    auto ids = tokenizer.encodePrompt(text, {.special = options.special});
     if (!ids)
       return ids.error();
     prompts.push_back(*ids);
@@ -37,14 +37,23 @@ Result<std::vector<std::vector<TokenId>>> readPrompts(const RunOptions &options,
   return prompts;
 }
 
+static Error unknownToken(TokenId id, std::size_t number, bool isText, const isa::Program &program,
+                          const text::Tokenizer &tokenizer) {
+  const std::uint32_t last = program.model.vocabulary - 1;
+  if (!isText)
+    return {"", fmt::format("token {} (number {} of --tokens) is outside of the vocabulary; ids run from 0 to {}", id,
+                            number, last)};
+  return {"", fmt::format("the prompt spells token {} ('{}'), which has no row in the model's embedding, whose ids run "
+                          "from 0 to {}; leave it out",
+                          id, tokenizer.piece(id), last)};
+}
+
 Status checkPrompts(const std::vector<std::vector<TokenId>> &prompts, const RunOptions &options,
-                    const isa::Program &program) {
+                    const isa::Program &program, const text::Tokenizer &tokenizer) {
   for (const std::vector<TokenId> &ids : prompts)
     for (std::size_t i = 0; i < ids.size(); ++i)
       if (static_cast<std::uint32_t>(ids[i]) >= program.model.vocabulary)
-        return Error{"", fmt::format("token {} (number {} of {}) is outside of the vocabulary; ids run from 0 to {}",
-                                     ids[i], i + 1, options.tokens.empty() ? "the prompt" : "--tokens",
-                                     program.model.vocabulary - 1)};
+        return unknownToken(ids[i], i + 1, options.tokens.empty(), program, tokenizer);
   return Ok{};
 }
 

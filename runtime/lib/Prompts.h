@@ -17,6 +17,6 @@ Result<std::vector<std::vector<TokenId>>> readPrompts(const RunOptions &options,
 
 /// Every id has a row in the model's embedding; a tokenizer may know tokens that have none.
 Status checkPrompts(const std::vector<std::vector<TokenId>> &prompts, const RunOptions &options,
-                    const isa::Program &program);
+                    const isa::Program &program, const text::Tokenizer &tokenizer);
 
 } // namespace lpu::rt

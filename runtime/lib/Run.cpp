@@ -102,8 +102,8 @@ private:
     const std::uint64_t limit = contextLimit(program), length = prompt.size();
     GenerateRequest request{std::move(prompt), 0, options.sampling, {}, options.stops};
     request.count = options.count.value_or(length > limit ? 0 : std::min(kDefaultCount, limit - length + 1));
-    if (!options.ignoreEos && tokenizer->eos() >= 0)
-      request.endTokens = {tokenizer->eos()};
+    if (!options.ignoreEos)
+      request.endTokens = {tokenizer->endTokens().begin(), tokenizer->endTokens().end()};
     return request;
   }
 
@@ -117,7 +117,7 @@ private:
     }
     auto prompts = readPrompts(options, *tokenizer);
     if (prompts)
-      if (Status known = checkPrompts(*prompts, options, program); !known)
+      if (Status known = checkPrompts(*prompts, options, program, *tokenizer); !known)
         return known.error();
     return prompts;
   }
@@ -131,10 +131,10 @@ private:
     auto content = readText(options.perplexity);
     if (!content)
       return content.error();
-    auto ids = content->empty() ? std::vector<TokenId>() : tokenizer->encode(*content);
+    auto ids = tokenizer->encode(*content, {.special = options.special});
     if (!ids)
       return inProgram(ids.error());
-    auto cut = cutText(program, std::move(*ids), options.counting);
+    auto cut = cutText(program, std::move(*ids), bosOfWindows(*tokenizer), options.counting);
     if (!cut)
       return Error{options.perplexity, cut.error().message};
     report.scored = std::move(*cut);
@@ -277,7 +277,7 @@ int showTokens(const isa::Program &program, const RunOptions &options, Terminal 
   auto prompts = readPrompts(options, **tokenizer);
   if (!prompts)
     return inProgram(prompts.error());
-  terminal.out << listTokens(*prompts, program.tokenizer, **tokenizer, options.showTokens) << std::flush;
+  terminal.out << listTokens(*prompts, **tokenizer, options.showTokens) << std::flush;
   return terminal.out ? kSuccess : fail(terminal, {"stdout", "cannot be written; check where it is redirected to"});
 }
 

@@ -9,8 +9,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string asJson(const std::vector<std::vector<TokenId>> &prompts, const isa::Tokenizer &vocabulary,
-                   const text::Tokenizer &tokenizer) {
+std::string asJson(const std::vector<std::vector<TokenId>> &prompts, const text::Tokenizer &tokenizer) {
   Json out;
   out["schema"] = "lpu-token-list"; // docs/spec/reports.md
   out["schema_version"] = 1;
@@ -20,7 +19,7 @@ std::string asJson(const std::vector<std::vector<TokenId>> &prompts, const isa::
     for (TokenId id : ids) {
       Json token;
       token["id"] = id;
-      token["piece"] = vocabulary.tokens[static_cast<std::size_t>(id)];
+      token["piece"] = tokenizer.piece(id);
       token["text"] = tokenizer.bytes(id);
       tokens.push_back(std::move(token));
     }
@@ -41,16 +40,16 @@ std::string printable(std::string_view piece) {
 
 } // namespace
 
-std::string listTokens(const std::vector<std::vector<TokenId>> &prompts, const isa::Tokenizer &vocabulary,
-                       const text::Tokenizer &tokenizer, TokenListing how) {
+std::string listTokens(const std::vector<std::vector<TokenId>> &prompts, const text::Tokenizer &tokenizer,
+                       TokenListing how) {
   if (how == TokenListing::Json)
-    return asJson(prompts, vocabulary, tokenizer);
+    return asJson(prompts, tokenizer);
   std::string out;
   for (std::size_t user = 0; user < prompts.size(); ++user) {
     if (prompts.size() > 1)
       out += fmt::format("--- user {} ---\n", user);
     for (TokenId id : prompts[user])
-      out += fmt::format("{:>8}  {}\n", id, printable(vocabulary.tokens[static_cast<std::size_t>(id)]));
+      out += fmt::format("{:>8}  {}\n", id, printable(tokenizer.piece(id)));
   }
   return out;
 }

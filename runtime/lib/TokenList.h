@@ -10,7 +10,7 @@
 namespace lpu::rt {
 
 /// A line for every token, or JSON (docs/spec/reports.md); several prompts under a heading each.
-std::string listTokens(const std::vector<std::vector<TokenId>> &prompts, const isa::Tokenizer &vocabulary,
-                       const text::Tokenizer &tokenizer, TokenListing how);
+std::string listTokens(const std::vector<std::vector<TokenId>> &prompts, const text::Tokenizer &tokenizer,
+                       TokenListing how);
 
 } // namespace lpu::rt

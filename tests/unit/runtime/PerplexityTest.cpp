@@ -63,7 +63,7 @@ TEST(Likelihood, IsTheMeanNegativeLogSoftmax) {
 
 TEST_F(Perplexity, WindowsOfContextMinusOneAfterABos) {
   const std::vector<TokenId> text = textOf(37);
-  auto cut = cutText(program, text);
+  auto cut = cutText(program, text, 1);
   ASSERT_TRUE(cut);
   EXPECT_EQ(cut->counting, Counting::All); // as ever, where windows begin with BOS
   EXPECT_EQ(cut->windows.size(), 3u);
@@ -78,7 +78,7 @@ TEST_F(Perplexity, WindowsOfContextMinusOneAfterABos) {
 TEST_F(Perplexity, SecondHalvesAsLlamaPerplexityCounts) {
   // Of BOS and the text, windows of 16; BOS replaces the first token of each. Rows 8 to 14 predict tokens 9 to 15.
   const std::vector<TokenId> text = textOf(37);
-  auto cut = cutText(program, text, Counting::SecondHalf);
+  auto cut = cutText(program, text, 1, Counting::SecondHalf);
   ASSERT_TRUE(cut);
   EXPECT_EQ(cut->windows.size(), 2u);
   EXPECT_EQ(cut->counted, 2u * 7);
@@ -87,9 +87,8 @@ TEST_F(Perplexity, SecondHalvesAsLlamaPerplexityCounts) {
 }
 
 TEST_F(Perplexity, WithoutBosWindowsAreOfTheTextAlone) {
-  program.tokenizer.addBos = false; // though the vocabulary has one
   const std::vector<TokenId> text = textOf(37);
-  auto cut = cutText(program, text);
+  auto cut = cutText(program, text, std::nullopt);
   ASSERT_TRUE(cut);
   EXPECT_EQ(cut->counting, Counting::SecondHalf);
   EXPECT_FALSE(cut->beginsWithBos);
@@ -100,10 +99,9 @@ TEST_F(Perplexity, WithoutBosWindowsAreOfTheTextAlone) {
 }
 
 TEST_F(Perplexity, WithoutBosAllButTheFirstTokenCountOnce) {
-  program.tokenizer.bos = -1;
   for (int length : {2, 16, 17, 18, 33}) {
     const std::vector<TokenId> text = textOf(length);
-    auto cut = cutText(program, text, Counting::All);
+    auto cut = cutText(program, text, std::nullopt, Counting::All);
     ASSERT_TRUE(cut) << length;
     EXPECT_EQ(cut->counted, text.size() - 1);
     std::vector<std::vector<std::int32_t>> windows;
@@ -114,29 +112,37 @@ TEST_F(Perplexity, WithoutBosAllButTheFirstTokenCountOnce) {
 }
 
 TEST_F(Perplexity, ShortTextsCountWhole) {
-  program.tokenizer.bos = -1;
-  EXPECT_EQ(cutText(program, textOf(31))->counting, Counting::All);
-  EXPECT_EQ(cutText(program, textOf(32))->counting, Counting::SecondHalf);
+  EXPECT_EQ(cutText(program, textOf(31), std::nullopt)->counting, Counting::All);
+  EXPECT_EQ(cutText(program, textOf(32), std::nullopt)->counting, Counting::SecondHalf);
 }
 
-TEST_F(Perplexity, TextsWithoutATokenThatCountsAreErrors) {
-  EXPECT_NE(cutText(program, {}).error().message.find("no tokens"), std::string::npos);
-  EXPECT_TRUE(cutText(program, textOf(1))); // predicted by BOS
-  program.tokenizer.addBos = false;
-  EXPECT_NE(cutText(program, {}).error().message.find("no tokens"), std::string::npos);
-  EXPECT_NE(cutText(program, textOf(1)).error().message.find("one token"), std::string::npos);
-  auto halves = cutText(program, textOf(31), Counting::SecondHalf);
-  ASSERT_FALSE(halves);
-  EXPECT_NE(halves.error().message.find("two windows of 16 tokens, and the text has 31"), std::string::npos);
+TEST_F(Perplexity, TextsThatCannotBeScoredAreErrors) {
+  auto error = [&](std::vector<TokenId> text, std::optional<TokenId> bos, std::optional<Counting> counting) {
+    auto cut = cutText(program, std::move(text), bos, counting);
+    return cut ? "none" : cut.error().message;
+  };
+  auto expectError = [](const std::string &message, const char *mentions) {
+    EXPECT_NE(message.find(mentions), std::string::npos) << message;
+  };
+  expectError(error({}, 1, {}), "no tokens; give at least one word");
+  expectError(error({}, {}, {}), "no tokens; give at least one word");
+  EXPECT_EQ(error(textOf(1), 1, {}), "none"); // BOS predicts it
+  expectError(error(textOf(1), {}, {}), "one token");
+  expectError(error(textOf(31), {}, Counting::SecondHalf), "two windows of 16 tokens, and the text has 31");
+  expectError(error({259, static_cast<TokenId>(program.model.vocabulary)}, {}, {}), "no row in the model's embedding");
 }
 
 TEST(PerplexityContext, OfOnePositionHasNoRoomBehindBos) {
   isa::Program program = fakeProgram({1}, {});
-  EXPECT_FALSE(cutText(program, {300, 301, 302}));
-  program.tokenizer.addBos = false;
-  auto cut = cutText(program, {300, 301, 302});
+  EXPECT_FALSE(cutText(program, {300, 301, 302}, 1));
+  auto cut = cutText(program, {300, 301, 302}, std::nullopt);
   ASSERT_TRUE(cut);
   EXPECT_EQ(cut->counted, 2u);
+}
+
+TEST(PerplexityContext, WithoutDecodeStepsIsAnError) {
+  isa::Program program = fakeProgram({}, {});
+  EXPECT_FALSE(cutText(program, {300, 301, 302}, 1));
 }
 
 } // namespace

@@ -53,16 +53,21 @@ struct TextWindows {
 
 /// Cuts a text, given without BOS, into windows of the program's context.
 ///
-/// A window begins with BOS where the vocabulary asks for one (addBos), and with a token of the text otherwise.
+/// A window begins with `bos` where there is one, which is where the vocabulary asks for it (bosOfWindows), and with a
+/// token of the text otherwise.
 /// Without `counting`: SecondHalf where windows do not begin with BOS and the text fills two, else All.
 /// - All, with BOS: context − 1 tokens of the text follow each BOS, and all of them count.
 /// - All, without: every window begins with the token that the window before ends with, so that all but the text's
 ///   first count.
 /// - SecondHalf: windows of `context` tokens of the text, or of BOS and the text; BOS then replaces the first token of
 ///   each. Tokens from number context / 2 + 1 on count, and what fills no window is left out.
-/// Errors: no token that counts; for SecondHalf a text of less than two windows; a context too short.
-Result<TextWindows> cutText(const isa::Program &program, std::vector<TokenId> text,
+/// Errors: no token that counts; a token without a row in the embedding; for SecondHalf a text of less than two
+/// windows; a context too short.
+Result<TextWindows> cutText(const isa::Program &program, std::vector<TokenId> text, std::optional<TokenId> bos,
                             std::optional<Counting> counting = std::nullopt);
+
+/// BOS, if prompts of this vocabulary begin with it.
+std::optional<TokenId> bosOfWindows(const text::Tokenizer &tokenizer);
 
 /// Gets the logits rows of every step, in the order of their positions.
 using RowSink = std::function<void(std::span<const float>)>;
