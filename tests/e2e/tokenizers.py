@@ -30,6 +30,18 @@ class Tokenizers(Case):
         report, _ = self.lpu_run(program, "--prompt", prompt, "-n", 1, *options)
         return report["prompt_tokens"]
 
+    def generated(self, source, *options):
+        program = self.dir / "m.lpx"
+        succeed("lpucc", source, "-o", program)
+        report, _ = self.lpu_run(program, "--tokens=3,7", "-n", 8, *options)
+        return report["tokens"]
+
+    def ending(self, source):
+        """(what a model generates by itself up to its third token, that token)"""
+        tokens = self.generated(source, "--ignore-eos")
+        self.assertNotIn(tokens[2], tokens[:2])
+        return tokens[:3], tokens[2]
+
 
 class Gguf(Tokenizers):
     def write(self, kind="gpt2", without=(), **changes):
@@ -76,6 +88,10 @@ class Gguf(Tokenizers):
         ids = self.ids(self.write(pre=(STRING, "qwen2")), "q<think>z</s>")
         self.assertEqual(ids, self.spelled("q") + [THINK] + self.spelled("z</s>"))
 
+    def test_special_tokens_where_asked_for(self):
+        ids = self.ids(self.write(pre=(STRING, "qwen2")), "<s>q<think></s>z", "--special")
+        self.assertEqual(ids, [BEGIN, *b"q", THINK, END, *b"z"])
+
     def test_a_pre_tokenizer_that_is_not_known(self):
         path, out = self.write(pre=(STRING, "morse")), self.dir / "out.lpx"
         for tool, options in (("lpucc", ["-o", out]), ("lpu-interpret", ["--tokens=1", f"--logits={out}"])):
@@ -89,6 +105,20 @@ class Gguf(Tokenizers):
         path = self.dir / "m.gguf"
         gguf.write(path, Model(layers=1, tokenizer="llama", vocabulary=400))
         self.assertEqual(self.ids(path, ""), [1])
+
+    def test_end_tokens_by_key(self):
+        expected, end = self.ending(self.write())
+        for name in ("eos", "eot", "eom"):
+            with self.subTest(name):
+                self.assertEqual(self.generated(self.write(**{f"{name}_token_id": (U32, end)})), expected)
+
+    def test_end_tokens_by_their_text(self):
+        expected, end = self.ending(self.write())
+        tokens = gguf.tokenizer_keys("gpt2", VOCABULARY)["tokenizer.ggml.tokens"][1][1][:-3] + ["<s>", "</s>", "<think>"]
+        for text in ("<|eot_id|>", "<|im_end|>", "<end_of_turn>"):
+            with self.subTest(text):
+                tokens[end] = text
+                self.assertEqual(self.generated(self.write(tokens=(ARRAY, (STRING, tokens)))), expected)
 
     def test_end_tokens_outside_of_the_vocabulary(self):
         for name in ("eot", "eom"):
@@ -146,6 +176,25 @@ class HuggingFaceFolders(Tokenizers):
         tokens = [{"id": VOCABULARY + 5, "content": "<pad>", "special": False}]
         path = self.write(self.bytes_with(added_tokens=tokens))
         self.assertEqual(self.ids(path, "q"), [ord("q")])
+        done = run("lpu-run", self.dir / "m.lpx", "--prompt", "q<pad>", "-n", 1)
+        self.assertEqual((done.returncode, len(done.stderr.splitlines())), (1, 1), done.stderr)
+        self.assertIn(f"token {VOCABULARY + 5}", done.stderr)
+
+    def test_end_tokens_of_every_file(self):
+        path = self.write(self.bytes_with())
+        expected, end = self.ending(path)
+        config = json.loads((path / "config.json").read_text())
+        for name, content in (("config", config | {"eos_token_id": [1, end]}), ("generation_config", {"eos_token_id": [1, end]}),
+                              ("generation_config", {"eos_token_id": end})):
+            for has_tokenizer in (True, False):
+                with self.subTest(name, has_tokenizer=has_tokenizer):
+                    path = self.write(self.bytes_with(), **{name: content})
+                    if not has_tokenizer:
+                        (path / "tokenizer.json").unlink()
+                    self.assertEqual(self.generated(path), expected)
+                    (path / f"{name}.json").unlink()
+        piece = next(text for text, id in self.bytes_with()["model"]["vocab"].items() if id == end)
+        self.assertEqual(self.generated(self.write(self.bytes_with(), tokenizer_config={"eos_token": {"content": piece}})), expected)
 
     def test_the_other_models(self):
         spaces = {"type": "Metaspace", "prepend_scheme": "always"}

@@ -68,7 +68,7 @@ std::vector<TokenId> endTokensOf(const isa::Tokenizer &data) {
     if (endsByText(data, id))
       ends.push_back(id);
   std::ranges::sort(ends);
-  ends.erase(std::ranges::unique(ends).begin(), ends.end());
+  ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
   keepHarmonyGoing(data, ends);
   return ends;
 }
