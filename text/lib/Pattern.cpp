@@ -10,7 +10,8 @@
 namespace lpu::text {
 namespace {
 
-constexpr std::int32_t kMatchSteps = 2000; ///< of about a millisecond's work each
+constexpr std::int32_t kMatchSteps = 2000;    ///< of about a millisecond's work each
+constexpr std::int32_t kMatchStack = 1 << 28; ///< bytes; a run of spaces takes some tens for each
 
 struct Regex {
   std::string expression;
@@ -22,6 +23,8 @@ struct Regex {
     std::unique_ptr<icu::RegexMatcher> matcher(compiled->matcher(input, code));
     if (U_SUCCESS(code))
       matcher->setTimeLimit(kMatchSteps, code);
+    if (U_SUCCESS(code))
+      matcher->setStackLimit(kMatchStack, code);
     while (U_SUCCESS(code) && matcher->find(code))
       out.push_back({static_cast<std::size_t>(matcher->start(code)), static_cast<std::size_t>(matcher->end(code))});
     if (U_FAILURE(code))

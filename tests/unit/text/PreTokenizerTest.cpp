@@ -163,6 +163,16 @@ TEST(PreTokenizer, WhatIsNotKnownIsNamed) {
   EXPECT_NE(refusal("[1]"), "");
 }
 
+TEST(PreTokenizer, LongRuns) {
+  for (const char *name : {"gpt-2", "llama-bpe", "gpt-4o", "deepseek-v3"})
+    for (const char *piece : {" ", "\n", " \n", "a", "!"}) {
+      std::string text;
+      for (int i = 0; i < 200'000; ++i)
+        text += piece;
+      EXPECT_EQ(words(name, text).size(), text.size()) << name << " " << piece; // one word
+    }
+}
+
 TEST(PreTokenizer, AnExpressionThatSearchesForAgesGivesUp) {
   auto pattern = regexPattern("(a|aa)+$");
   ASSERT_TRUE(pattern);
