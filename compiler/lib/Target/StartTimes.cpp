@@ -1,8 +1,9 @@
 // Start times: a wire with traffic says how much later than the sender the
-// receiver may begin; the least times that satisfy all wires are longest paths
-// from the chips that wait for nobody.
+// receiver may begin.
 
 #include "StartTimes.h"
+
+#include "lpu/compiler/System/Waits.h"
 
 #include <algorithm>
 
@@ -13,12 +14,6 @@ namespace lpu::compiler {
 using isa::Cycle;
 
 namespace {
-
-/// Start of the chip `to` − start of the chip `from` is at least `cycles`.
-struct Wait {
-  std::size_t from, to;
-  Cycle cycles;
-};
 
 void addWait(std::vector<Wait> &waits, const isa::Machine &machine, std::size_t from, const LinkTraffic *out,
              std::size_t to, const LinkTraffic *in) {
@@ -64,17 +59,10 @@ Result<std::vector<Cycle>> startTimes(const isa::Machine &machine, const std::ve
     addWait(waits, machine, wire.chipA, a, wire.chipB, b);
     addWait(waits, machine, wire.chipB, b, wire.chipA, a);
   }
-  std::vector<Cycle> start(chips.size(), 0);
-  bool changed = true;
-  for (std::size_t round = 0; changed; ++round) {
-    if (round > chips.size())
-      return Error{"", "the chips of the system wait for each other in a circle"};
-    changed = false;
-    for (const Wait &wait : waits)
-      if (start[wait.to] < start[wait.from] + wait.cycles)
-        start[wait.to] = start[wait.from] + wait.cycles, changed = true;
-  }
-  return start;
+  auto starts = earliestStarts(chips.size(), waits);
+  if (!starts)
+    return Error{"", "the chips of the system wait for each other in a circle"};
+  return *starts;
 }
 
 } // namespace lpu::compiler
