@@ -20,7 +20,7 @@ cp "$package" "$root/tmp/lpu.deb"
 inside() { chroot "$root" env LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@"; }
 inside apt-get update -qq
 inside apt-get install -y -qq --no-install-recommends /tmp/lpu.deb >"$root.log" 2>&1 || { tail -5 "$root.log" >&2 && exit 1; }
-for tool in lpucc lpu-opt lpu-interpret lpu-run lpu-eval lpu-as lpu-objdump; do
+for tool in lpucc lpu-opt lpu-interpret lpu-run lpu-eval lpu-serve lpu-load lpu-as lpu-objdump; do
   inside $tool --version
 done
 inside lpucc /usr/share/lpu/models/tiny/model.gguf -o /tmp/tiny.lpx

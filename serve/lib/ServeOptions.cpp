@@ -27,6 +27,7 @@ constexpr const char *kAbout =
 struct Texts {
   std::vector<std::string> models, compilerFlags, corsOrigins, hostNames;
   std::string pace = "host", maxWait, keyFile, maxBody = "4MiB", keepAlive = "15s";
+  std::string headTimeout = "10s", bodyTimeout = "30s", idleTimeout = "60s", writeTimeout = "30s";
 };
 
 void declare(CLI::App &app, Texts &texts, ServeOptions &to) {
@@ -65,6 +66,13 @@ void declare(CLI::App &app, Texts &texts, ServeOptions &to) {
   app.add_option("--keep-alive-interval", texts.keepAlive, "silence in a stream until a comment is sent; 0: never")
       ->type_name("DURATION")
       ->capture_default_str();
+  auto timeout = [&](const char *name, std::string &to, const char *help) {
+    app.add_option(name, to, help)->type_name("DURATION")->capture_default_str();
+  };
+  timeout("--head-timeout", texts.headTimeout, "for the head of a request to come, from its first byte on");
+  timeout("--body-timeout", texts.bodyTimeout, "for its body");
+  timeout("--idle-timeout", texts.idleTimeout, "between two requests of a connection");
+  timeout("--write-timeout", texts.writeTimeout, "for a client to take what is sent");
   app.add_flag("--virtual-arrivals", to.engine.virtualArrivals,
                "requests say by x-lpu-arrival-ns when they arrive, in order: runs can be repeated exactly");
   app.add_option("--lpucc", texts.compilerFlags,
@@ -113,6 +121,28 @@ Result<std::vector<Sha256>> readKeys(const std::string &path) {
   return keys;
 }
 
+Status readTimeouts(const Texts &texts, ServerOptions &to) {
+  struct Timeout {
+    const char *option;
+    const std::string &text;
+    std::chrono::milliseconds &to;
+    bool mayBeNever;
+  };
+  for (const Timeout &timeout : {Timeout{"--keep-alive-interval", texts.keepAlive, to.keepAlive, true},
+                                 Timeout{"--head-timeout", texts.headTimeout, to.headTimeout, false},
+                                 Timeout{"--body-timeout", texts.bodyTimeout, to.bodyTimeout, false},
+                                 Timeout{"--idle-timeout", texts.idleTimeout, to.idleTimeout, false},
+                                 Timeout{"--write-timeout", texts.writeTimeout, to.writeTimeout, false}}) {
+    const auto read = parseDuration(timeout.text);
+    constexpr std::int64_t kShortest = 1'000'000; // timers count milliseconds
+    if (!read || (*read < kShortest && !(timeout.mayBeNever && *read == 0)))
+      return bad(timeout.option, timeout.text,
+                 timeout.mayBeNever ? "a duration such as 15s, or 0" : "a duration such as 10s");
+    timeout.to = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::nanoseconds(*read));
+  }
+  return Ok{};
+}
+
 Status convert(const Texts &texts, ServeOptions &to) {
   if (texts.models.empty())
     return Error{"lpu-serve", "no model given; usage: lpu-serve MODEL.lpx (see --help)"};
@@ -132,10 +162,8 @@ Status convert(const Texts &texts, ServeOptions &to) {
   if (!body || *body == 0)
     return bad("--max-body", texts.maxBody, "a size such as 4MiB");
   to.server.maxBody = *body;
-  const auto silence = parseDuration(texts.keepAlive);
-  if (!silence)
-    return bad("--keep-alive-interval", texts.keepAlive, "a duration such as 15s, or 0");
-  to.server.keepAlive = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::nanoseconds(*silence));
+  if (Status status = readTimeouts(texts, to.server); !status)
+    return status;
   to.service.corsOrigins = texts.corsOrigins;
   to.service.hostNames = texts.hostNames;
   if (texts.keyFile.empty())

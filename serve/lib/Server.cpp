@@ -150,7 +150,8 @@ private:
     http::request_parser<http::string_body> parser;
     parser.header_limit(static_cast<std::uint32_t>(loop.options.head.bytes) + 1);
     parser.body_limit(loop.options.maxBody);
-    wrong = co_await readBody(parser);
+    HttpRequest request;
+    wrong = co_await readBody(parser, request);
     if (closed)
       co_return false;
     if (wrong) {
@@ -159,7 +160,6 @@ private:
     }
     const bool isOld = parser.get().version() < 11;
     const bool keep = mayGoOn && parser.get().keep_alive() && !loop.draining;
-    HttpRequest request = requestOf(parser.release());
     const bool goesOn = co_await answerTo(std::move(request), keep, isOld);
     co_return goesOn;
   }
@@ -192,10 +192,13 @@ private:
     co_return std::nullopt;
   }
 
-  asio::awaitable<std::optional<Refusal>> readBody(http::request_parser<http::string_body> &parser) {
+  asio::awaitable<std::optional<Refusal>> readBody(http::request_parser<http::string_body> &parser,
+                                                   HttpRequest &request) {
     Code code;
     guard(loop.options.bodyTimeout);
     co_await http::async_read_header(socket, buffer, parser, asio::redirect_error(asio::use_awaitable, code));
+    if (!code)
+      takeHead(parser.get(), request); // before the body: Beast adds trailers to the fields
     if (!code && !parser.get()[http::field::expect].empty()) {
       if (!beast::iequals(parser.get()[http::field::expect], "100-continue"))
         co_return Refusal{417, "Expect must be 100-continue", "", "malformed_request"};
@@ -207,8 +210,10 @@ private:
       co_await http::async_read(socket, buffer, parser, asio::redirect_error(asio::use_awaitable, code));
     const bool slow = expired;
     guard({});
-    if (!code)
+    if (!code) {
+      request.body = std::move(parser.get().body());
       co_return std::nullopt;
+    }
     if (code == http::error::body_limit)
       co_return Refusal{413, fmt::format("the body is larger than {} bytes", loop.options.maxBody), "",
                         "request_too_large"};
@@ -221,15 +226,11 @@ private:
     co_return std::nullopt;
   }
 
-  HttpRequest requestOf(http::request<http::string_body> parsed) const {
-    HttpRequest request;
-    request.method = std::string(parsed.method_string());
-    request.target = std::string(parsed.target());
+  static void takeHead(const http::request<http::string_body> &parsed, HttpRequest &to) {
+    to.method = std::string(parsed.method_string());
+    to.target = std::string(parsed.target());
     for (const auto &field : parsed)
-      request.fields.emplace(lower({field.name_string().data(), field.name_string().size()}),
-                             std::string(field.value()));
-    request.body = std::move(parsed.body());
-    return request;
+      to.fields.emplace(lower({field.name_string().data(), field.name_string().size()}), std::string(field.value()));
   }
 
   asio::awaitable<void> refuse(const Refusal &refusal) {

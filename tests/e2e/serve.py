@@ -8,6 +8,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 
@@ -264,6 +265,8 @@ class Refusals(Serve):
         self.assertTrue(self.server.raw(start + host + "A: " + "b" * 20000).startswith("HTTP/1.1 431"))
         self.assertTrue(self.server.raw(start + host + "A: b\r\n" * 101 + "\r\n").startswith("HTTP/1.1 431"))
         self.assertTrue(self.server.raw(start + host + "Expect: tea\r\n" + length + "\r\nabc").startswith("HTTP/1.1 417"))
+        trailer = start.replace("chat/completions", "models") + host + chunked + "Connection: close\r\n\r\n0\r\nHost: evil\r\n\r\n"
+        self.assertTrue(self.server.raw(trailer.replace("POST", "GET")).startswith("HTTP/1.1 200"))  # trailers are no fields
         big = start + host + chunked + "\r\n" + ("10000\r\n" + "a" * 65536 + "\r\n") * 80 + "0\r\n\r\n"
         self.assertTrue(self.server.raw(big).startswith("HTTP/1.1 413"))
         self.assertEqual(self.server.get("/health")[0], 200)
@@ -583,12 +586,51 @@ class Load(Case):
             self.assertEqual(done.stderr.count("\n"), 1)
 
 
+class Slow(Case):
+    """Clients that are slow, silent, half gone or many: they are told, or dropped, and nobody else notices."""
+
+    def test_slow_clients_are_told_and_others_served(self):
+        body = json.dumps(chat(max_tokens=2))
+        head = f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        with serving.serving(tools.compiled_tiny()[0], "--head-timeout=300ms", "--body-timeout=300ms", "--idle-timeout=300ms") as server:
+            self.assertTrue(server.raw(head).startswith("HTTP/1.1 408"))
+            self.assertTrue(server.raw(head + "\r\n" + body[:5]).startswith("HTTP/1.1 408"))
+            self.assertEqual(server.raw(), "")  # nothing was asked
+            self.assertEqual(server.raw(head, end=True), "")
+            # Whoever closes its half while it waits counts as gone.
+            server.raw(head + "\r\n" + body, end=True)
+            self.assertEqual(server.post(CHAT, chat(max_tokens=2))[0], 200)
+
+    def test_readers_who_do_not_read(self):
+        with serving.serving(tools.compiled_tiny()[0], "--write-timeout=300ms", "--queue=40") as server, contextlib.ExitStack() as stack:
+            for _ in range(8):
+                connection = stack.enter_context(socket.create_connection((server.host, server.port)))
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+                body = json.dumps(chat(max_tokens=100, stream=True, logprobs=True, top_logprobs=20))
+                connection.sendall(f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                                   f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+            self.assertEqual(server.get("/health")[0], 200)
+            self.assertEqual(server.post(CHAT, chat(max_tokens=2))[0], 200)
+
+    def test_many_connections(self):
+        with serving.serving(tools.compiled_tiny()[0], "--max-connections=20") as server, contextlib.ExitStack() as stack:
+            for _ in range(20):
+                stack.enter_context(socket.create_connection((server.host, server.port)))
+            status, _, answer = server.get("/health")
+            self.assertEqual((status, answer["error"]["code"]), (503, "too_many_connections"))
+            stack.close()
+            for _ in range(100):  # until the server has seen them go
+                if (status := server.get("/health")[0]) == 200:
+                    break
+            self.assertEqual(status, 200)
+
+
 class CommandLine(Case):
     def test_mistakes(self):
         program = tools.compiled_tiny()[0]
         for words, message in (((), "no model given"), (("a.lpx:systems=0",), "systems must be"), (("a.lpx:x=1",), "no option"),
                                (("a=x.lpx", "a=y.lpx"), "another model"), (("a.lpx", "--pace=slow"), "--pace"),
-                               (("a.lpx", "--max-wait=3"), "--max-wait"), (("a.lpx", "--port=99999"), "--port"),
+                               (("a.lpx", "--max-wait=3"), "--max-wait"), (("a.lpx", "--head-timeout=0"), "--head-timeout"), (("a.lpx", "--port=99999"), "--port"),
                                (("a.lpx", "--nonsense"), "--nonsense"), (("=a.lpx",), "name before")):
             done = run("lpu-serve", *words)
             self.assertEqual(done.returncode, 2, words)

@@ -52,6 +52,15 @@ def main():
         shutil.copy(yaml, out / "arch")
     (out / "quant-config" / "0").write_text("weights: keep\nactivations: a8\nkv: int16\nrules:\n- {tensors: 'blk.*.ffn_*', weights: int4-group}\n"
                                             "- layers: 0-7\n  activations: a16\n")
+    start = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+    for i, rest in enumerate(("Content-Length: 3\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+                              "Expect: 100-continue\r\nA: b\r\n\r\n")):
+        (out / "http" / str(i)).write_text(start + rest, newline="")
+    for i, body in enumerate((
+            {"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}], "max_tokens": 3, "n": 2,
+             "stop": ["a"], "stream": True, "stream_options": {"include_usage": True}, "logprobs": True, "top_logprobs": 3, "tools": None},
+            {"prompt": [[1, 2], [3]], "logprobs": 2, "echo": False, "suffix": ""}, {"input": ["a"], "encoding_format": "base64"})):
+        (out / "openai" / str(i)).write_text(chr(i) + json.dumps(body))
     for source in (ROOT / "tests" / "lit" / "isa" / "Inputs").glob("*.s"):
         shutil.copy(source, out / "assembly")
     for yaml in (ROOT / "isa" / "arch").glob("*.yaml"):
