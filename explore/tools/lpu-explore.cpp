@@ -216,8 +216,22 @@ int report(const ReportCommand &c) {
   Result<Session> session = openSession(c.store);
   if (!session)
     return fail(session.error());
-  if (!c.csv.empty())
-    if (Status written = writeFileAtomically(c.csv, pointsCsv(*session->study, session->end.rows)); !written)
+  const std::vector<Objective> &objectives = session->study->objectives;
+  const std::string y = c.y.empty() ? objectives.front().column : c.y, x = !c.x.empty() ? c.x
+                                                                           : objectives.size() > 1
+                                                                               ? objectives[1].column
+                                                                               : "area_mm2";
+  using Text = Result<std::string>;
+  const auto write = [](const std::string &path, const auto &text) -> Status {
+    if (path.empty())
+      return Ok{};
+    const Text content = text();
+    return content ? writeFileAtomically(path, *content) : content.error();
+  };
+  for (const Status &written : {write(c.csv, [&] { return Text(pointsCsv(*session->study, session->end.rows)); }),
+                                write(c.pareto, [&] { return paretoSvg(*session, x, y); }),
+                                write(c.html, [&] { return reportHtml(*session); })})
+    if (!written)
       return fail(written.error());
   return kDone;
 }
@@ -306,7 +320,12 @@ void addRun(CLI::App &app, RunCommand &c, int &code) {
 void addReport(CLI::App &app, ReportCommand &c, int &code) {
   CLI::App *own = app.add_subcommand("report", "write what a store holds");
   own->add_option("store", c.store, "of a study")->required()->type_name("S.db");
+  own->add_option("-o,--output", c.html, "a page with plots and tables, for any browser, without a network")
+      ->type_name("R.html");
   own->add_option("--csv", c.csv, "all points as a table");
+  own->add_option("--pareto", c.pareto, "the frontier as SVG");
+  own->add_option("--x", c.x, "of the frontier: a column (default: the second objective)");
+  own->add_option("--y", c.y, "of the frontier: a column (default: the first objective)");
   own->callback([&] { code = report(c); });
 }
 
@@ -320,7 +339,7 @@ int main(int argc, char **argv) {
       "  lpu-explore run study.yaml --dry-run                list its points\n"
       "  mpirun -n 64 lpu-explore run study.yaml             the same study on a cluster\n"
       "  lpu-explore status study.db --failed                how far it is, and what did not work\n"
-      "  lpu-explore report study.db --csv=points.csv        all points as a table\n"
+      "  lpu-explore report study.db -o r.html --csv=p.csv   a page with plots, and all points as a table\n"
       "  lpu-explore why study.db 17                         what binds point 17, and how it differs from the base\n"
       "  lpu-explore audit study.db                          simulate the frontier: are cycles and counts right?\n"
       "  lpu-explore energy model.lpx                        joules, watts and mm2 of one compiled program\n\n"

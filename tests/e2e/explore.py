@@ -8,12 +8,14 @@ import csv
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+import xml.dom.minidom
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
@@ -243,6 +245,55 @@ class Questions(Studies):
         text = self.explore("energy", program).stdout
         self.assertIn("token, one user alone", text)
         self.assertIn("neither a table of energy", self.explore("energy", program, "--model=x", code=1).stderr)
+
+
+class Report(Studies):
+    def reported(self):
+        text = STUDY.replace("[24, 28]", "[24, 28, 32]") + "sensitivity: {keys: [latency.mxm_play, latency.mem_read]}\n"
+        self.explore("run", self.study("name: </script> & more\n" + text), "--jobs=2")
+        page, svg = self.dir / "r.html", self.dir / "p.svg"
+        self.explore("report", self.dir / "s.db", "-o", page, f"--pareto={svg}", "--x=area_mm2", "--y=j_per_token")
+        return page, svg
+
+    def test_files(self):
+        page, svg = self.reported()
+        again = self.dir / "again.html"
+        self.explore("report", self.dir / "s.db", "-o", again)
+        self.assert_same_file(page, again)
+        text = page.read_text()
+        # Nothing is fetched: the only address is the name of SVG's namespace, and that is no address.
+        self.assertEqual(set(re.findall(r"https?://[^\"' ]*", text)), {"http://www.w3.org/2000/svg"})
+        data = tools.json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', text, re.S)[1])
+        self.assertEqual(data["name"], "</script> & more")
+        self.assertEqual(len(data["points"]), 18 + 4)
+        for point in data["points"]:
+            if "v" not in point:
+                continue
+            for low, typical, high, p5, p95 in (v for v in point["v"] if isinstance(v, list)):
+                self.assertTrue(low <= p5 <= p95 <= high and low <= typical <= high)
+        picture = xml.dom.minidom.parse(str(svg))
+        self.assertEqual(len(picture.getElementsByTagName("circle")), sum("v" in p for p in data["points"]))
+        words = [t.firstChild.data for t in picture.getElementsByTagName("text")]
+        self.assertIn("area_mm2 [mm2]", words)
+        self.assertIn("j_per_token [J]", words)
+        done = self.explore("report", self.dir / "s.db", f"--pareto={svg}", "--x=speed", code=1)
+        self.assertIn("'speed' is no column; take one such as token_us", done.stderr)
+
+    def test_in_a_browser(self):
+        browser = shutil.which("chromium")
+        if not browser:
+            self.skipTest("chromium is missing")
+        page, _ = self.reported()
+        done = subprocess.run([browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
+                               f"--user-data-dir={self.dir / 'browser'}", "--dump-dom", page.as_uri()],
+                              capture_output=True, text=True, timeout=tools.TIMEOUT, stdin=subprocess.DEVNULL)
+        self.assertNotIn("CONSOLE", done.stderr)
+        self.assertEqual(len(re.findall("<svg", done.stdout)), 8)
+        for heading in ["Frontier", "Comparison", "Parallel coordinates", "Tornado", "Response curves", "Roofline",
+                        "Memory of the fullest chip", "Energy of a token by part", "Search progress", "Anomalies",
+                        "Points without a place"]:
+            self.assertIn(f"<h2>{heading}</h2>", done.stdout)
+        self.assertIn("the mapping needs 16 MEM slices", done.stdout)
 
 
 class Failures(Studies):

@@ -27,6 +27,11 @@ std::string pointsCsv(const Study &study, const std::vector<Row> &rows);
 /// The planned points alone, without columns that are measured.
 std::string plannedCsv(const Study &study, const std::vector<Row> &rows);
 
+/// One HTML file with everything in it. Error: of the store, or of the table of energy.
+Result<std::string> reportHtml(Session &session);
+/// The points over two columns, with bars. Error: a column that is none, or that no point has.
+Result<std::string> paretoSvg(Session &session, const std::string &x, const std::string &y);
+
 /// Of `status`: points by state, failures by reason, processor time, hypervolume, time left.
 Result<std::string> statusText(Session &session, bool withFailures);
 Result<std::string> statusJson(Session &session);
