@@ -167,6 +167,14 @@ class Refused(Case):
                 (self.path / "config.json").write_text(json.dumps(good | change))
                 self.refuse("config.json", *words)
 
+    def test_layers_without_rope(self):
+        Folder(Model(architecture="smollm3", layers=4)).write(self.path)
+        good = json.loads((self.path / "config.json").read_text())
+        for layers in ([1, 1, 1], [1, 1, 1, 2], 4):
+            with self.subTest(layers):
+                (self.path / "config.json").write_text(json.dumps(good | {"no_rope_layers": layers}))
+                self.refuse("config.json", "\"no_rope_layers\" must be a list of 0 or 1")
+
     def test_files(self):
         folder = Folder(Model(), files=2)
         folder.write(self.path)

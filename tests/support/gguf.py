@@ -36,7 +36,7 @@ class Model:
     rope_base: float = 10000.0
     eps: float = 1e-5
     # qwen2 adds biases to q, k, v, qwen3 norms of the heads of q and k; phi3 has q, k, v in one tensor, gate and up in
-    # another; these pair the halves of a head in rope. granite multiplies.
+    # another; these pair the halves of a head in rope. granite multiplies. smollm3 has every fourth layer without rope.
     architecture: str = "llama"
     rotary: int = 0  # phi3: elements of a head that rope turns; 0: all
     short_factors: tuple = ()  # phi3: divisors of its frequencies up to position `original`

@@ -114,6 +114,8 @@ class Folder:
             out["rope_scaling"] = {"type": "longrope", "short_factor": m.short_factors, "long_factor": [3 * f for f in m.short_factors]}
         names = "embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling"
         out |= dict(zip(names, m.multipliers))
+        if m.architecture == "smollm3":
+            out["no_rope_layers"] = [int((i + 1) % 4 > 0) for i in range(m.layers)]
         if self.form:
             method, _, _ = self.form.partition("+")
             out["quantization_config"] = {"quant_method": "awq" if method == "awq" else "gptq", "bits": 4, "group_size": self.group_size,
@@ -127,7 +129,7 @@ class Folder:
             if name.startswith("rope_factors"):  # which config.json has
                 effective[name] = values
                 continue
-            permuted = self.model.architecture in ("llama", "granite") and (".attn_q." in name or ".attn_k." in name)
+            permuted = self.model.architecture in ("llama", "granite", "smollm3") and (".attn_q." in name or ".attn_k." in name)
             stored = halves(values, self.model.head) if permuted else values
             full = name_of(name, self.model.architecture)
             if self.form and name.startswith("blk.") and values.ndim == 2:

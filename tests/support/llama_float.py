@@ -97,7 +97,7 @@ class Llama:
         return np.concatenate([self.turn(x, cos, sin), rest], -1)
 
     def turn(self, x, cos, sin):
-        if self.architecture not in ("llama", "granite"):  # pairs are (i, i + half)
+        if self.architecture not in ("llama", "granite", "smollm3"):  # pairs are (i, i + half)
             a, b = np.split(x, 2, -1)
             return np.concatenate([a * cos - b * sin, a * sin + b * cos], -1)
         even, odd = x[..., ::2], x[..., 1::2]
@@ -113,7 +113,8 @@ class Llama:
         q, k, v = (part.reshape(n, -1, self.head) for part in parts)
         if self.architecture == "qwen3":
             q, k = self.norm(q, b + "attn_q_norm"), self.norm(k, b + "attn_k_norm")
-        q, k = self.rope(q), self.rope(k)
+        if not (self.architecture == "smollm3" and b in {f"blk.{i}." for i in range(3, self.layers, 4)}):
+            q, k = self.rope(q), self.rope(k)
         group = self.heads // self.kv_heads
         k, v = k.repeat(group, 1), v.repeat(group, 1)
         scores = np.einsum("ihd,jhd->hij", q, k) * np.float32(self.score_scale)

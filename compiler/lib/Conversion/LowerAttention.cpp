@@ -43,8 +43,12 @@ std::string ProgramLowering::cacheObject(char which, std::int64_t vector, std::i
 }
 
 Value ProgramLowering::ropeValue(FlowWriter &w, Value source, std::int64_t token, std::int64_t vector) {
-  Operation *linear = source.getDefiningOp<llm::RopeOp>().getInput().getDefiningOp();
-  const Sums &plain = sums[{linear, false}], &turned = sums[{linear, true}];
+  auto rope = source.getDefiningOp<llm::RopeOp>();
+  Operation *linear = rope.getInput().getDefiningOp();
+  const Sums &plain = sums[{linear, false}];
+  if (rope.getStill())
+    return linearValue(w, plain, token, vector);
+  const Sums &turned = sums[{linear, true}];
   Value straight = linearValue(w, plain, token, vector), swapped = linearValue(w, turned, token, vector);
   // Two operations apart, so that sums of both in one plane are not wanted in one cycle.
   bool meet = plain.object.empty() && llvm::any_of(plain.parts[vector][token], [&](auto part) {
@@ -56,6 +60,13 @@ Value ProgramLowering::ropeValue(FlowWriter &w, Value source, std::int64_t token
                         w.alu("mulf", {swapped, w.read("step.sin", token)})});
 }
 
+llm::RopeOp ProgramLowering::firstTurning(llm::RopeOp op) {
+  for (auto rope : op->getBlock()->getOps<llm::RopeOp>())
+    if (!rope.getStill())
+      return rope;
+  return {};
+}
+
 void ProgramLowering::lowerRope(llm::RopeOp op) {
   // Once per program: this step's rows of the rope tables, and −2 − position, from which the causal mask counts up.
   if (std::exchange(hasStepTables, true))
@@ -65,15 +76,18 @@ void ProgramLowering::lowerRope(llm::RopeOp op) {
   builder.setInsertionPointToEnd(&first.getBody().front());
   auto attention = cast<llm::AttentionOp>(*op->getUsers().begin());
   auto cache = cast<llm::KVCacheOp>(SymbolTable::lookupSymbolIn(module, attention.getCache()));
-  std::string position = pool.input("position", tokens), freqs = op.getFreqs() ? tensorOf(*op.getFreqs()) : "";
+  std::string position = pool.input("position", tokens);
+  llm::RopeOp turning = firstTurning(op);
   if (attention.getTiles())
-    return TileAttention(*this, attention).writeStepTables(op);
+    return TileAttention(*this, attention).writeStepTables(turning);
+  std::string freqs = turning && turning.getFreqs() ? tensorOf(*turning.getFreqs()) : "";
   auto positions = static_cast<std::int64_t>(cache.getCapacity());
-  std::string cosTable = pool.ropeTable(false, op, positions, freqs),
-              sinTable = pool.ropeTable(true, op, positions, freqs);
-  std::string cosRows = pool.scratch("step.cos", 4, tokens, 3), sinRows = pool.scratch("step.sin", 4, tokens, 5);
+  SmallVector<std::pair<std::string, std::string>> factors; ///< table, and rows of the step
+  if (turning)
+    factors = {{pool.ropeTable(false, turning, positions, freqs), pool.scratch("step.cos", 4, tokens, 3)},
+               {pool.ropeTable(true, turning, positions, freqs), pool.scratch("step.sin", 4, tokens, 5)}};
   for (std::int64_t t = 0; t < tokens; ++t) {
-    for (auto [table, rows] : {std::pair{cosTable, cosRows}, std::pair{sinTable, sinRows}}) {
+    for (const auto &[table, rows] : factors) {
       FlowWriter w = flow();
       Value row = w.gather(w.mapTo(w.read(position, t), table), table);
       w.write(w.alu("move", {row}), rows, t);

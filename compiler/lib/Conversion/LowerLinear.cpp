@@ -96,9 +96,12 @@ LogicalResult ProgramLowering::lowerLinear(llm::LinearOp op) {
       pending.push_back({op, rows, &sums[{op, rows.swap}]});
   };
   Value headed = op.getResult();
-  while (mlir::isa<llm::RopeOp, llm::HeadNormOp>(*headed.getUsers().begin()))
+  bool turned = false;
+  while (mlir::isa<llm::RopeOp, llm::HeadNormOp>(*headed.getUsers().begin())) {
+    auto rope = dyn_cast<llm::RopeOp>(*headed.getUsers().begin());
+    turned |= rope && !rope.getStill();
     headed = headed.getUsers().begin()->getResult(0);
-  bool turned = headed != op.getResult();
+  }
   auto attention = dyn_cast<llm::AttentionOp>(*headed.getUsers().begin());
   if (!attention)
     return want(plainRows(op)), done;

@@ -22,8 +22,8 @@ class TileAttention {
 public:
   TileAttention(ProgramLowering &lowering, llm::AttentionOp op);
 
-  /// Once per program, into the phase under way: factors of rope, causal masks, and where this step's positions lie in
-  /// the caches.
+  /// Once per program, into the phase under way: factors of rope (if not null), causal masks, and where this step's
+  /// positions lie in the caches.
   void writeStepTables(llm::RopeOp rope);
   /// Stores queries, keys and values in the phase under way, then opens the phase of the attention.
   mlir::LogicalResult lower();
@@ -96,6 +96,8 @@ private:
   std::int64_t pairs() const { return layouts.key.vectors() / 2; }
   /// Slots of a pair's first merged vector.
   std::int64_t slotsTogether() const { return ceilDiv(layouts.key.slotsPerVector(), 2); }
+  /// What the rope that makes queries or keys takes.
+  const ProgramLowering::Sums &headed(mlir::Value source);
   std::pair<mlir::Value, mlir::Value> ropeHalves(FlowWriter &w, mlir::Value source, std::int64_t token,
                                                  std::int64_t pair);
   /// y of one token and vector; in memory, of the tokens of a burst.

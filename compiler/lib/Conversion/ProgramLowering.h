@@ -91,6 +91,8 @@ private:
   std::string inverseHeadNorms(llm::HeadNormOp op, const Sums &heads);
   void scaleHeads(const Sums &heads, const Sums &normed, const std::string &inverse, const std::string &gain);
   void lowerRope(llm::RopeOp op);
+  /// Of the ropes of `op`'s function, all of which turn alike; null if none does.
+  static llm::RopeOp firstTurning(llm::RopeOp op);
   mlir::LogicalResult lowerAttention(llm::AttentionOp op);
   void lowerSiluMul(llm::SiluMulOp op);
   void lowerAdd(llm::AddOp op);

@@ -20,8 +20,12 @@ Value TileAttention::linearValue(FlowWriter &w, const ProgramLowering::Sums &sum
   return p.chunked ? w.read(sums.object, p.chunkRow(token, vector), 1) : p.linearValue(w, sums, token, vector);
 }
 
+const ProgramLowering::Sums &TileAttention::headed(Value source) {
+  return p.sums[{source.getDefiningOp<llm::RopeOp>().getInput().getDefiningOp(), false}];
+}
+
 std::pair<Value, Value> TileAttention::ropeHalves(FlowWriter &w, Value source, std::int64_t token, std::int64_t pair) {
-  const ProgramLowering::Sums &sums = p.sums[{source.getDefiningOp<llm::RopeOp>().getInput().getDefiningOp(), false}];
+  const ProgramLowering::Sums &sums = headed(source);
   Value first = linearValue(w, sums, token, 2 * pair), second = linearValue(w, sums, token, 2 * pair + 1);
   // Two operations apart they take neither an accumulator nor a row of scales in the same cycle, whatever planes they
   // come from.
@@ -39,11 +43,21 @@ void TileAttention::storeHalves(std::int64_t token, std::int64_t count, Value so
   std::string first = p.pool.scratch(name + ".0", 2, p.tokens * pairs, 1),
               second = p.pool.scratch(name + ".1", 2, p.tokens * pairs, 0);
   const char *convert = narrow() && source == op.getKey() ? "cvt.f32.i8" : "cvt.f32.d16";
+  bool still = source.getDefiningOp<llm::RopeOp>().getStill();
   for (std::int64_t pair = 0; pair < pairs; ++pair) {
+    auto store = [&](FlowWriter &w, Value half, const std::string &object) {
+      w.write(w.alu(convert, {half}, 2), object, p.rowOf(token, pair, pairs), p.tokenStep(pairs));
+    };
     FlowWriter w = flow(count);
+    if (still) { // halves that nothing brings together
+      store(w, linearValue(w, headed(source), token, 2 * pair), first);
+      FlowWriter next = flow(count);
+      store(next, linearValue(next, headed(source), token, 2 * pair + 1), second);
+      continue;
+    }
     auto [even, odd] = ropeHalves(w, source, token, pair);
-    w.write(w.alu(convert, {even}, 2), first, p.rowOf(token, pair, pairs), p.tokenStep(pairs));
-    w.write(w.alu(convert, {odd}, 2), second, p.rowOf(token, pair, pairs), p.tokenStep(pairs));
+    store(w, even, first);
+    store(w, odd, second);
   }
 }
 

@@ -83,8 +83,9 @@ void TileAttention::writeStepTables(llm::RopeOp rope) {
   writeLaneGroups();
   // Its latency hides behind the norm, the last phase so far.
   p.builder.setInsertionPointToEnd(&cast<stream::PhaseOp>(p.program.getBody().front().back()).getBody().front());
-  writeRope(rope, false);
-  writeRope(rope, true);
+  for (bool sine : {false, true})
+    if (rope)
+      writeRope(rope, sine);
 }
 
 /// Negative in the lower eight lanes of every superlane, in the lower four of each eight, and in every fourth from 0, 1

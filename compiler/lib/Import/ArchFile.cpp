@@ -148,6 +148,7 @@ private:
     if (shape.headDim % 2)
       return fail(root["head_dim"],
                   "key \"head_dim\" is " + std::to_string(shape.headDim) + "; rope needs an even width");
+    setStillLayers(shape, family->stillEvery);
     if (shape.rotary)
       if (auto problem = setRotary(shape, *family, shape.rotary))
         return fail(root["rotary"], "key \"rotary\": " + *problem);

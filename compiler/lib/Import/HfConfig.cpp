@@ -148,6 +148,23 @@ void readRotary(ConfigReader &reader, const Json &config, const Family &family, 
     reader.fail("key \"partial_rotary_factor\": " + *problem + "; use another model");
 }
 
+/// A list of 1 for layers with rope and 0 for those without, or each how manieth has none.
+void readStillLayers(ConfigReader &reader, const Json &config, const Family &family, ModelShape &shape) {
+  if (!family.stillEvery)
+    return;
+  const Json *layers = reader.find(config, "no_rope_layers");
+  if (!layers)
+    return setStillLayers(shape,
+                          reader.whole(config, "no_rope_layer_interval", kMaxLayers).value_or(family.stillEvery));
+  if (!layers->is_array() || layers->size() != shape.layers)
+    return reader.fail("no_rope_layers", "a list of 0 or 1 for each of " + std::to_string(shape.layers) + " layers");
+  for (const Json &turns : *layers) {
+    if (turns != 0 && turns != 1)
+      return reader.fail("no_rope_layers", "a list of 0 or 1 for each layer");
+    shape.isStill.push_back(turns == 0);
+  }
+}
+
 /// fp32, as converters to GGUF store them.
 void readMultipliers(ConfigReader &reader, const Json &config, ModelShape &shape) {
   auto factor = [&](const char *key) { return static_cast<float>(reader.positive(config, key).value_or(1.0)); };
@@ -286,6 +303,7 @@ Result<HfConfig> parseHfConfig(std::string_view text, const std::string &path) {
   if (reader.error)
     return *reader.error;
   readRotary(reader, config, *family, out.shape);
+  readStillLayers(reader, config, *family, out.shape);
   if (family->multiplies)
     readMultipliers(reader, config, out.shape);
   readRope(reader, config, out.shape);

@@ -72,11 +72,13 @@ private:
     return llm::HeadNormOp::create(builder, loc, x.getType(), x, symbol(index, name),
                                    builder.getF32FloatAttr(shape.eps), builder.getF64FloatAttr(1.0));
   }
-  Value rope(Value x, uint32_t heads) {
+  Value rope(Value x, int64_t index, uint32_t heads) {
+    bool still = !shape.isStill.empty() && shape.isStill[static_cast<std::size_t>(index)];
     return llm::RopeOp::create(builder, loc, x.getType(), x, position, builder.getI64IntegerAttr(heads),
                                builder.getI64IntegerAttr(shape.headDim), builder.getF64FloatAttr(ropeBase()),
                                shape.ropeFreqs ? symbol("rope_freqs") : mlir::FlatSymbolRefAttr(),
-                               builder.getF64FloatAttr(shape.ropeMagnitude));
+                               builder.getF64FloatAttr(shape.ropeMagnitude),
+                               still ? builder.getUnitAttr() : mlir::UnitAttr());
   }
   Value add(Value branch, Value residual) {
     return llm::AddOp::create(builder, loc, residual.getType(), branch, residual);
@@ -127,11 +129,11 @@ Value GraphBuilder::attention(int64_t i, Value x) {
   Value q = project(n, i, "attn_q", width), k, v;
   if (shape.hasHeadNorms) { // which take what all three linears make in one phase
     k = project(n, i, "attn_k", kvWidth), v = project(n, i, "attn_v", kvWidth);
-    q = rope(normHeads(q, i, "attn_q_norm"), shape.heads);
-    k = rope(normHeads(k, i, "attn_k_norm"), shape.kvHeads);
+    q = rope(normHeads(q, i, "attn_q_norm"), i, shape.heads);
+    k = rope(normHeads(k, i, "attn_k_norm"), i, shape.kvHeads);
   } else {
-    q = rope(q, shape.heads);
-    k = rope(project(n, i, "attn_k", kvWidth), shape.kvHeads);
+    q = rope(q, i, shape.heads);
+    k = rope(project(n, i, "attn_k", kvWidth), i, shape.kvHeads);
     v = project(n, i, "attn_v", kvWidth);
   }
   Value a = llm::AttentionOp::create(

@@ -215,6 +215,7 @@ Result<ModelShape> readShape(const GgufParts &parts) {
   checkHeads(keys, shape);
   readRotary(keys, *family, shape);
   readLongRope(keys, parts, shape);
+  setStillLayers(shape, family->stillEvery);
   if (family->multiplies)
     readMultipliers(keys, shape);
   shape.ropeScale = readRopeScale(keys);

@@ -13,7 +13,8 @@ constexpr Family kFamilies[] = {{.name = "llama", .pairsHalves = false},
                                 {.name = "qwen2", .hasBias = true},
                                 {.name = "qwen3", .hasHeadNorms = true},
                                 {.name = "phi3", .isFused = true, .turnsParts = true},
-                                {.name = "granite", .pairsHalves = false, .multiplies = true}};
+                                {.name = "granite", .pairsHalves = false, .multiplies = true},
+                                {.name = "smollm3", .pairsHalves = false, .stillEvery = 4}};
 
 } // namespace
 
@@ -23,6 +24,11 @@ const Family *applyFamily(ModelShape &shape) {
     return nullptr;
   shape.hasBias = family->hasBias, shape.hasHeadNorms = family->hasHeadNorms, shape.isFused = family->isFused;
   return family;
+}
+
+void setStillLayers(ModelShape &shape, std::uint32_t every) {
+  for (std::uint32_t layer = 0; every && layer < shape.layers; ++layer)
+    shape.isStill.push_back((layer + 1) % every == 0);
 }
 
 std::optional<std::string> setRotary(ModelShape &shape, const Family &family, double elements) {

@@ -21,10 +21,13 @@ struct Family {
   bool hasHeadNorms = false; ///< ModelShape
   bool isFused = false;      ///< ModelShape
   bool multiplies = false;   ///< embeddings, residual branches, scores and logits have factors
-  bool turnsParts = false;   ///< rope may turn the first elements of a head alone
+  std::uint32_t stillEvery = 0; ///< rope passes over every so manieth layer; 0: over none
+  bool turnsParts = false;      ///< rope may turn the first elements of a head alone
 };
 /// Gives `shape` what its architecture says; null if there is no such family.
 const Family *applyFamily(ModelShape &shape);
+/// Rope passes over every `every`th layer, 0: over none.
+void setStillLayers(ModelShape &shape, std::uint32_t every);
 /// Rope turns the first `elements` of each head. What is wrong with that number, without a remedy; nothing when all is
 /// well.
 std::optional<std::string> setRotary(ModelShape &shape, const Family &family, double elements);

@@ -150,6 +150,8 @@ Floats FloatInterpreter::State::run(llm::HeadNormOp op) {
 
 Floats FloatInterpreter::State::run(llm::RopeOp op) {
   Floats x = values[op.getInput()];
+  if (op.getStill())
+    return x;
   auto dim = static_cast<std::size_t>(op.getHeadDim());
   for (std::size_t i = 0; i < x.size(); i += 2) {
     std::size_t pair = i % dim / 2;

@@ -198,12 +198,18 @@ Status Interpreter::State::run(llm::HeadNormOp op) {
 }
 
 Status Interpreter::State::run(llm::RopeOp op) {
-  RopeRow row = ropeRow(static_cast<std::uint64_t>(position), static_cast<std::uint32_t>(op.getHeadDim()),
-                        op.getBase().convertToDouble(), constants[op], op.getMagnitude().convertToDouble());
   auto attention = llvm::dyn_cast<llm::AttentionOp>(*op->getUsers().begin());
   bool half = attention && llm::kvType(attention) == llm::KVType::Half && attention.getKey() == op.getResult();
-  digits[op.getResult()] =
-      rope(floats[op.getInput()], row.cos, row.sin, half ? kHalfBits : llm::activationBits(op.getResult()));
+  int bits = half ? kHalfBits : llm::activationBits(op.getResult());
+  if (op.getStill()) {
+    Digits &out = digits[op.getResult()];
+    for (float y : floats[op.getInput()])
+      out.push_back(toDigits(y, bits));
+    return Ok{};
+  }
+  RopeRow row = ropeRow(static_cast<std::uint64_t>(position), static_cast<std::uint32_t>(op.getHeadDim()),
+                        op.getBase().convertToDouble(), constants[op], op.getMagnitude().convertToDouble());
+  digits[op.getResult()] = rope(floats[op.getInput()], row.cos, row.sin, bits);
   return Ok{};
 }
 

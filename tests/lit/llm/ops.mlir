@@ -40,6 +40,8 @@ module attributes {llm.source = "m.gguf", llm.model = "m"} {
     %rf = llm.rope %q, %position {heads = 8 : i64, head_dim = 8 : i64, base = 1.0e+04 : f64, freqs = @rope_freqs, magnitude = 1.25 : f64} : (!x, tensor<?xi32>) -> !x
     // CHECK: llm.attention %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, @cache.0 : (tensor<?x64xf32>, tensor<?x32xf32>, tensor<?x32xf32>, tensor<?xi32>) -> tensor<?x64xf32>
     %a = llm.attention %r, %kv, %kv, %position, @cache.0 : (!x, tensor<?x32xf32>, tensor<?x32xf32>, tensor<?xi32>) -> !x
+    // CHECK: llm.rope {{.*}}, still} :
+    %rs = llm.rope %q, %position {heads = 8 : i64, head_dim = 8 : i64, base = 1.0e+04 : f64, still} : (!x, tensor<?xi32>) -> !x
     // CHECK: llm.attention {{.*}} {scale = 1.562500e-02 : f64}
     %as = llm.attention %r, %kv, %kv, %position, @cache.0 {scale = 0.015625 : f64} : (!x, tensor<?x32xf32>, tensor<?x32xf32>, tensor<?xi32>) -> !x
     // CHECK: llm.silu_mul %{{.*}}, %{{.*}} : (tensor<?x172xf32>, tensor<?x172xf32>) -> tensor<?x172xf32>

@@ -145,7 +145,8 @@ INSTANTIATE_TEST_SUITE_P(Structure, Malformed, testing::ValuesIn(kStructure),
 const BadCase kModel[] = {
     {"NoArchitecture", [](auto &f) { f.erase("general.architecture"); }, "\"general.architecture\" is missing"},
     {"OtherArchitecture", [](auto &f) { f.string("general.architecture", "mamba"); },
-     "architecture \"mamba\" is not supported (\"llama\", \"qwen2\", \"qwen3\", \"phi3\" and \"granite\" are)"},
+     "architecture \"mamba\" is not supported (\"llama\", \"qwen2\", \"qwen3\", \"phi3\", \"granite\" and \"smollm3\" "
+     "are)"},
     {"ArchitectureNumber", [](auto &f) { f.u32("general.architecture", 1); }, "found uint32, expected string"},
     {"NoBlockCount", [](auto &f) { f.erase("llama.block_count"); }, "\"llama.block_count\" is missing"},
     {"ZeroHeads", [](auto &f) { f.u32("llama.attention.head_count", 0); }, "is 0, at least 1"},

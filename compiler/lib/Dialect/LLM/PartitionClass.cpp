@@ -273,11 +273,14 @@ void noteTypes(mlir::ModuleOp model, Stage &stage) {
   for (WeightOp weight : model.getOps<WeightOp>())
     if ((weight.isQuantized() || isHalf(weight)) && holds(weight.getSymName()))
       stage.types.push_back(weight.getTensorType().getElementType());
-  for (mlir::Operation &op : forwardFunction(model).front())
+  for (mlir::Operation &op : forwardFunction(model).front()) {
+    if (auto rope = mlir::dyn_cast<RopeOp>(op); rope && rope.getStill() && holds(scaleName(&op)))
+      stage.types.push_back(mlir::NoneType::get(model.getContext()));
     if (int bits = op.getNumResults() == 1 ? activationBits(op.getResult(0)) : 0; bits && holds(scaleName(&op)))
       stage.types.push_back(bits == kHalfBits
                                 ? mlir::Type(mlir::Float16Type::get(model.getContext()))
                                 : mlir::IntegerType::get(model.getContext(), static_cast<unsigned>(bits)));
+  }
 }
 
 void buildClass(mlir::OpBuilder &builder, mlir::ModuleOp model, const Stage &stage, const std::string &name,

@@ -16,7 +16,8 @@ struct Stage {
   bool embedding = false, head = false;
   std::int64_t shards = 1, groups = 1;
   llvm::SmallVector<std::int64_t> inLinks = {}, outLinks = {};
-  std::vector<mlir::Type> types = {}; ///< of its weights, and of what its linears are fed: element types without scales
+  std::vector<mlir::Type> types = {}; ///< of its weights, and of what its linears are fed: element types without
+                                      ///< scales; none before that of a rope that turns nothing
 
   /// Do chips of both run the same programs?
   bool sameClass(const Stage &other) const {

@@ -45,6 +45,7 @@ struct ModelShape {
   bool hasBias = false;            ///< queries, keys and values have biases
   bool hasHeadNorms = false;       ///< queries and keys are normed head by head before rope
   bool isFused = false;            ///< the source has queries, keys and values in one tensor, gate and up in another
+  std::vector<bool> isStill;       ///< layers that rope passes over; empty: none
   std::uint32_t rotary = 0;        ///< elements of a head that rope turns, the first ones; 0: all
   std::vector<float> ropeDivisors; ///< of the frequencies of the pairs that turn; empty: ones
   double ropeMagnitude = 1;        ///< factor of what rope turns

@@ -267,8 +267,8 @@ def LLM_RopeOp : LLM_ComputeOp<"rope", [Pure]> {
   let description = [{
     Rotates the interleaved pairs (2i, 2i+1) of each head by position · base^(−2i/head_dim), divided by
     `freqs[i]` when given (N6); a pair whose divisor is infinite keeps its place. Pairs that turn are multiplied by
-    `magnitude`. A quantized result of scale s expects its input to carry the factor 1/s already
-    (`llm-verify-quantized` checks it).
+    `magnitude`. With `still` no pair turns: the layer has no positions. A quantized result of scale s expects its
+    input to carry the factor 1/s already (`llm-verify-quantized` checks it).
 
     ```mlir
     %r = llm.rope %q, %position {heads = 8 : i64, head_dim = 8 : i64, base = 1.0e+04 : f64} : (tensor<?x64xf32>, tensor<?xi32>) -> tensor<?x64xf32>
@@ -282,7 +282,7 @@ def LLM_RopeOp : LLM_ComputeOp<"rope", [Pure]> {
     - C5: `magnitude` is positive and finite.
   }];
   let arguments = (ins LLM_Activation:$input, LLM_Tokens:$position, I64Attr:$heads, I64Attr:$head_dim, F64Attr:$base,
-                   OptionalAttr<FlatSymbolRefAttr>:$freqs, DefaultValuedAttr<F64Attr, "1.0">:$magnitude);
+                   OptionalAttr<FlatSymbolRefAttr>:$freqs, DefaultValuedAttr<F64Attr, "1.0">:$magnitude, UnitAttr:$still);
   let results = (outs LLM_Activation:$result);
   let assemblyFormat = "$input `,` $position attr-dict `:` functional-type(operands, results)";
 }
