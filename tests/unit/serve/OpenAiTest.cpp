@@ -185,7 +185,9 @@ TEST(OpenAiStream, MutatedSequencesAreFound) {
 
 TEST(OpenAiStream, PartsOfCharactersAreSpelledAsBytes) {
   const Writer writer(chat(R"(,"logprobs":true,"stream":true)"), {});
-  Piece piece{0, "", TokenLogprob{{5, "\xF0\x9F", -0.5}, {{6, "a", -1}}}, 0, 0};
+  Piece piece{};
+  piece.logprob.emplace().chosen = {5, "\xF0\x9F", -0.5};
+  piece.logprob->top = {{6, "a", -1}};
   const Json entry = events(writer.token(piece))[0]["choices"][0]["logprobs"]["content"][0];
   EXPECT_EQ(entry["token"], "bytes:\\xf0\\x9f");
   EXPECT_EQ(entry["bytes"], Json::array({0xF0, 0x9F}));

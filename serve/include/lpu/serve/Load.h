@@ -36,7 +36,7 @@ struct Workload {
   double rate = 1;        ///< requests a second, of Poisson and Gamma
   double burstiness = 1;  ///< shape of Gamma's gaps: their coefficient of variation is 1/√shape
   unsigned users = 1;     ///< Closed: each sends again when it is answered
-  std::string file;       ///< Trace
+  std::string file = {};  ///< Trace
   double compression = 1; ///< Trace: so many times as fast
 };
 
