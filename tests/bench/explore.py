@@ -1,0 +1,169 @@
+#!/usr/bin/python3
+"""The explorer's bars: what a search finds for its evaluations, what a kill costs, how fast points are listed and run.
+
+  tests/bench/explore.py [--bin DIR] [search] [kill] [speed]
+
+All models and machines are small; everything together takes a few minutes.
+"""
+import argparse
+import csv
+import pathlib
+import random
+import shutil
+import signal
+import statistics
+import subprocess
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+MODEL = """name: tiny
+source: made up for measurements
+architecture: llama
+layers: 2
+hidden: 128
+heads: 4
+kv_heads: 2
+head_dim: 32
+ffn: 256
+vocabulary: 512
+context: 512
+norm_eps: 1e-05
+rope_base: 10000
+tied_embeddings: false
+"""
+GRID = """base: small
+workloads: [{arch: tiny.yaml, context: 64, steps: [decode], tp: 1, pp: 1}]
+parameters:
+  lanes.superlanes: [2, 4, 8, 16]
+  mem.slices_per_side: [28, 32, 40]
+  latency.vxm_simple: [2, 4]
+  c2c.vector_interval: [12, 24]
+  clock.ghz: {values: [0.7, 0.9, 1.1, 1.3, 1.5], voltage: from-clock}
+"""
+OBJECTIVES = ["token_us[us]", "j_per_token_typ[J]", "area_mm2_typ[mm2]"]
+BUDGET, SEEDS = 96, range(1, 12)
+
+
+class Bench:
+    def __init__(self, binaries, folder):
+        self.bin, self.dir = binaries, folder
+        (folder / "tiny.yaml").write_text(MODEL)
+
+    def study(self, name, text):
+        path = self.dir / f"{name}.yaml"
+        path.write_text(text)
+        return path
+
+    def explore(self, *args, code=0):
+        done = subprocess.run([str(self.bin / "lpu-explore"), *map(str, args)], capture_output=True, text=True)
+        if done.returncode != code:
+            raise SystemExit(f"lpu-explore {' '.join(map(str, args))}: exit code {done.returncode}\n{done.stderr}")
+        return done
+
+    def points(self, store):
+        self.explore("report", store, f"--csv={self.dir / 'points.csv'}")
+        with open(self.dir / "points.csv", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def grid(self):
+        store = self.dir / "grid.db"
+        if not store.exists():
+            self.explore("run", self.study("grid", GRID), f"--store={store}", "--jobs=2")
+        return store
+
+
+def front(points):
+    return [p for p in points if not any(q != p and all(a <= b for a, b in zip(q, p)) for q in points)]
+
+
+def volume(points):
+    """Of three axes from 0 to 1, reference 1, by slices along the last."""
+    total, levels = 0.0, sorted({p[2] for p in points}) + [1.0]
+    for low, high in zip(levels, levels[1:]):
+        area, best = 0.0, 1.0
+        for x, y in sorted(p[:2] for p in points if p[2] <= low):
+            if y < best:
+                area += (1 - x) * (best - y)
+                best = y
+        total += area * (high - low)
+    return total
+
+
+def search(bench):
+    rows = [r for r in bench.points(bench.grid()) if r["state"] == "done"]
+    values = {tuple(r[k] for k in list(r)[2:7]): tuple(float(r[o]) for o in OBJECTIVES) for r in rows}
+    low, high = ([f(v[i] for v in values.values()) for i in range(3)] for f in (min, max))
+    scaled = {k: tuple((v[i] - low[i]) / (high[i] - low[i]) for i in range(3)) for k, v in values.items()}
+    truth = volume(list(scaled.values()))
+    print(f"grid: {len(rows)} points, frontier {len(front(list(scaled.values())))}, hypervolume {truth:.4f}")
+    for method in ["nsga2", "sobol", "random"]:
+        shares = []
+        for seed in SEEDS:
+            store = bench.dir / "search.db"
+            shutil.copy(bench.grid(), store)  # results are there already; the search asks for them
+            study = bench.study("search", GRID + f"search: {{method: {method}, budget: {BUDGET}, seed: {seed}}}\n")
+            bench.explore("run", study, f"--store={store}")
+            found = bench.points(store)
+            assert len(found) == BUDGET
+            shares.append(volume([scaled[tuple(r[k] for k in list(r)[2:7])] for r in found]) / truth)
+        print(f"{method}: {BUDGET} evaluations ({100 * BUDGET / len(rows):.0f} %), median of {len(shares)} seeds "
+              f"{100 * statistics.median(shares):.2f} %, least {100 * min(shares):.2f} %")
+    pruned = bench.study("pruned", GRID + "search: {method: grid, prune: true}\n")
+    bench.explore("run", pruned, f"--store={bench.dir / 'pruned.db'}", "--jobs=2")
+    rows = bench.points(bench.dir / "pruned.db")
+    kept = [scaled[tuple(r[k] for k in list(r)[2:7])] for r in rows if r["state"] == "done"]
+    lost = set(front(list(scaled.values()))) - set(kept)
+    print(f"pruning: {sum(r['state'] == 'pruned' for r in rows)} of {len(rows)} points not scheduled, {len(lost)} points of "
+          "the frontier lost")
+
+
+def kill(bench):
+    text = GRID.replace("[0.7, 0.9, 1.1, 1.3, 1.5]", "[0.9]").replace("[28, 32, 40]", "[28, 32, 36, 40]").replace(
+        "[12, 24]", "[24]").replace("[2, 4, 8, 16]", "[2, 3, 4, 6, 8]")
+    study = bench.study("kill", text)  # 40 points
+    bench.explore("run", study, f"--store={bench.dir / 'whole.db'}", "--jobs=2")
+    expected = bench.points(bench.dir / "whole.db")
+    for name, command in [("process", []), ("3 ranks", ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "3"])]:
+        store, moments, kills = bench.dir / f"killed {name}.db", random.Random(1), 0
+        for _ in range(20):
+            process = subprocess.Popen([*command, str(bench.bin / "lpu-explore"), "run", str(study), f"--store={store}"],
+                                       stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            time.sleep(moments.uniform(0.05, 1.0))
+            kills += process.poll() is None
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            time.sleep(0.3)  # mpirun's ranks see that it is gone
+        bench.explore("run", study, f"--store={store}")
+        print(f"kill -9 of {name}: {kills} times while running, points.csv "
+              + ("the same" if bench.points(store) == expected else "DIFFERENT"))
+
+
+def speed(bench):
+    many = bench.study("many", GRID.replace("latency.vxm_simple: [2, 4]", "latency.vxm_simple: {from: 1, to: 60, step: 1}").replace(
+        "c2c.vector_interval: [12, 24]", "c2c.vector_interval: {from: 1, to: 28, step: 1}"))
+    began = time.time()
+    count = bench.explore("run", many, "--dry-run").stdout.count("\n") - 1
+    print(f"{count} planned points listed in {time.time() - began:.2f} s")
+    study = bench.study("speed", GRID.replace("[0.7, 0.9, 1.1, 1.3, 1.5]", "[0.9]"))
+    seconds = []
+    for jobs in [1, 2]:
+        began = time.time()
+        bench.explore("run", study, f"--store={bench.dir / f'speed{jobs}.db'}", f"--jobs={jobs}")
+        seconds.append(time.time() - began)
+    print(f"48 points: one worker {seconds[0]:.1f} s, two {seconds[1]:.1f} s, {seconds[0] / seconds[1]:.2f} times as fast")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="*", choices=["search", "kill", "speed", []], default=["search", "kill", "speed"])
+    parser.add_argument("--bin", type=pathlib.Path, default=ROOT / "build" / "release" / "bin")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="lpu-bench-") as folder:
+        bench = Bench(options.bin.resolve(), pathlib.Path(folder))
+        for name in options.what:
+            {"search": search, "kill": kill, "speed": speed}[name](bench)
+
+
+if __name__ == "__main__":
+    main()
