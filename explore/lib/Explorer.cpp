@@ -119,7 +119,7 @@ void Explorer::wave(const std::vector<std::size_t> &rows, Kind kind) {
     Row &row = end.rows[i];
     judge(row, kind);
     const bool isMissing = row.state == State::Planned && !(kind == Kind::Bounds && lowest.contains(i));
-    if (!executor || !isMissing || !isOurs(i))
+    if (!executor || !isMissing || !options.isOurs(i))
       continue;
     if (mustStop())
       break;

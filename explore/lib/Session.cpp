@@ -17,7 +17,9 @@ Result<Session> openSession(const std::string &storePath) {
   Result<Study> study = studyOf(*inputs);
   if (!study)
     return study.error();
-  Session session{std::move(*store), std::make_unique<Study>(std::move(*study)), (*stored)->build, {}};
+  Session session{
+      std::move(*store), std::make_unique<Study>(std::move(*study)), (*stored)->build, inputFiles(*inputs), {}};
+  session.inputs.push_back({"the store", storePath});
   Result<RunEnd> end = Explorer(*session.study, session.build, session.store.get(), nullptr).run();
   if (!end)
     return end.error();

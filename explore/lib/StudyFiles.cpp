@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fmt/format.h>
 #include <vector>
 
 namespace lpu::explore {
@@ -40,8 +41,10 @@ public:
   }
 
 private:
-  std::string named(const std::vector<std::string> &presets, const std::string &spelled) const {
-    return std::ranges::find(presets, spelled) != presets.end() ? spelled : path(spelled);
+  std::string named(const std::vector<std::string> &presets, const std::string &spelled) {
+    if (std::ranges::find(presets, spelled) != presets.end())
+      return spelled;
+    return inputs.paths[spelled] = path(spelled);
   }
 
   static Result<std::string> kept(std::map<std::string, std::string> &in, const std::string &name,
@@ -103,6 +106,8 @@ Result<Study> readStudy(const std::string &path, StudyInputs &inputs) {
   if (!text)
     return text.error();
   inputs.file = path, inputs.text = *text;
+  std::error_code failed;
+  inputs.paths[path] = fs::absolute(path, failed).lexically_normal().string();
   DiskFiles files(fs::path(path).parent_path(), inputs);
   return parseStudy(path, *text, files);
 }
@@ -110,6 +115,13 @@ Result<Study> readStudy(const std::string &path, StudyInputs &inputs) {
 Result<Study> studyOf(const StudyInputs &inputs) {
   StoredFiles files(inputs);
   return parseStudy(inputs.file, inputs.text, files);
+}
+
+std::vector<isa::FileUse> inputFiles(const StudyInputs &inputs) {
+  std::vector<isa::FileUse> files;
+  for (const auto &[spelled, path] : inputs.paths)
+    isa::addUse(files, spelled == inputs.file ? "the study" : fmt::format("'{}' of the study", spelled), path);
+  return files;
 }
 
 std::string writeInputs(const StudyInputs &inputs) {

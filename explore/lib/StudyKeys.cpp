@@ -47,10 +47,9 @@ std::string unitOf(const std::string &key) {
 }
 
 std::uint64_t Study::gridSize() const {
-  constexpr std::uint64_t most = std::uint64_t{1} << 63;
   std::uint64_t size = 1;
   for (const Parameter &p : parameters)
-    size = size > most / p.values.size() ? most : size * p.values.size();
+    size = size > kMostGridSize / p.values.size() ? kMostGridSize : size * p.values.size();
   return size;
 }
 

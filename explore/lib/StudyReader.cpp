@@ -1,5 +1,7 @@
 // Studies: YAML text to a checked Study. Strict, because a misspelled key would
 // silently explore something else for hours.
+#include "Conditions.h"
+
 #include "lpu/explore/Study.h"
 
 #include <yaml-cpp/yaml.h>
@@ -118,6 +120,7 @@ private:
       study.objectives = {{"token_us"}, {"j_per_token"}, {"area_mm2"}};
     checkDerived();
     checkConstraints();
+    checkSize(root);
     checkPruning(root);
   }
 
@@ -379,15 +382,16 @@ private:
     checkUnits();
   }
 
-  std::vector<std::string> namesOf(int line, const std::string &key, const std::string &expression) const {
+  std::vector<std::string> namesOf(int line, const std::string &key, const std::string &expression,
+                                   const char *remedy) const {
     const Result<std::vector<std::string>> names = isa::namesIn(expression);
     if (!names)
-      throw at(line, key, names.error().message + "; write arithmetic over keys");
+      throw at(line, key, fmt::format("{}; {}", names.error().message, remedy));
     return *names;
   }
 
   std::optional<std::string> waitsFor(const Derived &d, const std::vector<Derived> &open) const {
-    for (const std::string &name : namesOf(d.line, d.key, d.expression)) {
+    for (const std::string &name : namesOf(d.line, d.key, d.expression, "write arithmetic over keys")) {
       if (!isNumberKey(name))
         throw at(
             d.line, d.key,
@@ -399,12 +403,18 @@ private:
     return std::nullopt;
   }
 
-  /// At the base a derived number must be one that its key can have: cycles are whole.
-  void checkUnits() const {
+  /// Of the base, with the first value of each parameter.
+  isa::Variables firstNumbers() const {
     isa::Variables values = study.baseNumbers;
     for (const Parameter &p : study.parameters)
       if (const std::optional<double> first = numberIn(p.values.front()))
         values[p.key] = *first;
+    return values;
+  }
+
+  /// At the base a derived number must be one that its key can have: cycles are whole.
+  void checkUnits() {
+    isa::Variables values = firstNumbers();
     for (const Derived &d : study.derived) {
       const Result<double> value = isa::evaluate(d.expression, values);
       if (!value)
@@ -416,7 +426,9 @@ private:
           !machine && *value != std::floor(*value))
         throw at(d.line, d.key, machine.error().message);
     }
+    checkedNumbers = std::move(values);
   }
+  isa::Variables checkedNumbers; ///< at the base, with derived ones
 
   void parseConstraints(const YAML::Node &at, const YAML::Node &node) {
     for (const std::string &text : words(at, node, "constraints"))
@@ -428,12 +440,30 @@ private:
 
   void checkConstraints() {
     for (Constraint &c : study.constraints) {
-      c.names = namesOf(c.line, "constraints", c.expression);
+      c.names = namesOf(c.line, "constraints", c.expression, "write a comparison, with == for equality");
       for (const std::string &name : c.names)
         if (!isNumberKey(name) && !isMeasured(name))
           throw at(c.line, "constraints",
                    fmt::format("'{}' in '{}' is neither a key nor a column; columns are {}", name, c.expression,
                                join(measuredNames())));
+      checkCompared(c);
+    }
+  }
+
+  /// What is no comparison would hold, or not, without a look at any point; so would a side without a finite value.
+  void checkCompared(const Constraint &c) const {
+    const auto sides = comparedIn(c.expression);
+    if (!sides)
+      throw at(c.line, "constraints",
+               fmt::format("'{}' is no comparison; write two sides with <, <=, >, >=, == or != between them, and join "
+                           "comparisons by && or ||",
+                           c.expression));
+    for (const std::string_view side : *sides) {
+      const std::string text(side);
+      if (std::ranges::any_of(namesOf(c.line, "constraints", text, "write arithmetic on each side"), isMeasured))
+        continue;
+      if (const Result<double> value = isa::evaluate(text, checkedNumbers); !value)
+        throw at(c.line, "constraints", value.error().message + "; change the expression");
     }
   }
 
@@ -507,6 +537,18 @@ private:
                    fail(key, "prune", "is true or false");
                  plan.prune = scalar(value) == "true";
                }}});
+  }
+
+  /// All points are held in memory together.
+  void checkSize(const YAML::Node &root) const {
+    const bool isWhole = study.search.method == Method::Grid && study.search.budget == 0;
+    const std::uint64_t size = study.gridSize(), points = isWhole ? size : std::min(size, study.search.budget);
+    if (points > kMostPoints)
+      fail(root["search"].IsDefined() ? root["search"] : root["parameters"], "search",
+           fmt::format("asks for {}{} points, and {} are the most; take {}", points,
+                       size == kMostGridSize ? " or more" : "", kMostPoints,
+                       isWhole ? "fewer values, or another search with a budget such as {method: sobol, budget: 1000}"
+                               : "a smaller budget"));
   }
 
   /// A bound proves something only of the partition that it was computed for.

@@ -29,7 +29,7 @@ std::vector<std::string> measuredColumns(const Measure &m) {
   return names;
 }
 
-std::string csv(const Study &study, const std::vector<Row> &rows, bool withMeasured) {
+std::string csv(const Study &study, const std::vector<Row> &rows, const RunOptions &options, bool withMeasured) {
   std::string text = "point,key";
   const std::vector<std::string> keys = shownKeys(study);
   for (const std::string &key : keys)
@@ -40,6 +40,8 @@ std::string csv(const Study &study, const std::vector<Row> &rows, bool withMeasu
         text += "," + withUnit(name, std::string(m.unit));
   text += ",state,reason\n";
   for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (!options.isOurs(i))
+      continue;
     const Row &row = rows[i];
     text += fmt::format("{},{}", i, row.key.substr(0, 16));
     const Point point = makePoint(study, row.values, "");
@@ -58,7 +60,9 @@ std::string csv(const Study &study, const std::vector<Row> &rows, bool withMeasu
 
 } // namespace
 
-std::string pointsCsv(const Study &study, const std::vector<Row> &rows) { return csv(study, rows, true); }
-std::string plannedCsv(const Study &study, const std::vector<Row> &rows) { return csv(study, rows, false); }
+std::string pointsCsv(const Study &study, const std::vector<Row> &rows) { return csv(study, rows, {}, true); }
+std::string plannedCsv(const Study &study, const std::vector<Row> &rows, const RunOptions &options) {
+  return csv(study, rows, options, false);
+}
 
 } // namespace lpu::explore

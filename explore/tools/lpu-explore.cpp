@@ -8,9 +8,11 @@
 
 #include <CLI/CLI.hpp>
 
+#include <charconv>
 #include <cstdio>
 #include <filesystem>
 #include <fmt/format.h>
+#include <span>
 #include <unistd.h>
 
 using namespace lpu;
@@ -53,7 +55,7 @@ double secondsOf(const std::string &text) {
 bool readShard(const std::string &text, RunOptions &options) {
   unsigned long long own = 0, all = 0;
   char rest = 0;
-  if (std::sscanf(text.c_str(), "%llu/%llu%c", &own, &all, &rest) != 2 || all == 0 || own > all)
+  if (std::sscanf(text.c_str(), "%llu/%llu%c", &own, &all, &rest) != 2 || own == 0 || own > all)
     return false;
   options.shards = all;
   options.shard = (own + all - 1) % all;
@@ -76,7 +78,7 @@ int conclude(const Study &study, const RunEnd &end, const RunOptions &options, c
   bool isStopped = !end.isComplete;
   for (std::size_t i = 0; i < end.rows.size(); ++i) {
     ++states[end.rows[i].state];
-    isStopped |= end.rows[i].state == State::Planned && i % options.shards == options.shard;
+    isStopped |= end.rows[i].state == State::Planned && options.isOurs(i);
   }
   std::string line;
   for (const auto &[state, count] : states)
@@ -97,9 +99,12 @@ int dryRun(const Study &study, const std::string &build, const std::string &stor
   const Result<RunEnd> end = Explorer(study, build, store.get(), nullptr, options).run();
   if (!end)
     return fail(end.error());
-  const std::string text = plannedCsv(study, end->rows);
+  const std::string text = plannedCsv(study, end->rows, options);
   std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fprintf(stderr, "lpu-explore: %zu points planned%s\n", end->rows.size(),
+  std::size_t planned = 0;
+  for (std::size_t i = 0; i < end->rows.size(); ++i)
+    planned += options.isOurs(i);
+  std::fprintf(stderr, "lpu-explore: %zu points planned%s\n", planned,
                end->isComplete ? "" : "; more follow from their results");
   return kDone;
 }
@@ -154,7 +159,7 @@ int run(RunCommand &c) {
     return fail({*compiler, "cannot be read; give an executable with --compiler"});
   if (c.store.empty())
     c.store = std::filesystem::path(c.study).replace_extension(".db").string();
-  if (Status distinct = isa::checkOutputs({{"the study", c.study}}, {{"--store", c.store}}); !distinct)
+  if (Status distinct = isa::checkOutputs(inputFiles(inputs), {{"--store", c.store}}); !distinct)
     return fail(distinct.error());
   if (c.isDry)
     return dryRun(*study, build, c.store, options);
@@ -183,21 +188,33 @@ int status(const std::string &path, bool withFailures, bool asJson) {
   return kDone;
 }
 
+Status mergeInto(const std::string &path, std::span<const std::string> parts) {
+  Result<std::unique_ptr<Store>> all = Store::open(path, Store::Access::Write);
+  if (!all)
+    return all.error();
+  for (const std::string &name : parts) {
+    Result<std::unique_ptr<Store>> part = Store::open(name, Store::Access::Read);
+    if (!part)
+      return part.error();
+    if (Status merged = mergeStores(**all, **part); !merged)
+      return merged;
+  }
+  return Ok{};
+}
+
 int merge(const std::vector<std::string> &paths) {
+  const std::string &all = paths.front();
   std::vector<isa::FileUse> parts;
   for (std::size_t i = 1; i < paths.size(); ++i)
     parts.push_back({"a part", paths[i]});
-  if (Status distinct = isa::checkOutputs(parts, {{"the merged store", paths.front()}}); !distinct)
+  if (Status distinct = isa::checkOutputs(parts, {{"the merged store", all}}); !distinct)
     return fail(distinct.error());
-  Result<std::unique_ptr<Store>> all = Store::open(paths.front(), Store::Access::Write);
-  if (!all)
-    return fail(all.error());
-  for (std::size_t i = 1; i < paths.size(); ++i) {
-    Result<std::unique_ptr<Store>> part = Store::open(paths[i], Store::Access::Read);
-    if (!part)
-      return fail(part.error());
-    if (Status merged = mergeStores(**all, **part); !merged)
-      return fail(merged.error());
+  std::error_code failed;
+  const bool isNew = !std::filesystem::exists(all, failed);
+  if (Status merged = mergeInto(all, std::span(paths).subspan(1)); !merged) {
+    if (isNew)
+      std::filesystem::remove(all, failed);
+    return fail(merged.error());
   }
   return kDone;
 }
@@ -208,14 +225,15 @@ int report(const ReportCommand &c) {
   isa::addUse(writes, "--csv", c.csv);
   isa::addUse(writes, "--pareto", c.pareto);
   if (writes.empty()) {
-    std::fprintf(stderr, "lpu-explore: error: nothing to write; give -o, --csv or --pareto\n");
+    std::fprintf(stderr, "lpu-explore: error: nothing to write; give -o R.html (a page), --csv=P.csv (a table) or "
+                         "--pareto=F.svg (a picture)\n");
     return kUsage;
   }
-  if (Status distinct = isa::checkOutputs({{"the store", c.store}}, writes); !distinct)
-    return fail(distinct.error());
   Result<Session> session = openSession(c.store);
   if (!session)
     return fail(session.error());
+  if (Status distinct = isa::checkOutputs(session->inputs, writes); !distinct)
+    return fail(distinct.error());
   const std::vector<Objective> &objectives = session->study->objectives;
   const std::string y = c.y.empty() ? objectives.front().column : c.y, x = !c.x.empty() ? c.x
                                                                            : objectives.size() > 1
@@ -269,11 +287,20 @@ struct QuestionCommands {
   bool asJson = false;
 };
 
+/// "-1" and "" would be read as numbers.
+std::string isPoint(const std::string &text) {
+  std::size_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size()
+             ? ""
+             : fmt::format("'{}' is no number of a point; give one of points.csv", text);
+}
+
 void addQuestions(CLI::App &app, QuestionCommands &c, int &code) {
   CLI::App *whyApp =
       app.add_subcommand("why", "what binds a point, where its energy goes, how it differs from another");
   whyApp->add_option("store", c.store, "of a study")->required()->type_name("S.db");
-  whyApp->add_option("point", c.point, "its number in points.csv")->required()->type_name("POINT");
+  whyApp->add_option("point", c.point, "its number in points.csv")->required()->type_name("POINT")->check(isPoint);
   whyApp->add_option("--against", c.against, "base, or another point's number; without a base its first point")
       ->capture_default_str();
   whyApp->callback([&] { code = why(c.store, c.point, c.against); });
@@ -322,11 +349,17 @@ void addReport(CLI::App &app, ReportCommand &c, int &code) {
   own->add_option("store", c.store, "of a study")->required()->type_name("S.db");
   own->add_option("-o,--output", c.html, "a page with plots and tables, for any browser, without a network")
       ->type_name("R.html");
-  own->add_option("--csv", c.csv, "all points as a table");
-  own->add_option("--pareto", c.pareto, "the frontier as SVG");
+  own->add_option("--csv", c.csv, "all points as a table")->type_name("P.csv");
+  own->add_option("--pareto", c.pareto, "the frontier as SVG")->type_name("F.svg");
   own->add_option("--x", c.x, "of the frontier: a column (default: the second objective)");
   own->add_option("--y", c.y, "of the frontier: a column (default: the first objective)");
   own->callback([&] { code = report(c); });
+}
+
+/// The exit code, unless something that was printed could not be written.
+int flushed(int code) {
+  const bool isWritten = std::fflush(stdout) == 0 && !std::ferror(stdout);
+  return isWritten ? code : fail({"stdout", "cannot be written; check where it is redirected to"});
 }
 
 } // namespace
@@ -369,10 +402,10 @@ int main(int argc, char **argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success &success) {
-    return app.exit(success);
+    return flushed(app.exit(success));
   } catch (const CLI::ParseError &error) {
     std::fprintf(stderr, "lpu-explore: error: %s; see lpu-explore --help\n", error.what());
     return kUsage;
   }
-  return code;
+  return flushed(code);
 }

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <memory>
 #include <muParser.h>
+#include <string_view>
 
 namespace lpu::isa {
 namespace {
@@ -23,6 +24,17 @@ Error syntaxError(const std::string &expression, const mu::Parser::exception_typ
   return {"", fmt::format("'{}' is no expression: {}", expression, text)};
 }
 
+/// muParser would take "a = 3" as an assignment, whose value is 3.
+bool assigns(const std::string &expression) {
+  for (std::size_t at = 0; (at = expression.find('=', at)) != std::string::npos; ++at) {
+    if (expression.compare(at, 2, "==") == 0)
+      ++at;
+    else if (at == 0 || std::string_view("<>!").find(expression[at - 1]) == std::string_view::npos)
+      return true;
+  }
+  return false;
+}
+
 /// An expression that was read once; its parser keeps pointers to `values`.
 struct Compiled {
   mu::Parser parser;
@@ -30,6 +42,8 @@ struct Compiled {
 
   /// Throws what muParser does.
   explicit Compiled(const std::string &expression) {
+    if (assigns(expression))
+      throw mu::Parser::exception_type("= sets a value, == compares");
     parser.DefineNameChars("0123456789_.abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
     parser.DefineFun("ceil", roundUp);
     parser.DefineFun("floor", roundDown);

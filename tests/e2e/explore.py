@@ -198,6 +198,11 @@ class Running(Studies):
         lines = done.stdout.splitlines()
         self.assertEqual(lines[0], "point,key,lanes.superlanes,latency.vxm_simple[cycles],mem.slices_per_side,state,reason")
         self.assertEqual(len(lines), 13)
+        # Numbers are those of all points.
+        for shard in ["1/2", "2/2"]:
+            part = self.explore("run", self.study(), "--dry-run", f"--shard={shard}")
+            self.assertEqual(part.stdout.splitlines(), lines[:1] + lines[int(shard[0])::2])
+            self.assertIn("6 points planned", part.stderr)
         self.assertFalse((self.dir / "s.db").exists())
 
 
@@ -279,6 +284,33 @@ class Report(Studies):
         done = self.explore("report", self.dir / "s.db", f"--pareto={svg}", "--x=speed", code=1)
         self.assertIn("'speed' is no column; take one such as token_us", done.stderr)
 
+    def test_inputs_are_not_overwritten(self):
+        (self.dir / "own.yaml").write_text((tools.ROOT / "isa/arch/small.yaml").read_text())
+        text = STUDY.replace("base: small", "base: own.yaml").replace("[3, 4]", "[4]").replace("[2, 4, 8]", "[4]")
+        study, store = self.study(text), self.dir / "s.db"
+        self.explore("run", "s.yaml", cwd=self.dir)
+        (self.dir / "link.csv").symlink_to(study)
+        os.link(self.dir / "own.yaml", self.dir / "hard.csv")
+        for output, what in [("s.yaml", "the study"), ("link.csv", "the study"), ("hard.csv", "'own.yaml' of the study"),
+                             ("tiny.yaml", "'tiny.yaml' of the study"), ("s.db", "the store")]:
+            done = self.explore("report", store, f"--csv={self.dir / output}", code=1)
+            self.assertIn(f"{output}: error: --csv would overwrite {what}, which is read from this file", done.stderr)
+        self.assertEqual(study.read_text(), text)
+        done = self.explore("run", study, f"--store={self.dir / 'hard.csv'}", code=1)
+        self.assertIn("--store would overwrite 'own.yaml' of the study", done.stderr)
+
+    def test_a_full_stdout(self):
+        study, program = self.study(STUDY.replace("[24, 28]", "[28]").replace("[2, 4, 8]", "[4]")), self.dir / "m.lpx"
+        self.explore("run", study)
+        tools.succeed("lpucc", tools.TINY, "--max-context=64", "-o", program)
+        for args in [("status", self.dir / "s.db"), ("why", self.dir / "s.db", "0"), ("audit", self.dir / "s.db"),
+                     ("energy", program), ("run", study, "--dry-run"), ("--help",)]:
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([str(tools.bin_dir / "lpu-explore"), *map(str, args)], stdout=full, text=True,
+                                      stderr=subprocess.PIPE, timeout=tools.TIMEOUT, stdin=subprocess.DEVNULL)
+            self.assertEqual(done.returncode, 1, args)
+            self.assertIn("stdout: error: cannot be written; check where it is redirected to\n", done.stderr)
+
     def test_in_a_browser(self):
         browser = shutil.which("chromium")
         if not browser:
@@ -346,6 +378,11 @@ class Failures(Studies):
                 (1, "adaptive.yaml: error: its points depend on results of others, so it cannot be cut into shards",
                  ["run", "adaptive", "--shard=1/2"]),
                 (2, "--shard: '3/2' is not I/N", ["run", study, "--shard=3/2"]),
+                (2, "--shard: '0/2' is not I/N", ["run", study, "--shard=0/2"]),
+                (2, "'-1' is no number of a point; give one of points.csv", ["why", self.dir / "x.db", "-1"]),
+                (2, "'' is no number of a point; give one of points.csv", ["why", self.dir / "x.db", ""]),
+                (1, "huge.yaml:4: error: search: asks for 50000000000 points, and 1000000 are the most; take fewer values",
+                 ["run", "huge"]),
                 (2, "--time: '5 days' is no duration; write 90s, 15m or 2h", ["run", study, "--time=5 days"]),
                 (2, "lpu-explore: error: ", ["run"]), (2, "nothing to write; give", ["report", self.dir / "x.db"]),
                 (1, "x.db: error: there is no such store", ["status", self.dir / "x.db"]),
@@ -353,6 +390,9 @@ class Failures(Studies):
                 (1, "none/x.db: error: cannot be written: No such file or directory; choose another place with --store",
                  ["run", study, f"--store={self.dir / 'none' / 'x.db'}"])]:
             wrong = {"wrong": STUDY.replace("superlanes:", "superlane:").replace("workloads", "name: w\nworkloads"),
+                     "huge": STUDY.replace("[3, 4]", "{from: 1, to: 50000, step: 1}").replace("[24, 28]", "[24]")
+                             .replace("[2, 4, 8]", "{from: 1, to: 1000000, step: 10}") + "  host.latency_us: "
+                             "{from: 1, to: 10, step: 1}\n",
                      "adaptive": STUDY + "search: {method: nsga2}\n"}
             if args[-1] in wrong or (len(args) > 1 and args[1] in wrong):
                 name = args[1]
@@ -367,6 +407,12 @@ class Failures(Studies):
         (self.dir / "tiny.yaml").write_text(MODEL.replace("layers: 1\n", ""))
         done = self.explore("run", self.study(), code=1)
         self.assertIn('s.yaml: error: workloads: tiny.yaml:1: key "layers" is missing', done.stderr)
+
+    def test_a_merge_that_fails_leaves_nothing(self):
+        self.explore("run", self.one_point())
+        done = self.explore("merge", self.dir / "new.db", self.dir / "s.db", self.dir / "none.db", code=1)
+        self.assertIn("none.db: error: there is no such store", done.stderr)
+        self.assertFalse((self.dir / "new.db").exists())
 
     def test_a_full_disk(self):
         full = self.dir / "full"

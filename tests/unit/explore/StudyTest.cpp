@@ -47,6 +47,14 @@ TEST(Study, DerivedKeysFollowEachOther) {
   EXPECT_EQ(shownValue(study, point, "latency.sxm_transpose"), "8");
 }
 
+TEST(Study, ConstraintsAreComparisonsJoined) {
+  for (const char *text :
+       {"watts <= 3", "(area_mm2) < (lanes.superlanes * 40)", "(watts < 3)", "chips == 1 || cycles < 5",
+        "(chips == 1 || (cycles < 5 && watts != 2)) && min(token_us, 4) >= 3",
+        "token_us < (lanes.superlanes > 3 ? 5 : 4)"})
+    EXPECT_EQ(goodStudy(std::string("constraints: [\"") + text + "\"]\n").constraints.size(), 1u) << text;
+}
+
 TEST(Study, MarksOfTheMachineAreItsSensitivity) {
   const Study study = goodStudy("sensitivity: {keys: not-published, factors: [2]}\n");
   EXPECT_EQ(study.sensitivity.keys.size(), isa::loadUnpublished("small")->size());
@@ -86,6 +94,27 @@ TEST(Study, EveryMistakeHasItsLineKeyAndRemedy) {
       {"parameters: {latency.mem_read: [1]}\nderived:\n  latency.mem_read: \"3\"\n", "is a parameter as well; remove"},
       {"constraints: [\"volts < 3\"]\n", "s.yaml:3: error: constraints: 'volts' in 'volts < 3' is neither a key nor a"},
       {"constraints: [\"watts <\"]\n", "s.yaml:3: error: constraints: 'watts <' is no expression"},
+      {"constraints: [\"area_mm2 = 3\"]\n", "s.yaml:3: error: constraints: 'area_mm2 = 3' is no expression: = sets a "
+                                            "value, == compares; write a comparison, with == for equality"},
+      {"constraints:\n  - \"watts < 3\"\n  - \"chips = 1 || cycles < 3\"\n",
+       "s.yaml:5: error: constraints: 'chips = 1 || cycles < 3' is no expression: = sets"},
+      {"constraints: [\"cycles\"]\n", "s.yaml:3: error: constraints: 'cycles' is no comparison; write two sides with"},
+      {"constraints: [\"1 < chips < 3\"]\n", "'1 < chips < 3' is no comparison"},
+      {"constraints: [\"chips < 3 && cycles\"]\n", "'chips < 3 && cycles' is no comparison"},
+      {"constraints: [\"(chips < 3) + 1\"]\n", "'(chips < 3) + 1' is no comparison"},
+      {"constraints: [\"chips < 3 ? 1 : 2\"]\n", "'chips < 3 ? 1 : 2' is no comparison"},
+      {"constraints: [\"cycles < 1/0\"]\n", "s.yaml:3: error: constraints: '1/0' has no finite value here; change the"},
+      {"derived:\n  latency.mem_read: \"latency.mxm_play = 3\"\n",
+       "s.yaml:4: error: latency.mem_read: 'latency.mxm_play = 3' is no expression: = sets a value, == compares; write "
+       "arithmetic over keys"},
+      {"parameters:\n  latency.mem_read: {from: 1, to: 2000, step: 1}\n  latency.mxm_play: {from: 1, to: 501, step: "
+       "1}\n",
+       "s.yaml:4: error: search: asks for 1002000 points, and 1000000 are the most; take fewer values, or another "
+       "search "
+       "with a budget"},
+      {"search: {method: sobol, budget: 2000000}\nparameters:\n  latency.mem_read: {from: 1, to: 2000, step: 1}\n"
+       "  latency.mxm_play: {from: 1, to: 2000, step: 1}\n",
+       "s.yaml:3: error: search: asks for 2000000 points, and 1000000 are the most; take a smaller budget"},
       {"objectives: [speed: max]\n", "s.yaml:3: error: objectives: 'speed' is no column; columns are chips, cycles,"},
       {"objectives: [token_us: less]\n", "objectives: 'token_us: less' must end in min or max"},
       {"objectives: [token_us]\n", "objectives: 'token_us' needs a direction; write token_us: min"},

@@ -39,6 +39,8 @@ struct RunOptions {
   double seconds = 0;      ///< until no new point is begun; 0: no limit
   std::uint64_t shard = 0, shards = 1;
   bool showProgress = false;
+
+  bool isOurs(std::size_t row) const { return row % shards == shard; }
 };
 
 struct RunEnd {
@@ -68,7 +70,6 @@ private:
   void pruneByBounds(const std::vector<std::size_t> &rows);
   void screenOut(const Values &values, const std::string &reason);
   bool mustStop();
-  bool isOurs(std::size_t row) const { return row % options.shards == options.shard; }
   void showProgress(bool isLast);
 
   const Study &study;

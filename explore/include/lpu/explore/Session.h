@@ -3,6 +3,7 @@
 
 #include "lpu/explore/Explorer.h"
 #include "lpu/explore/StudyFiles.h"
+#include "lpu/isa/FileUses.h"
 
 #include <memory>
 #include <string>
@@ -12,7 +13,8 @@ namespace lpu::explore {
 struct Session {
   std::unique_ptr<Store> store;
   std::unique_ptr<Study> study;
-  std::string build; ///< of the compiler that the results are from
+  std::string build;                ///< of the compiler that the results are from
+  std::vector<isa::FileUse> inputs; ///< the store, the study and the files that it names
   RunEnd end;
 };
 
@@ -24,8 +26,8 @@ Result<std::vector<Measured>> measuredOf(Session &session, const Row &row);
 
 /// Points by number; sensitivity's come behind the search's.
 std::string pointsCsv(const Study &study, const std::vector<Row> &rows);
-/// The planned points alone, without columns that are measured.
-std::string plannedCsv(const Study &study, const std::vector<Row> &rows);
+/// The points of a shard, without columns that are measured.
+std::string plannedCsv(const Study &study, const std::vector<Row> &rows, const RunOptions &options);
 
 /// One HTML file with everything in it. Error: of the store, or of the table of energy.
 Result<std::string> reportHtml(Session &session);

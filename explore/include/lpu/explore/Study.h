@@ -64,6 +64,11 @@ struct Objective {
 
 enum class Method { Grid, Random, Sobol, Oat, Morris, Halving, Nsga2 };
 
+/// Of a study: all of them are held in memory.
+constexpr std::uint64_t kMostPoints = 1000000;
+/// Larger grids are told apart no more.
+constexpr std::uint64_t kMostGridSize = std::uint64_t{1} << 63;
+
 struct SearchPlan {
   Method method = Method::Grid;
   std::uint64_t seed = 1;
@@ -91,7 +96,7 @@ struct Study {
   SearchPlan search;
   Sensitivity sensitivity;
 
-  /// Points of the full product of all parameters; at most 2^63.
+  /// Points of the full product of all parameters; at most kMostGridSize.
   std::uint64_t gridSize() const;
 };
 
