@@ -77,6 +77,18 @@ std::vector<std::string> argumentsOf(const Workload &workload, const Values &map
   return words;
 }
 
+/// The law of the table is one of a supply near its own; no transistor of the process bears a far higher one.
+void setVoltage(const Study &study, Point &point) {
+  constexpr double kMostTimes = 2;
+  const auto &own = study.energy.volts;
+  const double volts = isa::voltageForClock(study.energy, point.machine.clockGHz);
+  if (volts <= kMostTimes * own.logic)
+    point.logicVolts = volts;
+  else
+    point.impossible = fmt::format("'clock.ghz' is {}, which needs more than {} V, {} times the {} V of {} GHz",
+                                   point.machine.clockGHz, kMostTimes * own.logic, kMostTimes, own.logic, own.atGHz);
+}
+
 std::string machineKeyText(const isa::Machine &machine) {
   isa::Machine unnamed = machine; // a name is no property of the hardware
   unnamed.name = "machine";
@@ -92,10 +104,13 @@ void setKeys(const Study &study, const std::string &build, const isa::Variables 
   std::string keys;
   for (std::size_t i = 0; i < study.workloads.size(); ++i) {
     const Workload &workload = study.workloads[i];
-    Job job{i, "", argumentsOf(workload, mappingOf(study, workload, point))};
+    const Values mapping = mappingOf(study, workload, point);
+    Job job{i, "", argumentsOf(workload, mapping)};
+    const auto named = mapping.find("topology");
+    const auto topology = study.topologies.find(named == mapping.end() ? "" : named->second);
     job.key = sha256(fmt::format("evaluator {}\ncompiler {}\nmodel {} {}\n{}\n{}", kEvaluator, build,
                                  workload.isShape ? "shape" : "file", workload.digest, fmt::join(job.arguments, " "),
-                                 machine));
+                                 topology == study.topologies.end() ? machine : machine + topology->second));
     keys += job.key + fmt::format(" {}\n", workload.weight);
     point.jobs.push_back(std::move(job));
   }
@@ -124,7 +139,7 @@ Point makePoint(const Study &study, const Values &values, const std::string &bui
       point.impossible = machine.error().message;
   }
   if (study.voltageFromClock && point.impossible.empty())
-    point.logicVolts = isa::voltageForClock(study.energy, point.machine.clockGHz);
+    setVoltage(study, point);
   if (!build.empty())
     setKeys(study, build, changes, point);
   return point;

@@ -5,10 +5,12 @@
 #include "lpu/isa/Unpublished.h"
 
 #include <nlohmann/json.hpp>
+#include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
+#include <optional>
 #include <vector>
 
 namespace lpu::explore {
@@ -99,6 +101,61 @@ private:
   const StudyInputs &inputs;
 };
 
+Error mistake(const Study &study, int line, const std::string &message) {
+  return {fmt::format("{}:{}", study.file, line), message};
+}
+
+/// The longest context of a shape; nothing: another key of it is wrong, which the compiler tells with its line.
+Result<std::optional<double>> longestContext(const Study &study, const Workload &workload) {
+  const Error noShape = mistake(study, workload.line,
+                                fmt::format("arch: '{}' is no shape in YAML; name one, or write model: for a file with "
+                                            "weights",
+                                            workload.model));
+  const Result<std::string> text = readFile(workload.path);
+  if (!text)
+    return noShape;
+  try {
+    const YAML::Node shape = YAML::Load(*text);
+    if (!shape.IsMap())
+      return noShape;
+    double context = 0;
+    const bool isKnown = shape["context"].IsDefined() && YAML::convert<double>::decode(shape["context"], context);
+    return isKnown ? std::optional(context) : std::nullopt;
+  } catch (const std::exception &) { // not YAML
+    return noShape;
+  }
+}
+
+Status checkContext(const Study &study, int line, const std::string &key, const std::string &value, double most) {
+  if (std::stod(value) <= most)
+    return Ok{};
+  return mistake(study, line,
+                 fmt::format("{}: {} is more than the {} of the model; take at most that", key, value, most));
+}
+
+/// Mistakes that would otherwise be those of every point.
+Status checkShapes(const Study &study) {
+  const auto chosen = std::ranges::find(study.parameters, "mapping.context", &Parameter::key);
+  for (const Workload &workload : study.workloads) {
+    if (!workload.isShape)
+      continue;
+    const Result<std::optional<double>> most = longestContext(study, workload);
+    if (!most)
+      return most.error();
+    if (!*most)
+      continue;
+    if (chosen != study.parameters.end()) {
+      for (const std::string &value : chosen->values)
+        if (Status good = checkContext(study, chosen->line, chosen->key, value, **most); !good)
+          return good;
+    } else if (const auto own = workload.mapping.find("context"); own != workload.mapping.end()) {
+      if (Status good = checkContext(study, workload.line, "context", own->second, **most); !good)
+        return good;
+    }
+  }
+  return Ok{};
+}
+
 } // namespace
 
 Result<Study> readStudy(const std::string &path, StudyInputs &inputs) {
@@ -109,7 +166,12 @@ Result<Study> readStudy(const std::string &path, StudyInputs &inputs) {
   std::error_code failed;
   inputs.paths[path] = fs::absolute(path, failed).lexically_normal().string();
   DiskFiles files(fs::path(path).parent_path(), inputs);
-  return parseStudy(path, *text, files);
+  Result<Study> study = parseStudy(path, *text, files);
+  if (!study)
+    return study;
+  if (Status good = checkShapes(*study); !good)
+    return good.error();
+  return study;
 }
 
 Result<Study> studyOf(const StudyInputs &inputs) {

@@ -13,9 +13,9 @@ const std::vector<MappingKey> &mappingKeys() {
       {"prompt_tokens", "--prompt-tokens", true, {}},
       {"partition", "", false, {"fewest", "fastest"}},
       {"topology", "--topology", false, {}},
-      {"weight_type", "--weight-type", false, {}},
-      {"activation_type", "--activation-type", false, {}},
-      {"kv_type", "--kv-type", false, {}},
+      {"weight_type", "--weight-type", false, {"int8", "int8-group", "int4-group", "keep", "fp16"}},
+      {"activation_type", "--activation-type", false, {"a16", "a8", "fp16"}},
+      {"kv_type", "--kv-type", false, {"int16", "int8", "fp16"}},
   };
   return keys;
 }

@@ -14,6 +14,7 @@
 #include <fmt/ranges.h>
 #include <functional>
 #include <optional>
+#include <regex>
 #include <set>
 
 namespace lpu::explore {
@@ -191,12 +192,13 @@ private:
   }
 
   void parseWorkload(const YAML::Node &node, Workload &own) {
+    own.line = node.Mark().line + 1;
     std::string arch, model;
     std::vector<Key> keys = {{"name", word("name", own.name)},
                              {"arch", word("arch", arch)},
                              {"model", word("model", model)},
                              {"weight", number("weight", own.weight, 1e-9, 1e9)},
-                             {"steps", [&](auto &at, auto &n) { own.steps = words(at, n, "steps"); }}};
+                             {"steps", [&](auto &at, auto &n) { own.steps = stepWords(at, n); }}};
     for (const MappingKey &key : mappingKeys())
       keys.push_back({std::string(key.name), [&](auto &at, auto &n) {
                         own.mapping[std::string(key.name)] = mappingValue(at, key, std::string(key.name), scalar(n));
@@ -229,8 +231,30 @@ private:
     return list;
   }
 
+  std::vector<std::string> stepWords(const YAML::Node &at, const YAML::Node &node) const {
+    static const std::regex known("(decode|prefill|encode)(_[0-9x]+)?");
+    std::vector<std::string> list = words(at, node, "steps");
+    for (const std::string &word : list)
+      if (!std::regex_match(word, known))
+        fail(at, "steps",
+             fmt::format("'{}' is no step; write decode, prefill, encode, or a name such as decode_512", word));
+    return list;
+  }
+
+  /// A file is named by where the compiler finds it.
+  std::string topology(const YAML::Node &at, const std::string &name, const std::string &text) {
+    if (text == "node" || text == "rail" || text == "dragonfly")
+      return text;
+    const Result<std::string> digest = files.digest(text);
+    if (!digest)
+      fail(at, name,
+           fmt::format("'{}' is none of node, rail, dragonfly, and as a file it {}", text, digest.error().message));
+    study.topologies[files.path(text)] = *digest;
+    return files.path(text);
+  }
+
   std::string mappingValue(const YAML::Node &at, const MappingKey &key, const std::string &name,
-                           const std::string &text) const {
+                           const std::string &text) {
     if (key.isNumber) {
       const std::optional<double> value = numberIn(text);
       if (!value || *value < 1 || *value != std::floor(*value))
@@ -239,6 +263,8 @@ private:
     }
     if (text.empty())
       fail(at, name, "must be a word");
+    if (key.name == "topology")
+      return topology(at, name, text);
     if (!key.words.empty() && std::ranges::find(key.words, text) == key.words.end())
       fail(at, name, fmt::format("'{}' is none of {}; write one of them", text, fmt::join(key.words, ", ")));
     return text;
@@ -326,7 +352,7 @@ private:
     }
   }
 
-  std::string valueText(const YAML::Node &at, const std::string &key, const std::string &text) const {
+  std::string valueText(const YAML::Node &at, const std::string &key, const std::string &text) {
     if (key.starts_with("mapping."))
       return mappingValue(at, *mappingKeyNamed(key.substr(8)), key, text);
     const std::optional<double> value = numberIn(text);

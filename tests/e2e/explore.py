@@ -403,6 +403,28 @@ class Failures(Studies):
             self.study()
         self.assertFalse((self.dir / "s.db").exists())
 
+    def test_words_are_those_of_the_compiler(self):
+        told = " ".join(run("lpucc", "--help").stdout.split())
+        for key in ["weight_type", "activation_type", "kv_type", "topology"]:
+            study = self.study(STUDY.replace("steps: [decode]", f"{key}: x"))
+            words = re.search(r"'x' is none of ([^;]*?)(;|, and as)", self.explore("run", study, code=1).stderr)[1].split(", ")
+            self.assertGreaterEqual(len(words), 3)
+            for word in words:
+                self.assertRegex(told, rf"(\W){re.escape(word)}( \(|,| or )", key)
+
+    def test_mistakes_about_the_model(self):
+        (self.dir / "list.yaml").write_text("[1, 2]\n")
+        (self.dir / "binary.yaml").write_bytes(b"GGUF\x03\0\0\0: {")
+        for old, new, told in [
+                ("context: 64", "context: 65", "s.yaml:2: error: context: 65 is more than the 64 of the model; take at most"),
+                ("parameters:", "parameters:\n  mapping.context: [32, 128]",
+                 "s.yaml:4: error: mapping.context: 128 is more than the 64 of the model; take at most that"),
+                ("tiny.yaml", "list.yaml", "s.yaml:2: error: arch: 'list.yaml' is no shape in YAML; name one, or write model:"),
+                ("tiny.yaml", "binary.yaml", "s.yaml:2: error: arch: 'binary.yaml' is no shape in YAML")]:
+            done = self.explore("run", self.study(STUDY.replace(old, new)), code=1)
+            self.assertIn(told, done.stderr)
+        self.assertFalse((self.dir / "s.db").exists())
+
     def test_a_mistake_in_the_model_stops_the_study(self):
         (self.dir / "tiny.yaml").write_text(MODEL.replace("layers: 1\n", ""))
         done = self.explore("run", self.study(), code=1)

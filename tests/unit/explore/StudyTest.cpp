@@ -134,6 +134,13 @@ TEST(Study, EveryMistakeHasItsLineKeyAndRemedy) {
        "{arch: m.yaml, contxt: 3}"},
       {"", "weight: '-1' is no number", "{arch: m.yaml, weight: -1}"},
       {"", "partition: fastest needs the number of chips", "{arch: m.yaml, partition: fastest}"},
+      {"", "s.yaml:2: error: kv_type: 'int9' is none of int16, int8, fp16; write one", "{arch: m.yaml, kv_type: int9}"},
+      {"parameters:\n  mapping.weight_type: [int8, int3]\n",
+       "mapping.weight_type: 'int3' is none of int8, int8-group, int4-group, keep, fp16"},
+      {"", "s.yaml:2: error: steps: 'decoed' is no step; write decode, prefill, encode, or a name such as decode_512",
+       "{arch: m.yaml, steps: [decoed]}"},
+      {"", "topology: 'missing.yaml' is none of node, rail, dragonfly, and as a file it cannot be read",
+       "{arch: m.yaml, topology: missing.yaml}"},
       {"", "workloads: two have the name 'm'", "{arch: m.yaml}, {arch: m.yaml}"},
       {"search: [\n", "not valid YAML"},
   };
@@ -157,6 +164,10 @@ TEST(Point, KeysAreOfContents) {
   EXPECT_NE(keyOf(goodStudy("", "{arch: n.yaml}")), key);
   EXPECT_NE(keyOf(goodStudy("", "{arch: m.yaml, context: 64}")), key);
   EXPECT_NE(keyOf(goodStudy("", "{arch: m.yaml, steps: [decode]}")), key);
+  Study cabled = goodStudy("", "{arch: m.yaml, topology: own.yaml}");
+  const std::string before = keyOf(cabled);
+  cabled.topologies.at("/models/own.yaml") = "another digest";
+  EXPECT_NE(keyOf(cabled), before);
 }
 
 TEST(Point, ParametersBeatTheWorkloadsMapping) {
@@ -181,6 +192,8 @@ TEST(Point, AFasterClockNeedsMoreVoltage) {
   const Study study = goodStudy("parameters: {clock.ghz: {values: [0.9, 1.2], voltage: from-clock}}\n");
   EXPECT_NEAR(*makePoint(study, {{"clock.ghz", "0.9"}}, "b").logicVolts, 0.75, 1e-9);
   EXPECT_NEAR(*makePoint(study, {{"clock.ghz", "1.2"}}, "b").logicVolts, 0.95, 0.02); // alpha-power law by hand
+  EXPECT_EQ(makePoint(study, {{"clock.ghz", "5"}}, "b").impossible,
+            "'clock.ghz' is 5, which needs more than 1.5 V, 2 times the 0.75 V of 0.9 GHz");
 }
 
 } // namespace

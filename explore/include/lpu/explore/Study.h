@@ -41,6 +41,7 @@ struct Workload {
   double weight = 1;    ///< of its costs per token in the sums
   std::vector<std::string> steps;
   Values mapping; ///< by mapping key without "mapping."; what parameters do not choose
+  int line = 0;
 };
 
 struct Parameter {
@@ -89,6 +90,7 @@ struct Study {
   isa::EnergyModel energy;
   bool voltageFromClock = false; ///< the supply follows clock.ghz
   std::vector<Workload> workloads;
+  Values topologies; ///< that are files: hash of the contents by path
   std::vector<Parameter> parameters;
   std::vector<Derived> derived; ///< in order of evaluation
   std::vector<Constraint> constraints;
