@@ -4,37 +4,81 @@
 #include <algorithm>
 
 namespace lpu::serve {
+namespace {
 
-Promise promiseOf(const Timing &timing, Cycle arrival, const StartBound &bound, const Work &work) {
-  const auto ns = [&](Cycle cycles) { return timing.clock().nanoseconds(cycles); };
-  const Cycle wait = bound.start - arrival;
-  Promise promise;
-  promise.exact = bound.exact;
-  promise.queueNs = ns(wait);
-  promise.ttftNs = ns(wait + timing.tokenEnd(work.prompt, 0));
-  promise.cyclesMax = timing.tokenEnd(work.prompt, work.maxTokens - 1);
-  promise.totalNsMax = ns(wait + promise.cyclesMax);
+Cycle lengthOf(const Timing &timing, const Work &work) { return timing.tokenEnd(work.prompt, work.maxTokens - 1); }
+
+/// When the last token of all is there, at the latest.
+Cycle endOf(const Timing &timing, std::span<const StartBound> bounds, std::span<const Work> works) {
+  Cycle end = 0;
+  for (std::size_t i = 0; i < works.size(); ++i)
+    end = std::max(end, bounds[i].start + lengthOf(timing, works[i]));
+  return end;
+}
+
+/// The longest that one after the other could take: the slot of the first one is there for the others.
+Cycle inTurn(const Timing &timing, std::span<const Work> works) {
+  Cycle sum = 0;
+  for (const Work &work : works)
+    sum += lengthOf(timing, work);
+  return sum;
+}
+
+/// A later token at the largest context that the sequence can reach.
+Cycle tokenCycles(const Timing &timing, const Work &work) {
   const std::uint64_t positions = std::min<std::uint64_t>(work.prompt + work.maxTokens - 1, timing.context());
   for (const Timing::Bucket &bucket : timing.buckets())
-    if (promise.tokenNs == 0 && bucket.context >= positions)
-      promise.tokenNs = ns(bucket.cycles);
+    if (bucket.context >= positions)
+      return bucket.cycles;
+  return 0;
+}
+
+Cycle aloneOf(const Schedule &schedule, const Timing &timing, std::span<const Work> works) {
+  return endOf(timing, createSchedule(timing, schedule.systems())->bounds(0, works), works);
+}
+
+} // namespace
+
+Promise promiseOf(const Timing &timing, Cycle arrival, std::span<const StartBound> bounds,
+                  std::span<const Work> works) {
+  const auto ns = [&](Cycle cycles) { return timing.clock().nanoseconds(cycles); };
+  const StartBound &first = bounds.front();
+  const Cycle wait = first.start - arrival, end = endOf(timing, bounds, works);
+  Promise promise;
+  promise.exact = first.exact;
+  promise.queueNs = ns(wait);
+  promise.ttftNs = ns(wait + timing.tokenEnd(works.front().prompt, 0));
+  promise.totalNsMax = ns(end - arrival);
+  // An earlier start than the bound need not bring the end forward as much.
+  promise.cyclesMax = first.exact ? end - first.start : std::min(end - arrival, inTurn(timing, works));
+  for (const Work &work : works)
+    promise.tokenNs = std::max(promise.tokenNs, ns(tokenCycles(timing, work)));
   return promise;
 }
 
 Admission judge(const Schedule &schedule, const Timing &timing, const AdmissionRules &rules, Cycle arrival,
-                const Work &first, std::size_t sequences, std::optional<Cycle> deadline) {
+                std::span<const Work> works, std::optional<Cycle> deadline) {
   using Verdict = Admission::Verdict;
-  const StartBound bound = schedule.bound(arrival);
-  const Cycle wait = bound.start - arrival, length = timing.tokenEnd(first.prompt, first.maxTokens - 1);
-  Admission out{Verdict::Admitted, promiseOf(timing, arrival, bound, first), 0, schedule.waiting(arrival)};
-  if (wait > 0 && out.waiting + sequences > rules.queue)
-    out.verdict = Verdict::QueueFull, out.retry = wait;
+  const std::vector<StartBound> bounds = schedule.bounds(arrival, works);
+  const Cycle wait = bounds.front().start - arrival, total = endOf(timing, bounds, works) - arrival;
+  Admission out{Verdict::Admitted, promiseOf(timing, arrival, bounds, works), 0, schedule.waiting(arrival), 0, 0};
+  out.delayed = std::ranges::count_if(bounds, [&](const StartBound &bound) { return bound.start > arrival; });
+  const std::size_t slots = schedule.slots();
+  const std::size_t needed = works.size() > rules.queue ? works.size() - rules.queue : 1; // slots, at once
+  if (deadline)
+    out.alone = aloneOf(schedule, timing, works);
+  if (needed > slots)
+    out.verdict = Verdict::TooManySequences;
+  else if (out.delayed > 0 && out.waiting + out.delayed > rules.queue)
+    out.verdict = Verdict::QueueFull, out.retry = schedule.freeBy(arrival, static_cast<unsigned>(needed)) - arrival;
   else if (rules.maxWait && wait > *rules.maxWait)
     out.verdict = Verdict::WaitTooLong, out.retry = wait - *rules.maxWait;
-  else if (deadline && length > *deadline)
+  else if (deadline && out.alone > *deadline)
     out.verdict = Verdict::DeadlineImpossible;
-  else if (deadline && wait + length > *deadline)
-    out.verdict = Verdict::DeadlineMissed, out.retry = wait + length - *deadline;
+  else if (deadline &&
+           total > *deadline) // several may find less room between others later: then only all of it is sure
+    out.verdict = Verdict::DeadlineMissed,
+    out.retry = works.size() == 1 ? total - *deadline : schedule.freeBy(arrival, slots) - arrival;
   return out;
 }
 

@@ -169,6 +169,14 @@ OrRefusal<Prepared> Engine::check(const Model &model, Prepared prepared) const {
 
 namespace {
 
+/// Of each sequence, in the order of the choices.
+template <typename Strands> std::vector<Work> worksOf(const Strands &strands) {
+  std::vector<Work> works;
+  for (const auto &strand : strands)
+    works.push_back({strand.assignment->request.prompt.size(), strand.assignment->request.count});
+  return works;
+}
+
 std::uint64_t tokensOf(const Model &model, const Prepared &prepared, std::size_t prompt) {
   if (model.timing().isEncoder())
     return 1;
@@ -181,11 +189,13 @@ Quote Engine::quote(const Model &model, const Prepared &prepared) const {
   const Hosted &host = hostOf(model);
   const Cycle arrival = std::max(host.lastArrival, arrivalOf(host, {}));
   Quote quote;
-  for (std::size_t i = 0; i < prepared.prompts.size(); ++i)
+  std::vector<Work> works;
+  for (std::size_t i = 0; i < prepared.prompts.size(); ++i) {
     quote.promptTokens += prepared.prompts[i].size();
+    works.insert(works.end(), prepared.request.choices, {prepared.prompts[i].size(), tokensOf(model, prepared, i)});
+  }
   quote.maxTokens = tokensOf(model, prepared, 0);
-  quote.promise =
-      promiseOf(host.timing(), arrival, host.schedule->bound(arrival), {prepared.prompts[0].size(), quote.maxTokens});
+  quote.promise = promiseOf(host.timing(), arrival, host.schedule->bounds(arrival, works), works);
   quote.startNs = quote.promise.queueNs;
   quote.slots = host.schedule->slots();
   quote.slotsFree =
@@ -272,12 +282,11 @@ std::optional<Refusal> Engine::admissible(const Hosted &host, const Live &reques
   if (options.virtualArrivals && request.terms.arrivalNs &&
       host.timing().clock().cycles(*request.terms.arrivalNs) < request.arrival)
     return Refusal{400, "x-lpu-arrival-ns lies before the arrival of an earlier request", "x-lpu-arrival-ns", ""};
-  const rt::GenerateRequest &first = request.strands.front().assignment->request;
   std::optional<Cycle> deadline;
   if (request.terms.deadlineNs) // a nanosecond that has begun has not passed
     deadline = host.timing().clock().cycles(*request.terms.deadlineNs + 1) - 1;
-  const Admission admission = judge(*host.schedule, host.timing(), rulesOf(host), request.arrival,
-                                    {first.prompt.size(), first.count}, request.strands.size(), deadline);
+  const Admission admission =
+      judge(*host.schedule, host.timing(), rulesOf(host), request.arrival, worksOf(request.strands), deadline);
   if (admission.verdict == Admission::Verdict::Admitted)
     return std::nullopt;
   return refusalOf(host, request, admission);
@@ -295,8 +304,10 @@ Refusal Engine::refusalOf(const Hosted &host, const Live &request, const Admissi
   const std::int64_t retry = retryMs(host, admission.retry);
   switch (admission.verdict) {
   case Admission::Verdict::QueueFull:
-    return {429, fmt::format("{} sequences wait already, which is as many as may", admission.waiting), "", "queue_full",
-            retry};
+    return {429,
+            fmt::format("{} sequences wait already, {} of this request would have to, and {} may", admission.waiting,
+                        admission.delayed, options.queue),
+            "", "queue_full", retry};
   case Admission::Verdict::WaitTooLong:
     return {
         429,
@@ -307,10 +318,15 @@ Refusal Engine::refusalOf(const Hosted &host, const Live &request, const Admissi
             fmt::format("it could take {} ns of virtual time, the deadline is {}", promise.totalNsMax,
                         *request.terms.deadlineNs),
             "", "rate_limit_exceeded", retry};
+  case Admission::Verdict::TooManySequences:
+    return {400,
+            fmt::format("it has {} sequences; {} can run at a time and {} may wait", request.strands.size(),
+                        host.schedule->slots(), options.queue),
+            request.request.choices > 1 ? "n" : "prompt", "too_many_sequences"};
   default:
     return {400,
-            fmt::format("it can take {} ns of virtual time even without waiting, the deadline is {}",
-                        host.ns(promise.cyclesMax), *request.terms.deadlineNs),
+            fmt::format("it can take {} ns of virtual time even where nobody else is, the deadline is {}",
+                        host.ns(admission.alone), *request.terms.deadlineNs),
             "x-lpu-deadline-ns", "deadline_impossible"};
   }
 }
@@ -335,23 +351,16 @@ void Engine::admit(const std::shared_ptr<Live> &request) {
     return;
   }
   host.lastArrival = request->arrival;
-  Promise total;
+  const std::vector<Work> works = worksOf(request->strands);
+  const Promise promise =
+      promiseOf(host.timing(), request->arrival, host.schedule->bounds(request->arrival, works), works);
   for (Strand &strand : request->strands) {
-    const rt::GenerateRequest &asked = strand.assignment->request;
-    const Promise own = promiseOf(host.timing(), request->arrival, host.schedule->bound(request->arrival),
-                                  {asked.prompt.size(), asked.count});
-    total.queueNs = strand.choice ? std::min(total.queueNs, own.queueNs) : own.queueNs;
-    total.ttftNs = strand.choice ? std::min(total.ttftNs, own.ttftNs) : own.ttftNs;
-    total.tokenNs = std::max(total.tokenNs, own.tokenNs);
-    total.totalNsMax = std::max(total.totalNsMax, own.totalNsMax);
-    total.cyclesMax = std::max(total.cyclesMax, own.cyclesMax);
-    total.exact = total.exact && own.exact;
-    strand.ticket = host.schedule->admit(request->arrival, {asked.prompt.size(), asked.count});
+    strand.ticket = host.schedule->admit(request->arrival, works[strand.choice]);
     strand.assignment->number = host.nextNumber++;
     host.strands[strand.assignment->number] = &strand;
   }
-  request->proof.promise = total;
-  request->listener->accepted(request->proof.id, total, host.ns(request->arrival));
+  request->proof.promise = promise;
+  request->listener->accepted(request->proof.id, promise, host.ns(request->arrival));
   place(host);
 }
 
@@ -421,10 +430,10 @@ void Engine::end(Hosted &host, Strand &strand, Update &update) {
   strand.ended = true;
   ++host.metrics.finished[proof.finish];
   Usage &usage = request->usage;
-  usage.arrivalCycle = request->arrival, usage.startCycle = start, usage.firstTokenCycle = first, usage.endCycle = end;
-  usage.queueNs = host.ns(start - request->arrival);
-  usage.promptNs = host.ns(first - start);
-  usage.completionNs = host.ns(end - first);
+  usage.arrivalCycle = request->arrival;
+  if (strand.choice == 0)
+    usage.startCycle = start, usage.firstTokenCycle = first;
+  usage.endCycle = std::max(usage.endCycle, end);
   if (request->listener && !update.vector.empty())
     request->listener->embedding(strand.choice, std::move(update.vector));
   if (request->listener)
@@ -437,6 +446,10 @@ void Engine::keepProof(Live &request) {
   const std::shared_ptr<Live> own = live.at(request.proof.id);
   for (const auto &[program, count] : own->steps)
     own->usage.steps.emplace_back(own->host->model->program().steps[program].name, count);
+  Usage &usage = own->usage;
+  usage.queueNs = own->host->ns(usage.startCycle - usage.arrivalCycle);
+  usage.promptNs = own->host->ns(usage.firstTokenCycle - usage.startCycle);
+  usage.completionNs = own->host->ns(usage.endCycle - usage.firstTokenCycle);
   own->host->metrics.add(own->usage);
   live.erase(own->proof.id);
   proofs.push_back(own->proof);

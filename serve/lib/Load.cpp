@@ -219,7 +219,7 @@ namespace {
 Served serveOne(Schedule &schedule, const Timing &timing, const AdmissionRules &rules, Cycle arrival, const Work &work,
                 std::uint64_t tokens) {
   Served served{arrival, 0, 0, 0, tokens ? tokens : work.maxTokens, false};
-  served.refused = judge(schedule, timing, rules, arrival, work).verdict != Admission::Verdict::Admitted;
+  served.refused = judge(schedule, timing, rules, arrival, {&work, 1}).verdict != Admission::Verdict::Admitted;
   if (served.refused)
     return served;
   const Ticket ticket = schedule.admit(arrival, work);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <limits>
 #include <map>
 #include <vector>
 
@@ -125,7 +126,19 @@ public:
     return entry.placed->start + timing.tokenEnd(entry.work.prompt, index);
   }
 
-  StartBound bound(Cycle arrival) const override;
+  StartBound bound(Cycle arrival) const override { return startsOf(arrival, std::vector<Cycle>(1)).front(); }
+
+  std::vector<StartBound> bounds(Cycle arrival, std::span<const Work> works) const override {
+    std::vector<Cycle> lengths;
+    for (const Work &work : works)
+      lengths.push_back(longest(work));
+    return startsOf(arrival, lengths);
+  }
+
+  Cycle freeBy(Cycle arrival, unsigned count) const override {
+    constexpr Cycle kForever = std::numeric_limits<Cycle>::max() / 2;
+    return startsOf(arrival, std::vector<Cycle>(count, kForever)).back().start;
+  }
 
   std::size_t waiting(Cycle at) const override {
     return std::ranges::count_if(entries, [&](const auto &item) { return startsAfter(item.second, at); });
@@ -177,10 +190,11 @@ private:
   Cycle endOf(const Entry &entry) const {
     return entry.placed->start + timing.stepEnd(entry.work.prompt, entry.done - 1);
   }
-  Cycle longestEnd(const Entry &entry) const {
-    return entry.placed->start +
-           timing.stepEnd(entry.work.prompt, timing.steps(entry.work.prompt, entry.work.maxTokens) - 1);
+  Cycle longest(const Work &work) const {
+    return timing.stepEnd(work.prompt, timing.steps(work.prompt, work.maxTokens) - 1);
   }
+
+  std::vector<StartBound> startsOf(Cycle arrival, const std::vector<Cycle> &lengths) const;
 
   SlotView viewOf(const Slot &slot) const {
     const auto found = slot.user ? entries.find(*slot.user) : entries.end();
@@ -242,9 +256,9 @@ private:
   mutable Cycle reachedNow = 0;
 };
 
-/// Everyone who runs then, or waits, takes as long as possible. Waiting is monotone in the lengths of those before, so
-/// nobody starts later than this.
-StartBound FirstComeFirstServed::bound(Cycle arrival) const {
+/// Starts at the latest of sequences of these lengths. Everyone who runs then, or waits, takes as long as possible.
+/// Waiting is monotone in the lengths of those before, so nobody starts later than this.
+std::vector<StartBound> FirstComeFirstServed::startsOf(Cycle arrival, const std::vector<Cycle> &lengths) const {
   std::vector<SystemView> state;
   for (const System &system : places)
     state.push_back({system.origin, std::vector<SlotView>(system.slots.size())});
@@ -257,7 +271,7 @@ StartBound FirstComeFirstServed::bound(Cycle arrival) const {
     if (entry.finished && endOf(entry) <= arrival)
       continue;
     SystemView &system = state[entry.placed->system];
-    system.slots[entry.placed->slot] = {longestEnd(entry), false};
+    system.slots[entry.placed->slot] = {entry.placed->start + longest(entry.work), false};
     system.origin = entry.placed->start;
   }
   // Choices here are between bounds, so all of them count as known; what is certain is told apart by the flag.
@@ -268,17 +282,21 @@ StartBound FirstComeFirstServed::bound(Cycle arrival) const {
         slot.known = true;
     return Chooser(bounds, timing.frame()).earliest(when).placement;
   };
-  for (const Entry *entry : later) {
-    const Placement placement = choose(entry->arrival);
-    const Cycle length =
-        timing.stepEnd(entry->work.prompt, timing.steps(entry->work.prompt, entry->work.maxTokens) - 1);
+  auto occupy = [&](const Placement &placement, Cycle length) {
     state[placement.system].slots[placement.slot] = {placement.start + length, false};
     state[placement.system].origin = placement.start;
+  };
+  for (const Entry *entry : later)
+    occupy(choose(entry->arrival), longest(entry->work));
+  std::vector<StartBound> out;
+  for (const Cycle length : lengths) {
+    const Placement placement = choose(arrival);
+    // Until the end of a frame, a slot of another system may become free.
+    const bool soonest = placement.start == arrival || systemCount == 1;
+    out.push_back({placement.start, later.empty() && soonest && state[placement.system].slots[placement.slot].known});
+    occupy(placement, length);
   }
-  const Placement placement = choose(arrival);
-  // Until the end of a frame, a slot of another system may become free.
-  const bool soonest = placement.start == arrival || systemCount == 1;
-  return {placement.start, later.empty() && soonest && state[placement.system].slots[placement.slot].known};
+  return out;
 }
 
 } // namespace

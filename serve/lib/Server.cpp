@@ -77,7 +77,8 @@ struct Server::Loop {
 class Server::Connection : public std::enable_shared_from_this<Connection> {
 public:
   Connection(Loop &loop, tcp::socket socket, std::string peer)
-      : loop(loop), socket(std::move(socket)), watchdog(loop.io), signal(loop.io), peer(std::move(peer)) {
+      : loop(loop), socket(std::move(socket)), watchdog(loop.io), signal(loop.io), peer(std::move(peer)),
+        buffer(loop.options.head.bytes + 2 * kReadBytes) {
     ++loop.peers[this->peer];
   }
   ~Connection() {
@@ -206,8 +207,15 @@ private:
         co_await write("HTTP/1.1 100 Continue\r\n\r\n");
       guard(loop.options.bodyTimeout);
     }
-    if (!code)
-      co_await http::async_read(socket, buffer, parser, asio::redirect_error(asio::use_awaitable, code));
+    parser.eager(true);
+    // Chunk sizes, their extensions and trailers are no body, and limited here.
+    for (std::size_t left = 2 * loop.options.maxBody + kReadBytes; !code && !parser.is_done();) {
+      const std::size_t got =
+          co_await http::async_read_some(socket, buffer, parser, asio::redirect_error(asio::use_awaitable, code));
+      if (got > left)
+        code = http::error::body_limit;
+      left -= std::min(left, got);
+    }
     const bool slow = expired;
     guard({});
     if (!code) {
@@ -217,6 +225,8 @@ private:
     if (code == http::error::body_limit)
       co_return Refusal{413, fmt::format("the body is larger than {} bytes", loop.options.maxBody), "",
                         "request_too_large"};
+    if (code == http::error::buffer_overflow || code == http::error::header_limit)
+      co_return Refusal{431, "a chunk's extension, or the trailers, are too large", "", "header_too_large"};
     if (slow)
       co_return Refusal{408, "the body came too slowly", "", "request_timeout"};
     if (code.category() == http::make_error_code(http::error::bad_chunk).category() &&
@@ -359,8 +369,8 @@ private:
   tcp::socket socket;
   asio::steady_timer watchdog, signal;
   std::string peer;
-  beast::flat_buffer buffer;
-  unsigned guards = 0; ///< how often guard() was called
+  beast::flat_buffer buffer; ///< holds a head, or a chunk's own line, or trailers, and what was read with it
+  unsigned guards = 0;       ///< how often guard() was called
   bool idle = false, closed = false, expired = false, left = false, watching = false;
 };
 

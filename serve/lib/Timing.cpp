@@ -89,6 +89,8 @@ Status Timing::check(const Work &work) const {
   if (encoder) {
     if (work.prompt == 0 || work.prompt > limit)
       return Error{"", fmt::format("{} tokens; this encoder takes from 1 to {}", work.prompt, limit)};
+    if (work.maxTokens != 1)
+      return Error{"", fmt::format("{} tokens asked for; an encoder generates none, ask for 1", work.maxTokens)};
     return Ok{};
   }
   if (work.prompt > 0 && work.prompt <= limit && work.maxTokens <= limit - work.prompt + 1)

@@ -48,7 +48,7 @@ void declare(CLI::App &app, LoadOptions &to) {
       ->capture_default_str();
   app.add_option("--lengths", to.lengths,
                  "tokens of prompts and answers: 32:64, 16-64:8-32, azure-conv, azure-code, mooncake-conv, sharegpt "
-                 "(default: 32:64; a trace has its own)");
+                 "(default: 32:64; a trace has its own; an encoder's answers have no length)");
   app.add_option("--systems", to.systems, "numbers of systems to study")
       ->delimiter(',')
       ->check(CLI::Range(1u, kMostSystems));
@@ -129,6 +129,8 @@ private:
       return loaded.error();
     program = std::move(*loaded);
     timing.emplace(program);
+    if (timing->isEncoder() && !options.server.empty())
+      return Error{options.program, "is an encoder; --server compares generation only, leave it out"};
     rules.queue = options.queue;
     if (maxWaitNs)
       rules.maxWait = timing->clock().cycles(*maxWaitNs);
@@ -151,6 +153,9 @@ private:
     return checkWritable(options.report);
   }
 
+  /// An encoder's answer is one step, whatever the lengths say.
+  Work workOf(const Work &drawn) const { return {drawn.prompt, timing->isEncoder() ? 1 : drawn.maxTokens}; }
+
   /// Leaves out what the context does not hold.
   template <typename Item, typename WorkOf> Status keepFitting(std::vector<Item> &items, WorkOf workOf) {
     const std::size_t before = items.size();
@@ -167,7 +172,7 @@ private:
   Status studyUsers() {
     std::vector<Work> works;
     for (const Arrival &arrival : generate({}, lengths, options.requests, options.seed))
-      works.push_back(arrival.work);
+      works.push_back(workOf(arrival.work));
     if (Status status = keepFitting(works, [](const Work &work) { return work; }); !status)
       return status;
     for (const unsigned systems : options.systems)
@@ -189,6 +194,8 @@ private:
     } else {
       arrivals = generate(workload, lengths, options.requests, options.seed);
     }
+    for (Arrival &arrival : arrivals)
+      arrival.work = workOf(arrival.work);
     if (Status status = keepFitting(arrivals, [](const Arrival &arrival) { return arrival.work; }); !status)
       return status;
     for (const unsigned systems : options.systems)

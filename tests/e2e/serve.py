@@ -269,6 +269,11 @@ class Refusals(Serve):
         self.assertTrue(self.server.raw(trailer.replace("POST", "GET")).startswith("HTTP/1.1 200"))  # trailers are no fields
         big = start + host + chunked + "\r\n" + ("10000\r\n" + "a" * 65536 + "\r\n") * 80 + "0\r\n\r\n"
         self.assertTrue(self.server.raw(big).startswith("HTTP/1.1 413"))
+        chunks = start + host + chunked + "\r\n"
+        self.assertTrue(self.server.raw(chunks + "1;a=" + "b" * (2 << 20)).startswith("HTTP/1.1 431"))
+        self.assertTrue(self.server.raw(chunks + "0\r\nA: " + "b" * (2 << 20)).startswith("HTTP/1.1 431"))
+        self.assertTrue(self.server.raw(chunks + "0\r\n" + "A: b\r\n" * (1 << 18)).startswith("HTTP/1.1 431"))
+        self.assertTrue(self.server.raw(chunks + ("1;a=" + "b" * 8000 + "\r\nc\r\n") * 1200).startswith("HTTP/1.1 413"))
         self.assertEqual(self.server.get("/health")[0], 200)
 
     def test_hosts(self):
@@ -364,6 +369,25 @@ class Lives(Case):
             late = str(10**9)
             self.assertEqual(server.post(CHAT, chat(), x_lpu_arrival_ns=late, x_lpu_deadline_ns="5")[2]["error"]["code"],
                              "deadline_impossible")
+
+    def test_several_sequences_on_one_system_are_counted(self):
+        with serving.serving(self.program, "--queue=2") as server:
+            body = chat(n=2, max_tokens=10)
+            quote = server.post("/lpu/v1/quote", body)[2]
+            single = server.post("/lpu/v1/quote", chat(max_tokens=10))[2]
+            self.assertEqual(quote["cycles_max"], 2 * single["cycles_max"])
+            total = quote["total_ns_max"]
+            status, _, answer = server.post(CHAT, body, x_lpu_deadline_ns=str(total - 2))
+            self.assertEqual((status, answer["error"]["code"]), (400, "deadline_impossible"))
+            status, headers, answer = server.post(CHAT, body, x_lpu_deadline_ns=str(total))
+            self.assertEqual(status, 200, answer)
+            for name, header in (("total_ns_max", "total-ns-max"), ("ttft_ns", "ttft-ns"), ("cycles_max", "cycles-max"), ("start_ns", "queue-ns")):
+                self.assertEqual(str(quote[name]), headers["x-lpu-" + header])
+            usage = answer["usage"]
+            self.assertEqual((usage["queue_time"], usage["prompt_time"]), (0, quote["ttft_ns"] / 1e9))
+            self.assertAlmostEqual(usage["total_time"], total / 1e9, delta=2e-9)
+            status, _, answer = server.post(CHAT, chat(n=4, max_tokens=1))
+            self.assertEqual((status, answer["error"]["code"], answer["error"]["param"]), (400, "too_many_sequences", "n"))
 
     def test_batches_and_systems_say_the_same(self):
         batch = self.dir / "batch.lpx"
@@ -504,6 +528,13 @@ class Operations(Case):
             self.assertGreater(int(headers["x-lpu-ttft-ns"]), 0)
             self.assertEqual(server.post(CHAT, chat())[0], 400)
             self.assertEqual(server.post("/v1/embeddings", {"input": "text"})[0], 400)  # it has no vocabulary
+        report = self.dir / "load.json"
+        for workload in ("poisson:1000", "closed:2"):
+            succeed("lpu-load", program, f"--workload={workload}", "--lengths=2-16:64", "--requests=20", f"--report={report}")
+            figures = load_json(report)["points"][0]
+            self.assertEqual((figures["requests"], figures["tpot_ns"]["p99"]), (20, 0))
+            self.assertGreater(figures["ttft_ns"]["p50"], 0)
+        self.assertIn("encoder", run("lpu-load", program, "--lengths=2:1", "--server=http://127.0.0.1:9").stderr)
 
 
 class Virtual(Case):

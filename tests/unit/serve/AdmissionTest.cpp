@@ -20,7 +20,7 @@ protected:
 };
 
 TEST_F(Judged, AnIdleSystemPromisesWhatItKeeps) {
-  const Admission admission = judge(*schedule, timing, {}, 100, work);
+  const Admission admission = judge(*schedule, timing, {}, 100, {&work, 1});
   EXPECT_EQ(admission.verdict, Verdict::Admitted);
   EXPECT_EQ(admission.promise.queueNs, 0);
   EXPECT_TRUE(admission.promise.exact);
@@ -31,29 +31,55 @@ TEST_F(Judged, AnIdleSystemPromisesWhatItKeeps) {
 TEST_F(Judged, WaitsAreRefusedUntilTheyFit) {
   schedule->admit(0, work);
   const Cycle arrival = 10, wait = length - arrival;
-  EXPECT_EQ(judge(*schedule, timing, {.queue = 9, .maxWait = wait}, arrival, work).verdict, Verdict::Admitted);
-  const Admission refused = judge(*schedule, timing, {.queue = 9, .maxWait = wait - 1}, arrival, work);
+  EXPECT_EQ(judge(*schedule, timing, {.queue = 9, .maxWait = wait}, arrival, {&work, 1}).verdict, Verdict::Admitted);
+  const Admission refused = judge(*schedule, timing, {.queue = 9, .maxWait = wait - 1}, arrival, {&work, 1});
   EXPECT_EQ(refused.verdict, Verdict::WaitTooLong);
   EXPECT_EQ(refused.retry, 1);
-  EXPECT_EQ(judge(*schedule, timing, {.queue = 9, .maxWait = wait - 1}, arrival + refused.retry, work).verdict,
+  EXPECT_EQ(judge(*schedule, timing, {.queue = 9, .maxWait = wait - 1}, arrival + refused.retry, {&work, 1}).verdict,
             Verdict::Admitted);
 }
 
 TEST_F(Judged, AFullQueueHoldsSequencesNotRequests) {
   schedule->admit(0, work);
   schedule->admit(1, work);
-  EXPECT_EQ(judge(*schedule, timing, {.queue = 1, .maxWait = {}}, 2, work).verdict, Verdict::QueueFull);
-  EXPECT_EQ(judge(*schedule, timing, {.queue = 2, .maxWait = {}}, 2, work).verdict, Verdict::Admitted);
-  EXPECT_EQ(judge(*schedule, timing, {.queue = 2, .maxWait = {}}, 2, work, 2).verdict, Verdict::QueueFull);
+  EXPECT_EQ(judge(*schedule, timing, {.queue = 1, .maxWait = {}}, 2, {&work, 1}).verdict, Verdict::QueueFull);
+  EXPECT_EQ(judge(*schedule, timing, {.queue = 2, .maxWait = {}}, 2, {&work, 1}).verdict, Verdict::Admitted);
+  EXPECT_EQ(judge(*schedule, timing, {.queue = 2, .maxWait = {}}, 2, std::vector{work, work}).verdict,
+            Verdict::QueueFull);
 }
 
 TEST_F(Judged, DeadlinesAreOfTheLastToken) {
-  EXPECT_EQ(judge(*schedule, timing, {}, 0, work, 1, length).verdict, Verdict::Admitted);
-  EXPECT_EQ(judge(*schedule, timing, {}, 0, work, 1, length - 1).verdict, Verdict::DeadlineImpossible);
+  EXPECT_EQ(judge(*schedule, timing, {}, 0, {&work, 1}, length).verdict, Verdict::Admitted);
+  EXPECT_EQ(judge(*schedule, timing, {}, 0, {&work, 1}, length - 1).verdict, Verdict::DeadlineImpossible);
   schedule->admit(0, work);
-  const Admission missed = judge(*schedule, timing, {}, 0, work, 1, length + 5);
+  const Admission missed = judge(*schedule, timing, {}, 0, {&work, 1}, length + 5);
   EXPECT_EQ(missed.verdict, Verdict::DeadlineMissed);
   EXPECT_EQ(missed.retry, length - 5);
+}
+
+TEST_F(Judged, SequencesOfARequestWaitForEachOther) {
+  const std::vector<Work> two{work, work};
+  const Admission admission = judge(*schedule, timing, {}, 0, two, 2 * length);
+  EXPECT_EQ(admission.verdict, Verdict::Admitted);
+  EXPECT_EQ(admission.delayed, 1u);
+  EXPECT_EQ(admission.promise.queueNs, 0);
+  EXPECT_EQ(admission.promise.cyclesMax, 2 * length);
+  EXPECT_EQ(admission.promise.totalNsMax, timing.clock().nanoseconds(2 * length));
+  EXPECT_EQ(judge(*schedule, timing, {}, 0, two, 2 * length - 1).verdict, Verdict::DeadlineImpossible);
+  EXPECT_EQ(judge(*schedule, timing, {.queue = 0, .maxWait = {}}, 0, two).verdict, Verdict::TooManySequences);
+  EXPECT_EQ(judge(*schedule, timing, {.queue = 1, .maxWait = {}}, 0, two).verdict, Verdict::Admitted);
+}
+
+TEST_F(Judged, ARequestOfSeveralComesBackWhenThereIsRoom) {
+  const auto pair = createSchedule(timing, 2);
+  pair->admit(0, {4, 9});
+  const std::vector<Work> two{work, work};
+  const Admission full = judge(*pair, timing, {.queue = 0, .maxWait = {}}, 0, two);
+  EXPECT_EQ(full.verdict, Verdict::QueueFull);
+  EXPECT_EQ(judge(*pair, timing, {.queue = 0, .maxWait = {}}, full.retry, two).verdict, Verdict::Admitted);
+  const Admission missed = judge(*pair, timing, {}, 0, two, length);
+  EXPECT_EQ(missed.verdict, Verdict::DeadlineMissed);
+  EXPECT_EQ(judge(*pair, timing, {}, missed.retry, two, length).verdict, Verdict::Admitted);
 }
 
 /// What is promised is kept: never later, and to the cycle where it says so.
@@ -66,18 +92,29 @@ RC_GTEST_PROP(Promises, AreKept, (bool batch)) {
   Cycle at = 0;
   for (int i = 0; i < 40; ++i) {
     at += *rc::gen::inRange(0, 30000);
-    const Work work{static_cast<std::uint64_t>(*rc::gen::inRange(1, 9)),
-                    static_cast<std::uint64_t>(*rc::gen::inRange(1, 8))};
-    const auto tokens = static_cast<std::uint64_t>(*rc::gen::inRange(1, static_cast<int>(work.maxTokens) + 1));
-    const Promise promise = judge(*schedule, timing, {}, at, work).promise;
-    const Ticket ticket = schedule->admit(at, work);
-    schedule->finish(ticket, timing.steps(work.prompt, tokens));
+    std::vector<Work> works;
+    for (int count = *rc::gen::inRange(1, 4); count > 0; --count)
+      works.push_back(
+          {static_cast<std::uint64_t>(*rc::gen::inRange(1, 9)), static_cast<std::uint64_t>(*rc::gen::inRange(1, 8))});
+    const Promise promise = judge(*schedule, timing, {}, at, works).promise;
+    std::vector<Ticket> tickets;
+    for (const Work &work : works)
+      tickets.push_back(schedule->admit(at, work));
+    Cycle end = 0;
+    for (std::size_t k = 0; k < works.size(); ++k) {
+      const auto tokens = static_cast<std::uint64_t>(*rc::gen::inRange(1, static_cast<int>(works[k].maxTokens) + 1));
+      schedule->finish(tickets[k], timing.steps(works[k].prompt, tokens));
+      end = std::max(end, schedule->tokenEnd(tickets[k], tokens - 1));
+    }
     const auto ns = [&](Cycle cycle) { return timing.clock().nanoseconds(cycle - at); };
-    RC_ASSERT(ns(schedule->tokenEnd(ticket, 0)) <= promise.ttftNs);
-    RC_ASSERT(ns(schedule->tokenEnd(ticket, tokens - 1)) <= promise.totalNsMax);
+    const Cycle start = schedule->placement(tickets[0])->start;
+    RC_ASSERT(ns(schedule->tokenEnd(tickets[0], 0)) <= promise.ttftNs);
+    RC_ASSERT(ns(end) <= promise.totalNsMax);
+    RC_ASSERT(end - start <= promise.cyclesMax);
     if (promise.exact)
-      RC_ASSERT(ns(schedule->tokenEnd(ticket, 0)) == promise.ttftNs);
-    schedule->release(ticket);
+      RC_ASSERT(ns(schedule->tokenEnd(tickets[0], 0)) == promise.ttftNs);
+    for (const Ticket ticket : tickets)
+      schedule->release(ticket);
   }
 }
 

@@ -5,6 +5,7 @@
 #include "lpu/serve/Schedule.h"
 
 #include <optional>
+#include <span>
 
 namespace lpu::serve {
 
@@ -18,21 +19,25 @@ struct Admission {
     Admitted,
     QueueFull,
     WaitTooLong,
-    DeadlineMissed,    ///< it would be met later
-    DeadlineImpossible ///< it is not even met without waiting
+    DeadlineMissed,     ///< it would be met later
+    DeadlineImpossible, ///< it is not even met where nobody else is
+    TooManySequences    ///< more than all slots and the queue together
   };
   Verdict verdict = Verdict::Admitted;
   Promise promise;
   Cycle retry = 0;         ///< cycles after which the same request is admitted, if nobody comes before it
   std::size_t waiting = 0; ///< sequences before it
+  std::size_t delayed = 0; ///< sequences of its own that may have to wait
+  Cycle alone = 0;         ///< what it takes at most where nobody else is; only with a deadline
 };
 
-/// What a sequence is promised that starts as `bound` says.
-Promise promiseOf(const Timing &timing, Cycle arrival, const StartBound &bound, const Work &work);
+/// What a request is promised whose sequences, one at least, start as `bounds` says. Its queue and first token are
+/// those of its first sequence, its end is that of the last one.
+Promise promiseOf(const Timing &timing, Cycle arrival, std::span<const StartBound> bounds, std::span<const Work> works);
 
-/// Judges a request of `sequences` sequences, the first of which is `first`, that arrives at `arrival` (not before the
-/// one admitted last). `deadline`: of its last token, from the arrival.
+/// Judges a request of these sequences, one at least, that arrives at `arrival` (not before the one admitted last).
+/// `deadline`: of its last token, from the arrival.
 Admission judge(const Schedule &schedule, const Timing &timing, const AdmissionRules &rules, Cycle arrival,
-                const Work &first, std::size_t sequences = 1, std::optional<Cycle> deadline = {});
+                std::span<const Work> works, std::optional<Cycle> deadline = {});
 
 } // namespace lpu::serve

@@ -45,14 +45,16 @@ struct Choice {
 /// Of a whole request; times are virtual.
 struct Usage {
   std::uint64_t promptTokens = 0, completionTokens = 0;
-  std::int64_t queueNs = 0, promptNs = 0, completionNs = 0;                  ///< of the choice that ended last
-  Cycle arrivalCycle = 0, startCycle = 0, firstTokenCycle = 0, endCycle = 0; ///< of that choice
+  std::int64_t queueNs = 0, promptNs = 0; ///< of the first choice
+  std::int64_t completionNs = 0;          ///< from its first token to the end of the last choice
+  Cycle arrivalCycle = 0, startCycle = 0, firstTokenCycle = 0, endCycle = 0; ///< the same: the end is of all choices
   Cycle predictedCycles = 0, simulatedCycles = 0;                            ///< of the chips, all steps of all choices
   std::vector<std::pair<std::string, std::uint64_t>> steps;                  ///< how often each step program ran
   std::uint64_t seed = 0;
 };
 
-/// What is known before a request runs: a promise. Nanoseconds are virtual, from the arrival, rounded up.
+/// What is known before a request runs: a promise. Nanoseconds are virtual, from the arrival, rounded up. With several
+/// sequences, start and first token are those of the first one, the last token is that of all.
 struct Promise {
   std::int64_t queueNs = 0;    ///< until it starts, at the latest
   std::int64_t ttftNs = 0;     ///< until its first token is there, at the latest

@@ -17,6 +17,8 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
+#include <vector>
 
 namespace lpu::serve {
 
@@ -59,6 +61,10 @@ public:
   /// The start of a sequence that would arrive at `arrival` (not before the last one admitted) and be admitted,
   /// from what is certain at that virtual time: ends that lie behind it count as not yet known.
   virtual StartBound bound(Cycle arrival) const = 0;
+  /// The same of sequences that would arrive together, in this order; each takes as long as it may.
+  virtual std::vector<StartBound> bounds(Cycle arrival, std::span<const Work> works) const = 0;
+  /// When so many slots (from 1 to all) are free at once at the latest, if nobody comes any more.
+  virtual Cycle freeBy(Cycle arrival, unsigned count) const = 0;
   /// Sequences that wait at that time: admitted, and started later or not at all.
   virtual std::size_t waiting(Cycle at) const = 0;
   /// Sequences that run at that time.
