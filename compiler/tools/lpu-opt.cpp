@@ -20,7 +20,7 @@ int main(int argc, char **argv) {
   lpu::compiler::registerPasses();
   auto [input, output] =
       mlir::registerAndParseCLIOptions(argc, argv, "lpu-opt: passes over the llm, stream and lpu dialects\n", registry);
-  if (input != "-" && output != "-") // the standard streams
+  if (output != "-") // standard output
     if (lpu::Status distinct = lpu::isa::checkOutputs({{"the IR", input}}, {{"-o", output}}); !distinct) {
       std::fprintf(stderr, "%s\n", distinct.error().str().c_str());
       return 1;

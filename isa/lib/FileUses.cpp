@@ -64,6 +64,8 @@ std::vector<fs::path> partsOf(const fs::path &path) {
 
 bool reads(const FileUse &input, const fs::path &output) {
   std::error_code ec;
+  if (input.path == "-")
+    return isSameFile("/proc/self/fd/0", output);
   if (fs::is_directory(input.path, ec))
     return isOfFolder(input.path, output);
   std::vector<fs::path> parts = partsOf(input.path);

@@ -4,8 +4,11 @@
 
 #include "lpu/isa/Assembler.h"
 
+#include <fmt/format.h>
+
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 using namespace lpu;
 
@@ -18,6 +21,8 @@ wrong claim of cycles.
 Examples: lpu-objdump model.lpx
           lpu-objdump --asm model.lpx > model.s      (lpu-as turns it back)
           lpu-objdump --schedule --step decode-64 model.lpx | less)";
+
+static Error cannotWrite(int why) { return {"stdout", std::string("cannot write: ") + std::strerror(why)}; }
 
 int main(int argc, char **argv) {
   CLI::App app("Shows the contents of an LPU program.", "lpu-objdump");
@@ -40,20 +45,25 @@ int main(int argc, char **argv) {
   const Result<isa::Program> program = isa::readProgram(input);
   if (!program)
     return tools::fail(program.error());
-  if (check)
-    return tools::printFindings(*program, input) ? 0 : 1;
+  bool legal = true;
   Status status = Ok{};
-  if (assembly)
-    std::fputs(isa::writeAssembly(*program).c_str(), stdout);
-  else if (annotate)
-    status = tools::printAnnotated(input);
-  else if (schedule)
-    status = tools::printSchedule(*program, step, chipClass);
-  else
-    tools::printSummary(*program, input);
+  try {
+    if (check)
+      legal = tools::printFindings(*program, input);
+    else if (assembly)
+      fmt::print("{}", isa::writeAssembly(*program));
+    else if (annotate)
+      status = tools::printAnnotated(input);
+    else if (schedule)
+      status = tools::printSchedule(*program, step, chipClass);
+    else
+      tools::printSummary(*program, input);
+  } catch (const std::system_error &unwritten) { // by fmt::print
+    return tools::fail(cannotWrite(unwritten.code().value()));
+  }
   if (!status)
     return tools::fail(Error{status.error().place.empty() ? input : status.error().place, status.error().message});
   if (std::fflush(stdout) != 0)
-    return tools::fail(Error{"stdout", std::string("cannot write: ") + std::strerror(errno)});
-  return 0;
+    return tools::fail(cannotWrite(errno));
+  return legal ? 0 : 1;
 }

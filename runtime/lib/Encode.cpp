@@ -48,9 +48,8 @@ public:
       return fail(terminal, inProgram({program.steps[number].name, result.violation->str()}), kViolation);
     finishReport(result, **simulator);
     Status status = writeFiles(**simulator);
-    simulator->reset(); // closes its files
     if (status)
-      status = files.commit();
+      status = files.commit(std::move(*simulator));
     if (!status)
       return fail(terminal, status.error());
     return conclude();

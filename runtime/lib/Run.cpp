@@ -52,8 +52,7 @@ public:
     if (!status)
       return fail(terminal, inProgram(status.error()), session.violation() ? kViolation : kFailure);
     finishReport(session, **simulator);
-    simulator->reset(); // closes its files
-    if (status = writeFiles(files); !status)
+    if (status = writeFiles(files, std::move(*simulator)); !status)
       return fail(terminal, status.error());
     return conclude(session);
   }
@@ -220,7 +219,7 @@ private:
     report.host.ranks = ranks ? static_cast<unsigned>(ranks->count()) : 1;
   }
 
-  Status writeFiles(SimulatorFiles &files) {
+  Status writeFiles(SimulatorFiles &files, std::unique_ptr<sim::Simulator> simulator) {
     std::size_t columns = program.model.vocabulary;
     if (!options.logits.empty())
       if (Status s = writeNpy(options.logits, logits, logits.size() / columns, columns); !s)
@@ -228,7 +227,7 @@ private:
     if (!options.report.empty())
       if (Status s = writeFileAtomically(options.report, reportJson(report, program)); !s)
         return s;
-    return files.commit();
+    return files.commit(std::move(simulator));
   }
 
   int conclude(const Session &session) {

@@ -7,12 +7,10 @@ Status checkFiles(const RunOptions &options, const std::vector<std::string> &enc
   std::vector<isa::FileUse> reads, writes;
   isa::addUse(reads, "the program", options.program);
   for (const std::string &file : options.promptFile)
-    if (file != "-")
-      isa::addUse(reads, "--prompt-file", file);
+    isa::addUse(reads, "--prompt-file", file);
   for (const std::string &file : options.idFiles)
     isa::addUse(reads, "--input-ids or --token-type-ids", file);
-  if (options.perplexity != "-")
-    isa::addUse(reads, "--perplexity", options.perplexity);
+  isa::addUse(reads, "--perplexity", options.perplexity);
   isa::addUse(writes, "--report", options.report);
   isa::addUse(writes, "--logits", options.logits);
   isa::addUse(reads, "--energy", options.energy);

@@ -51,7 +51,13 @@ sim::Options SimulatorFiles::options() const {
   return o;
 }
 
-Status SimulatorFiles::commit() {
+Status SimulatorFiles::commit(std::unique_ptr<sim::Simulator> simulator) {
+  const Status closed = simulator->closeFiles();
+  simulator.reset();
+  if (!closed) {
+    const bool isTrace = trace && closed.error().place == trace->temporary();
+    return Error{isTrace ? asked.trace : asked.vcd.path, closed.error().message};
+  }
   for (std::optional<PendingFile> *file : {&trace, &vcd})
     if (*file)
       if (Status status = (*file)->commit(); !status)

@@ -5,6 +5,7 @@
 #include "lpu/rt/Run.h"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,8 +23,8 @@ public:
   explicit SimulatorFiles(const RunOptions &options);
   /// What the simulator is asked for, without ranks.
   sim::Options options() const;
-  /// After the simulator is gone.
-  Status commit();
+  /// Ends the simulator and lets its files appear. Error: one of them could not be written.
+  Status commit(std::unique_ptr<sim::Simulator> simulator);
 
 private:
   const RunOptions &asked;

@@ -6,7 +6,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <unistd.h>
 
@@ -107,6 +109,8 @@ int main(int argc, char **argv) {
   if (!command.options.report.empty())
     if (Status written = writeFileAtomically(command.options.report, rt::reportJson(*evaluation)); !written)
       return fail(written.error());
-  std::printf("%s", rt::reportTable(*evaluation).c_str());
+  const std::string table = rt::reportTable(*evaluation);
+  if (std::fwrite(table.data(), 1, table.size(), stdout) != table.size() || std::fflush(stdout) != 0)
+    return fail({"stdout", std::string("cannot write: ") + std::strerror(errno)});
   return 0;
 }

@@ -4,6 +4,8 @@
 import os
 import pathlib
 import re
+import resource
+import signal
 import stat
 import struct
 import sys
@@ -93,6 +95,36 @@ class BadInput(Refusing):
         self.refuse("lpucc", self.dir / "m.gguf", "-o", full, "--compile-to=llm", names=("full",))
         self.refuse("lpu-interpret", self.dir / "m.gguf", "--tokens=1", f"--logits={full}", names=("full",))
         self.assertTrue(stat.S_ISCHR(full.stat().st_mode))
+
+    def test_full_disks(self):
+        program, _ = compiled_tiny()
+        one = "lpu-run", program, "--tokens=1", "-n", "1"
+        (self.dir / "full.pftrace").symlink_to("/dev/full")
+        for output in ("--trace=/dev/full", f"--trace={self.dir / 'full.pftrace'}", "--vcd=/dev/full"):
+            line = self.refuse(*one, output, names=(output.split("=")[1], "No space left on device"))
+            self.assertNotIn(".tmp", line)
+
+        def little():  # of disk: files end at 4 KiB
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+        for output in ("--trace=t.json", "--trace=t.pftrace", "--vcd=t.vcd"):
+            done = run(*one, output, cwd=self.dir, preexec_fn=little)
+            self.assertEqual((done.returncode, done.stderr.count("\n")), (1, 1), done.stderr)
+            self.assertRegex(done.stderr, r"^t\..*error: cannot write: File too large")
+            self.assertEqual(os.listdir(self.dir), ["full.pftrace"])
+
+    def test_full_standard_output(self):
+        program, _ = compiled_tiny()
+        text = self.dir / "text.txt"
+        text.write_text("Once upon a time there was a dog. " * 4)
+        for tool, *args in (("lpu-objdump", program), ("lpu-objdump", "--asm", program), ("lpu-objdump", "--schedule", program),
+                            ("lpu-objdump", "--annotate", program), ("lpu-objdump", "--check", program),
+                            ("lpu-eval", tools.TINY, f"--text={text}", "--max-tokens=4")):
+            with self.subTest(args), open("/dev/full", "w") as full:
+                done = run(tool, *args, stdout=full)
+                self.assertEqual((done.returncode, done.stderr.count("\n")), (1, 1), done.stderr)
+                self.assertRegex(done.stderr, "^stdout: error: .*No space left on device")
 
     def test_an_older_output_survives_a_failure(self):
         (self.dir / "bad.gguf").write_bytes(self.encoded()[:900])

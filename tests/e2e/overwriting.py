@@ -29,10 +29,10 @@ class Overwriting(Case):
         os.link(path, hard)
         return [path, link, hard, path.parent / "." / ".." / path.parent.name / path.name]
 
-    def kept(self, path, tool, *args):
+    def kept(self, path, tool, *args, **options):
         """The tool refuses, and neither a byte nor the folder has changed."""
         before, names = path.read_bytes(), sorted(os.listdir(self.dir))
-        done = run(tool, *args)
+        done = run(tool, *args, **options)
         said = f"{tool} {' '.join(map(str, args))}: exit code {done.returncode}: {done.stderr[-500:]}"
         self.assertEqual(done.returncode, 1, said)
         self.assertEqual(len(done.stderr.splitlines()), 1, said)
@@ -87,6 +87,17 @@ class Overwriting(Case):
         self.kept(prompt, "lpu-run", program, f"--perplexity={prompt}", f"--report={prompt}")
         both = self.dir / "both"
         self.kept(program, "lpu-run", program, "--tokens=1", "-n", "1", f"--report={both}", f"--trace={both}")
+
+    def test_standard_input(self):
+        program, prompt = compiled_tiny()[0], self.dir / "prompt.txt"
+        prompt.write_text("Once upon a time")
+        for args in (("--prompt-file", "-", "-n", "1", f"--report={prompt}"), ("--perplexity=-", f"--report={prompt}")):
+            with prompt.open() as stdin:
+                self.kept(prompt, "lpu-run", program, *args, stdin=stdin)
+        dump = self.dir / "llm.mlir"
+        succeed("lpucc", tools.TINY, "-o", dump, "--compile-to=llm", "--max-context=64")
+        with dump.open() as stdin:
+            self.kept(dump, "lpu-opt", "-", "-o", dump, stdin=stdin)
 
     def test_other_tools(self):
         model, text = self.copy(tools.TINY, "m.gguf"), self.dir / "tokens.txt"

@@ -32,8 +32,8 @@ bin_dir = pathlib.Path(os.environ.get("LPU_BIN", ROOT / "build" / "release" / "b
 def run(tool, *args, timeout=TIMEOUT, **options):
     """The finished process, output as text, whatever its exit code."""
     command = [str(bin_dir / tool), *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout,
-                          stdin=subprocess.DEVNULL, **options)
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.run(command, text=True, errors="replace", timeout=timeout, **(streams | options))
 
 
 compile_reports = {}  # by program file: what lpucc reported of it

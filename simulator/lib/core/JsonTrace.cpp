@@ -1,9 +1,9 @@
 // Events are appended; then the closing brackets are written and the file position
 // moves back in front of them, so that what is on disk is valid JSON whenever the
 // run ends.
+#include "FileSink.h"
 #include "TraceWriter.h"
 
-#include <cstdio>
 #include <fmt/format.h>
 
 namespace lpu::sim {
@@ -25,16 +25,12 @@ std::string quoted(const std::string &text) {
 
 class JsonTrace final : public TraceWriter {
 public:
-  JsonTrace(std::FILE *file, const isa::Machine &machine) : file(file) {
-    fmt::print(file,
-               "{{\"displayTimeUnit\":\"ns\",\"otherData\":{{\"time\":\"1 us in this trace is 1 chip cycle\","
-               "\"machine\":{},\"clock_ghz\":{}}},\"traceEvents\":[\n",
-               quoted(machine.name), machine.clockGHz);
+  JsonTrace(std::unique_ptr<FileSink> to, const isa::Machine &machine) : file(std::move(to)) {
+    file->write(
+        fmt::format("{{\"displayTimeUnit\":\"ns\",\"otherData\":{{\"time\":\"1 us in this trace is 1 chip cycle\","
+                    "\"machine\":{},\"clock_ghz\":{}}},\"traceEvents\":[\n",
+                    quoted(machine.name), machine.clockGHz));
     finish();
-  }
-  ~JsonTrace() override {
-    finish();
-    std::fclose(file);
   }
 
   void addChip(int chip, const std::vector<std::string> &tracks, const std::vector<std::string> &names) override {
@@ -56,22 +52,18 @@ public:
                       quoted(counters[static_cast<std::size_t>(counter)]), value));
   }
 
-  void finish() override {
-    const long at = std::ftell(file);
-    std::fputs("\n]}\n", file);
-    std::fflush(file);
-    std::fseek(file, at, SEEK_SET);
-  }
+  void finish() override { file->writeTail("\n]}\n"); }
+  Status close() override { return file->close(); }
 
 private:
   void event(const std::string &json) {
     if (!first)
-      std::fputs(",\n", file);
+      file->write(",\n");
     first = false;
-    std::fwrite(json.data(), 1, json.size(), file);
+    file->write(json);
   }
 
-  std::FILE *file;
+  const std::unique_ptr<FileSink> file;
   std::vector<std::string> counters;
   bool first = true;
 };
@@ -79,10 +71,10 @@ private:
 } // namespace
 
 Result<std::unique_ptr<TraceWriter>> openJsonTrace(const std::string &path, const isa::Machine &machine) {
-  std::FILE *file = std::fopen(path.c_str(), "wb");
+  auto file = FileSink::open(path);
   if (!file)
-    return Error{path, "cannot write the trace; choose a writable path"};
-  return std::unique_ptr<TraceWriter>(new JsonTrace(file, machine));
+    return file.error();
+  return std::unique_ptr<TraceWriter>(new JsonTrace(std::move(*file), machine));
 }
 
 } // namespace lpu::sim

@@ -1,11 +1,10 @@
 // The five message types of Perfetto's format that a trace of ours needs, written by
 // hand: a packet is a length-delimited field 1 of the file, so a file is complete
 // after every packet. Names are sent once and referred to by number.
+#include "FileSink.h"
 #include "TraceWriter.h"
 
 #include <bit>
-#include <cstdio>
-#include <cstring>
 #include <map>
 
 namespace lpu::sim {
@@ -67,8 +66,7 @@ constexpr int kEventNames = 2, kIid = 1, kName = 2;
 
 class PerfettoTrace final : public TraceWriter {
 public:
-  explicit PerfettoTrace(std::FILE *file) : file(file) {}
-  ~PerfettoTrace() override { std::fclose(file); }
+  explicit PerfettoTrace(std::unique_ptr<FileSink> file) : file(std::move(file)) {}
 
   void addChip(int chip, const std::vector<std::string> &tracks, const std::vector<std::string> &counters) override {
     const std::uint64_t process = processOf(chip), pid = static_cast<std::uint64_t>(chip) + 1;
@@ -117,7 +115,8 @@ public:
                         .real(event::kDouble, value)));
   }
 
-  void finish() override { std::fflush(file); }
+  void finish() override { file->flush(); }
+  Status close() override { return file->close(); }
 
 private:
   static constexpr std::uint64_t kSequence = 1, kCounters = 0x8000;
@@ -139,11 +138,10 @@ private:
     own.number(packet::kSequence, kSequence)
         .number(packet::kFlags, cleared ? packet::kNeedsState : packet::kStateCleared | packet::kNeedsState);
     cleared = true;
-    const std::string bytes = Message().message(trace::kPacket, own).bytes;
-    std::fwrite(bytes.data(), 1, bytes.size(), file);
+    file->write(Message().message(trace::kPacket, own).bytes);
   }
 
-  std::FILE *file;
+  const std::unique_ptr<FileSink> file;
   std::map<std::string, std::uint64_t> names;
   bool cleared = false;
 };
@@ -151,10 +149,10 @@ private:
 } // namespace
 
 Result<std::unique_ptr<TraceWriter>> openPerfettoTrace(const std::string &path) {
-  std::FILE *file = std::fopen(path.c_str(), "wb");
+  auto file = FileSink::open(path);
   if (!file)
-    return Error{path, "cannot write the trace; choose a writable path"};
-  return std::unique_ptr<TraceWriter>(new PerfettoTrace(file));
+    return file.error();
+  return std::unique_ptr<TraceWriter>(new PerfettoTrace(std::move(*file)));
 }
 
 } // namespace lpu::sim

@@ -17,7 +17,7 @@ Trace::Trace(std::unique_ptr<TraceWriter> to, const isa::Program &program, isa::
     ++links[wire.chipA], ++links[wire.chipB];
 }
 
-Trace::~Trace() { writer->finish(); }
+Status Trace::close() { return writer->close(); }
 
 ChipTrace *Trace::addChip(int chip) {
   std::vector<std::string> tracks = {"steps"};

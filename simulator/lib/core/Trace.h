@@ -63,7 +63,8 @@ class Trace {
 public:
   /// `model`: of the curve of power.
   Trace(std::unique_ptr<TraceWriter> writer, const isa::Program &program, isa::EnergyModel model);
-  ~Trace();
+  /// At the end; no step may follow. Error: something could not be written.
+  Status close();
 
   /// Tracks for chip number `chip`; owned by the trace.
   ChipTrace *addChip(int chip);

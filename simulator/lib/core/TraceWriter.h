@@ -21,6 +21,8 @@ public:
   virtual void counter(int chip, int counter, isa::Cycle at, double value) = 0;
   /// What is on disk is a complete file from here on.
   virtual void finish() = 0;
+  /// At the end. Error: something could not be written.
+  virtual Status close() = 0;
 };
 
 /// Chrome's JSON, which Perfetto reads as well: a microsecond is a cycle. Error: the file cannot be written.

@@ -92,19 +92,19 @@ void ChipVcd::sample(std::size_t probe, isa::Cycle at, const VectorValue *value)
 }
 
 Result<std::unique_ptr<Vcd>> Vcd::open(const std::string &path, const isa::Machine &machine, VcdOptions options) {
-  std::FILE *file = std::fopen(path.c_str(), "wb");
+  auto file = FileSink::open(path);
   if (!file)
-    return Error{path, "cannot write the waveforms; choose a writable path"};
-  return std::unique_ptr<Vcd>(new Vcd(file, machine, std::move(options)));
+    return file.error();
+  return std::unique_ptr<Vcd>(new Vcd(std::move(*file), machine, std::move(options)));
 }
 
-Vcd::Vcd(std::FILE *file, const isa::Machine &machine, VcdOptions options)
-    : file(file), machine(machine), options(std::move(options)) {}
+Vcd::Vcd(std::unique_ptr<FileSink> file, const isa::Machine &machine, VcdOptions options)
+    : file(std::move(file)), machine(machine), options(std::move(options)) {}
 
-Vcd::~Vcd() {
+Status Vcd::close() {
   if (!declared)
     declare();
-  std::fclose(file);
+  return file->close();
 }
 
 ChipVcd *Vcd::addChip(int chip) {
@@ -130,34 +130,35 @@ std::size_t Vcd::probeSignal(std::size_t chip, std::size_t probe, int which) con
 
 void Vcd::declare() {
   declared = true;
-  fmt::print(file, "$comment a nanosecond is a cycle of machine {} $end\n$timescale 1 ns $end\n", word(machine.name));
+  file->write(
+      fmt::format("$comment a nanosecond is a cycle of machine {} $end\n$timescale 1 ns $end\n", word(machine.name)));
   std::string initial;
   for (std::size_t c = 0; c < chips.size(); ++c) {
-    fmt::print(file, "$scope module chip{} $end\n", chips[c]->chip);
+    file->write(fmt::format("$scope module chip{} $end\n", chips[c]->chip));
     const auto variable = [&](const char *type, int width, std::size_t number, const std::string &name) {
-      fmt::print(file, "$var {} {} {} {} $end\n", type, width, idOf(number), name);
+      file->write(fmt::format("$var {} {} {} {} $end\n", type, width, idOf(number), name));
     };
     for (int q = 0; q < isa::queueCount(machine); ++q) {
       std::string name = isa::queueName(isa::queueAt(machine, q));
       std::replace(name.begin(), name.end(), '.', '_');
-      fmt::print(file, "$scope module {} $end\n", name);
+      file->write(fmt::format("$scope module {} $end\n", name));
       variable("reg", 8, signal(c, q, kOpcode), "opcode");
       variable("wire", 1, signal(c, q, kActive), "active");
       variable("string", 1, signal(c, q, kOperation), "operation");
-      fmt::print(file, "$upscope $end\n");
+      file->write("$upscope $end\n");
       initial += fmt::format("bz {}\n0{}\ns- {}\n", idOf(signal(c, q, kOpcode)), idOf(signal(c, q, kActive)),
                              idOf(signal(c, q, kOperation)));
     }
     for (std::size_t p = 0; p < options.probes.size(); ++p) {
-      fmt::print(file, "$scope module stream_{} $end\n", probeName(options.probes[p]));
+      file->write(fmt::format("$scope module stream_{} $end\n", probeName(options.probes[p])));
       variable("wire", 1, probeSignal(c, p, kValid), "valid");
       variable("reg", 128, probeSignal(c, p, kValue), "superlane0");
-      fmt::print(file, "$upscope $end\n");
+      file->write("$upscope $end\n");
       initial += fmt::format("0{}\nbz {}\n", idOf(probeSignal(c, p, kValid)), idOf(probeSignal(c, p, kValue)));
     }
-    fmt::print(file, "$upscope $end\n");
+    file->write("$upscope $end\n");
   }
-  fmt::print(file, "$enddefinitions $end\n#{}\n$dumpvars\n{}$end\n", std::max<Cycle>(options.from, 0), initial);
+  file->write(fmt::format("$enddefinitions $end\n#{}\n$dumpvars\n{}$end\n", std::max<Cycle>(options.from, 0), initial));
 }
 
 /// Words of one queue in order of time. An opcode stands for a cycle; work is under way until its effect.
@@ -218,13 +219,13 @@ void Vcd::endStep(isa::Cycle cycles) {
     if (at < options.from || at > options.to)
       continue;
     if (at != now)
-      fmt::print(file, "#{}\n", now = at);
-    fmt::print(file, "{}\n", change.text);
+      file->write(fmt::format("#{}\n", now = at));
+    file->write(fmt::format("{}\n", change.text));
   }
   base += cycles;
   for (auto &chip : chips)
     moveWindow(*chip);
-  std::fflush(file);
+  file->flush();
 }
 
 } // namespace lpu::sim

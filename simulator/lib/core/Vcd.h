@@ -3,13 +3,13 @@
 // nanosecond is a cycle. Only changes within a window of cycles are written.
 #pragma once
 
+#include "FileSink.h"
 #include "Op.h"
 #include "VectorValue.h"
 
 #include "lpu/isa/Program.h"
 #include "lpu/isa/Result.h"
 
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -74,7 +74,8 @@ class Vcd {
 public:
   /// Error: the file cannot be written.
   static Result<std::unique_ptr<Vcd>> open(const std::string &path, const isa::Machine &machine, VcdOptions options);
-  ~Vcd();
+  /// At the end; no step may follow. Error: something could not be written.
+  Status close();
 
   /// Before the first step.
   ChipVcd *addChip(int chip);
@@ -86,7 +87,7 @@ private:
     isa::Cycle at;
     std::string text; ///< a line of the file
   };
-  Vcd(std::FILE *file, const isa::Machine &machine, VcdOptions options);
+  Vcd(std::unique_ptr<FileSink> file, const isa::Machine &machine, VcdOptions options);
   void declare();
   void moveWindow(ChipVcd &chip) const;
   void addWords(const ChipVcd &chip, std::size_t number, std::vector<Change> &changes) const;
@@ -97,7 +98,7 @@ private:
   std::size_t probeSignal(std::size_t chip, std::size_t probe, int which) const;
   std::size_t signalsPerChip() const;
 
-  std::FILE *file;
+  const std::unique_ptr<FileSink> file;
   const isa::Machine &machine;
   const VcdOptions options;
   std::vector<std::unique_ptr<ChipVcd>> chips;

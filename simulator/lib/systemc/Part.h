@@ -20,6 +20,7 @@ public:
   /// What chip `chip` holds of an output: items × its elements.
   std::vector<std::uint8_t> read(std::size_t chip, const isa::Binding &binding) const;
   void clearState();
+  Status closeFiles() { return system.closeFiles(); }
   /// Chips whose memories a digest is over, in order; those that stand for others.
   const std::vector<std::size_t> &digestOrder() const { return system.chipsWithMemory(); }
   void hash(std::size_t chip, Sha256 &digest) const { system.memory(chip).hash(digest); }

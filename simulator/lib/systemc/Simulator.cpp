@@ -165,6 +165,8 @@ public:
     part->clearState();
   }
 
+  Status closeFiles() override { return part->closeFiles(); }
+
   std::array<std::uint8_t, 32> memorySha256() const override {
     Sha256 digest;
     for (std::size_t chip : part->digestOrder())

@@ -135,8 +135,14 @@ Status System::load() {
 void System::close() {
   if (conductor)
     conductor->stop();
+  static_cast<void>(closeFiles()); // a run that wants its files has asked before
+}
+
+Status System::closeFiles() {
+  const Status traced = trace ? trace->close() : Ok(), shown = vcd ? vcd->close() : Ok();
   trace.reset();
   vcd.reset();
+  return traced ? shown : traced;
 }
 
 /// `memory`: of a chip of this class.

@@ -33,7 +33,9 @@ public:
   Status load();
   /// To be called on all ranks.
   PartResult run(std::size_t step);
-  /// Ends the threads and completes the trace file; no step may follow.
+  /// Completes the files that are written as the run goes; no step may follow. Error: one could not be written.
+  Status closeFiles();
+  /// Ends the threads, and closes files that are open still; no step may follow.
   void close();
 
   int rank() const { return exchange ? exchange->rank() : 0; }

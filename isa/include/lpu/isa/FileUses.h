@@ -17,8 +17,8 @@ struct FileUse {
 void addUse(std::vector<FileUse> &uses, const std::string &option, const std::string &path);
 
 /// The error if an output is an input or another output: the same file by name, by link or by inode. An input that is
-/// a folder stands for the files of a model in it; one part of a split GGUF file stands for all. Devices and pipes
-/// hold nothing that could be lost, and are not compared.
+/// a folder stands for the files of a model in it; one part of a split GGUF file stands for all; "-" is the file that
+/// standard input comes from. Devices and pipes hold nothing that could be lost, and are not compared.
 Status checkOutputs(const std::vector<FileUse> &inputs, const std::vector<FileUse> &outputs);
 
 } // namespace lpu::isa

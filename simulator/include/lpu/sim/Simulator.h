@@ -99,6 +99,8 @@ public:
   virtual std::array<std::uint8_t, 32> memorySha256() const = 0;
   /// One row of a chip, for tests and the debugger; rows never written read as zeros.
   virtual std::vector<std::uint8_t> peek(std::size_t chip, isa::Side side, int slice, int bank, int row) const = 0;
+  /// Completes the trace and the waveforms; no step may follow. Error: one could not be written; its place is the path.
+  virtual Status closeFiles() { return Ok{}; }
   /// Peak resident memory of the process that used most.
   virtual std::uint64_t largestRssBytes() const { return 0; }
 };
