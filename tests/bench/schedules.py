@@ -55,9 +55,9 @@ class Row:
     def run(self, lpucc, folder):
         if self.against:
             other = Row(self.case, self.model, self.against, self.bar, lambda _, report: (report, None))
-            self.reference, error = other.run(lpucc, folder)
-            if error:
-                return None, error
+            self.reference, said = other.run(lpucc, folder)
+            if self.reference is None:
+                return None, said
         report, output = folder / "report.json", folder / "out.lpx"
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         began = time.monotonic()
