@@ -26,7 +26,7 @@ struct Files {
 std::vector<std::string> tensorNames(const WeightStore &store) {
   std::vector<std::string> names;
   if (!store.encoder())
-    for (const TensorShape &t : modelTensors(store.shape()))
+    for (const TensorShape &t : modelTensors(store.shape(), TensorsOf::Graph))
       names.push_back(t.name);
   else if (auto file = OnnxFile::open(store.path()))
     if (auto model = readOnnxGraph(**file))
