@@ -77,6 +77,8 @@ private:
         (++lengths > 1 || value.empty() || value.size() > kLengthDigits ||
          !std::ranges::all_of(value, [](unsigned char c) { return std::isdigit(c); })))
       return malformed("Content-Length must be one whole number");
+    if (equalsIgnoringCase(name, "content-type") && ++types > 1)
+      return malformed("there must be one Content-Type at most");
     if (equalsIgnoringCase(name, "transfer-encoding") && (++codings > 1 || !equalsIgnoringCase(value, "chunked")))
       return malformed("Transfer-Encoding must be chunked");
     return std::nullopt;
@@ -85,7 +87,7 @@ private:
   const HeadLimits &limits;
   bool first = true, isOld = false;
   std::size_t fields = 0;
-  int hosts = 0, lengths = 0, codings = 0;
+  int hosts = 0, lengths = 0, codings = 0, types = 0;
 };
 
 } // namespace

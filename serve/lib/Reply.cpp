@@ -107,16 +107,25 @@ void Reply::done(const Usage &usage) {
   answer->end();
 }
 
+void Reply::left(const std::string &own) {
+  constexpr int kClientLeft = 499; // as nginx notes it
+  id = own;
+  note({}, kClientLeft, "client_left");
+}
+
 void Reply::refused(const Refusal &refusal) {
   answer->onAbandon(nullptr);
+  if (id.empty())
+    id = newRequestId();
   note({}, refusal.status, refusal.code);
   if (answer->hasHead()) {
     answer->part(openai::errorEvent(refusal));
     return answer->end();
   }
-  HttpResponse response = responseOf(refusal);
+  HttpResponse response = responseOf(refusal, id);
   for (const auto &field : fields)
-    response.fields.push_back(field);
+    if (field.first != "x-request-id")
+      response.fields.push_back(field);
   answer->whole(std::move(response));
 }
 

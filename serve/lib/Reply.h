@@ -18,6 +18,8 @@ public:
   void embedding(unsigned choice, std::vector<float> vector) override;
   void done(const Usage &usage) override;
   void refused(const Refusal &refusal) override;
+  /// The client has left, and the request of this id was given up.
+  void left(const std::string &id);
 
 private:
   void note(const Usage &usage, int status, const std::string &code) const;

@@ -23,8 +23,8 @@ void RequestLog::write(const LogEntry &entry) {
       reasons.push_back(choice.reason == FinishReason::Stop ? "stop" : "length");
   const Usage &usage = entry.usage;
   const std::string line = dump({{"time", std::time(nullptr)},
-                                 {"id", entry.id.empty() ? Json(nullptr) : Json(entry.id)},
-                                 {"model", entry.model},
+                                 {"id", entry.id},
+                                 {"model", entry.model.empty() ? Json(nullptr) : Json(entry.model)},
                                  {"status", entry.status},
                                  {"code", entry.code.empty() ? Json(nullptr) : Json(entry.code)},
                                  {"prompt_tokens", usage.promptTokens},

@@ -12,9 +12,9 @@
 namespace lpu::serve {
 
 struct LogEntry {
-  std::string id, model; ///< `id` is empty if the request was refused
-  int status = 200;
-  std::string code; ///< of a refusal
+  std::string id, model; ///< `model` is empty if the request was refused before it had one
+  int status = 200;      ///< 499: the client left before its answer was there
+  std::string code;      ///< of a refusal
   const std::vector<Choice> &choices;
   const Usage &usage;
 };

@@ -24,6 +24,8 @@ constexpr const char *kAbout =
     "  -d '{\"messages\":[{\"role\":\"user\",\"content\":\"Once\"}],\"max_tokens\":16}'\n"
     "Latencies it reports are virtual: those of the modelled machine, not of this computer.";
 
+constexpr std::size_t kMostWaiting = 1000000, kMostConnections = 65535;
+
 struct Texts {
   std::vector<std::string> models, compilerFlags, corsOrigins, hostNames;
   std::string pace = "host", maxWait, keyFile, maxBody = "4MiB", keepAlive = "15s";
@@ -43,6 +45,7 @@ void declare(CLI::App &app, Texts &texts, ServeOptions &to) {
       ->type_name("host|model|dilate:K")
       ->capture_default_str();
   app.add_option("--queue", to.engine.queue, "sequences that may wait for a model; more are refused with 429")
+      ->check(CLI::Range(std::size_t{0}, kMostWaiting))
       ->capture_default_str();
   app.add_option("--max-wait", texts.maxWait, "refuse requests that may have to wait longer, in virtual time")
       ->type_name("DURATION");
@@ -51,6 +54,7 @@ void declare(CLI::App &app, Texts &texts, ServeOptions &to) {
   app.add_option("--request-log", to.requestLog, "append a line of JSON for every request; no prompts, no keys")
       ->type_name("FILE.jsonl");
   app.set_config("--config", "", "read options from a file, one a line: queue=64")->type_name("FILE");
+  app.allow_config_extras(CLI::config_extras_mode::error);
   app.add_flag("--insecure", to.insecure, "listen at other addresses than loopback without keys");
   app.add_option("--cors-origin", texts.corsOrigins, "an origin whose pages may call this server; may be repeated")
       ->type_name("ORIGIN")
@@ -58,7 +62,9 @@ void declare(CLI::App &app, Texts &texts, ServeOptions &to) {
   app.add_option("--host-name", texts.hostNames, "a further name this server is called by; may be repeated")
       ->type_name("NAME")
       ->allow_extra_args(false);
-  app.add_option("--max-connections", to.server.maxConnections, "that may be open")->capture_default_str();
+  app.add_option("--max-connections", to.server.maxConnections, "that may be open")
+      ->check(CLI::Range(std::size_t{1}, kMostConnections))
+      ->capture_default_str();
   app.add_option("--max-body", texts.maxBody, "largest request")->type_name("SIZE")->capture_default_str();
   app.add_option("--max-n", to.service.limits.choices, "largest n of a request")
       ->check(CLI::Range(1u, 64u))

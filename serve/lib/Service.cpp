@@ -7,6 +7,7 @@
 #include "JsonBody.h"
 #include "Prompt.h"
 #include "Reply.h"
+#include "RequestLog.h"
 #include "Sha256.h"
 #include "lpu/serve/HttpHead.h"
 #include "lpu/serve/Worker.h"
@@ -15,6 +16,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <utility>
 
@@ -61,8 +63,10 @@ Json promiseJson(const Promise &promise) {
 
 /// The command that gives a sequence the same tokens and digest.
 std::string commandOf(const Model &model, const ProvedSequence &sequence) {
-  std::string command = model.runCommand() + " --tokens=" + fmt::format("{}", fmt::join(sequence.prompt, ",")) +
-                        fmt::format(" -n {}", sequence.maxTokens);
+  const std::string ids = fmt::format("{}", fmt::join(sequence.prompt, ","));
+  if (model.timing().isEncoder())
+    return model.runCommand() + " --input-ids=" + ids;
+  std::string command = model.runCommand() + " --tokens=" + ids + fmt::format(" -n {}", sequence.maxTokens);
   const rt::SamplerOptions &sampling = sequence.sampling;
   if (sampling.temperature > 0) {
     command += fmt::format(" --temperature {} --seed {}", sampling.temperature, sampling.seed);
@@ -139,8 +143,10 @@ void Answer::abandon() {
     told();
 }
 
-HttpResponse responseOf(const Refusal &refusal) {
-  HttpResponse response{refusal.status, {}, "application/json", openai::errorBody(refusal)};
+std::string newRequestId() { return "req_" + randomHex(12); }
+
+HttpResponse responseOf(const Refusal &refusal, const std::string &id) {
+  HttpResponse response{refusal.status, {{"x-request-id", id}}, "application/json", openai::errorBody(refusal)};
   if (refusal.retryAfterMs) {
     constexpr std::int64_t kMsPerSecond = 1000;
     response.fields.emplace_back("retry-after-ms", fmt::to_string(*refusal.retryAfterMs));
@@ -181,7 +187,7 @@ void Service::handle(HttpRequest request, std::shared_ptr<Answer> answer) {
   if (path.starts_with(kOpenAiPrefix) && path.starts_with("/openai/v1/"))
     path.erase(0, std::string_view(kOpenAiPrefix).size());
   if (auto refusal = forbidden(request))
-    return answer->whole(responseOf(*refusal));
+    return refuse(*answer, *refusal);
   if (request.method == "OPTIONS") {
     HttpResponse response{204, {}, "", ""};
     addCors(request, response.fields);
@@ -208,22 +214,33 @@ void Service::route(const HttpRequest &request, const std::string &path, const s
       continue;
     }
     if (route.needsKey && !hasKey(request))
-      return answer->whole(responseOf({401, "a key is needed: send Authorization: Bearer KEY", "", "invalid_api_key"}));
+      return refuse(*answer, {401, "a key is needed: send Authorization: Bearer KEY", "", "invalid_api_key"});
+    if (const std::string coding = request.field("content-encoding"); !coding.empty() && coding != "identity")
+      return refuse(*answer,
+                    {415, "Content-Encoding is not known here; send the body as it is", "", "unsupported_media_type"});
     return (this->*route.handler)(request, percentDecoded(path.substr(start.size())), answer);
   }
   if (allowed.empty())
-    return answer->whole(responseOf({404, "there is nothing at this path", "", "not_found"}));
-  HttpResponse response = responseOf({405, "this method is not allowed here", "", "method_not_allowed"});
-  response.fields.emplace_back("Allow", allowed);
-  answer->whole(std::move(response));
+    return refuse(*answer, {404, "there is nothing at this path", "", "not_found"});
+  refuse(*answer, {405, "this method is not allowed here", "", "method_not_allowed"}, {{"Allow", allowed}});
+}
+
+void Service::refuse(Answer &answer, const Refusal &refusal, const HttpFields &fields) const {
+  const std::string id = newRequestId();
+  if (options.log)
+    options.log->write({id, "", refusal.status, refusal.code, {}, {}});
+  HttpResponse response = responseOf(refusal, id);
+  response.fields.insert(response.fields.end(), fields.begin(), fields.end());
+  answer.whole(std::move(response));
 }
 
 bool Service::hasKey(const HttpRequest &request) const {
   if (options.keys.empty())
     return true;
-  constexpr std::string_view kBearer = "Bearer ";
+  constexpr std::string_view kBearer = "bearer "; // in any case, as RFC 9110 says of schemes
   const std::string given = request.field("authorization");
-  if (!given.starts_with(kBearer))
+  const std::string_view scheme = std::string_view(given).substr(0, kBearer.size());
+  if (!std::ranges::equal(scheme, kBearer, {}, [](unsigned char c) { return std::tolower(c); }))
     return false;
   const Sha256 digest = sha256(std::string_view(given).substr(kBearer.size()));
   bool found = false; // all are looked at: how long it takes says nothing
@@ -290,7 +307,7 @@ void Service::listModels(const HttpRequest &, const std::string &, const std::sh
 void Service::showModel(const HttpRequest &, const std::string &name, const std::shared_ptr<Answer> &answer) {
   const Model *model = engine.find(name);
   if (!model)
-    return answer->whole(responseOf({404, fmt::format("there is no model '{}'", name), "model", "model_not_found"}));
+    return refuse(*answer, {404, fmt::format("there is no model '{}'", name), "model", "model_not_found"});
   answer->whole({200, {}, "application/json", openai::modelBody(cardOf(*model))});
 }
 
@@ -324,7 +341,7 @@ void Service::prepare(Parse parse, const std::shared_ptr<Answer> &answer, Next n
     post([this, model, prepared = std::move(prepared), answer, next] {
       auto checked = prepared ? engine.check(**model, *prepared) : prepared;
       if (!checked)
-        return answer->whole(responseOf(checked.refusal()));
+        return refuse(*answer, checked.refusal());
       next(**model, std::move(*checked));
     });
   });
@@ -332,14 +349,14 @@ void Service::prepare(Parse parse, const std::shared_ptr<Answer> &answer, Next n
 
 void Service::generate(Task task, const HttpRequest &request, const std::shared_ptr<Answer> &answer) {
   if (draining)
-    return answer->whole(responseOf({503, "the server is going down", "", "draining", 1000}));
+    return refuse(*answer, {503, "the server is going down", "", "draining", 1000});
   const std::string type = request.field("content-type");
   if (!type.starts_with("application/json"))
-    return answer->whole(responseOf({415, "Content-Type must be application/json", "", "unsupported_media_type"}));
+    return refuse(*answer, {415, "Content-Type must be application/json", "", "unsupported_media_type"});
   Terms terms;
   for (auto [name, to] : {std::pair{"x-lpu-arrival-ns", &terms.arrivalNs}, {"x-lpu-deadline-ns", &terms.deadlineNs}})
     if (const std::string value = request.field(name); !value.empty() && !(*to = wholeNumber(value)))
-      return answer->whole(responseOf({400, fmt::format("{} must be a whole number of nanoseconds", name), name, ""}));
+      return refuse(*answer, {400, fmt::format("{} must be a whole number of nanoseconds", name), name, ""});
   HttpFields fields;
   addCors(request, fields);
   prepare([task, body = request.body, limits = options.limits] { return openai::parse(task, body, limits); }, answer,
@@ -347,7 +364,10 @@ void Service::generate(Task task, const HttpRequest &request, const std::shared_
                                                                                                Prepared prepared) {
             auto reply = std::make_shared<Reply>(engine, model, prepared, answer, fields, timestamps, options.log);
             const std::string id = engine.submit(model, std::move(prepared), terms, reply);
-            answer->onAbandon([this, id] { engine.cancel(id); });
+            answer->onAbandon([this, id, reply] {
+              engine.cancel(id);
+              reply->left(id);
+            });
           });
 }
 
@@ -368,8 +388,10 @@ void Service::applyTemplate(const HttpRequest &request, const std::string &, con
     auto parsed = openai::parse(Task::Chat, body, options.limits);
     auto model = parsed ? modelOf(*parsed) : OrRefusal<const Model *>(parsed.refusal());
     auto text = model ? chatText(**model, parsed->messages, options.renderer) : OrRefusal<std::string>(model.refusal());
-    post([answer, text = std::move(text)] {
-      answer->whole(text ? json({{"prompt", *text}}) : responseOf(text.refusal()));
+    post([this, answer, text = std::move(text)] {
+      if (!text)
+        return refuse(*answer, text.refusal());
+      answer->whole(json({{"prompt", *text}}));
     });
   });
 }
@@ -421,7 +443,7 @@ void Service::showProof(const HttpRequest &, const std::string &id, const std::s
   const std::size_t prefix = id.find("req_"); // ids of answers are those of requests behind a word: chatcmpl-req_…
   const Proof *proof = prefix == std::string::npos ? nullptr : engine.proof(id.substr(prefix));
   if (!proof)
-    return answer->whole(responseOf({404, "no request of this id is known; the latest are kept", "", "not_found"}));
+    return refuse(*answer, {404, "no request of this id is known; the latest are kept", "", "not_found"});
   const Model &model = *engine.find(proof->model);
   Json sequences = Json::array();
   for (const ProvedSequence &sequence : proof->sequences)

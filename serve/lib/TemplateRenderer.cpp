@@ -112,6 +112,11 @@ Result<std::string> TemplateRenderer::ask(const std::string &line) {
   return Error{"chat template", json.is_object() ? json.value("error", "failed") : "failed"};
 }
 
+Status TemplateRenderer::check(const std::string &source) {
+  auto answer = ask(dump({{"check", source}}) + "\n");
+  return answer ? Status(Ok{}) : Status(answer.error());
+}
+
 Result<std::string> TemplateRenderer::render(const TemplateInput &input) {
   if (child < 0)
     if (Status status = spawn(); !status)

@@ -24,6 +24,8 @@ public:
   static Result<std::unique_ptr<TemplateRenderer>> start();
   ~TemplateRenderer();
 
+  /// Error: the template's syntax is wrong.
+  Status check(const std::string &source);
   /// Error: the template is wrong, or refuses these messages, in its own words.
   Result<std::string> render(const TemplateInput &input);
 

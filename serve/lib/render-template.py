@@ -44,6 +44,9 @@ compiled = {}
 
 
 def render(request):
+    if "check" in request:
+        environment.from_string(request["check"])
+        return ""
     source = request.pop("template")
     if source not in compiled:
         compiled.clear()

@@ -26,6 +26,7 @@ constexpr const char *kAbout =
 /// Loads at which curves are drawn, of what keeps all users busy.
 constexpr double kLoads[] = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0, 1.1};
 constexpr unsigned kMostSystems = 4096;
+constexpr std::size_t kMostWaiting = 1000000;
 
 struct LoadOptions {
   std::string program, workload = "poisson:100", lengths, slo, report, server, model, maxWait;
@@ -55,7 +56,9 @@ void declare(CLI::App &app, LoadOptions &to) {
   app.add_option("--requests", to.requests, "how many; of a trace the first ones")
       ->check(CLI::Range(std::size_t{1}, std::size_t{10000000}))
       ->capture_default_str();
-  app.add_option("--queue", to.queue, "sequences that may wait; more are refused")->capture_default_str();
+  app.add_option("--queue", to.queue, "sequences that may wait; more are refused")
+      ->check(CLI::Range(std::size_t{0}, kMostWaiting))
+      ->capture_default_str();
   app.add_option("--max-wait", to.maxWait, "refuse requests that may have to wait longer")->type_name("DURATION");
   app.add_option("--slo", to.slo,
                  "times to keep to, such as ttft:200ms,tpot:50ms,share:0.99; then the fewest systems that "

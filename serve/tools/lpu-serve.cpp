@@ -52,6 +52,23 @@ std::unique_ptr<TemplateRenderer> startRenderer(const Engine &engine) {
   return nullptr;
 }
 
+/// Error: a template that was given has a wrong syntax. One of a model's own is only told: it serves completions.
+Status checkTemplates(const Engine &engine, TemplateRenderer &renderer) {
+  for (const Model *model : engine.models()) {
+    if (model->chatTemplate().empty())
+      continue;
+    const Status status = renderer.check(model->chatTemplate());
+    if (status)
+      continue;
+    const Error error{"chat template of '" + model->name() + "'",
+                      status.error().message + "; give another by :template=FILE"};
+    if (model->templateOrigin() == std::string_view("file"))
+      return error;
+    std::cerr << error.str() << std::endl;
+  }
+  return Ok{};
+}
+
 /// A command to try it with.
 std::string exampleOf(const Engine &engine, const ServiceOptions &rules, const std::string &url) {
   const Model &model = *engine.models().front();
@@ -87,6 +104,9 @@ int serve(const ServeOptions &options) {
   }
   rules.log = log.get();
   const std::unique_ptr<TemplateRenderer> renderer = startRenderer(engine);
+  if (renderer)
+    if (Status status = checkTemplates(engine, *renderer); !status)
+      return fail(status.error());
   rules.renderer = renderer.get();
   server.startThreads();
   Service service(

@@ -232,6 +232,9 @@ class Refusals(Serve):
                      '{"messages":' + "[" * 40 + "]" * 40 + "}"):
             self.assertEqual(self.server.post(CHAT, body)[0], 400, body)
         self.assertEqual(self.server.post(CHAT, "{}", Content_Type="text/plain")[0], 415)
+        self.assertEqual(self.server.post(CHAT, chat(), Content_Encoding="gzip")[0], 415)
+        status, headers, _ = self.server.post(CHAT, "{")
+        self.assertRegex(headers["x-request-id"], "^req_[0-9a-f]+$")
         self.assertEqual(self.server.post(CHAT, b" " * ((4 << 20) + 1))[0], 413)
         self.refuse(404, "model", chat(model="gpt-4"), code="model_not_found")
 
@@ -250,7 +253,7 @@ class Refusals(Serve):
                      start + host + "Content-Length: +3\r\n", start + host + "Content-Length: -1\r\n",
                      start + host + "Transfer-Encoding: gzip, chunked\r\n", start + host + "Transfer-Encoding: chunked, gzip\r\n",
                      start + host + "Transfer-Encoding: identity\r\n", start + host + "Transfer-Encoding: xchunked\r\n",
-                     start + host + chunked + chunked, start + host + "Content-Length : 3\r\n", start + host + " folded: 1\r\n",
+                     start + host + chunked + chunked, start + host + "Content-Type: a/b\r\n" * 2, start + host + "Content-Length : 3\r\n", start + host + " folded: 1\r\n",
                      start + host + "A: 1\r\n b\r\n", start + length, start + host + host + length, start + "Host: a, b\r\n" + length,
                      start + host + "A: \0\r\n", start + host + "A: \r1\r\n", start.replace("\r\n", "\n") + host,
                      start.replace("1.1", "1.0") + host + chunked, "POST http://localhost/v1 HTTP/1.1\r\n" + host,
@@ -318,7 +321,7 @@ class Lives(Case):
         self.assertIn("chmod 600", run("lpu-serve", self.program, "--port=0", f"--api-key-file={keys}").stderr)
         keys.chmod(0o600)
         with serving.serving(self.program, f"--api-key-file={keys}", "--cors-origin=http://a.example") as server:
-            for key, status in (("", 401), ("Bearer wrong", 401), ("Bearer first-key", 200), ("Bearer second-key", 200)):
+            for key, status in (("", 401), ("Bearer wrong", 401), ("Bearer first-key", 200), ("bEARER second-key", 200)):
                 self.assertEqual(server.get("/v1/models", Authorization=key)[0], status)
             self.assertEqual(server.get("/health")[0], 200)
             status, headers, _ = server.call("OPTIONS", CHAT, Origin="http://a.example", Access_Control_Request_Method="POST",
@@ -343,7 +346,8 @@ class Lives(Case):
         # Everyone has left: their slots are free again at the ends of their steps, and the server ends at once.
 
     def test_who_leaves_frees_the_system(self):
-        with serving.serving(self.program) as server:
+        log = self.dir / "log.jsonl"
+        with serving.serving(self.program, f"--request-log={log}") as server:
             connection = http.client.HTTPConnection(server.host, server.port)
             server.send(connection, "POST", CHAT, chat(max_tokens=240, stream=True))
             response = connection.getresponse()
@@ -355,6 +359,8 @@ class Lives(Case):
             sequence = server.get("/lpu/v1/requests/" + name)[2]["sequences"][0]
             self.assertEqual(sequence["finish_reason"], "cancelled")
             self.assertLess(len(sequence["tokens"]), 240)
+        noted = [(line["id"], line["status"]) for line in map(json.loads, log.read_text().splitlines())]
+        self.assertIn((name, 499), noted)
 
     def test_waits_and_deadlines_are_virtual(self):
         with serving.serving(self.program, "--max-wait=1us", "--virtual-arrivals") as server:
@@ -460,8 +466,15 @@ class Templates(Case):
             proof = server.get("/lpu/v1/requests/" + answer["id"])[2]["sequences"][0]["prompt_tokens"]
             self.assertEqual((proof.count(1), proof.count(2)), (1, 0))
 
+    def test_a_template_of_wrong_syntax_ends_the_start(self):
+        path = self.dir / "template.jinja"
+        path.write_text("{% if %}")
+        done = run("lpu-serve", f"{tools.compiled_tiny()[0]}:template={path}", "--port=0")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("TemplateSyntaxError", done.stderr)
+
     def test_templates_that_do_harm_are_stopped(self):
-        for source, message in (("{{ raise_exception('only users') }}", "only users"), ("{% if %}", "TemplateSyntaxError"),
+        for source, message in (("{{ raise_exception('only users') }}", "only users"),
                                 ("{{ messages.append(1) }}", "SecurityError"), ("{{ ''.__class__.__mro__ }}", "SecurityError"),
                                 ("{{ 'a' * 3000000 }}", "1 MiB"), ("{{ 'a' * 3000000000 }}", "MemoryError")):
             with self.serve(source) as server:
@@ -478,6 +491,7 @@ class Operations(Case):
         with serving.serving(tools.compiled_tiny()[0], f"--request-log={log}", "--queue=0") as server:
             server.post(CHAT, chat(max_tokens=5))
             server.post(CHAT, chat(max_tokens=7, model="tiny"))
+            refused = [server.post(CHAT, "{"), server.post(CHAT, chat(model="no")), server.get("/none")]
             text = server.get("/metrics")[2]
             self.assertIn('lpu_generation_tokens_total{model_name="tiny"} 12\n', text)
             self.assertIn('lpu_request_success_total{model_name="tiny",finished_reason="length"} 2\n', text)
@@ -487,7 +501,9 @@ class Operations(Case):
             if promtool := shutil.which("promtool"):
                 done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True)
                 self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
-        first, second = map(json.loads, log.read_text().splitlines())
+        first, second, *others = map(json.loads, log.read_text().splitlines())
+        self.assertEqual([(o["status"], o["id"]) for o in others], [(r[0], r[1]["x-request-id"]) for r in refused])
+        self.assertEqual([o["status"] for o in others], [400, 404, 404])
         self.assertEqual((first["completion_tokens"], second["completion_tokens"]), (5, 7))
         self.assertEqual((first["status"], first["finish_reasons"], first["queue_ns"]), (200, ["length"], 0))
         self.assertNotIn("Once", log.read_text())
@@ -526,6 +542,8 @@ class Operations(Case):
             files = [np.load(f) for f in self.dir.glob("*.npy")]
             self.assertTrue(any(f.ravel().tobytes() == vectors[0].tobytes() for f in files), [f.shape for f in files])
             self.assertGreater(int(headers["x-lpu-ttft-ns"]), 0)
+            proof = server.get("/lpu/v1/requests/" + headers["x-request-id"])[2]
+            self.assertEqual(proof["sequences"][0]["command"], f"lpu-run {program} --input-ids=1,5,9,2")
             self.assertEqual(server.post(CHAT, chat())[0], 400)
             self.assertEqual(server.post("/v1/embeddings", {"input": "text"})[0], 400)  # it has no vocabulary
         report = self.dir / "load.json"
@@ -659,10 +677,13 @@ class Slow(Case):
 class CommandLine(Case):
     def test_mistakes(self):
         program = tools.compiled_tiny()[0]
+        config = self.dir / "serve.toml"
+        config.write_text("quue=7\n")
         for words, message in (((), "no model given"), (("a.lpx:systems=0",), "systems must be"), (("a.lpx:x=1",), "no option"),
                                (("a=x.lpx", "a=y.lpx"), "another model"), (("a.lpx", "--pace=slow"), "--pace"),
                                (("a.lpx", "--max-wait=3"), "--max-wait"), (("a.lpx", "--head-timeout=0"), "--head-timeout"), (("a.lpx", "--port=99999"), "--port"),
-                               (("a.lpx", "--nonsense"), "--nonsense"), (("=a.lpx",), "name before")):
+                               (("a.lpx", "--nonsense"), "--nonsense"), (("a.lpx", "--queue=-1"), "--queue"),
+                               (("a.lpx", "--max-connections=0"), "--max-connections"), (("a.lpx", f"--config={config}"), "quue"), (("=a.lpx",), "name before")):
             done = run("lpu-serve", *words)
             self.assertEqual(done.returncode, 2, words)
             self.assertIn(message, done.stderr)

@@ -104,6 +104,8 @@ private:
 
   void route(const HttpRequest &request, const std::string &path, const std::shared_ptr<Answer> &answer);
   std::optional<Refusal> forbidden(const HttpRequest &request) const;
+  /// Answers why not, and notes it in the log.
+  void refuse(Answer &answer, const Refusal &refusal, const HttpFields &fields = {}) const;
   bool hasKey(const HttpRequest &request) const;
   void addCors(const HttpRequest &request, HttpFields &fields) const;
 
@@ -135,7 +137,9 @@ private:
   bool draining = false;
 };
 
+std::string newRequestId();
+
 /// An answer that says why there is none, in the OpenAI dialect's shape.
-HttpResponse responseOf(const Refusal &refusal);
+HttpResponse responseOf(const Refusal &refusal, const std::string &id = newRequestId());
 
 } // namespace lpu::serve
