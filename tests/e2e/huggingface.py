@@ -82,7 +82,7 @@ class HuggingFace(Case):
         (path / "tokenizer.json").write_text(json.dumps(document))
         config = json.loads((path / "config.json").read_text())
         end = gguf.tokenizer_keys(model.tokenizer, model.vocabulary)["tokenizer.ggml.eos_token_id"][1]
-        (path / "config.json").write_text(json.dumps(config | {"eos_token_id": [end, 0]}))
+        (path / "config.json").write_text(json.dumps(config | {"eos_token_id": [end]}))
         huggingface.twin(file, model, effective, keys=keys)
         programs = [self.dir / "a.lpx", self.dir / "b.lpx"]
         for source, program in zip((path, file), programs):

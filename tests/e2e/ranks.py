@@ -186,7 +186,7 @@ class Errors(Base):
         broken.write_bytes(self.program("tp2").read_bytes()[:5000])
         self.before = ["broken.lpx"]
         program, report = self.program("tp2-pp2"), f"--report={self.dir / 'r.json'}"
-        self.fails(2, "--threads 'none'", program, "--tokens=1", "--threads=none")
+        self.fails(2, "--threads: .* not 'none'", program, "--tokens=1", "--threads=none")
         self.fails(1, "nowhere.lpx", self.dir / "nowhere.lpx", "--tokens=1")
         self.fails(1, "broken.lpx", broken, "--tokens=1")
         self.fails(1, "token 99999", program, "--tokens=99999", report)
