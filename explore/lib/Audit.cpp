@@ -1,6 +1,7 @@
 // Predictions against the simulator: points are compiled again, with a program this time, and run in timing mode up to
 // the step that their costs are of.
 #include "Child.h"
+#include "lpu/isa/TemporaryFolder.h"
 
 #include "lpu/explore/Session.h"
 #include "lpu/isa/CountsJson.h"
@@ -65,7 +66,7 @@ private:
 
   /// What is wrong; empty: nothing.
   std::string auditJob(const Point &point, const Job &job, const Measured &expected) const {
-    const Result<Scratch> scratch = Scratch::create();
+    const Result<TemporaryFolder> scratch = TemporaryFolder::create("lpu-explore");
     if (!scratch)
       return scratch.error().str();
     if (Status written = writeFileAtomically(*scratch / "machine.yaml", isa::writeMachine(point.machine)); !written)
@@ -108,7 +109,7 @@ private:
     return {fmt::format("--prompt-tokens={}", before + 1), "-n", "2", "--ignore-eos"};
   }
 
-  std::string carryOut(const std::vector<std::string> &command, const Scratch &scratch) const {
+  std::string carryOut(const std::vector<std::string> &command, const TemporaryFolder &scratch) const {
     Result<Child> child = Child::start(command, scratch.path(), options.memoryBytes);
     if (!child)
       return child.error().message;

@@ -77,22 +77,6 @@ std::string lastLine(std::string text) {
 
 } // namespace
 
-Result<Scratch> Scratch::create() {
-  std::error_code failed;
-  const fs::path parent = fs::temp_directory_path(failed);
-  std::string name = ((failed ? fs::path("/tmp") : parent) / "lpu-explore-XXXXXX").string();
-  if (!mkdtemp(name.data()))
-    return Error{name, fmt::format("cannot create a temporary folder: {}; set TMPDIR to a writable folder",
-                                   std::strerror(errno))};
-  return Scratch(name);
-}
-
-Scratch::~Scratch() {
-  std::error_code failed;
-  if (!folder.empty())
-    fs::remove_all(folder, failed);
-}
-
 Result<Child> Child::start(const std::vector<std::string> &command, const std::string &folder,
                            std::uint64_t memoryBytes) {
   const std::vector<std::string> environment = childEnvironment();

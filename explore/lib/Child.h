@@ -1,4 +1,4 @@
-// One child process in a folder of its own.
+// One child process in a folder.
 #pragma once
 
 #include "lpu/isa/Result.h"
@@ -8,21 +8,6 @@
 #include <vector>
 
 namespace lpu::explore {
-
-/// A folder that disappears with what is in it.
-class Scratch {
-public:
-  static Result<Scratch> create();
-  Scratch(Scratch &&other) noexcept : folder(std::move(other.folder)) { other.folder.clear(); }
-  Scratch &operator=(Scratch &&) = delete;
-  ~Scratch();
-  const std::string &path() const { return folder; }
-  std::string operator/(const std::string &name) const { return folder + "/" + name; }
-
-private:
-  explicit Scratch(std::string path) : folder(std::move(path)) {}
-  std::string folder;
-};
 
 struct ChildEnd {
   bool hasExited = false;

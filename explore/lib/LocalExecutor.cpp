@@ -1,5 +1,6 @@
 // Children of this process, waited for by poll: no threads, so that fork is safe.
 #include "Child.h"
+#include "lpu/isa/TemporaryFolder.h"
 
 #include "lpu/explore/Executor.h"
 #include "lpu/explore/Measured.h"
@@ -42,7 +43,7 @@ public:
   std::size_t running() const override { return children.size(); }
 
   Status start(const Task &task) override {
-    Result<Scratch> scratch = Scratch::create();
+    Result<TemporaryFolder> scratch = TemporaryFolder::create("lpu-explore");
     if (!scratch)
       return scratch.error();
     if (Status written = writeFileAtomically(*scratch / "machine.yaml", task.machine); !written)
@@ -88,7 +89,7 @@ public:
 private:
   struct Running {
     Task task;
-    Scratch scratch;
+    TemporaryFolder scratch;
     Child child;
     Clock::time_point began;
   };

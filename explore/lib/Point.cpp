@@ -3,11 +3,12 @@
 // in it, because counts do not depend on them.
 #include "lpu/explore/Point.h"
 
+#include "lpu/isa/Sha256.h"
+
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <openssl/evp.h>
 
 namespace lpu::explore {
 namespace {
@@ -108,23 +109,17 @@ void setKeys(const Study &study, const std::string &build, const isa::Variables 
     Job job{i, "", argumentsOf(workload, mapping)};
     const auto named = mapping.find("topology");
     const auto topology = study.topologies.find(named == mapping.end() ? "" : named->second);
-    job.key = sha256(fmt::format("evaluator {}\ncompiler {}\nmodel {} {}\n{}\n{}", kEvaluator, build,
-                                 workload.isShape ? "shape" : "file", workload.digest, fmt::join(job.arguments, " "),
-                                 topology == study.topologies.end() ? machine : machine + topology->second));
+    job.key =
+        hex(sha256(fmt::format("evaluator {}\ncompiler {}\nmodel {} {}\n{}\n{}", kEvaluator, build,
+                               workload.isShape ? "shape" : "file", workload.digest, fmt::join(job.arguments, " "),
+                               topology == study.topologies.end() ? machine : machine + topology->second)));
     keys += job.key + fmt::format(" {}\n", workload.weight);
     point.jobs.push_back(std::move(job));
   }
-  point.key = point.jobs.size() == 1 ? point.jobs.front().key : sha256(keys);
+  point.key = point.jobs.size() == 1 ? point.jobs.front().key : hex(sha256(keys));
 }
 
 } // namespace
-
-std::string sha256(const std::string &bytes) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned length = 0;
-  EVP_Digest(bytes.data(), bytes.size(), digest, &length, EVP_sha256(), nullptr);
-  return fmt::format("{:02x}", fmt::join(digest, digest + length, ""));
-}
 
 Point makePoint(const Study &study, const Values &values, const std::string &build) {
   Point point;

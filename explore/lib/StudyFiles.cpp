@@ -2,6 +2,7 @@
 
 #include "lpu/explore/Point.h"
 #include "lpu/isa/Files.h"
+#include "lpu/isa/Sha256.h"
 #include "lpu/isa/Unpublished.h"
 
 #include <nlohmann/json.hpp>
@@ -73,9 +74,9 @@ private:
       const Result<std::string> text = readFile(file.string());
       if (!text)
         return Error{"", "cannot be read; paths are relative to the study's folder"};
-      digests += (files.size() > 1 ? file.filename().string() + " " : "") + sha256(*text);
+      digests += (files.size() > 1 ? file.filename().string() + " " : "") + hex(sha256(*text));
     }
-    return files.size() == 1 ? digests : sha256(digests);
+    return files.size() == 1 ? digests : hex(sha256(digests));
   }
 
   fs::path folder;

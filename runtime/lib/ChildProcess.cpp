@@ -5,18 +5,14 @@
 #include "lpu/isa/Files.h"
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
-#include <filesystem>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 namespace lpu::rt {
 namespace {
-
-namespace fs = std::filesystem;
 
 std::string lastLine(std::string text) {
   while (!text.empty() && text.back() == '\n')
@@ -44,23 +40,7 @@ Error notStarted(const std::string &tool, int why) {
 
 } // namespace
 
-Result<ScratchFolder> ScratchFolder::create() {
-  std::error_code ec;
-  fs::path parent = fs::temp_directory_path(ec);
-  std::string name = ((ec ? fs::path("/tmp") : parent) / "lpu-eval-XXXXXX").string();
-  if (!mkdtemp(name.data()))
-    return Error{name, std::string("cannot create a temporary folder: ") + std::strerror(errno) +
-                           "; set TMPDIR to a writable folder"};
-  return ScratchFolder(name);
-}
-
-ScratchFolder::~ScratchFolder() {
-  std::error_code ec;
-  if (!folder.empty())
-    fs::remove_all(folder, ec);
-}
-
-Status runChild(const std::vector<std::string> &command, const ScratchFolder &scratch) {
+Status runChild(const std::vector<std::string> &command, const TemporaryFolder &scratch) {
   std::vector<char *> arguments;
   for (const std::string &word : command)
     arguments.push_back(const_cast<char *>(word.c_str()));

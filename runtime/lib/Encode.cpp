@@ -6,6 +6,7 @@
 #include "RunSupport.h"
 #include "lpu/isa/Files.h"
 #include "lpu/isa/Npy.h"
+#include "lpu/isa/Sha256.h"
 #include "lpu/rt/Loader.h"
 #include "lpu/rt/RunReport.h"
 #include "lpu/rt/StepPlan.h"

@@ -38,7 +38,7 @@ std::size_t best(std::span<const float> logits) {
 class Evaluator {
 public:
   Evaluator(const EvaluateOptions &options, const std::string &tools,
-            const std::function<void(const std::string &)> &progress, ScratchFolder scratch)
+            const std::function<void(const std::string &)> &progress, TemporaryFolder scratch)
       : options(options), tools(tools), progress(progress), scratch(std::move(scratch)) {}
 
   Result<Evaluation> run() {
@@ -192,7 +192,7 @@ private:
   const EvaluateOptions &options;
   std::string tools;
   const std::function<void(const std::string &)> &progress;
-  ScratchFolder scratch;
+  TemporaryFolder scratch;
   TextWindows text;
   std::size_t compiled = 0;
 };
@@ -235,7 +235,7 @@ Result<Evaluation> evaluate(const EvaluateOptions &options, const std::string &t
   if (!options.report.empty())
     if (Status writable = checkWritable(options.report); !writable)
       return writable.error();
-  auto scratch = ScratchFolder::create();
+  auto scratch = TemporaryFolder::create("lpu-eval");
   if (!scratch)
     return scratch.error();
   return Evaluator(options, toolFolder, progress, std::move(*scratch)).run();

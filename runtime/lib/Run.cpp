@@ -10,6 +10,7 @@
 #include "TokenList.h"
 #include "lpu/isa/Files.h"
 #include "lpu/isa/Npy.h"
+#include "lpu/isa/Sha256.h"
 #include "lpu/rt/Encode.h"
 #include "lpu/rt/Generate.h"
 #include "lpu/rt/Loader.h"

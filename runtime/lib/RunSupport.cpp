@@ -17,13 +17,6 @@ int fail(const Terminal &terminal, const Error &error, int code) {
   return code;
 }
 
-std::string hex(std::span<const std::uint8_t> bytes) {
-  std::string out;
-  for (std::uint8_t b : bytes)
-    out += fmt::format("{:02x}", b);
-  return out;
-}
-
 std::uint64_t peakRssBytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

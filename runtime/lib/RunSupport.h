@@ -14,7 +14,6 @@ namespace lpu::rt {
 
 /// Prints `error` as the one line users see; returns `code`.
 int fail(const Terminal &terminal, const Error &error, int code = kFailure);
-std::string hex(std::span<const std::uint8_t> bytes);
 std::uint64_t peakRssBytes();
 
 /// Files that a simulator writes as it goes. They appear under their names when a run has been a success.

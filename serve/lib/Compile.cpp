@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
@@ -15,22 +14,6 @@
 namespace lpu::serve {
 
 namespace fs = std::filesystem;
-
-Result<TemporaryFolder> TemporaryFolder::create() {
-  std::error_code ec;
-  const fs::path parent = fs::temp_directory_path(ec);
-  std::string name = ((ec ? fs::path("/tmp") : parent) / "lpu-serve-XXXXXX").string();
-  if (!mkdtemp(name.data()))
-    return Error{name, std::string("cannot create a temporary folder: ") + std::strerror(errno) +
-                           "; set TMPDIR to a writable folder"};
-  return TemporaryFolder(name);
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ec;
-  if (!path.empty())
-    fs::remove_all(path, ec);
-}
 
 bool isProgram(const std::string &path) { return path.ends_with(".lpx"); }
 

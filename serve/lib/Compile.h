@@ -8,20 +8,6 @@
 
 namespace lpu::serve {
 
-/// A folder that disappears with what is in it.
-class TemporaryFolder {
-public:
-  static Result<TemporaryFolder> create();
-  TemporaryFolder(TemporaryFolder &&other) noexcept : path(std::move(other.path)) { other.path.clear(); }
-  TemporaryFolder &operator=(TemporaryFolder &&) = delete;
-  ~TemporaryFolder();
-  std::string operator/(const std::string &name) const { return path + "/" + name; }
-
-private:
-  explicit TemporaryFolder(std::string path) : path(std::move(path)) {}
-  std::string path;
-};
-
 /// Whether a file is a compiled program, by its name.
 bool isProgram(const std::string &path);
 

@@ -3,7 +3,7 @@
 // times only say how much slower the host is.
 #include "lpu/serve/Engine.h"
 
-#include "Sha256.h"
+#include "Secrets.h"
 #include "lpu/serve/SimulatorProcess.h"
 #include "lpu/serve/Worker.h"
 

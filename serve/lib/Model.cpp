@@ -1,7 +1,7 @@
 // Everything about a model that does not change while it is served.
 #include "lpu/serve/Model.h"
 
-#include "Sha256.h"
+#include "Secrets.h"
 #include "lpu/isa/Files.h"
 #include "lpu/rt/Loader.h"
 

@@ -1,7 +1,7 @@
 // Options on CLI11; values with units are read here, so that each mistake is one line that says what is expected.
 #include "ServeOptions.h"
 
-#include "Sha256.h"
+#include "Secrets.h"
 #include "Units.h"
 #include "lpu/isa/Files.h"
 
@@ -108,14 +108,14 @@ Status readPace(const std::string &text, EngineOptions &to) {
   return Ok{};
 }
 
-Result<std::vector<Sha256>> readKeys(const std::string &path) {
+Result<std::vector<Digest>> readKeys(const std::string &path) {
   struct stat file {};
   if (::stat(path.c_str(), &file) == 0 && (file.st_mode & (S_IRWXG | S_IRWXO)) != 0)
     return Error{path, "can be read by others; chmod 600 it"};
   auto content = readFile(path);
   if (!content)
     return content.error();
-  std::vector<Sha256> keys;
+  std::vector<Digest> keys;
   for (std::size_t at = 0; at < content->size();) {
     const std::size_t end = std::min(content->find('\n', at), content->size());
     if (end > at)

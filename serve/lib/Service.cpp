@@ -8,7 +8,7 @@
 #include "Prompt.h"
 #include "Reply.h"
 #include "RequestLog.h"
-#include "Sha256.h"
+#include "Secrets.h"
 #include "lpu/serve/HttpHead.h"
 #include "lpu/serve/Worker.h"
 
@@ -50,7 +50,7 @@ std::string_view between(std::string_view text, std::string_view begin, std::str
   return text.substr(from, text.find(end, from) - from);
 }
 
-std::string base64Of(const Sha256 &digest) {
+std::string base64Of(const Digest &digest) {
   return base64({reinterpret_cast<const char *>(digest.data()), digest.size()});
 }
 
@@ -242,9 +242,9 @@ bool Service::hasKey(const HttpRequest &request) const {
   const std::string_view scheme = std::string_view(given).substr(0, kBearer.size());
   if (!std::ranges::equal(scheme, kBearer, {}, [](unsigned char c) { return std::tolower(c); }))
     return false;
-  const Sha256 digest = sha256(std::string_view(given).substr(kBearer.size()));
+  const Digest digest = sha256(std::string_view(given).substr(kBearer.size()));
   bool found = false; // all are looked at: how long it takes says nothing
-  for (const Sha256 &key : options.keys)
+  for (const Digest &key : options.keys)
     found |= sameDigest(key, digest);
   return found;
 }

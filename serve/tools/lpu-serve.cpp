@@ -4,6 +4,7 @@
 #include "RequestLog.h"
 #include "ServeOptions.h"
 #include "TemplateRenderer.h"
+#include "lpu/isa/TemporaryFolder.h"
 #include "lpu/isa/Version.h"
 
 #include <fmt/format.h>
@@ -81,7 +82,7 @@ std::string exampleOf(const Engine &engine, const ServiceOptions &rules, const s
 }
 
 int serve(const ServeOptions &options) {
-  auto folder = TemporaryFolder::create();
+  auto folder = TemporaryFolder::create("lpu-serve");
   if (!folder)
     return fail(folder.error());
   Server server(options.server);

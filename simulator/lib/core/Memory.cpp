@@ -1,8 +1,6 @@
 // Rows, regions and the digest over all of memory.
 #include "Memory.h"
 
-#include "Sha256.h"
-
 #include <algorithm>
 #include <cstring>
 #include <fmt/format.h>

@@ -5,8 +5,8 @@
 #pragma once
 
 #include "RowTable.h"
-#include "Sha256.h"
 #include "VectorValue.h"
+#include "lpu/isa/Sha256.h"
 
 #include "lpu/isa/Program.h"
 

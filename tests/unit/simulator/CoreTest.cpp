@@ -3,9 +3,9 @@
 #include "Lanes.h"
 #include "ProgramBuilder.h"
 #include "RegisterStreamFile.h"
-#include "Sha256.h"
 #include "SlotStreamFile.h"
 #include "Targets.h"
+#include "lpu/isa/Sha256.h"
 
 #include <algorithm>
 #include <gtest/gtest.h>
@@ -16,7 +16,7 @@ namespace lpu::test {
 namespace {
 
 std::string digestOf(const std::string &text, std::size_t pieces) {
-  sim::Sha256 hash;
+  Sha256 hash;
   const auto *bytes = reinterpret_cast<const std::uint8_t *>(text.data());
   for (std::size_t at = 0; at < text.size(); at += pieces)
     hash.update(bytes + at, std::min(pieces, text.size() - at));

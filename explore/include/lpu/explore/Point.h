@@ -34,7 +34,4 @@ std::vector<std::string> shownKeys(const Study &study);
 /// Of a shown key: chosen, derived, or the base's own; empty for mapping that the compiler chooses.
 std::string shownValue(const Study &study, const Point &point, const std::string &key);
 
-/// 64 hexadecimal digits.
-std::string sha256(const std::string &bytes);
-
 } // namespace lpu::explore
