@@ -1,13 +1,13 @@
 // Studies: YAML text to a checked Study. Strict, because a misspelled key would
 // silently explore something else for hours.
 #include "Conditions.h"
+#include "StrictYaml.h"
 
 #include "lpu/explore/Study.h"
 
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <fmt/format.h>
@@ -22,80 +22,25 @@ namespace {
 
 constexpr std::size_t kMostValues = 100000; ///< of one parameter
 
-std::optional<double> numberIn(const std::string &text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
-    return std::nullopt;
-  return value;
-}
-
 const MappingKey *mappingKeyNamed(std::string_view name) {
   const auto known = std::ranges::find(mappingKeys(), name, &MappingKey::name);
   return known == mappingKeys().end() ? nullptr : &*known;
 }
 
-std::string join(const std::vector<std::string> &words) { return fmt::format("{}", fmt::join(words, ", ")); }
-
-/// The first error wins and stops everything: it is thrown inside of this file.
-class Reader {
+class Reader : StrictYaml {
 public:
-  Reader(const std::string &file, StudyFiles &files) : files(files) { study.file = file; }
+  Reader(const std::string &file, StudyFiles &files) : StrictYaml(file), files(files) { study.file = file; }
 
   Result<Study> run(const std::string &text) {
-    try {
-      study.text = text;
-      parseRoot(YAML::Load(text));
-      return std::move(study);
-    } catch (const Error &e) {
-      return e;
-    } catch (const YAML::Exception &e) {
-      return Error{place(e.mark.line), "not valid YAML: " + e.msg.substr(0, e.msg.find('\n'))};
-    } catch (const std::exception &e) { // what yaml-cpp throws on hostile input
-      return Error{place(0), std::string("not valid YAML: ") + e.what()};
-    }
+    study.text = text;
+    if (const Status done = read(text, [this](const YAML::Node &root) { parseRoot(root); }); !done)
+      return done.error();
+    return std::move(study);
   }
 
 private:
-  using Use = std::function<void(const YAML::Node &at, const YAML::Node &value)>;
-  struct Key {
-    std::string name;
-    Use use;
-    bool required = false;
-  };
-
   StudyFiles &files;
   Study study;
-
-  std::string place(int line) const { return fmt::format("{}:{}", study.file, std::max(line, 0) + 1); }
-  [[noreturn]] void fail(const YAML::Node &at, const std::string &key, const std::string &message) const {
-    throw Error{place(at.Mark().line), key.empty() ? message : fmt::format("{}: {}", key, message)};
-  }
-
-  static std::string scalar(const YAML::Node &node) { return node.IsScalar() ? node.Scalar() : ""; }
-
-  void parseMap(const YAML::Node &at, const YAML::Node &node, const std::string &name,
-                const std::vector<Key> &keys) const {
-    if (!node.IsMap())
-      fail(at, name, "must be a map of keys; write KEY: VALUE");
-    std::vector<std::string> names;
-    for (const Key &key : keys)
-      names.push_back(key.name);
-    std::set<std::string> seen;
-    for (const auto &entry : node) {
-      const std::string own = scalar(entry.first);
-      const auto known = std::ranges::find(keys, own, &Key::name);
-      if (known == keys.end())
-        fail(entry.first, own,
-             fmt::format("is unknown{}; keys are {}", name.empty() ? "" : " in " + name, join(names)));
-      if (!seen.insert(own).second)
-        fail(entry.first, own, "appears twice; remove one");
-      known->use(entry.first, entry.second);
-    }
-    for (const Key &key : keys)
-      if (key.required && !seen.contains(key.name))
-        fail(at, key.name, fmt::format("is missing{}; add it", name.empty() ? "" : " in " + name));
-  }
 
   void parseRoot(const YAML::Node &root) {
     if (!root.IsMap() || root.size() == 0)
@@ -123,30 +68,6 @@ private:
     checkConstraints();
     checkSize(root);
     checkPruning(root);
-  }
-
-  Use word(const std::string &key, std::string &to) const {
-    return [this, key, &to](const YAML::Node &at, const YAML::Node &node) {
-      if (scalar(node).empty())
-        fail(at, key, "must be a word or a text in quotes");
-      to = node.Scalar();
-    };
-  }
-  Use number(const std::string &key, double &to, double low, double high) const {
-    return [this, key, &to, low, high](const YAML::Node &at, const YAML::Node &node) {
-      const std::optional<double> value = numberIn(scalar(node));
-      if (!value || *value < low || *value > high)
-        fail(at, key, fmt::format("'{}' is no number from {} to {}; write one", scalar(node), low, high));
-      to = *value;
-    };
-  }
-  Use count(const std::string &key, std::uint64_t &to, std::uint64_t low) const {
-    return [this, key, &to, low](const YAML::Node &at, const YAML::Node &node) {
-      const std::optional<double> value = numberIn(scalar(node));
-      if (!value || *value < static_cast<double>(low) || *value > 1e15 || *value != std::floor(*value))
-        fail(at, key, fmt::format("'{}' is no whole number from {} on; write one", scalar(node), low));
-      to = static_cast<std::uint64_t>(*value);
-    };
   }
 
   void readMachine(const YAML::Node &root, const YAML::Node &node) {
