@@ -9,6 +9,13 @@ import subprocess
 
 import tools
 
+CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
+
+
+def chat(text="Once upon a time", **fields):
+    """A request for a chat of one message."""
+    return {"messages": [{"role": "user", "content": text}], "max_tokens": 12, "temperature": 0, **fields}
+
 
 class Server:
     """A running lpu-serve; the port is its own choice."""
