@@ -102,13 +102,13 @@ int main(int argc, char **argv) {
   app.set_version_flag("--version", options.provenance, "version, commit and instruction set");
   try {
     app.parse(argc, argv);
+    if (options.input.empty() && arch.empty())
+      throw CLI::RequiredError("model or --arch");
     if (options.output.empty() && !options.boundsOnly)
       throw CLI::RequiredError("--output");
     if (options.boundsOnly && (options.report.empty() || !options.output.empty() || options.compileTo != "lpx"))
       throw CLI::ValidationError("--bounds-only", "only a report is written; give --report and no --output or "
                                                   "--compile-to");
-    if (options.input.empty() && arch.empty())
-      throw CLI::RequiredError("model or --arch");
     if (!WeightStore::isWeightsChoice(weights))
       throw CLI::ValidationError("--weights", "'" + weights + "' is neither none nor random:SEED");
   } catch (const CLI::Success &success) {
@@ -138,6 +138,10 @@ int main(int argc, char **argv) {
     std::fprintf(stderr, "%s\n", result.error().str().c_str());
     return 1;
   }
+  if (app.count("--calibration-method") > 0 && calibration.text.empty())
+    std::fprintf(stderr, "lpucc: note: --calibration-method has no effect without --calibration\n");
+  if (!outputNames.empty() && !options.inputName.ends_with(".onnx"))
+    std::fprintf(stderr, "lpucc: note: --output-names has no effect on what is no ONNX file\n");
   if (!result->contextNote.empty())
     std::fprintf(stderr, "lpucc: %s\n", result->contextNote.c_str());
   if (options.compileTo == "lpx" && !options.boundsOnly && (terminal || isatty(STDOUT_FILENO)))

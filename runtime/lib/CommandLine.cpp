@@ -12,6 +12,8 @@
 #include <charconv>
 #include <cmath>
 #include <functional>
+#include <initializer_list>
+#include <iterator>
 #include <limits>
 #include <ranges>
 
@@ -295,17 +297,33 @@ public:
     return o.inputIds ? Status(Ok{}) : checkPrompt();
   }
 
-  /// Of options that have no effect; empty: all have one.
+  /// Of options that have no effect, a line for each reason; empty: all have one.
   std::string warning() const {
-    std::vector<std::string> idle;
-    for (const char *name : {"--top-k", "--top-p", "--min-p", "--seed"})
-      if (given(name) && o.sampling.temperature == 0)
-        idle.emplace_back(name);
-    if (!idle.empty())
-      return note(idle, "without a --temperature above 0, where the likeliest token is taken");
-    if (given("--repeat-last-n") && !given("--repeat-penalty"))
-      return note({"--repeat-last-n"}, "without --repeat-penalty");
-    return "";
+    std::vector<std::string> notes;
+    const auto idle = [&](std::initializer_list<const char *> names, const char *when) {
+      std::vector<std::string> idle;
+      std::ranges::copy_if(names, std::back_inserter(idle), [this](const char *name) { return given(name); });
+      if (!idle.empty())
+        notes.push_back(note(idle, when));
+    };
+    if (given("--perplexity")) {
+      idle({"-n", "--stop", "--ignore-eos", "--temperature", "--top-k", "--top-p", "--min-p", "--repeat-penalty",
+            "--repeat-last-n", "--seed"},
+           "with --perplexity, which generates nothing");
+    } else if (o.mode == sim::Mode::Timing) {
+      idle({"--ignore-eos", "--temperature", "--top-k", "--top-p", "--min-p", "--repeat-penalty", "--repeat-last-n",
+            "--seed"},
+           "with --mode=timing, which has no values to pick tokens by");
+    } else {
+      if (o.sampling.temperature == 0)
+        idle({"--top-k", "--top-p", "--min-p", "--seed"},
+             "without a --temperature above 0, where the likeliest token is taken");
+      if (!given("--repeat-penalty"))
+        idle({"--repeat-last-n"}, "without --repeat-penalty");
+    }
+    if (!given("--prompt") && !given("--prompt-file") && !given("--perplexity"))
+      idle({"--special"}, "without a text");
+    return fmt::format("{}", fmt::join(notes, "\n"));
   }
 
 private:
@@ -364,6 +382,9 @@ private:
       return usage("--prompt-file=- reads standard input, which can be read once; give it once");
     if (given("--show-tokens") && (scores || given("--prompt-tokens")))
       return usage("--show-tokens shows a prompt; give --prompt, --prompt-file or --tokens");
+    if (given("--show-tokens") && (given("--report") || given("--logits") || given("--trace") || given("--vcd")))
+      return usage("--show-tokens runs nothing, and --report, --logits, --trace and --vcd are of a run; leave out one "
+                   "or the other");
     return checkMode(scores);
   }
 

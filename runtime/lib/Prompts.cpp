@@ -1,21 +1,40 @@
 // Prompts are read to their last byte: a newline at the end of a file is part of the prompt.
 #include "Prompts.h"
 
-#include "lpu/isa/Files.h"
-
 #include <fmt/format.h>
 
-#include <iostream>
-#include <iterator>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <unistd.h>
 
 namespace lpu::rt {
 
+/// Far above what any model takes, and read in a moment.
+static constexpr std::size_t kLongestText = std::size_t{64} << 20;
+
 Result<std::string> readText(const std::string &path) {
-  if (path != "-")
-    return readFile(path);
-  std::string text{std::istreambuf_iterator<char>(std::cin), {}};
-  if (std::cin.bad())
-    return Error{"standard input", "cannot be read; check where it comes from"};
+  const bool isInput = path == "-";
+  const std::string place = isInput ? "standard input" : path;
+  const auto unreadable = [&] {
+    return Error{place, fmt::format("cannot read: {}; check {}", std::strerror(errno),
+                                    isInput ? "where it comes from" : "the path and its permissions")};
+  };
+  const int file = isInput ? ::dup(STDIN_FILENO) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0)
+    return unreadable();
+  std::string text;
+  std::array<char, 65536> buffer;
+  ssize_t count = 0;
+  while (text.size() <= kLongestText && (count = ::read(file, buffer.data(), buffer.size())) > 0)
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+  const Error failed = count < 0 ? unreadable() : Error();
+  ::close(file);
+  if (count < 0)
+    return failed;
+  if (text.size() > kLongestText)
+    return Error{place, fmt::format("is longer than {} MiB; give a part of it", kLongestText >> 20)};
   return text;
 }
 

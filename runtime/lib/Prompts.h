@@ -8,7 +8,7 @@
 
 namespace lpu::rt {
 
-/// The file's bytes; "-" is standard input.
+/// The file's bytes; "-" is standard input. Error: it cannot be read, or has more than 64 MiB.
 Result<std::string> readText(const std::string &path);
 
 /// The prompts of --tokens, --prompt or --prompt-file, one for each user, in the order given. An error without a place

@@ -187,7 +187,8 @@ private:
       own.promptTokens = request.prompt;
       own.tokens = {sequence.tokens().begin(), sequence.tokens().end()};
       own.text = sequence.text();
-      own.finish = sequence.finished();
+      if (request.count > 0 && options.mode == sim::Mode::Functional)
+        own.finish = sequence.finished();
       own.digest = sequence.digest();
       if (request.count == 0)
         continue;
@@ -277,6 +278,12 @@ int showTokens(const isa::Program &program, const RunOptions &options, Terminal 
   auto prompts = readPrompts(options, **tokenizer);
   if (!prompts)
     return inProgram(prompts.error());
+  // Tokens that only have no row in the embedding are shown: nothing is fed.
+  const auto isUnknown = [&](TokenId id) {
+    return (id < 0 || static_cast<std::uint32_t>(id) >= program.model.vocabulary) && (*tokenizer)->piece(id).empty();
+  };
+  if (std::ranges::any_of(*prompts, [&](const auto &ids) { return std::ranges::any_of(ids, isUnknown); }))
+    return inProgram(checkPrompts(*prompts, options, program, **tokenizer).error());
   terminal.out << listTokens(*prompts, **tokenizer, options.showTokens) << std::flush;
   return terminal.out ? kSuccess : fail(terminal, {"stdout", "cannot be written; check where it is redirected to"});
 }

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <unistd.h>
 
 using namespace lpu;
@@ -43,7 +44,8 @@ CommandLine parse(int argc, char **argv) {
       ->check(CLI::IsMember({"interpreter", "simulator"}))
       ->capture_default_str();
   app.add_option("--report", out.options.report, "write the table as JSON");
-  app.add_option("--max-tokens", out.options.maxTokens, "use only the first so many tokens of the text (default: all)");
+  app.add_option("--max-tokens", out.options.maxTokens, "use only the first so many tokens of the text (default: all)")
+      ->check(CLI::Range(std::int64_t{1}, std::numeric_limits<std::int64_t>::max()));
   app.add_option_function<std::string>(
          "--counting",
          [&out](const std::string &value) {

@@ -149,6 +149,8 @@ class BadInput(Refusing):
                             ("lpu-objdump", "--asm", "--check", program), ("lpu-as",), ("lpu-interpret", self.dir / "m.gguf"),
                             ("lpu-as", self.dir / "m.gguf", "-o", out)):
             self.refuse(tool, *args)
+        for count in ("0", "-1"):
+            self.refuse("lpu-eval", tools.TINY, f"--text={__file__}", f"--max-tokens={count}", names=("--max-tokens",))
 
     # Prompts.
 
@@ -175,6 +177,19 @@ class BadInput(Refusing):
         (self.dir / "binary.txt").write_bytes(b"\xff\xfe\x00abc")
         done = run("lpu-run", program, "--prompt-file", self.dir / "binary.txt", "-n", 1)
         self.assertIn(done.returncode, (0, 1), done.stderr)
+
+    def test_standard_input_that_cannot_be_read(self):
+        program, _ = compiled_tiny()
+        folder = os.open(self.dir, os.O_RDONLY)
+        self.addCleanup(os.close, folder)
+        for options, said in (({"stdin": folder}, "Is a directory"),
+                              ({"preexec_fn": lambda: os.close(0)}, "Bad file descriptor")):
+            done = run("lpu-run", program, "--prompt-file", "-", **options)
+            self.assertEqual((done.returncode, done.stderr.count("\n")), (1, 1), done.stderr)
+            self.assertIn(f"standard input: error: cannot read: {said}", done.stderr)
+
+    def test_endless_prompts(self):
+        self.refuse("lpu-run", compiled_tiny()[0], "--prompt-file=/dev/zero", names=("/dev/zero", "longer than 64 MiB"))
 
     def test_a_text_prompt_without_a_vocabulary(self):
         gguf.write(self.dir / "m.gguf", Model())

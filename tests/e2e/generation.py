@@ -146,6 +146,11 @@ class Picking(Generation):
         for row, token in zip(logits[len(PROMPT) - 1:], report["tokens"]):
             self.assertGreaterEqual(math.exp(row[token] - row.max()), 0.2 * (1 - 1e-4))
 
+    def test_nothing_generated_has_no_end(self):
+        program = self.compile(self.write())
+        for options, reason in ((["-n", 1], "length"), (["-n", 0], None), (["-n", 3, "--mode=timing"], None)):
+            self.assertEqual(self.generate(program, *options)[0]["finish_reason"], reason, options)
+
     def test_options_without_effect(self):
         program = self.compile(self.write())
         arguments = ["lpu-run", program, f"--tokens={ids(PROMPT)}", "-n", 2]
@@ -190,10 +195,12 @@ class Prompts(Generation):
     def test_showing_runs_nothing(self):
         program = self.model()
         report = self.dir / "none.json"
-        done = succeed("lpu-run", program, "--tokens=1,299", "--tokens=65", "--show-tokens", f"--report={report}")
+        done = succeed("lpu-run", program, "--tokens=1,299", "--tokens=65", "--show-tokens")
         self.assertEqual(done.stdout, "--- user 0 ---\n       1  ā\n     299  <think>\n--- user 1 ---\n      65  A\n")
         self.assertEqual(done.stderr, "")
+        self.refuse(2, program, "--tokens=1", "--show-tokens", f"--report={report}", said="--show-tokens runs nothing")
         self.assertFalse(report.exists())
+        self.refuse(1, program, "--tokens=1,5000", "--show-tokens", said="token 5000 (number 2 of --tokens)")
         self.refuse(2, program, "--prompt=a", "--show-tokens=xml", said="text or json, not 'xml'")
 
     def test_standard_input(self):

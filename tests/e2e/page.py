@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 """The page of lpu-serve in headless Chromium: a chat by keyboard, at 360 pixels and wide, without a console message."""
 import base64
+import contextlib
 import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -29,15 +31,23 @@ class Browser:
         self.process = subprocess.Popen(
             ["bash", "-c", command, "bash", CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
              f"--user-data-dir={folder}"],
-            pass_fds=(read_end, write_end), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            pass_fds=(read_end, write_end), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         os.close(read_end), os.close(write_end)
-        self.width = width
+        self.width, self.folder = width, folder
         self.number, self.rest, self.events, self.session = 0, b"", [], None
 
     def close(self):
-        self.process.kill()
+        """Ends all of its processes: what is left of them would go on writing into the folder."""
+        with contextlib.suppress(AssertionError, OSError):
+            self.call("Browser.close")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(10)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         os.close(self.to), os.close(self.back)
+        while self.folder.exists():
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def receive(self):
         while b"\0" not in self.rest:

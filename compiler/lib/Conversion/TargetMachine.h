@@ -1,6 +1,7 @@
 // The machine a pass compiles for.
 #pragma once
 
+#include "lpu/compiler/Conversion/BoundMachine.h"
 #include "lpu/isa/Machine.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -11,12 +12,14 @@ namespace lpu::compiler {
 /// so that what a flow reads and writes at once finds slices of its own.
 inline constexpr int kTileSlices = 16, kInnerSlices = 12;
 
-/// Loads `target` and checks what the mapping relies on; reports errors at `module`.
+/// Loads `target`, checks what the mapping relies on and binds `module` to it; reports errors at `module`.
 inline mlir::FailureOr<isa::Machine> targetMachine(mlir::ModuleOp module, const std::string &target) {
   auto machine = isa::loadMachine(target);
   if (!machine)
     return module.emitError(machine.error().place.empty() ? machine.error().message
                                                           : machine.error().place + ": " + machine.error().message);
+  if (Status same = checkMachine(module, *machine); !same)
+    return module.emitError(same.error().message);
   if (machine->mxmPlanesPerSide != 2)
     return module.emitError("the mapping uses two MXM planes a side, machine '")
            << machine->name << "' has " << machine->mxmPlanesPerSide;
@@ -34,6 +37,7 @@ inline mlir::FailureOr<isa::Machine> targetMachine(mlir::ModuleOp module, const 
   if (machine->memRowsPerBank & (machine->memRowsPerBank - 1))
     return module.emitError("embedding look-up needs a power of two of rows per bank, machine '")
            << machine->name << "' has " << machine->memRowsPerBank;
+  bindMachine(module, *machine);
   return std::move(*machine);
 }
 

@@ -101,6 +101,7 @@ constexpr Magic kMagics[] = {
     {"\x80\x02"sv, 0, "is a pickled checkpoint of PyTorch", kConvert},
     {"\x80\x04"sv, 0, "is a pickled checkpoint of PyTorch", kConvert},
     {"\x89HDF"sv, 0, "is an HDF5 file, as Keras writes them", kConvert},
+    {"LPUX"sv, 0, "is a compiled program", "; run it with lpu-run, or give the model it was made from"},
     {"tjgg"sv, 0, "is a file of a format before GGUF (GGJT)", "; convert the original model to GGUF"},
     {"lmgg"sv, 0, "is a file of a format before GGUF (GGML)", "; convert the original model to GGUF"},
     {"fmgg"sv, 0, "is a file of a format before GGUF (GGMF)", "; convert the original model to GGUF"},
@@ -145,6 +146,10 @@ Result<ModelFile> recognizeModel(const std::string &name) {
   bool isTable = begin.size() > 9 && begin[8] == '{' && begin.substr(5, 3) == std::string(3, '\0');
   if (isTable || extension == ".safetensors" || extension == ".json")
     return recognizePartOfFolder(name);
+  if (extension == ".yaml" || extension == ".yml")
+    return Error{name, "is YAML, as shapes of models are; give a shape by --arch=" + name};
+  if (extension != ".onnx" && extension != ".gguf")
+    return Error{name, "is no model; give a GGUF file, a Hugging Face folder, an ONNX file or a dump (.mlir)"};
   return ModelFile{extension == ".onnx" ? ModelForm::Onnx : ModelForm::Gguf, name};
 }
 

@@ -9,6 +9,7 @@
 #include "DriverContext.h"
 #include "DriverFiles.h"
 
+#include "lpu/compiler/Conversion/BoundMachine.h"
 #include "lpu/compiler/Conversion/Passes.h"
 #include "lpu/compiler/Conversion/Shortage.h"
 #include "lpu/compiler/Dialect/LLM/Chips.h"
@@ -21,6 +22,7 @@
 #include "lpu/compiler/Pipelines/PartitionModel.h"
 #include "lpu/compiler/Pipelines/StepSelection.h"
 #include "lpu/compiler/Support/OneLineErrors.h"
+#include "lpu/compiler/System/Topology.h"
 #include "lpu/compiler/Target/CountSchedule.h"
 #include "lpu/compiler/Target/EmitProgram.h"
 #include "lpu/isa/Files.h"
@@ -70,8 +72,14 @@ public:
       return loaded.error();
     machine = std::move(*loaded);
     usable = machine.memoryBytes();
+    if (!options.topology.empty()) // also where one chip needs none
+      if (auto known = loadTopology(options.topology, 1, machine); !known)
+        return known.error();
     if (Status read = readInput(); !read)
       return read.error();
+    for (mlir::ModuleOp chipClass : llm::classModules(*module))
+      if (Status same = checkMachine(chipClass, machine); !same)
+        return Error{options.inputName, same.error().message};
     if (Status distinct = checkFiles(options, *module); !distinct)
       return distinct.error();
     if (Status prepared = prepare(); !prepared)

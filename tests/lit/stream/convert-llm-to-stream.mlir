@@ -20,8 +20,8 @@ module attributes {llm.source = "wide.gguf", llm.model = "wide"} {
   }
 }
 
-// The llm dialect is gone but for the source of the constants. Weights brought in: 10 · 130 bytes.
-// CHECK: module attributes {llm.model = "wide", llm.source = "wide.gguf"} {
+// The llm dialect is gone but for the source of the constants and the machine. Weights brought in: 10 · 130 bytes.
+// CHECK: module attributes {llm.machine = "small", llm.machine_hash = "{{[0-9a-f]+}}", llm.model = "wide", llm.source = "wide.gguf"} {
 // CHECK-NOT: llm.
 // CHECK: stream.program @decode_64 kind("decode") tokens(1) context(64) weight_bytes(1300)
 // CHECK-DAG: stream.binding "token" of @token items(1) vectors(1) lanes(64) elements(1)

@@ -78,6 +78,15 @@ TEST(CommandLine, OptionsWithoutEffectAreNamed) {
             "lpu-run: note: --top-k, --top-p and --min-p have no effect without a --temperature above 0, where the "
             "likeliest token is taken");
   EXPECT_EQ(warning({"--repeat-last-n=4"}), "lpu-run: note: --repeat-last-n has no effect without --repeat-penalty");
+  EXPECT_EQ(warning({"--mode=timing", "--temperature=1", "--seed=3"}),
+            "lpu-run: note: --temperature and --seed have no effect with --mode=timing, which has no values to pick "
+            "tokens by");
+  EXPECT_EQ(parse({"a.lpx", "--perplexity=t", "-n", "3", "--stop=x", "--top-k=3"}).warning,
+            "lpu-run: note: -n, --stop and --top-k have no effect with --perplexity, which generates nothing");
+  EXPECT_EQ(parse({"a.lpx", "--tokens=1", "--special", "--repeat-last-n=4"}).warning,
+            "lpu-run: note: --repeat-last-n has no effect without --repeat-penalty\n"
+            "lpu-run: note: --special has no effect without a text");
+  EXPECT_EQ(parse({"a.lpx", "--perplexity=t", "--special"}).warning, "");
   EXPECT_EQ(warning({"--top-k=4", "--temperature=0.5"}), "");
   EXPECT_EQ(warning({"--repeat-penalty=1.2"}), "");
   EXPECT_EQ(warning({}), "");

@@ -10,7 +10,7 @@ def ConvertLLMToStream : Pass<"convert-llm-to-stream", "::mlir::ModuleOp"> {
   let description = [{
     Lays every activation out over vectors of lanes, cuts weights into tiles, deals them over the four planes and
     writes each step as phases of flows. The llm operations are gone afterwards; the module keeps llm.source,
-    from which constants are made at emission.
+    from which constants are made at emission, and notes its machine (llm.machine, llm.machine_hash).
   }];
   let dependentDialects = ["::lpu::stream::StreamDialect"];
   let options = [Option<"target", "target", "std::string", "\"tsp1\"", "machine: a preset or a YAML file">];
