@@ -45,8 +45,9 @@ TEST(Costs, AddUpWithWeights) {
   const double one = isa::energyOf(study.energy, point.machine, jobs[0].use())->alonePerToken.typical,
                other = isa::energyOf(study.energy, point.machine, jobs[1].use())->alonePerToken.typical;
   EXPECT_DOUBLE_EQ(costs.jPerToken.typical, 0.75 * one + 0.25 * other);
+  const std::vector<EnergyShare> parts = *energyShares(study, point, jobs);
   double shares = 0;
-  for (const EnergyShare &s : *energyShares(study, point, jobs))
+  for (const EnergyShare &s : parts)
     shares += s.typical;
   EXPECT_NEAR(shares, costs.jPerToken.typical, 1e-9 * shares);
 }
