@@ -112,6 +112,15 @@ private:
     }
   }
 
+  /// A longer prompt would be timed as one that fills the context.
+  void checkPrompt(const YAML::Node &at, const Values &mapping) const {
+    const auto prompt = mapping.find("prompt_tokens"), context = mapping.find("context");
+    if (prompt != mapping.end() && context != mapping.end() && numberIn(prompt->second) > numberIn(context->second))
+      fail(at, "prompt_tokens",
+           fmt::format("{} are more than the context of {} holds; raise context or ask for fewer", prompt->second,
+                       context->second));
+  }
+
   void parseWorkload(const YAML::Node &node, Workload &own) {
     own.line = node.Mark().line + 1;
     std::string arch, model;
@@ -133,6 +142,7 @@ private:
       own.name = std::filesystem::path(own.model).stem().string();
     if (own.mapping.contains("partition") && own.mapping["partition"] == "fastest" && !own.mapping.contains("chips"))
       fail(node, "partition", "fastest needs the number of chips at most; add chips:");
+    checkPrompt(node, own.mapping);
     const Result<std::string> digest = files.digest(own.model);
     if (!digest)
       fail(node, own.isShape ? "arch" : "model", fmt::format("'{}' {}", own.model, digest.error().message));

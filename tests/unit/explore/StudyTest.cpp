@@ -141,6 +141,8 @@ TEST(Study, EveryMistakeHasItsLineKeyAndRemedy) {
        "{arch: m.yaml, steps: [decoed]}"},
       {"", "topology: 'missing.yaml' is none of node, rail, dragonfly, and as a file it cannot be read",
        "{arch: m.yaml, topology: missing.yaml}"},
+      {"", "s.yaml:2: error: prompt_tokens: 5000 are more than the context of 64 holds; raise context or ask for fewer",
+       "{arch: m.yaml, context: 64, prompt_tokens: 5000}"},
       {"", "workloads: two have the name 'm'", "{arch: m.yaml}, {arch: m.yaml}"},
       {"search: [\n", "not valid YAML"},
   };
