@@ -10,7 +10,9 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <iostream>
 
 namespace lpu::serve {
@@ -81,11 +83,14 @@ public:
     if (Status status = workload.law == Workload::Law::Closed ? studyUsers() : studyArrivals(); !status)
       return fail(status.error());
     std::cout << reportTable(report) << std::flush;
+    const int unshown = std::cout ? 0 : errno;
     if (!options.report.empty())
       if (Status status = writeFileAtomically(options.report, options.report.ends_with(".html") ? reportHtml(report)
                                                                                                 : reportJson(report));
           !status)
         return fail(status.error());
+    if (unshown)
+      return fail({"stdout", std::string("cannot write: ") + std::strerror(unshown)});
     const bool apart = report.server && (report.server->cyclesApart > 0 || report.server->differentlyJudged > 0);
     return apart ? fail({options.server,
                          "and the study differ; was it started with --virtual-arrivals, as many systems, and the "

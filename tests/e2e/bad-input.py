@@ -120,7 +120,7 @@ class BadInput(Refusing):
         text.write_text("Once upon a time there was a dog. " * 4)
         for tool, *args in (("lpu-objdump", program), ("lpu-objdump", "--asm", program), ("lpu-objdump", "--schedule", program),
                             ("lpu-objdump", "--annotate", program), ("lpu-objdump", "--check", program),
-                            ("lpu-eval", tools.TINY, f"--text={text}", "--max-tokens=4")):
+                            ("lpu-eval", tools.TINY, f"--text={text}", "--max-tokens=4"), ("lpu-load", program, "--requests=20")):
             with self.subTest(args), open("/dev/full", "w") as full:
                 done = run(tool, *args, stdout=full)
                 self.assertEqual((done.returncode, done.stderr.count("\n")), (1, 1), done.stderr)
