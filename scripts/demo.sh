@@ -5,16 +5,18 @@
 #   scripts/demo.sh
 #   scripts/demo.sh One day, a small cat
 #   scripts/demo.sh --serve [OPTIONS OF lpu-serve]      serves the model instead, until Ctrl-C
+#
+# LPU_BIN=DIR uses the executables of DIR and sets nothing up.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 if [ "${1:-}" = --serve ]; then
-  scripts/setup.sh lpucc lpu-run lpu-serve
-  exec build/release/bin/lpu-serve tiny=models/tiny/model.gguf "${@:2}"
+  [ -n "${LPU_BIN:-}" ] || scripts/setup.sh lpucc lpu-run lpu-serve
+  exec "${LPU_BIN:-build/release/bin}/lpu-serve" tiny=models/tiny/model.gguf "${@:2}"
 fi
-scripts/setup.sh lpucc lpu-run lpu-interpret lpu-eval lpu-opt lpu-objdump lpu-as
+[ -n "${LPU_BIN:-}" ] || scripts/setup.sh lpucc lpu-run lpu-interpret lpu-eval lpu-opt lpu-objdump lpu-as
 
-bin=build/release/bin
+bin=${LPU_BIN:-build/release/bin}
 out=build/demo
 prompt=${*:-Once upon a time}
 mkdir -p $out

@@ -37,6 +37,28 @@ Cycle aloneOf(const Schedule &schedule, const Timing &timing, std::span<const Wo
   return endOf(timing, createSchedule(timing, schedule.systems())->bounds(0, works), works);
 }
 
+/// From when on the queue holds the request, if nobody comes before it: it has one waiting less with each start, and
+/// none once the slots are free that the request needs at once.
+Cycle roomAt(const Schedule &schedule, const AdmissionRules &rules, Cycle arrival, std::span<const Work> works,
+             unsigned needed) {
+  const Tier tier = works.front().tier;
+  const std::vector<Cycle> starts = schedule.waitingStarts(arrival);
+  std::vector<Cycle> times = starts;
+  for (unsigned count = 1; count <= std::min<std::size_t>(works.size(), schedule.slots(tier)); ++count)
+    times.push_back(schedule.freeBy(arrival, count, tier));
+  std::ranges::sort(times);
+  const auto holds = [&](Cycle time) {
+    const auto waiting = static_cast<std::size_t>(starts.end() - std::ranges::upper_bound(starts, time));
+    const std::vector<StartBound> bounds = schedule.bounds(time, works);
+    const std::size_t delayed =
+        std::ranges::count_if(bounds, [&](const StartBound &bound) { return bound.start > time; });
+    return delayed == 0 || waiting + delayed <= rules.queue;
+  };
+  // Who waits gets fewer with time, and so do those of the request that would have to.
+  const auto first = std::ranges::partition_point(times, [&](Cycle time) { return !holds(time); });
+  return first == times.end() ? schedule.freeBy(arrival, needed, tier) : *first;
+}
+
 } // namespace
 
 Promise promiseOf(const Timing &timing, Cycle arrival, std::span<const StartBound> bounds,
@@ -63,22 +85,32 @@ Admission judge(const Schedule &schedule, const Timing &timing, const AdmissionR
   const Cycle wait = bounds.front().start - arrival, total = endOf(timing, bounds, works) - arrival;
   Admission out{Verdict::Admitted, promiseOf(timing, arrival, bounds, works), 0, schedule.waiting(arrival), 0, 0};
   out.delayed = std::ranges::count_if(bounds, [&](const StartBound &bound) { return bound.start > arrival; });
-  const std::size_t slots = schedule.slots();
+  const Tier tier = works.front().tier;
+  const std::size_t slots = schedule.slots(tier);
   const std::size_t needed = works.size() > rules.queue ? works.size() - rules.queue : 1; // slots, at once
   if (deadline)
     out.alone = aloneOf(schedule, timing, works);
-  if (needed > slots)
+  // Several may find less room between others later: then only all of it is sure.
+  const Cycle inTime = !deadline           ? 0
+                       : works.size() == 1 ? total - *deadline
+                                           : schedule.freeBy(arrival, static_cast<unsigned>(slots), tier) - arrival;
+  const Cycle inPatience = rules.maxWait ? wait - *rules.maxWait : 0;
+  if (needed > slots || (tier == Tier::Leftover && works.size() > slots)) {
     out.verdict = Verdict::TooManySequences;
-  else if (out.delayed > 0 && out.waiting + out.delayed > rules.queue)
-    out.verdict = Verdict::QueueFull, out.retry = schedule.freeBy(arrival, static_cast<unsigned>(needed)) - arrival;
-  else if (rules.maxWait && wait > *rules.maxWait)
-    out.verdict = Verdict::WaitTooLong, out.retry = wait - *rules.maxWait;
-  else if (deadline && out.alone > *deadline)
+  } else if (tier == Tier::Leftover && out.delayed > 0) {
+    out.verdict = Verdict::NothingLeft;
+    out.retry = schedule.freeBy(arrival, static_cast<unsigned>(works.size()), tier) - arrival;
+  } else if (out.delayed > 0 && out.waiting + out.delayed > rules.queue) {
+    const Cycle room = roomAt(schedule, rules, arrival, works, static_cast<unsigned>(needed)) - arrival;
+    out.verdict = Verdict::QueueFull,
+    out.retry = std::max({room, inPatience, total > deadline.value_or(total) ? inTime : 0});
+  } else if (rules.maxWait && wait > *rules.maxWait) {
+    out.verdict = Verdict::WaitTooLong, out.retry = inPatience;
+  } else if (deadline && out.alone > *deadline) {
     out.verdict = Verdict::DeadlineImpossible;
-  else if (deadline &&
-           total > *deadline) // several may find less room between others later: then only all of it is sure
-    out.verdict = Verdict::DeadlineMissed,
-    out.retry = works.size() == 1 ? total - *deadline : schedule.freeBy(arrival, slots) - arrival;
+  } else if (deadline && total > *deadline) {
+    out.verdict = Verdict::DeadlineMissed, out.retry = inTime;
+  }
   return out;
 }
 

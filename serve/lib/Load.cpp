@@ -213,32 +213,28 @@ std::vector<Arrival> generate(const Workload &workload, const Lengths &lengths, 
   return out;
 }
 
-namespace {
-
-/// One request of a study, whose length is known at once.
-Served serveOne(Schedule &schedule, const Timing &timing, const AdmissionRules &rules, Cycle arrival, const Work &work,
-                std::uint64_t tokens) {
-  Served served{arrival, 0, 0, 0, tokens ? tokens : work.maxTokens, false};
-  served.refused = judge(schedule, timing, rules, arrival, {&work, 1}).verdict != Admission::Verdict::Admitted;
+Served serveOne(Schedule &schedule, const Timing &timing, const AdmissionRules &rules, Cycle at,
+                const Arrival &arrival) {
+  const Work &work = arrival.work;
+  Served served{.arrival = at, .prompt = work.prompt, .tokens = arrival.tokens ? arrival.tokens : work.maxTokens};
+  served.refused = judge(schedule, timing, rules, at, {&work, 1}).verdict != Admission::Verdict::Admitted;
   if (served.refused)
     return served;
-  const Ticket ticket = schedule.admit(arrival, work);
+  const Ticket ticket = schedule.admit(at, work);
   schedule.finish(ticket, timing.steps(work.prompt, served.tokens));
   served.start = schedule.placement(ticket)->start;
+  served.system = schedule.placement(ticket)->system;
   served.first = schedule.tokenEnd(ticket, 0);
   served.end = schedule.tokenEnd(ticket, served.tokens - 1);
   schedule.release(ticket);
   return served;
 }
 
-} // namespace
-
 std::vector<Served> study(const Timing &timing, const std::vector<Arrival> &arrivals, const StudyOptions &options) {
   const auto schedule = createSchedule(timing, options.systems);
   std::vector<Served> out;
   for (const Arrival &arrival : arrivals)
-    out.push_back(
-        serveOne(*schedule, timing, options.rules, timing.clock().cycles(arrival.ns), arrival.work, arrival.tokens));
+    out.push_back(serveOne(*schedule, timing, options.rules, timing.clock().cycles(arrival.ns), arrival));
   return out;
 }
 
@@ -252,7 +248,7 @@ std::vector<Served> studyClosed(const Timing &timing, unsigned users, const std:
   for (const Work &work : works) {
     const Cycle arrival = next.top();
     next.pop();
-    out.push_back(serveOne(*schedule, timing, {SIZE_MAX, std::nullopt}, arrival, work, 0));
+    out.push_back(serveOne(*schedule, timing, {SIZE_MAX, std::nullopt}, arrival, {.work = work}));
     next.push(out.back().end);
   }
   return out;

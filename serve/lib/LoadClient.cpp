@@ -51,18 +51,17 @@ struct Flight {
   http::response_parser<http::string_body> parser;
 };
 
-std::string bodyOf(const std::string &model, const Arrival &arrival, std::uint32_t vocabulary, rt::Random &random,
-                   std::uint64_t seed) {
+std::string bodyOf(const Destination &model, const Arrival &arrival, rt::Random &random, std::uint64_t seed) {
   std::vector<std::uint64_t> prompt;
   for (std::uint64_t i = 0; i < arrival.work.prompt; ++i)
-    prompt.push_back(random.next() % vocabulary);
+    prompt.push_back(random.next() % model.vocabulary);
   Json body{{"prompt", prompt},
             {"max_tokens", arrival.work.maxTokens},
             {"seed", seed & INT64_MAX},
             {"stream", true},
             {"stream_options", {{"include_usage", true}}}};
-  if (!model.empty())
-    body["model"] = model;
+  if (!model.name.empty())
+    body["model"] = model.name;
   return body.dump();
 }
 
@@ -85,7 +84,7 @@ std::optional<Reported> reportedBy(const std::string &events) {
 
 } // namespace
 
-Result<std::vector<Reported>> sendAll(const std::string &url, const std::string &model, std::uint32_t vocabulary,
+Result<std::vector<Reported>> sendAll(const std::string &url, const std::vector<Destination> &models,
                                       const std::vector<Arrival> &arrivals, std::uint64_t seed) {
   const auto address = parseUrl(url);
   if (!address)
@@ -102,7 +101,7 @@ Result<std::vector<Reported>> sendAll(const std::string &url, const std::string 
       request.set(http::field::host, address->host);
       request.set(http::field::content_type, "application/json");
       request.set("x-lpu-arrival-ns", std::to_string(arrival.ns));
-      request.body() = bodyOf(model, arrival, vocabulary, random, seed + flights.size());
+      request.body() = bodyOf(models[arrival.model], arrival, random, seed + flights.size());
       request.prepare_payload();
       http::write(flight.socket, request);
       http::read_header(flight.socket, flight.buffer, flight.parser);
@@ -122,11 +121,13 @@ Result<std::vector<Reported>> sendAll(const std::string &url, const std::string 
   }
 }
 
-ServerComparison compare(const Timing &timing, std::vector<Arrival> arrivals, const std::vector<Reported> &reported,
-                         const StudyOptions &options) {
+std::vector<Arrival> withLengths(std::vector<Arrival> arrivals, const std::vector<Reported> &reported) {
   for (std::size_t i = 0; i < arrivals.size(); ++i)
     arrivals[i].tokens = reported[i].tokens;
-  const std::vector<Served> served = study(timing, arrivals, options);
+  return arrivals;
+}
+
+ServerComparison compare(const std::vector<Served> &served, const std::vector<Reported> &reported) {
   ServerComparison out;
   out.requests = reported.size();
   for (std::size_t i = 0; i < served.size(); ++i) {

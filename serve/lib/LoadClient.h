@@ -12,13 +12,21 @@ struct Reported {
   Cycle arrival = 0, start = 0, first = 0, end = 0;
 };
 
-/// Sends every request at its virtual time, all under way at once, and reads what each got. `model`: as the server
-/// calls it; empty: its only one. Error: the server is not there, or answers otherwise than with 200 or 429.
-Result<std::vector<Reported>> sendAll(const std::string &url, const std::string &model, std::uint32_t vocabulary,
+/// A model as a server calls it; without a name it is the only one.
+struct Destination {
+  std::string name;
+  std::uint32_t vocabulary = 0;
+};
+
+/// Sends every request at its virtual time to its model, all under way at once, and reads what each got. Error: the
+/// server is not there, or answers otherwise than with 200 or 429.
+Result<std::vector<Reported>> sendAll(const std::string &url, const std::vector<Destination> &models,
                                       const std::vector<Arrival> &arrivals, std::uint64_t seed);
 
-/// The largest difference between what a server reported and the study of the same requests, of the lengths it served.
-ServerComparison compare(const Timing &timing, std::vector<Arrival> arrivals, const std::vector<Reported> &reported,
-                         const StudyOptions &options);
+/// The requests, of the lengths that a server served them with.
+std::vector<Arrival> withLengths(std::vector<Arrival> arrivals, const std::vector<Reported> &reported);
+
+/// The largest difference between what a server reported and the study of the same requests and lengths.
+ServerComparison compare(const std::vector<Served> &served, const std::vector<Reported> &reported);
 
 } // namespace lpu::serve

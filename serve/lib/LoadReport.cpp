@@ -1,12 +1,10 @@
-// Key order is fixed, so equal studies give equal bytes. The page draws its curves as SVG and needs nothing else.
+// Key order is fixed, so equal studies give equal bytes.
 #include "LoadReport.h"
+
+#include "LoadDiagrams.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
-#include <algorithm>
-#include <cmath>
-#include <set>
 
 namespace lpu::serve {
 namespace {
@@ -33,6 +31,8 @@ Json pointJson(const StudyPoint &point) {
   json["ttft_ns"] = percentilesJson(own.ttft);
   json["queue_ns"] = percentilesJson(own.queue);
   json["tpot_ns"] = percentilesJson(own.tpot);
+  if (own.joules)
+    json["joules_per_token"] = {{"low", own.joules->low}, {"typical", own.joules->typical}, {"high", own.joules->high}};
   return json;
 }
 
@@ -47,69 +47,6 @@ std::string escaped(const std::string &text) {
     out += c == '<' ? "&lt;" : c == '&' ? "&amp;" : std::string(1, c);
   return out;
 }
-
-/// One diagram: a figure against load, a line for each number of systems and each percentile; logarithmic upwards.
-class Diagram {
-public:
-  Diagram(std::string title, const LoadReport &report, Percentiles Figures::*figure)
-      : title(std::move(title)), report(report), figure(figure) {
-    for (const StudyPoint &point : report.points)
-      if (point.load) {
-        systems.insert(point.systems);
-        right = std::max(right, *point.load);
-        const Percentiles &values = point.figures.*figure;
-        top = std::max(top, static_cast<double>(values.p999) / kNsPerUs);
-        if (values.p50 > 0)
-          bottom = std::min(bottom, static_cast<double>(values.p50) / kNsPerUs);
-      }
-    bottom = std::pow(10, std::floor(std::log10(std::min(bottom, top))));
-    top = std::pow(10, std::ceil(std::log10(std::max(top, bottom * 10))));
-  }
-
-  std::string svg() const {
-    std::string out =
-        fmt::format("<figure><figcaption>{}, µs, against load</figcaption><svg viewBox='0 0 {} {}' role='img' "
-                    "aria-label='{}'>",
-                    title, kWidth + 90, kHeight + 40, title);
-    for (double decade = bottom; decade <= top * 1.01; decade *= 10)
-      out += fmt::format("<line x1='60' x2='{}' y1='{:.1f}' y2='{:.1f}' class='grid'/><text x='55' y='{:.1f}' "
-                         "text-anchor='end'>{:g}</text>",
-                         60 + kWidth, y(decade), y(decade), y(decade) + 4, decade);
-    for (double load = 0; load <= right + 0.01; load += 0.2)
-      out += fmt::format("<text x='{:.1f}' y='{}' text-anchor='middle'>{:.1f}</text>", x(load), kHeight + 30, load);
-    unsigned color = 0;
-    for (const unsigned count : systems) {
-      const char *const kColors[] = {"#2563eb", "#d97706", "#059669", "#dc2626", "#7c3aed", "#0891b2"};
-      const std::string own = kColors[color++ % std::size(kColors)];
-      out += line(count, &Percentiles::p50, own, "6 0") + line(count, &Percentiles::p99, own, "6 3") +
-             line(count, &Percentiles::p999, own, "2 3");
-      out += fmt::format("<text x='{}' y='{}' fill='{}'>N={}</text>", 70, 10 + 14 * color, own, count);
-    }
-    return out + "</svg></figure>\n";
-  }
-
-private:
-  static constexpr double kWidth = 520, kHeight = 260;
-  double x(double load) const { return 60 + kWidth * load / right; }
-  double y(double us) const { return 10 + kHeight * (1 - std::log(us / bottom) / std::log(top / bottom)); }
-
-  std::string line(unsigned count, std::int64_t Percentiles::*percentile, const std::string &color,
-                   const char *dashes) const {
-    std::string points;
-    for (const StudyPoint &point : report.points)
-      if (point.load && point.systems == count) {
-        const double us = static_cast<double>((point.figures.*figure).*percentile) / kNsPerUs;
-        points += fmt::format("{:.1f},{:.1f} ", x(*point.load), y(std::max(us, bottom)));
-      }
-    return fmt::format("<polyline points='{}' fill='none' stroke='{}' stroke-dasharray='{}'/>", points, color, dashes);
-  }
-
-  std::string title;
-  const LoadReport &report;
-  Percentiles Figures::*figure;
-  std::set<unsigned> systems;
-  double bottom = 1e18, top = 1e-3, right = 0.1;
-};
 
 std::string us(std::int64_t ns) { return fmt::format("{:.1f}", static_cast<double>(ns) / kNsPerUs); }
 
@@ -130,12 +67,13 @@ std::vector<std::string> cellsOf(const StudyPoint &point) {
           fmt::format("{:.2f}", 100 * own.attained),
           fmt::format("{:.2f}", own.requests
                                     ? 100.0 * static_cast<double>(own.refused) / static_cast<double>(own.requests)
-                                    : 0.0)};
+                                    : 0.0),
+          own.joules ? fmt::format("{:.3g}", own.joules->typical) : "-"};
 }
 
 const std::vector<std::string> kColumns = {"N",        "load",     "req/s",      "queue p50", "queue p99",
                                            "TTFT p50", "TTFT p99", "TTFT p99.9", "TPOT p50",  "TPOT p99",
-                                           "busy",     "good/s",   "in time %",  "refused %"};
+                                           "busy",     "good/s",   "in time %",  "refused %", "J/token"};
 
 std::string conclusions(const LoadReport &report) {
   std::string out;
@@ -153,21 +91,73 @@ std::string conclusions(const LoadReport &report) {
   return out;
 }
 
+Json timesJson(const Figures &figures) {
+  return {{"refused", figures.refused},
+          {"ttft_ns", percentilesJson(figures.ttft)},
+          {"queue_ns", percentilesJson(figures.queue)}};
+}
+
+Json sharedJson(const SharedReport &shared) {
+  Json json{{"chips", shared.chips},
+            {"dedicated_chips", shared.dedicatedChips},
+            {"loads", shared.loads},
+            {"loads_per_hour", shared.loadsPerHour},
+            {"swapped", timesJson(shared.swapped)},
+            {"dedicated", timesJson(shared.dedicated)},
+            {"models", Json::array()}};
+  for (const SharedModel &model : shared.models)
+    json["models"].push_back({{"program", model.program},
+                              {"chips", model.chips},
+                              {"reload_ns", model.reloadNs},
+                              {"requests", model.swapped.requests},
+                              {"loads", model.loads},
+                              {"swapped", timesJson(model.swapped)},
+                              {"dedicated", timesJson(model.dedicated)}});
+  return json;
+}
+
+/// The models on shared chips beside themselves on chips of their own.
+std::string sharedTable(const SharedReport &shared) {
+  std::string out =
+      fmt::format("{} models on {} chips, and on {} of their own; {} loads, {:.1f} an hour\n"
+                  "{:<24}{:>6}{:>12}{:>10}{:>8}{:>14}{:>14}{:>14}{:>14}\n",
+                  shared.models.size(), shared.chips, shared.dedicatedChips, shared.loads, shared.loadsPerHour,
+                  "program", "chips", "reload us", "requests", "loads", "TTFT p50", "own p50", "TTFT p99", "own p99");
+  const auto row = [&](const std::string &name, const std::string &chips, const std::string &reload,
+                       const std::string &loads, const Figures &swapped, const Figures &dedicated) {
+    out +=
+        fmt::format("{:<24}{:>6}{:>12}{:>10}{:>8}{:>14}{:>14}{:>14}{:>14}\n", name, chips, reload, swapped.requests,
+                    loads, us(swapped.ttft.p50), us(dedicated.ttft.p50), us(swapped.ttft.p99), us(dedicated.ttft.p99));
+  };
+  for (const SharedModel &model : shared.models)
+    row(model.program, std::to_string(model.chips), us(model.reloadNs), std::to_string(model.loads), model.swapped,
+        model.dedicated);
+  row("all", "", "", std::to_string(shared.loads), shared.swapped, shared.dedicated);
+  return out;
+}
+
 } // namespace
 
 std::string reportJson(const LoadReport &report) {
   Json json{{"schema", "lpu-load-report"}, // docs/spec/reports.md
-            {"schema_version", 1},         {"program", report.program},
-            {"workload", report.workload}, {"lengths", report.lengths.empty() ? Json(nullptr) : Json(report.lengths)},
-            {"seed", report.seed},         {"requests", report.requests},
-            {"dropped", report.dropped},   {"context", report.context},
-            {"users", report.users}};
+            {"schema_version", 1},
+            {"program", report.program},
+            {"workload", report.workload},
+            {"lengths", report.lengths.empty() ? Json(nullptr) : Json(report.lengths)},
+            {"seed", report.seed},
+            {"requests", report.requests},
+            {"dropped", report.dropped},
+            {"context", report.context},
+            {"users", report.users},
+            {"energy_table", report.energyTable.empty() ? Json(nullptr) : Json(report.energyTable)}};
   json["objective"] = objectiveJson(report.objective);
   json["points"] = Json::array();
   for (const StudyPoint &point : report.points)
     json["points"].push_back(pointJson(point));
   if (report.searched)
     json["fewest_systems"] = report.fewestSystems ? Json(*report.fewestSystems) : Json(nullptr);
+  if (report.shared)
+    json["shared"] = sharedJson(*report.shared);
   if (report.server)
     json["server"] = {{"url", report.server->url},
                       {"requests", report.server->requests},
@@ -188,10 +178,9 @@ std::string reportHtml(const LoadReport &report) {
                      "times are virtual. Solid p50, dashed p99, dotted p99.9.</p><pre>{}</pre>\n",
                      escaped(report.program), escaped(report.workload), escaped(report.lengths), report.seed,
                      report.requests, report.users, escaped(conclusions(report)));
-  if (std::ranges::any_of(report.points, [](const StudyPoint &point) { return point.load.has_value(); }))
-    out += Diagram("Time to first token", report, &Figures::ttft).svg() +
-           Diagram("Queue", report, &Figures::queue).svg() +
-           Diagram("Time per output token", report, &Figures::tpot).svg();
+  out += diagramsHtml(report);
+  if (report.shared)
+    return out + "<pre>" + escaped(sharedTable(*report.shared)) + "</pre></html>\n";
   out += "<table><tr>";
   for (const std::string &column : kColumns)
     out += "<th>" + column + "</th>";
@@ -205,6 +194,8 @@ std::string reportHtml(const LoadReport &report) {
 
 std::string reportTable(const LoadReport &report) {
   std::string out;
+  if (report.shared)
+    return sharedTable(*report.shared) + "times in us, virtual\n" + conclusions(report);
   for (const std::string &column : kColumns)
     out += fmt::format("{:>11}", column);
   out += "\n";

@@ -23,6 +23,23 @@ struct ServerComparison {
   Cycle cyclesApart = 0;             ///< the largest difference of a start, a first token or an end
 };
 
+/// One of several models that share chips.
+struct SharedModel {
+  std::string program;
+  unsigned chips = 1; ///< of a system
+  std::int64_t reloadNs = 0;
+  std::uint64_t loads = 0;
+  Figures swapped, dedicated; ///< of its requests on shared chips, and on chips of its own
+};
+
+struct SharedReport {
+  unsigned chips = 0, dedicatedChips = 0;
+  std::uint64_t loads = 0;
+  double loadsPerHour = 0;
+  Figures swapped, dedicated; ///< of all requests; without utilization
+  std::vector<SharedModel> models;
+};
+
 struct LoadReport {
   std::string program, workload, lengths;
   std::uint64_t seed = 0;
@@ -32,6 +49,8 @@ struct LoadReport {
   std::vector<StudyPoint> points; ///< the workload as it is, for each number of systems; then the curves
   bool searched = false;
   std::optional<unsigned> fewestSystems;
+  std::string energyTable; ///< empty: none was asked
+  std::optional<SharedReport> shared;
   std::optional<ServerComparison> server;
 };
 

@@ -37,18 +37,33 @@ std::string counts(const char *name, const ModelGauges &model, const char *label
   return out;
 }
 
+/// 1e-06, 0.25, 131072: as short as it can be, whole numbers as such.
+std::string endName(double end) { return end >= 1 ? fmt::format("{:.10g}", end) : fmt::format("{:g}", end); }
+
 } // namespace
 
-void Histogram::add(double seconds) {
-  ++counts[static_cast<std::size_t>(std::ranges::lower_bound(kEnds, seconds) - kEnds.begin())];
-  sum += seconds;
+Histogram Histogram::ofSeconds() {
+  static constexpr double kEnds[] = {1e-6,   2.5e-6, 1e-5, 2.5e-5, 1e-4, 2.5e-4, 1e-3, 2.5e-3, 1e-2,
+                                     2.5e-2, 0.1,    0.25, 1,      2.5,  10,     25,   100};
+  return Histogram(kEnds);
+}
+
+Histogram Histogram::ofTokens() {
+  static constexpr double kEnds[] = {1,   2,    4,    8,    16,   32,    64,    128,   256,
+                                     512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072};
+  return Histogram(kEnds);
+}
+
+void Histogram::add(double value) {
+  ++counts[static_cast<std::size_t>(std::ranges::lower_bound(ends, value) - ends.begin())];
+  sum += value;
 }
 
 std::string Histogram::lines(const std::string &name, const std::string &labels) const {
   std::string out;
   std::uint64_t total = 0;
-  for (std::size_t i = 0; i < kEnds.size(); ++i)
-    out += fmt::format("{}_bucket{{{},le=\"{:g}\"}} {}\n", name, labels, kEnds[i], total += counts[i]);
+  for (std::size_t i = 0; i < ends.size(); ++i)
+    out += fmt::format("{}_bucket{{{},le=\"{}\"}} {}\n", name, labels, endName(ends[i]), total += counts[i]);
   total += counts.back();
   return out + fmt::format("{0}_bucket{{{1},le=\"+Inf\"}} {2}\n{0}_sum{{{1}}} {3}\n{0}_count{{{1}}} {2}\n", name,
                            labels, total, sum);
@@ -58,6 +73,8 @@ void ModelMetrics::add(const Usage &usage) {
   const auto seconds = [](std::int64_t ns) { return static_cast<double>(ns) / kNsPerSecond; };
   promptTokens += usage.promptTokens;
   generatedTokens += usage.completionTokens;
+  promptLengths.add(static_cast<double>(usage.promptTokens));
+  generationLengths.add(static_cast<double>(usage.completionTokens));
   queue.add(seconds(usage.queueNs));
   prefill.add(seconds(usage.promptNs));
   decode.add(seconds(usage.completionNs));
@@ -80,6 +97,12 @@ std::string metricsText(const std::vector<ModelGauges> &models) {
   return value("lpu_num_requests_running", "gauge", "Sequences that run.", [](auto &m) { return m.running; }) +
          value("lpu_num_requests_waiting", "gauge", "Sequences that wait.", [](auto &m) { return m.waiting; }) +
          value("lpu_slots", "gauge", "Users whose caches exist.", [](auto &m) { return m.slots; }) +
+         value("lpu_systems_resident", "gauge", "Systems whose weights are on chips, or on their way.",
+               [](auto &m) { return m.resident; }) +
+         value("lpu_system_loads_total", "counter", "Systems that were loaded in place of others.",
+               [](auto &m) { return m.loads; }) +
+         value("lpu_kv_cache_usage_perc", "gauge", "Positions in use of all positions of the caches; 1 is all.",
+               [](auto &m) { return m.cacheUsage; }) +
          value("lpu_prompt_tokens_total", "counter", "Tokens of prompts.",
                [](auto &m) { return m.metrics->promptTokens; }) +
          value("lpu_generation_tokens_total", "counter", "Tokens that were generated.",
@@ -100,7 +123,10 @@ std::string metricsText(const std::vector<ModelGauges> &models) {
          histogram("lpu_request_queue_time_seconds", "Virtual time from arrival to start.", &ModelMetrics::queue) +
          histogram("lpu_request_prefill_time_seconds", "Virtual time from start to first token.",
                    &ModelMetrics::prefill) +
-         histogram("lpu_request_decode_time_seconds", "Virtual time from first to last token.", &ModelMetrics::decode);
+         histogram("lpu_request_decode_time_seconds", "Virtual time from first to last token.", &ModelMetrics::decode) +
+         histogram("lpu_request_prompt_tokens", "Tokens of a request's prompts.", &ModelMetrics::promptLengths) +
+         histogram("lpu_request_generation_tokens", "Tokens that a request generated.",
+                   &ModelMetrics::generationLengths);
 }
 
 } // namespace lpu::serve

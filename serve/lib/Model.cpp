@@ -155,12 +155,15 @@ std::vector<TokenId> Model::endTokens() const {
 }
 
 std::string Model::runCommand() const {
+  std::error_code ec; // a path that cannot be made absolute is told as it was typed
+  const fs::path absolute = fs::absolute(source.path, ec);
+  const std::string path = quoted(ec ? source.path : absolute.lexically_normal().string());
   if (programPath == source.path)
-    return "lpu-run " + quoted(source.path);
+    return "lpu-run " + path;
   std::string flags;
   for (const std::string &flag : compilerFlags)
     flags += " " + quoted(flag);
-  return fmt::format("lpucc {} -o model.lpx{} && lpu-run model.lpx", quoted(source.path), flags);
+  return fmt::format("lpucc {} -o model.lpx{} && lpu-run model.lpx", path, flags);
 }
 
 std::string quoted(const std::string &word) {

@@ -103,7 +103,7 @@ Json opening(const Identity &identity, bool chat, const char *object) {
           {"created", identity.created},
           {"model", identity.model},
           {"system_fingerprint", identity.fingerprint},
-          {"service_tier", "default"}};
+          {"service_tier", identity.serviceTier}};
 }
 
 const char *typeOf(int status) {
@@ -156,6 +156,10 @@ std::string floatsBase64(const std::vector<float> &values) {
 }
 
 } // namespace
+
+const char *tierName(Tier tier) {
+  return tier == Tier::Shared ? "default" : tier == Tier::Reserved ? "priority" : "flex";
+}
 
 Writer::Writer(const Request &request, Identity identity)
     : chat(request.task == Task::Chat), includeUsage(request.includeUsage),

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
+#include <set>
 
 namespace lpu::serve::openai {
 namespace {
@@ -15,6 +17,29 @@ namespace {
 constexpr std::int64_t kMany = std::numeric_limits<std::int32_t>::max();
 constexpr unsigned kTopLogprobs = 20, kCompletionLogprobs = 5;
 constexpr std::uint64_t kCompletionTokens = 16; ///< max_tokens of /v1/completions unless given
+
+/// Of vLLM's, llama.cpp's and other servers of this dialect. Each would change the answer, so none is passed over.
+const char *const kNotBuilt[] = {"min_tokens",
+                                 "stop_token_ids",
+                                 "bad_words",
+                                 "allowed_token_ids",
+                                 "use_beam_search",
+                                 "prompt_logprobs",
+                                 "truncate_prompt_tokens",
+                                 "include_stop_str_in_output",
+                                 "response_schema",
+                                 "json_schema",
+                                 "grammar",
+                                 "guided_json",
+                                 "guided_regex",
+                                 "guided_choice",
+                                 "guided_grammar",
+                                 "structured_outputs",
+                                 "mirostat",
+                                 "samplers",
+                                 "lora",
+                                 "logits_processors",
+                                 "continue_final_message"};
 
 const char *const kRoles[] = {"system", "developer", "user", "assistant", "tool", "function"};
 
@@ -32,6 +57,7 @@ public:
     if (fields.refusal())
       return *fields.refusal();
     request.ignored = fields.unknown();
+    request.ignored.insert(request.ignored.end(), ignored.begin(), ignored.end());
     return std::move(request);
   }
 
@@ -44,11 +70,7 @@ private:
     request.choices = static_cast<unsigned>(fields.integer("n", 1, limits.choices).value_or(1));
     if (request.choices * std::max<std::size_t>(1, request.prompts.size()) > limits.prompts)
       fields.fail("n", fmt::format("n times the number of prompts must not be above {}", limits.prompts));
-    request.sampling.temperature = static_cast<float>(fields.number("temperature", 0, 2).value_or(1));
-    request.sampling.topP = static_cast<float>(fields.number("top_p", 0, 1).value_or(1));
-    if (request.sampling.topP <= 0)
-      fields.fail("top_p", "top_p must be above 0 and at most 1");
-    request.sampling.topK = static_cast<std::uint32_t>(fields.integer("top_k", 0, kMany).value_or(0));
+    readSampling();
     if (auto seed = fields.integer("seed", INT64_MIN, INT64_MAX))
       request.seed = static_cast<std::uint64_t>(*seed);
     readStops();
@@ -57,8 +79,39 @@ private:
       if (fields.number(penalty, -2, 2).value_or(0) != 0)
         fields.unsupported(penalty, {});
     fields.unsupported("logit_bias");
+    for (const char *name : kNotBuilt)
+      fields.unsupported(name);
+    request.ignoreEos = fields.flag("ignore_eos");
     static_cast<void>(fields.text("user"));
-    static_cast<void>(fields.text("service_tier"));
+    readTier();
+  }
+
+  void readSampling() {
+    rt::SamplerOptions &to = request.sampling;
+    to.temperature = static_cast<float>(fields.number("temperature", 0, 2).value_or(1));
+    to.topP = static_cast<float>(fields.number("top_p", 0, 1).value_or(1));
+    if (to.topP <= 0)
+      fields.fail("top_p", "top_p must be above 0 and at most 1");
+    to.topK = static_cast<std::uint32_t>(std::max<std::int64_t>(0, fields.integer("top_k", -1, kMany).value_or(0)));
+    to.minP = static_cast<float>(fields.number("min_p", 0, 1).value_or(0));
+    // vLLM's and Hugging Face's name, which looks at all tokens; and llama.cpp's, which looks at the last ones.
+    if (auto penalty = readPenalty("repetition_penalty"))
+      to.repeatPenalty = *penalty, to.repeatLastN = static_cast<std::uint32_t>(kMany);
+    if (auto penalty = readPenalty("repeat_penalty"))
+      to.repeatPenalty = *penalty, to.repeatLastN = rt::SamplerOptions().repeatLastN;
+    if (auto last = fields.integer("repeat_last_n", -1, kMany))
+      to.repeatLastN = static_cast<std::uint32_t>(*last < 0 ? kMany : *last);
+    for (const char *name : {"typical_p", "tfs_z", "length_penalty"})
+      fields.unsupported(name, {1});
+    for (const char *name : {"top_a", "xtc_probability", "dry_multiplier", "dynatemp_range"})
+      fields.unsupported(name, {0});
+  }
+
+  std::optional<float> readPenalty(const char *name) {
+    auto value = fields.number(name, 0, 100);
+    if (value && *value <= 0)
+      fields.fail(name, fmt::format("{} must be above 0", name));
+    return value ? std::optional(static_cast<float>(*value)) : std::nullopt;
   }
 
   void readChat() {
@@ -78,6 +131,7 @@ private:
     fields.unsupported("audio");
     fields.unsupported("modalities", {Json::array({"text"})});
     fields.unsupported("prediction");
+    fields.unsupported("echo");
     fields.unsupported("web_search_options");
   }
 
@@ -109,6 +163,22 @@ private:
     static_cast<void>(fields.text("user"));
   }
 
+  /// OpenAI's words and Groq's.
+  void readTier() {
+    static const std::map<std::string, Tier> kTiers = {{"auto", Tier::Shared},          {"default", Tier::Shared},
+                                                       {"standard", Tier::Shared},      {"on_demand", Tier::Shared},
+                                                       {"flex", Tier::Leftover},        {"priority", Tier::Reserved},
+                                                       {"performance", Tier::Reserved}, {"scale", Tier::Reserved}};
+    const auto word = fields.text("service_tier");
+    if (!word)
+      return;
+    const auto tier = kTiers.find(*word);
+    if (tier == kTiers.end())
+      return fields.fail("service_tier", "service_tier must be auto, default, flex or priority (or on_demand, "
+                                         "performance, scale, standard)");
+    request.tier = tier->second;
+  }
+
   /// The first is the name of today; given several, the smallest holds.
   void readMaxTokens(std::initializer_list<const char *> names) {
     for (const char *name : names)
@@ -135,6 +205,7 @@ private:
     if (role == message.end() || !role->is_string() ||
         std::ranges::find(kRoles, role->get<std::string>()) == std::end(kRoles))
       return fields.fail(place + ".role", place + ".role must be system, developer, user, assistant or tool");
+    noteOthers(message, "messages[]", {"role", "content", "refusal", "tool_calls", "function_call", "audio"});
     for (const char *call : {"tool_calls", "function_call", "audio"})
       if (const auto found = message.find(call); found != message.end() && !found->empty())
         return fields.fail(place + "." + call, fmt::format("{}.{} is not supported by this server", place, call),
@@ -147,6 +218,13 @@ private:
       readParts(*content, place + ".content", made.content);
     else if ((content != message.end() && !content->is_null()) || made.role != "assistant")
       fields.fail(place + ".content", place + ".content must be a string or a list of text parts");
+  }
+
+  /// Fields of an inner object that have no effect.
+  void noteOthers(const Json &object, const char *place, std::initializer_list<std::string_view> known) {
+    for (const auto &[name, value] : object.items())
+      if (!value.is_null() && std::ranges::find(known, name) == known.end())
+        ignored.insert(fmt::format("{}.{}", place, name));
   }
 
   void readParts(const Json &parts, const std::string &place, std::string &to) {
@@ -230,6 +308,7 @@ private:
       return fields.fail("stream_options", "stream_options needs stream to be true");
     if (!options->is_object())
       return fields.fail("stream_options", "stream_options must be an object");
+    noteOthers(*options, "stream_options", {"include_usage"});
     const Json usage = options->value("include_usage", Json(false));
     if (!usage.is_boolean())
       return fields.fail("stream_options.include_usage", "stream_options.include_usage must be true or false");
@@ -239,6 +318,7 @@ private:
   FieldReader fields;
   const RequestLimits &limits;
   Request request;
+  std::set<std::string> ignored; ///< fields of inner objects that have no effect, as "stream_options.x"
 };
 
 } // namespace

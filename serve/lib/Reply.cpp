@@ -4,12 +4,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <ctime>
 
 namespace lpu::serve {
 namespace {
 
 constexpr std::size_t kFingerprintDigits = 16;
+
+std::string headerName(const std::string &name) {
+  std::string out;
+  for (const unsigned char c : name)
+    out +=
+        (c < 0x80 && std::isalnum(c)) || std::string_view("_-.[]").find(static_cast<char>(c)) != std::string_view::npos
+            ? std::string(1, static_cast<char>(c))
+            : fmt::format("%{:02X}", c);
+  return out;
+}
 
 } // namespace
 
@@ -28,7 +39,8 @@ void Reply::accepted(const std::string &name, const Promise &promise, std::int64
   id = name;
   arrivalNs = arrival;
   writer.emplace(request, openai::Identity{id, std::time(nullptr), model.name(),
-                                           "lpu_" + model.sha256().substr(0, kFingerprintDigits)});
+                                           "lpu_" + model.sha256().substr(0, kFingerprintDigits),
+                                           openai::tierName(engine.tierOf(request))});
   auto number = [&](const char *name, std::int64_t value) { fields.emplace_back(name, fmt::to_string(value)); };
   fields.emplace_back("x-request-id", id);
   number("x-lpu-queue-ns", promise.queueNs);
@@ -55,15 +67,16 @@ void Reply::accepted(const std::string &name, const Promise &promise, std::int64
     piece({choice, echoes[choice / request.choices], std::nullopt, 0, 0});
 }
 
-/// Names as a header can carry them.
+/// All names, as a header can carry them: other bytes than letters, digits and _-.[] are percent-encoded. A header that
+/// clients refuse would be of no use, so what is beyond its size is counted.
 std::string Reply::ignoredNames() const {
-  constexpr std::size_t kMost = 512;
+  constexpr std::size_t kLongestName = 64, kLongest = 4000;
   std::string names;
-  for (const std::string &name : request.ignored) {
-    const bool plain =
-        std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; });
-    if (plain && names.size() + name.size() < kMost)
-      names += (names.empty() ? "" : ", ") + name;
+  for (std::size_t i = 0; i < request.ignored.size(); ++i) {
+    const std::string name = headerName(request.ignored[i].substr(0, kLongestName));
+    if (names.size() + name.size() > kLongest)
+      return names + fmt::format(", and {} more", request.ignored.size() - i);
+    names += (names.empty() ? "" : ", ") + name;
   }
   return names;
 }

@@ -126,18 +126,24 @@ public:
     return entry.placed->start + timing.tokenEnd(entry.work.prompt, index);
   }
 
-  StartBound bound(Cycle arrival) const override { return startsOf(arrival, std::vector<Cycle>(1)).front(); }
+  StartBound bound(Cycle arrival) const override { return startsOf(arrival, {0}).asked.front(); }
 
   std::vector<StartBound> bounds(Cycle arrival, std::span<const Work> works) const override {
     std::vector<Cycle> lengths;
     for (const Work &work : works)
       lengths.push_back(longest(work));
-    return startsOf(arrival, lengths);
+    return startsOf(arrival, lengths).asked;
   }
 
-  Cycle freeBy(Cycle arrival, unsigned count) const override {
+  std::vector<Cycle> waitingStarts(Cycle at) const override {
+    std::vector<Cycle> starts = startsOf(at, {}).waiting;
+    std::ranges::sort(starts);
+    return starts;
+  }
+
+  Cycle freeBy(Cycle arrival, unsigned count, Tier) const override {
     constexpr Cycle kForever = std::numeric_limits<Cycle>::max() / 2;
-    return startsOf(arrival, std::vector<Cycle>(count, kForever)).back().start;
+    return startsOf(arrival, std::vector<Cycle>(count, kForever)).asked.back().start;
   }
 
   std::size_t waiting(Cycle at) const override {
@@ -166,7 +172,8 @@ public:
   }
 
   unsigned systems() const override { return systemCount; }
-  unsigned slots() const override { return systemCount * timing.users(); }
+  unsigned slots(Tier) const override { return systemCount * timing.users(); }
+  std::unique_ptr<Schedule> clone() const override { return std::make_unique<FirstComeFirstServed>(*this); }
 
 private:
   struct Entry {
@@ -194,7 +201,11 @@ private:
     return timing.stepEnd(work.prompt, timing.steps(work.prompt, work.maxTokens) - 1);
   }
 
-  std::vector<StartBound> startsOf(Cycle arrival, const std::vector<Cycle> &lengths) const;
+  struct Starts {
+    std::vector<Cycle> waiting; ///< of those that were admitted and have not started, in their order
+    std::vector<StartBound> asked;
+  };
+  Starts startsOf(Cycle arrival, const std::vector<Cycle> &lengths) const;
 
   SlotView viewOf(const Slot &slot) const {
     const auto found = slot.user ? entries.find(*slot.user) : entries.end();
@@ -258,7 +269,7 @@ private:
 
 /// Starts at the latest of sequences of these lengths. Everyone who runs then, or waits, takes as long as possible.
 /// Waiting is monotone in the lengths of those before, so nobody starts later than this.
-std::vector<StartBound> FirstComeFirstServed::startsOf(Cycle arrival, const std::vector<Cycle> &lengths) const {
+FirstComeFirstServed::Starts FirstComeFirstServed::startsOf(Cycle arrival, const std::vector<Cycle> &lengths) const {
   std::vector<SystemView> state;
   for (const System &system : places)
     state.push_back({system.origin, std::vector<SlotView>(system.slots.size())});
@@ -286,14 +297,18 @@ std::vector<StartBound> FirstComeFirstServed::startsOf(Cycle arrival, const std:
     state[placement.system].slots[placement.slot] = {placement.start + length, false};
     state[placement.system].origin = placement.start;
   };
-  for (const Entry *entry : later)
-    occupy(choose(entry->arrival), longest(entry->work));
-  std::vector<StartBound> out;
+  Starts out;
+  for (const Entry *entry : later) {
+    const Placement placement = choose(entry->arrival);
+    out.waiting.push_back(placement.start);
+    occupy(placement, longest(entry->work));
+  }
   for (const Cycle length : lengths) {
     const Placement placement = choose(arrival);
     // Until the end of a frame, a slot of another system may become free.
     const bool soonest = placement.start == arrival || systemCount == 1;
-    out.push_back({placement.start, later.empty() && soonest && state[placement.system].slots[placement.slot].known});
+    out.asked.push_back(
+        {placement.start, later.empty() && soonest && state[placement.system].slots[placement.slot].known});
     occupy(placement, length);
   }
   return out;

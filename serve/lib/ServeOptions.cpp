@@ -28,7 +28,7 @@ constexpr std::size_t kMostWaiting = 1000000, kMostConnections = 65535;
 
 struct Texts {
   std::vector<std::string> models, compilerFlags, corsOrigins, hostNames;
-  std::string pace = "host", maxWait, keyFile, maxBody = "4MiB", keepAlive = "15s";
+  std::string pace = "host", maxWait, tiers, keyFile, maxBody = "4MiB", keepAlive = "15s";
   std::string headTimeout = "10s", bodyTimeout = "30s", idleTimeout = "60s", writeTimeout = "30s";
 };
 
@@ -49,6 +49,14 @@ void declare(CLI::App &app, Texts &texts, ServeOptions &to) {
       ->capture_default_str();
   app.add_option("--max-wait", texts.maxWait, "refuse requests that may have to wait longer, in virtual time")
       ->type_name("DURATION");
+  app.add_option("--resident", to.engine.resident,
+                 "chips that all models share, fewer than they have together: systems that have been idle longest are "
+                 "replaced by those that are asked for, which takes the time to load them (default: each has its own)")
+      ->type_name("CHIPS")
+      ->check(CLI::Range(1u, 1000000u));
+  app.add_option("--tiers", texts.tiers,
+                 "systems of each model that only requests of service_tier priority may have (default: none)")
+      ->type_name("priority:N");
   app.add_option("--api-key-file", texts.keyFile, "keys that are accepted, one a line (default: none is needed)")
       ->type_name("FILE");
   app.add_option("--request-log", to.requestLog, "append a line of JSON for every request; no prompts, no keys")
@@ -108,6 +116,21 @@ Status readPace(const std::string &text, EngineOptions &to) {
   return Ok{};
 }
 
+Status readTiers(const std::string &text, EngineOptions &to) {
+  if (text.empty())
+    return Ok{};
+  constexpr std::string_view kPriority = "priority:";
+  const char *end = text.data() + text.size();
+  if (!text.starts_with(kPriority))
+    return bad("--tiers", text, "priority:N with a number of systems");
+  auto [at, code] = std::from_chars(text.data() + kPriority.size(), end, to.reserved);
+  if (code != std::errc{} || at != end || to.reserved == 0)
+    return bad("--tiers", text, "priority:N with a number of systems");
+  if (to.resident)
+    return Error{"lpu-serve", "--tiers reserves systems, which --resident may take from chips; leave one out"};
+  return Ok{};
+}
+
 Result<std::vector<Digest>> readKeys(const std::string &path) {
   struct stat file {};
   if (::stat(path.c_str(), &file) == 0 && (file.st_mode & (S_IRWXG | S_IRWXO)) != 0)
@@ -164,6 +187,8 @@ Status convert(const Texts &texts, ServeOptions &to) {
                  "--virtual-arrivals repeats runs exactly, which --pace=model and dilate:K cannot; leave one out"};
   if (!texts.maxWait.empty() && !(to.engine.maxWaitNs = parseDuration(texts.maxWait)))
     return bad("--max-wait", texts.maxWait, "a duration such as 30s, 200ms or 50us");
+  if (Status status = readTiers(texts.tiers, to.engine); !status)
+    return status;
   const auto body = parseSize(texts.maxBody);
   if (!body || *body == 0)
     return bad("--max-body", texts.maxBody, "a size such as 4MiB");

@@ -13,6 +13,7 @@
 #include <cctype>
 #include <csignal>
 #include <map>
+#include <netinet/tcp.h>
 #include <optional>
 
 namespace lpu::serve {
@@ -303,14 +304,36 @@ private:
       const auto self = weak.lock();
       if (!self || code || !self->watching)
         return;
-      self->watching = false;
       char next = 0;
       const ssize_t seen = ::recv(self->socket.native_handle(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
       if (seen > 0)
-        return; // its next request, which waits
-      self->left = true;
-      self->signal.cancel();
+        self->watching = false; // its next request, which waits
+      else if (seen == 0)
+        self->watchSilentPeer();
+      else
+        self->peerLeft();
     });
+  }
+
+  /// It sends no more, and may still listen. Where a program listens, its kernel answers probes for life; where none
+  /// does, they stay without an answer, and so would what is written.
+  void watchSilentPeer() {
+    constexpr int kOn = 1, kSeconds = 1, kProbes = 2;
+    const int handle = socket.native_handle();
+    ::setsockopt(handle, IPPROTO_TCP, TCP_KEEPIDLE, &kSeconds, sizeof kSeconds);
+    ::setsockopt(handle, IPPROTO_TCP, TCP_KEEPINTVL, &kSeconds, sizeof kSeconds);
+    ::setsockopt(handle, IPPROTO_TCP, TCP_KEEPCNT, &kProbes, sizeof kProbes);
+    ::setsockopt(handle, SOL_SOCKET, SO_KEEPALIVE, &kOn, sizeof kOn);
+    socket.async_wait(tcp::socket::wait_error, [weak = weak_from_this()](Code code) {
+      if (const auto self = weak.lock(); self && !code && self->watching)
+        self->peerLeft();
+    });
+  }
+
+  void peerLeft() {
+    watching = false;
+    left = true;
+    signal.cancel();
   }
 
   asio::awaitable<bool> writeWhole(const HttpResponse &response, bool keep, bool headOnly) {
@@ -441,6 +464,11 @@ void Server::endThreads() {
 void Server::startThreads() { loop->background.emplace(1); }
 
 void Server::post(std::function<void()> task) { asio::post(loop->io, std::move(task)); }
+
+void Server::postAt(Time::time_point when, std::function<void()> task) {
+  auto timer = std::make_shared<asio::steady_timer>(loop->io, when);
+  timer->async_wait([timer, task = std::move(task)](Code) { task(); });
+}
 
 void Server::background(std::function<void()> task) { asio::post(*loop->background, std::move(task)); }
 

@@ -32,6 +32,8 @@ public:
 
   /// To be called from any thread: `task` runs in the loop.
   void post(std::function<void()> task);
+  /// To be called in the loop: `task` runs in it at that time.
+  void postAt(std::chrono::steady_clock::time_point when, std::function<void()> task);
   /// Runs `task` on the thread for what takes time.
   void background(std::function<void()> task);
 

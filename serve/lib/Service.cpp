@@ -9,6 +9,7 @@
 #include "Reply.h"
 #include "RequestLog.h"
 #include "Secrets.h"
+#include "TemplateLanes.h"
 #include "lpu/serve/HttpHead.h"
 #include "lpu/serve/Worker.h"
 
@@ -61,26 +62,51 @@ Json promiseJson(const Promise &promise) {
           {"total_ns_max", promise.totalNsMax}, {"cycles_max", promise.cyclesMax}, {"exact", promise.exact}};
 }
 
-/// The command that gives a sequence the same tokens and digest.
-std::string commandOf(const Model &model, const ProvedSequence &sequence) {
+/// Bounds by service tier; null: it would be refused now.
+Json tiersJson(const Quote &quote) {
+  Json out{{"flex", nullptr}};
+  for (const auto &[tier, promise] : quote.tiers)
+    out[openai::tierName(tier)] = {
+        {"queue_ns", promise.queueNs}, {"ttft_ns", promise.ttftNs}, {"total_ns_max", promise.totalNsMax}};
+  return out;
+}
+
+/// Options that make lpu-run pick the same tokens.
+std::string samplingFlags(const rt::SamplerOptions &sampling) {
+  std::string flags;
+  if (sampling.repeatPenalty != 1)
+    flags += fmt::format(" --repeat-penalty {} --repeat-last-n {}", sampling.repeatPenalty, sampling.repeatLastN);
+  if (sampling.temperature <= 0)
+    return flags;
+  flags += fmt::format(" --temperature {} --seed {}", sampling.temperature, sampling.seed);
+  if (sampling.topP < 1)
+    flags += fmt::format(" --top-p {}", sampling.topP);
+  if (sampling.topK > 0)
+    flags += fmt::format(" --top-k {}", sampling.topK);
+  if (sampling.minP > 0)
+    flags += fmt::format(" --min-p {}", sampling.minP);
+  return flags;
+}
+
+/// The command that gives a sequence the same tokens and digest. One that was cancelled is run as far as it came;
+/// before its first token nothing can be repeated.
+std::optional<std::string> commandOf(const Model &model, const ProvedSequence &sequence) {
   const std::string ids = fmt::format("{}", fmt::join(sequence.prompt, ","));
   if (model.timing().isEncoder())
     return model.runCommand() + " --input-ids=" + ids;
-  std::string command = model.runCommand() + " --tokens=" + ids + fmt::format(" -n {}", sequence.maxTokens);
-  const rt::SamplerOptions &sampling = sequence.sampling;
-  if (sampling.temperature > 0) {
-    command += fmt::format(" --temperature {} --seed {}", sampling.temperature, sampling.seed);
-    if (sampling.topP < 1)
-      command += fmt::format(" --top-p {}", sampling.topP);
-    if (sampling.topK > 0)
-      command += fmt::format(" --top-k {}", sampling.topK);
-  }
+  const bool cut = sequence.finish == kCancelled;
+  if (cut && sequence.tokens.empty())
+    return std::nullopt;
+  std::string command = model.runCommand() + " --tokens=" + ids +
+                        fmt::format(" -n {}", cut ? sequence.tokens.size() : sequence.maxTokens) +
+                        samplingFlags(sequence.sampling);
   for (const std::string &stop : sequence.stops)
     command += " --stop " + quoted(stop);
-  return command;
+  return sequence.ignoreEos ? command + " --ignore-eos" : command;
 }
 
 Json sequenceJson(const Model &model, const ProvedSequence &sequence) {
+  const std::optional<std::string> command = commandOf(model, sequence);
   return {{"prompt_tokens", sequence.prompt},
           {"tokens", sequence.tokens},
           {"max_tokens", sequence.maxTokens},
@@ -92,7 +118,7 @@ Json sequenceJson(const Model &model, const ProvedSequence &sequence) {
           {"cycles_predicted", sequence.predictedCycles},
           {"cycles_simulated", sequence.simulatedCycles},
           {"digest", sequence.digest.empty() ? Json(nullptr) : Json(sequence.digest)},
-          {"command", commandOf(model, sequence)}};
+          {"command", command ? Json(*command) : Json(nullptr)}};
 }
 
 } // namespace
@@ -289,7 +315,7 @@ openai::ModelCard Service::cardOf(const Model &model) const {
   card.vocabulary = info.vocabulary;
   card.encoder = model.timing().isEncoder();
   card.program = model.sha256();
-  card.chatTemplate = options.renderer ? model.templateOrigin() : "plain";
+  card.chatTemplate = options.templates ? model.templateOrigin() : "plain";
   card.systems = model.systems();
   card.users = model.timing().users();
   card.chips = model.program().chips.size();
@@ -332,18 +358,47 @@ OrRefusal<const Model *> Service::modelOf(const Request &request) const {
   return model;
 }
 
+namespace {
+
+Refusal templateBusy(const Model &model) {
+  constexpr std::int64_t kRetryMs = 1000;
+  return {503, fmt::format("too many chats wait for the chat template of model '{}'", model.name()), "messages",
+          "template_busy", kRetryMs};
+}
+
+} // namespace
+
+bool Service::withRenderer(const Model &model, Task kind, std::function<void(TemplateRenderer *)> task) {
+  if (kind == Task::Chat && options.templates && options.templates->has(model))
+    return options.templates->add(model, [task = std::move(task)](TemplateRenderer &renderer) { task(&renderer); });
+  task(nullptr);
+  return true;
+}
+
 void Service::prepare(Parse parse, const std::shared_ptr<Answer> &answer, Next next) {
   background([this, parse = std::move(parse), answer, next = std::move(next)] {
+    const auto refuseLater = [this, answer](Refusal refusal) {
+      post([this, answer, refusal = std::move(refusal)] { refuse(*answer, refusal); });
+    };
     auto request = parse();
-    auto model = request ? modelOf(*request) : OrRefusal<const Model *>(request.refusal());
-    auto prepared =
-        model ? tokenize(**model, std::move(*request), options.renderer) : OrRefusal<Prepared>(model.refusal());
-    post([this, model, prepared = std::move(prepared), answer, next] {
-      auto checked = prepared ? engine.check(**model, *prepared) : prepared;
-      if (!checked)
-        return refuse(*answer, checked.refusal());
-      next(**model, std::move(*checked));
-    });
+    if (!request)
+      return refuseLater(request.refusal());
+    auto found = modelOf(*request);
+    if (!found)
+      return refuseLater(found.refusal());
+    const Model &model = **found;
+    const Task kind = request->task;
+    const bool taken = withRenderer(
+        model, kind, [this, &model, request = std::move(*request), answer, next](TemplateRenderer *renderer) {
+          post([this, &model, prepared = tokenize(model, request, renderer), answer, next] {
+            auto checked = prepared ? engine.check(model, *prepared) : prepared;
+            if (!checked)
+              return refuse(*answer, checked.refusal());
+            next(model, std::move(*checked));
+          });
+        });
+    if (!taken)
+      refuseLater(templateBusy(model));
   });
 }
 
@@ -385,14 +440,23 @@ void Service::embed(const HttpRequest &request, const std::string &, const std::
 
 void Service::applyTemplate(const HttpRequest &request, const std::string &, const std::shared_ptr<Answer> &answer) {
   background([this, body = request.body, answer] {
+    const auto tell = [this, answer](OrRefusal<std::string> text) {
+      post([this, answer, text = std::move(text)] {
+        if (!text)
+          return refuse(*answer, text.refusal());
+        answer->whole(json({{"prompt", *text}}));
+      });
+    };
     auto parsed = openai::parse(Task::Chat, body, options.limits);
     auto model = parsed ? modelOf(*parsed) : OrRefusal<const Model *>(parsed.refusal());
-    auto text = model ? chatText(**model, parsed->messages, options.renderer) : OrRefusal<std::string>(model.refusal());
-    post([this, answer, text = std::move(text)] {
-      if (!text)
-        return refuse(*answer, text.refusal());
-      answer->whole(json({{"prompt", *text}}));
-    });
+    if (!model)
+      return tell(model.refusal());
+    const bool taken = withRenderer(**model, Task::Chat,
+                                    [tell, model = *model, messages = parsed->messages](TemplateRenderer *renderer) {
+                                      tell(chatText(*model, messages, renderer));
+                                    });
+    if (!taken)
+      tell(templateBusy(**model));
   });
 }
 
@@ -400,7 +464,8 @@ void Service::showMetrics(const HttpRequest &, const std::string &, const std::s
   std::vector<ModelGauges> gauges;
   for (const Model *model : engine.models()) {
     const Engine::ModelState state = engine.state(*model);
-    gauges.push_back({model->name(), state.running, state.waiting, state.slots, &engine.metrics(*model)});
+    gauges.push_back({model->name(), state.running, state.waiting, state.slots, state.resident, state.loads,
+                      state.cacheUsage, &engine.metrics(*model)});
   }
   answer->whole({200, {}, "text/plain; version=0.0.4; charset=utf-8", metricsText(gauges)});
 }
@@ -434,6 +499,7 @@ void Service::quote(const HttpRequest &request, const std::string &, const std::
                                 {"total_ns_max", quote.promise.totalNsMax},
                                 {"cycles_max", quote.promise.cyclesMax},
                                 {"exact", quote.promise.exact},
+                                {"tiers", tiersJson(quote)},
                                 {"slots", {{"free", quote.slotsFree}, {"of", quote.slots}, {"bound_by", "kv"}}},
                                 {"program", "sha256:" + model.sha256()}}));
           });
@@ -462,6 +528,9 @@ void Service::showSystems(const HttpRequest &, const std::string &, const std::s
     const Engine::ModelState state = engine.state(*model);
     data.push_back({{"model", model->name()},
                     {"systems", state.systems},
+                    {"chips", model->timing().chips()},
+                    {"resident", state.resident},
+                    {"loads", state.loads},
                     {"slots", state.slots},
                     {"running", state.running},
                     {"waiting", state.waiting},

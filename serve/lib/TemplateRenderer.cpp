@@ -17,7 +17,7 @@
 namespace lpu::serve {
 namespace {
 
-constexpr int kPatienceMs = 10000;
+constexpr int kPatienceMs = 5000; ///< longer than what the child may compute, for hosts that are busy
 constexpr std::size_t kLongestLine = 8 << 20;
 constexpr const char *kPython = "/usr/bin/python3";
 

@@ -1,4 +1,4 @@
-// Chat templates, rendered by python3-jinja2's sandbox in a child process that lives as long as the server.
+// Chat templates, rendered by python3-jinja2's sandbox in a child process that lives as long as its model is served.
 #pragma once
 
 #include "lpu/serve/Request.h"

@@ -85,6 +85,16 @@ void Timing::sumDecodeSteps() {
   }
 }
 
+Cycle Timing::reloadCycles() const {
+  constexpr double kBytesPerUs = 1e3; // of a GB/s
+  std::uint64_t most = 0;
+  for (const isa::Chip &chip : program.chips)
+    most = std::max(most, program.classes[chip.chipClass].imageBytes);
+  const double us =
+      program.machine.hostLatencyUs + static_cast<double>(most) / (program.machine.hostGBps * kBytesPerUs);
+  return static_cast<Cycle>(std::ceil(us * program.machine.clockGHz * 1e3));
+}
+
 Status Timing::check(const Work &work) const {
   if (encoder) {
     if (work.prompt == 0 || work.prompt > limit)
@@ -105,6 +115,7 @@ Timing::PromptPlan Timing::makePlan(std::uint64_t prompt) const {
   auto add = [&](std::size_t step) {
     made.ends.push_back(end += withHost[step]);
     made.chipEnds.push_back(chip += program.steps[step].predictedCycles);
+    made.programs.push_back(step);
   };
   if (encoder) {
     std::size_t best = program.steps.size();
@@ -120,6 +131,7 @@ Timing::PromptPlan Timing::makePlan(std::uint64_t prompt) const {
     for (std::uint64_t i = 0; i < prompt; ++i) {
       made.ends.push_back(end += frameCycles);
       made.chipEnds.push_back(chip += program.steps[frameStep].predictedCycles);
+      made.programs.push_back(frameStep);
     }
     return made;
   }
@@ -150,6 +162,13 @@ Cycle Timing::stepEnd(std::uint64_t prompt, std::uint64_t step) const {
 
 Cycle Timing::tokenEnd(std::uint64_t prompt, std::uint64_t index) const {
   return stepEnd(prompt, promptSteps(prompt) - 1 + index);
+}
+
+void Timing::countPrograms(std::uint64_t prompt, std::uint64_t tokens, std::vector<std::uint64_t> &counts) const {
+  for (const std::size_t step : planOf(prompt).programs)
+    ++counts[step];
+  for (std::uint64_t position = prompt; position + 1 < prompt + tokens; ++position)
+    ++counts[userCount > 1 ? frameStep : smallestDecode(program, static_cast<std::uint32_t>(position))];
 }
 
 Cycle Timing::chipCycles(std::uint64_t prompt, std::uint64_t steps) const {

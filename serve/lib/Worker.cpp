@@ -24,11 +24,11 @@ struct Worker::Slot {
   std::vector<rt::PlannedStep> plan; ///< of one user
 };
 
-Worker::Worker(const isa::Program &program, const text::Tokenizer *tokenizer, std::size_t frameProgram,
+Worker::Worker(const isa::Program &program, const text::Tokenizer *tokenizer, const WorkerOptions &options,
                std::unique_ptr<sim::Simulator> made, std::function<Status()> ready, Events events)
-    : program(program), tokenizer(tokenizer), frameProgram(frameProgram), simulator(std::move(made)),
-      ready(std::move(ready)), events(std::move(events)), session(program, *simulator, sim::Mode::Functional),
-      slots(rt::usersOf(program)), thread([this] { work(); }) {}
+    : program(program), tokenizer(tokenizer), options(options), simulator(std::move(made)), ready(std::move(ready)),
+      events(std::move(events)), session(program, *simulator, sim::Mode::Functional), slots(rt::usersOf(program)),
+      thread([this] { work(); }) {}
 
 Worker::~Worker() {
   {
@@ -47,13 +47,18 @@ void Worker::add(std::shared_ptr<Assignment> assignment) {
   arrived.notify_one();
 }
 
+void Worker::wake() {
+  { std::lock_guard lock(mutex); } // not between the worker's look and its sleep
+  arrived.notify_one();
+}
+
 void Worker::work() {
   Status status = ready();
   auto warm = status ? warmUp() : Result<WarmUp>(status.error());
   const bool good = static_cast<bool>(warm);
   events.loaded(std::move(warm));
   while (good && takeNew())
-    if (rt::isEncoder(program) ? !encode() : !step())
+    if (mayStep() && (rt::isEncoder(program) ? !encode() : !step()))
       return;
 }
 
@@ -65,7 +70,7 @@ Result<WarmUp> Worker::warmUp() {
   auto plan = rt::planSteps(program, 1, 1);
   if (!plan)
     return plan.error();
-  warm.program = slots.size() > 1 ? frameProgram : plan->steps.front().program;
+  warm.program = slots.size() > 1 ? options.frameProgram : plan->steps.front().program;
   for (int i = 0; i < 2; ++i) {
     rt::Sequence sequence({.prompt = {0}, .count = 1, .sampling = {}, .endTokens = {}, .stops = {}}, nullptr);
     rt::Sequence *const user = &sequence;
@@ -79,11 +84,21 @@ Result<WarmUp> Worker::warmUp() {
   return warm;
 }
 
+/// Somebody is there whose next step may be run.
+bool Worker::mayStep() {
+  bool any = false;
+  for (auto &slot : slots) {
+    if (slot && slot->assignment->dropped)
+      slot.reset();
+    any = any || (slot && (!options.ahead || slot->assignment->unseen < *options.ahead));
+  }
+  return any;
+}
+
 /// Waits until there is something to do; false: the worker ends.
 bool Worker::takeNew() {
-  const bool busy = std::ranges::any_of(slots, [](const auto &slot) { return slot != nullptr; });
   std::unique_lock lock(mutex);
-  arrived.wait(lock, [&] { return busy || ending || !waiting.empty(); });
+  arrived.wait(lock, [&] { return ending || !waiting.empty() || mayStep(); });
   if (ending)
     return false;
   for (std::shared_ptr<Assignment> &assignment : waiting) {
@@ -100,7 +115,7 @@ bool Worker::takeNew() {
 }
 
 std::size_t Worker::nextProgram() const {
-  return slots.size() > 1 ? frameProgram : slots.front()->plan[slots.front()->sequence.steps()].program;
+  return slots.size() > 1 ? options.frameProgram : slots.front()->plan[slots.front()->sequence.steps()].program;
 }
 
 bool Worker::step() {
@@ -178,6 +193,7 @@ bool Worker::encode() {
   }
   Update update;
   update.of = slots.front()->assignment;
+  ++update.of->unseen;
   update.steps = 1;
   update.program = number;
   update.predictedCycles = program.steps[number].predictedCycles;
@@ -200,11 +216,13 @@ void Worker::note(Slot &slot, const rt::SequenceOutput &output, Update &update) 
     slot.sequence.cancel();
   update.of = slot.assignment;
   update.steps = slot.sequence.steps();
+  update.positions = slot.sequence.position();
   update.token = output.token;
   update.text = output.text;
   update.finished = slot.sequence.finished();
-  if (update.finished)
+  if (update.finished || options.ahead)
     update.digest = slot.sequence.digest().value_or("");
+  ++slot.assignment->unseen;
   if (output.token && slot.assignment->logprobs)
     update.logprob =
         logprobOf(output.rows.last(program.model.vocabulary), *output.token, slot.assignment->topLogprobs, tokenizer);

@@ -6,7 +6,7 @@ import resource
 import sys
 
 MEMORY = 512 << 20
-SECONDS = 5
+SECONDS = 2
 OUTPUT = 1 << 20
 DATE = datetime.datetime(2025, 1, 1)  # the same prompt every day
 

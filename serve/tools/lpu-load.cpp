@@ -1,6 +1,8 @@
 // lpu-load: what becomes of requests under load, by the schedule a server would keep; and a server beside it.
 #include "LoadClient.h"
+#include "LoadEnergy.h"
 #include "LoadReport.h"
+#include "SharedStudy.h"
 #include "Units.h"
 #include "lpu/isa/FileUses.h"
 #include "lpu/isa/Files.h"
@@ -9,11 +11,14 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <filesystem>
 #include <iostream>
+#include <memory>
 
 namespace lpu::serve {
 namespace {
@@ -22,6 +27,7 @@ constexpr const char *kAbout =
     "Studies a compiled model under load, in virtual time, without running it.\n\n"
     "  lpu-load model.lpx --workload=poisson:200 --lengths=32:64 --systems=1,2,4 --report=load.html\n"
     "  lpu-load model.lpx --workload=trace:azure23_conv.csv:x40 --slo=ttft:200ms,tpot:50ms\n"
+    "  lpu-load a.lpx b.lpx c.lpx --resident=2 --workload=poisson:500   three models on chips for two\n"
     "  lpu-load model.lpx --workload=poisson:500 --server=http://127.0.0.1:8080   compare with lpu-serve "
     "--virtual-arrivals";
 
@@ -31,7 +37,9 @@ constexpr unsigned kMostSystems = 4096;
 constexpr std::size_t kMostWaiting = 1000000;
 
 struct LoadOptions {
-  std::string program, workload = "poisson:100", lengths, slo, report, server, model, maxWait;
+  std::vector<std::string> programs, models;
+  std::string workload = "poisson:100", lengths, slo, report, server, maxWait, energy;
+  std::optional<unsigned> resident;
   std::vector<unsigned> systems{1};
   std::size_t requests = 1000, queue = 256;
   std::uint64_t seed = 0;
@@ -44,7 +52,9 @@ int fail(const Error &error, int code = 1) {
 }
 
 void declare(CLI::App &app, LoadOptions &to) {
-  app.add_option("program", to.program, "compiled program")->type_name("MODEL.lpx")->required();
+  app.add_option("program", to.programs, "compiled program; several with --resident, the most popular one first")
+      ->type_name("MODEL.lpx")
+      ->required();
   app.add_option("--workload", to.workload,
                  "when requests come: poisson:R and gamma:R:B (R a second; B 1 is Poisson, less is burstier), closed:U "
                  "(U users, each sends again when answered), trace:FILE[:xK] (K times as fast)")
@@ -70,7 +80,18 @@ void declare(CLI::App &app, LoadOptions &to) {
   app.add_option("--report", to.report, "write a page (.html) or JSON (.json)")->type_name("FILE");
   app.add_option("--server", to.server, "also send the requests to this server, and compare to the cycle")
       ->type_name("URL");
-  app.add_option("--model", to.model, "as that server calls it (default: its only one)");
+  app.add_option("--model", to.models,
+                 "as that server calls each program (default: its only one; of several, as their files are called)")
+      ->type_name("NAME")
+      ->delimiter(',');
+  app.add_option(
+         "--resident", to.resident,
+         "chips that several programs share: what is asked for is loaded in place of what has been idle longest. "
+         "The k-th program gets a share of requests proportional to 1/k; the study compares with chips of their own")
+      ->type_name("CHIPS")
+      ->check(CLI::Range(1u, 1000000u));
+  app.add_option("--energy", to.energy, "price tokens by this table of energies: gf14, sf4x or a YAML file")
+      ->type_name("NAME|FILE");
 }
 
 class Study {
@@ -80,7 +101,10 @@ public:
   int run() {
     if (Status status = load(); !status)
       return fail(status.error());
-    if (Status status = workload.law == Workload::Law::Closed ? studyUsers() : studyArrivals(); !status)
+    if (Status status = options.resident                        ? studyShared()
+                        : workload.law == Workload::Law::Closed ? studyUsers()
+                                                                : studyArrivals();
+        !status)
       return fail(status.error());
     std::cout << reportTable(report) << std::flush;
     const int unshown = std::cout ? 0 : errno;
@@ -123,8 +147,18 @@ public:
     if (!options.maxWait.empty() && !(maxWaitNs = parseDuration(options.maxWait)))
       return Error{"lpu-load",
                    fmt::format("--max-wait '{}': expected a duration such as 30s or 50us", options.maxWait)};
-    if (!options.server.empty() && workload.law == Workload::Law::Closed)
+    const bool isClosed = workload.law == Workload::Law::Closed;
+    if (!options.server.empty() && isClosed)
       return Error{"lpu-load", "--server needs requests that come at times of their own; closed:U has none"};
+    if (options.resident.has_value() != (options.programs.size() > 1))
+      return Error{"lpu-load", options.resident
+                                   ? "--resident is for several programs; give more of them, or leave it out"
+                                   : "several programs are studied on shared chips; give --resident=CHIPS"};
+    if (options.resident && (isClosed || !options.slo.empty() || !options.energy.empty()))
+      return Error{"lpu-load", "--resident goes with requests that come at times of their own, and without --slo and "
+                               "--energy"};
+    if (!options.models.empty() && options.models.size() != options.programs.size())
+      return Error{"lpu-load", "--model must name as many models as there are programs"};
     return Ok{};
   }
 
@@ -132,18 +166,44 @@ private:
   Status load() {
     if (Status status = checkFiles(); !status)
       return status;
-    auto loaded = rt::loadProgram(options.program);
-    if (!loaded)
-      return loaded.error();
-    program = std::move(*loaded);
-    timing.emplace(program);
-    if (timing->isEncoder() && !options.server.empty())
-      return Error{options.program, "is an encoder; --server compares generation only, leave it out"};
+    programs.reserve(options.programs.size()); // timings point into it
+    for (const std::string &path : options.programs) {
+      auto loaded = rt::loadProgram(path);
+      if (!loaded)
+        return loaded.error();
+      programs.push_back(std::move(*loaded));
+      timings.push_back(std::make_unique<Timing>(programs.back()));
+      if (timings.back()->isEncoder() && !options.server.empty())
+        return Error{path, "is an encoder; --server compares generation only, leave it out"};
+      if (Status status = checkSharing(path); !status)
+        return status;
+    }
+    timing = timings.front().get();
     rules.queue = options.queue;
     if (maxWaitNs)
       rules.maxWait = timing->clock().cycles(*maxWaitNs);
-    report.program = options.program, report.workload = options.workload, report.seed = options.seed;
+    if (!options.energy.empty()) {
+      auto priced = LoadEnergy::create(programs.front(), *timing, options.energy);
+      if (!priced)
+        return priced.error();
+      energy.emplace(std::move(*priced));
+    }
+    report.program = fmt::format("{}", fmt::join(options.programs, " "));
+    report.workload = options.workload, report.seed = options.seed, report.energyTable = options.energy;
     report.context = timing->context(), report.users = timing->users();
+    return Ok{};
+  }
+
+  Status checkSharing(const std::string &path) const {
+    if (!options.resident)
+      return Ok{};
+    if (timings.back()->chips() > *options.resident)
+      return Error{path, fmt::format("a system of it has {} chips, and --resident={} are there",
+                                     timings.back()->chips(), *options.resident)};
+    if (programs.back().machine.clockGHz != programs.front().machine.clockGHz)
+      return Error{path, fmt::format("runs at {} GHz and {} at {}; programs that share chips need one clock",
+                                     programs.back().machine.clockGHz, options.programs.front(),
+                                     programs.front().machine.clockGHz)};
     return Ok{};
   }
 
@@ -153,7 +213,8 @@ private:
     if (!options.report.ends_with(".html") && !options.report.ends_with(".json"))
       return Error{options.report, "is no kind of report; give a name that ends in .html or .json"};
     std::vector<isa::FileUse> reads, writes;
-    isa::addUse(reads, "the program", options.program);
+    for (const std::string &path : options.programs)
+      isa::addUse(reads, "the program", path);
     isa::addUse(reads, "--workload", workload.file);
     isa::addUse(writes, "--report", options.report);
     if (Status status = isa::checkOutputs(reads, writes); !status)
@@ -162,18 +223,21 @@ private:
   }
 
   /// An encoder's answer is one step, whatever the lengths say.
-  Work workOf(const Work &drawn) const { return {drawn.prompt, timing->isEncoder() ? 1 : drawn.maxTokens}; }
+  Work workOf(const Work &drawn, std::size_t model = 0) const {
+    return {drawn.prompt, timings[model]->isEncoder() ? 1 : drawn.maxTokens};
+  }
 
   /// Leaves out what the context does not hold.
-  template <typename Item, typename WorkOf> Status keepFitting(std::vector<Item> &items, WorkOf workOf) {
+  template <typename Item, typename Fits> Status keepFitting(std::vector<Item> &items, Fits fits) {
     const std::size_t before = items.size();
-    std::erase_if(items, [&](const Item &item) { return !timing->check(workOf(item)); });
+    std::erase_if(items, [&](const Item &item) { return !fits(item); });
     report.dropped = before - items.size();
     report.requests = items.size();
     if (items.empty())
-      return Error{options.program, fmt::format("none of the requests fits its context of {} positions; give shorter "
-                                                "--lengths, or compile with a larger --max-context",
-                                                timing->context())};
+      return Error{options.programs.front(),
+                   fmt::format("none of the requests fits its context of {} positions; give shorter "
+                               "--lengths, or compile with a larger --max-context",
+                               timing->context())};
     return Ok{};
   }
 
@@ -181,16 +245,15 @@ private:
     std::vector<Work> works;
     for (const Arrival &arrival : generate({}, lengths, options.requests, options.seed))
       works.push_back(workOf(arrival.work));
-    if (Status status = keepFitting(works, [](const Work &work) { return work; }); !status)
+    if (Status status = keepFitting(works, [&](const Work &work) { return timing->check(work); }); !status)
       return status;
     for (const unsigned systems : options.systems)
-      report.points.push_back({systems, std::nullopt,
-                               figuresOf(*timing, studyClosed(*timing, workload.users, works, {systems, rules}),
-                                         systems, report.objective)});
+      report.points.push_back(
+          {systems, std::nullopt, figures(studyClosed(*timing, workload.users, works, {systems, rules}), systems)});
     return Ok{};
   }
 
-  Status studyArrivals() {
+  Result<std::vector<Arrival>> drawArrivals() {
     std::vector<Arrival> arrivals;
     if (workload.law == Workload::Law::Trace) {
       auto read = readTrace(workload.file);
@@ -202,10 +265,20 @@ private:
     } else {
       arrivals = generate(workload, lengths, options.requests, options.seed);
     }
+    drawModels(arrivals, programs.size(), options.seed);
     for (Arrival &arrival : arrivals)
-      arrival.work = workOf(arrival.work);
-    if (Status status = keepFitting(arrivals, [](const Arrival &arrival) { return arrival.work; }); !status)
-      return status;
+      arrival.work = workOf(arrival.work, arrival.model);
+    const auto fits = [&](const Arrival &arrival) { return timings[arrival.model]->check(arrival.work); };
+    if (Status status = keepFitting(arrivals, fits); !status)
+      return status.error();
+    return arrivals;
+  }
+
+  Status studyArrivals() {
+    auto drawn = drawArrivals();
+    if (!drawn)
+      return drawn.error();
+    const std::vector<Arrival> &arrivals = *drawn;
     for (const unsigned systems : options.systems)
       addPoint(arrivals, systems, std::nullopt);
     for (const unsigned systems : options.systems)
@@ -224,9 +297,15 @@ private:
       arrival.ns = std::llround(static_cast<double>(arrival.ns) * factor);
   }
 
+  Figures figures(const std::vector<Served> &served, unsigned systems) const {
+    Figures out = figuresOf(*timing, served, systems, report.objective);
+    if (energy)
+      out.joules = energy->perToken(served, systems);
+    return out;
+  }
+
   void addPoint(const std::vector<Arrival> &arrivals, unsigned systems, std::optional<double> load) {
-    const std::vector<Served> served = study(*timing, arrivals, {systems, rules});
-    report.points.push_back({systems, load, figuresOf(*timing, served, systems, report.objective)});
+    report.points.push_back({systems, load, figures(study(*timing, arrivals, {systems, rules}), systems)});
   }
 
   /// The same requests, faster or slower.
@@ -239,18 +318,76 @@ private:
     addPoint(arrivals, systems, load);
   }
 
+  Result<std::vector<Reported>> ask(const std::vector<Arrival> &arrivals) const {
+    std::vector<Destination> models;
+    for (std::size_t i = 0; i < programs.size(); ++i) {
+      const std::string stem = programs.size() > 1 ? std::filesystem::path(options.programs[i]).stem().string() : "";
+      models.push_back({options.models.empty() ? stem : options.models[i], programs[i].model.vocabulary});
+    }
+    return sendAll(options.server, models, arrivals, options.seed);
+  }
+
   Status askServer(const std::vector<Arrival> &arrivals) {
-    auto reported = sendAll(options.server, options.model, program.model.vocabulary, arrivals, options.seed);
+    auto reported = ask(arrivals);
     if (!reported)
       return reported.error();
-    report.server = compare(*timing, arrivals, *reported, {options.systems.front(), rules});
+    const StudyOptions own{options.systems.front(), rules};
+    report.server = compare(study(*timing, withLengths(arrivals, *reported), own), *reported);
     report.server->url = options.server;
     return Ok{};
   }
 
+  /// Several models on shared chips, beside the same ones on chips of their own.
+  Status studyShared() {
+    auto drawn = drawArrivals();
+    if (!drawn)
+      return drawn.error();
+    std::vector<Tenant> tenants;
+    for (const auto &one : timings)
+      tenants.push_back({one.get(), options.systems.front()});
+    const SharedServed swapped = studyModels(tenants, options.resident, *drawn, rules);
+    report.shared = describe(*drawn, swapped, studyModels(tenants, std::nullopt, *drawn, rules));
+    if (options.server.empty())
+      return Ok{};
+    auto reported = ask(*drawn);
+    if (!reported)
+      return reported.error();
+    const SharedServed served = studyModels(tenants, options.resident, withLengths(*drawn, *reported), rules);
+    report.server = compare(served.requests, *reported);
+    report.server->url = options.server;
+    return Ok{};
+  }
+
+  SharedReport describe(const std::vector<Arrival> &arrivals, const SharedServed &swapped,
+                        const SharedServed &dedicated) const {
+    SharedReport out;
+    const auto of = [&](const SharedServed &all, std::optional<std::size_t> model) {
+      std::vector<Served> own;
+      for (std::size_t i = 0; i < arrivals.size(); ++i)
+        if (!model || arrivals[i].model == *model)
+          own.push_back(all.requests[i]);
+      return figuresOf(*timing, own, options.systems.front(), report.objective);
+    };
+    out.chips = *options.resident;
+    out.swapped = of(swapped, std::nullopt), out.dedicated = of(dedicated, std::nullopt);
+    for (std::size_t i = 0; i < timings.size(); ++i) {
+      const Timing &own = *timings[i];
+      out.models.push_back({options.programs[i], own.chips(), own.clock().nanoseconds(own.reloadCycles()),
+                            swapped.states[i].loads, of(swapped, i), of(dedicated, i)});
+      out.loads += swapped.states[i].loads;
+      out.dedicatedChips += own.chips() * options.systems.front();
+    }
+    constexpr double kNsPerHour = 3600e9;
+    if (arrivals.back().ns > 0)
+      out.loadsPerHour = static_cast<double>(out.loads) * kNsPerHour / static_cast<double>(arrivals.back().ns);
+    return out;
+  }
+
   const LoadOptions &options;
-  isa::Program program;
-  std::optional<Timing> timing;
+  std::vector<isa::Program> programs;
+  std::vector<std::unique_ptr<Timing>> timings;
+  const Timing *timing = nullptr; ///< of the first program
+  std::optional<LoadEnergy> energy;
   Workload workload;
   Lengths lengths;
   std::optional<std::int64_t> maxWaitNs;

@@ -3,7 +3,7 @@
 #include "Compile.h"
 #include "RequestLog.h"
 #include "ServeOptions.h"
-#include "TemplateRenderer.h"
+#include "TemplateLanes.h"
 #include "lpu/isa/TemporaryFolder.h"
 #include "lpu/isa/Version.h"
 
@@ -42,23 +42,23 @@ Status hostModels(const ServeOptions &options, const TemporaryFolder &folder, En
 }
 
 /// Null: no model has a template, or templates cannot be rendered here, which is said.
-std::unique_ptr<TemplateRenderer> startRenderer(const Engine &engine) {
+std::unique_ptr<TemplateLanes> startTemplates(const Engine &engine) {
   const auto models = engine.models();
   if (std::ranges::all_of(models, [](const Model *model) { return model->chatTemplate().empty(); }))
     return nullptr;
-  auto renderer = TemplateRenderer::start();
-  if (renderer)
-    return std::move(*renderer);
-  std::cerr << "chat templates are not used, messages are joined by lines: " << renderer.error().message << std::endl;
+  auto templates = TemplateLanes::start(models);
+  if (templates)
+    return std::move(*templates);
+  std::cerr << "chat templates are not used, messages are joined by lines: " << templates.error().message << std::endl;
   return nullptr;
 }
 
 /// Error: a template that was given has a wrong syntax. One of a model's own is only told: it serves completions.
-Status checkTemplates(const Engine &engine, TemplateRenderer &renderer) {
+Status checkTemplates(const Engine &engine, TemplateLanes &templates) {
   for (const Model *model : engine.models()) {
-    if (model->chatTemplate().empty())
+    if (!templates.has(*model))
       continue;
-    const Status status = renderer.check(model->chatTemplate());
+    const Status status = templates.check(*model);
     if (status)
       continue;
     const Error error{"chat template of '" + model->name() + "'",
@@ -86,7 +86,9 @@ int serve(const ServeOptions &options) {
   if (!folder)
     return fail(folder.error());
   Server server(options.server);
-  Engine engine(options.engine, [&](std::function<void()> task) { server.post(std::move(task)); });
+  Engine engine(
+      options.engine, [&](std::function<void()> task) { server.post(std::move(task)); },
+      [&](Engine::Clock::time_point when, std::function<void()> task) { server.postAt(when, std::move(task)); });
   if (Status status = server.listen(); !status)
     return fail(status.error());
   ServiceOptions rules = options.service;
@@ -104,11 +106,11 @@ int serve(const ServeOptions &options) {
     log = std::move(*opened);
   }
   rules.log = log.get();
-  const std::unique_ptr<TemplateRenderer> renderer = startRenderer(engine);
-  if (renderer)
-    if (Status status = checkTemplates(engine, *renderer); !status)
+  const std::unique_ptr<TemplateLanes> templates = startTemplates(engine);
+  if (templates)
+    if (Status status = checkTemplates(engine, *templates); !status)
       return fail(status.error());
-  rules.renderer = renderer.get();
+  rules.templates = templates.get();
   server.startThreads();
   Service service(
       engine, rules, [&](std::function<void()> task) { server.background(std::move(task)); },
@@ -121,6 +123,8 @@ int serve(const ServeOptions &options) {
       std::cout << "serving at " << server.url() << '\n' << exampleOf(engine, rules, server.url()) << std::endl;
   });
   const bool drained = server.run(service);
+  if (templates)
+    templates->end(); // what they run uses the service
   return drained ? 0 : fail({"lpu-serve", "ended before all requests were answered"});
 }
 

@@ -6,9 +6,13 @@ import json
 import os
 import pathlib
 import shutil
+import re
+import select
 import signal
+import socket
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
@@ -16,6 +20,9 @@ import serving
 import tools
 from serving import CHAT, COMPLETIONS, Server, chat
 from tools import Case, load_json, run, succeed
+
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
 
 def text_of(events):
@@ -69,7 +76,7 @@ class Answers(Serve):
         self.assertEqual(headers["x-lpu-queue-ns"], "0")
         self.assertAlmostEqual(int(headers["x-lpu-ttft-ns"]) / 1e3, ran["with_host"]["ttft_us"], delta=0.01)
         self.assertEqual(usage["prompt_time"], int(headers["x-lpu-ttft-ns"]) / 1e9)
-        self.assertAlmostEqual(usage["total_time"], int(headers["x-lpu-total-ns-max"]) / 1e9, delta=2e-9)
+        self.assertEqual(round(usage["total_time"] * 1e9), int(headers["x-lpu-total-ns-max"]))
 
     def test_sampling_follows_the_seed(self):
         for seed in (1, 2):
@@ -140,18 +147,39 @@ class Answers(Serve):
         self.assertEqual([len(t) for t in logprobs["top_logprobs"]], [2, 2, 2])
         self.assertEqual(logprobs["text_offset"][:2], [0, len(logprobs["tokens"][0])])
 
+    def reproduce(self, proof):
+        """The command of a proof, run in another folder, gives its tokens and digest."""
+        sequence = proof["sequences"][0]
+        report = self.dir / "proof.json"
+        environment = {**os.environ, "PATH": f"{tools.bin_dir}:{os.environ['PATH']}"}
+        done = subprocess.run(["sh", "-c", sequence["command"] + f" --report={report}"], cwd=self.dir, capture_output=True,
+                              text=True, env=environment)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(load_json(report)["tokens"], sequence["tokens"], sequence["command"])
+        self.assertEqual(load_json(report)["digest"], sequence["digest"], sequence["command"])
+        return load_json(report)
+
     def test_proof_reproduces_the_answer(self):
         _, headers, answer = self.server.post(CHAT, chat(temperature=0.7, seed=11))
         _, _, proof = self.server.get("/lpu/v1/requests/" + headers["x-request-id"])
         self.assertEqual(self.server.get("/lpu/v1/requests/" + answer["id"])[2], proof)
         sequence = proof["sequences"][0]
         self.assertEqual(sequence["cycles_predicted"], sequence["cycles_simulated"])
-        tool, *words = sequence["command"].split()
-        report = self.dir / "proof.json"
-        succeed(tool, *words, f"--report={report}")
-        self.assertEqual(load_json(report)["tokens"], sequence["tokens"])
-        self.assertEqual(load_json(report)["digest"], sequence["digest"])
-        self.assertEqual(load_json(report)["text"], answer["choices"][0]["message"]["content"])
+        self.assertEqual(self.reproduce(proof)["text"], answer["choices"][0]["message"]["content"])
+
+    def test_every_parameter_of_sampling_is_in_the_command(self):
+        plain = chat(temperature=0.9, seed=5, max_tokens=40)
+        unchanged = self.server.post(CHAT, plain)[2]["choices"]
+        for fields in ({"min_p": 0.2}, {"top_k": 4}, {"top_p": 0.5}, {"repetition_penalty": 1.5},
+                       {"repeat_penalty": 2, "repeat_last_n": 8}, {"temperature": 0, "repeat_penalty": 1.7}):
+            _, headers, answer = self.server.post(CHAT, {**plain, **fields})
+            self.assertNotIn("x-lpu-ignored", headers)
+            self.assertNotEqual(answer["choices"], unchanged, fields)
+            proof = self.server.get("/lpu/v1/requests/" + headers["x-request-id"])[2]
+            self.assertEqual(self.reproduce(proof)["text"], answer["choices"][0]["message"]["content"])
+        _, headers, answer = self.server.post(CHAT, {**plain, "ignore_eos": True, "stop": ["it's never said"]})
+        self.assertEqual(answer["usage"]["completion_tokens"], 40)
+        self.reproduce(self.server.get("/lpu/v1/requests/" + headers["x-request-id"])[2])
 
     def test_models_and_health(self):
         _, _, models = self.server.get("/v1/models")
@@ -176,7 +204,8 @@ class Answers(Serve):
 class Refusals(Serve):
     def test_ranges(self):
         for param, values in {"temperature": (-0.01, 2.01, "hot", [1]), "top_p": (0, 1.01), "n": (0, 9, 1.5, 10**30),
-                              "max_tokens": (0, -1, 1 << 40), "top_logprobs": (-1, 21), "seed": (1.5, 1 << 63),
+                              "max_tokens": (0, -1, 1 << 40), "top_logprobs": (-1, 21), "seed": (1.5, 1 << 63), "min_p": (-0.1, 1.1), "repetition_penalty": (0, -1, "x"),
+                              "repeat_penalty": (0,), "repeat_last_n": (-2,), "top_k": (-2, 1.5), "ignore_eos": (1,),
                               "stop": ([""], ["a"] * 5, 3), "stream": ("yes",), "logprobs": (1,),
                               "frequency_penalty": (-2.01, 1), "presence_penalty": (2.01, "x"), "model": (7,)}.items():
             for value in values:
@@ -202,14 +231,26 @@ class Refusals(Serve):
 
     def test_what_is_not_built_is_refused_by_name(self):
         for param, value in {"tools": [{"type": "function"}], "response_format": {"type": "json_object"},
-                             "logit_bias": {"5": 1}, "modalities": ["audio"], "functions": [{}]}.items():
+                             "logit_bias": {"5": 1}, "min_tokens": 3, "typical_p": 0.5, "grammar": "x", "frequency_penalty": 0.5,
+                             "presence_penalty": 1, "stop_token_ids": [5], "guided_choice": ["a"], "echo": True, "modalities": ["audio"], "functions": [{}]}.items():
             self.assertIn(param, self.refuse(400, param, chat(**{param: value}), code="unsupported_parameter"))
         for param, value in {"suffix": "x", "best_of": 2}.items():
             self.refuse(400, param, {"prompt": "Once", param: value}, COMPLETIONS)
+        self.refuse(400, "echo", {"prompt": "Once", "echo": True, "logprobs": 1}, COMPLETIONS, "unsupported_parameter")
 
     def test_what_is_not_known_is_served_and_said(self):
         _, headers, _ = self.server.post(CHAT, chat(max_tokens=1, metadata={}, chat_template_kwargs={"a": 1}))
         self.assertEqual(headers["x-lpu-ignored"], "metadata, chat_template_kwargs")
+        body = chat(max_tokens=1, stream=True, stream_options={"include_usage": True, "x": 1}, **{"a b": 1, "é\r\nSet-Cookie": 2})
+        body["messages"][0]["name"] = "Ann"
+        headers, _ = self.server.events(CHAT, body)
+        self.assertEqual(headers["x-lpu-ignored"],
+                         "a%20b, %C3%A9%0D%0ASet-Cookie, messages[].name, stream_options.x")
+        self.assertNotIn("Set-Cookie", headers)
+        _, headers, _ = self.server.post(CHAT, chat(max_tokens=1, **{f"unknown-{i:04}": i for i in range(1000)}))
+        names = headers["x-lpu-ignored"].split(", ")
+        self.assertEqual(names[-1], f"and {1000 - len(names) + 1} more")
+        self.assertGreater(len(names), 200)
 
     def test_lengths(self):
         message = self.refuse(400, "messages", chat(max_tokens=300), code="context_length_exceeded")
@@ -307,6 +348,22 @@ class Lives(Case):
                 done = subprocess.run(["sh", "-c", line.removeprefix("try: ")], capture_output=True, text=True)
                 self.assertEqual(json.loads(done.stdout)["usage"]["completion_tokens"], 32)
 
+    def test_the_readmes_command_ends_with_a_curl_line_that_works(self):
+        command = ["scripts/demo.sh", "--serve", "--port=0"]
+        self.assertIn(" ".join(command[:2]), (REPOSITORY / "README.md").read_text())
+        with subprocess.Popen(command, cwd=REPOSITORY, env={**os.environ, "LPU_BIN": str(tools.bin_dir)}, text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            try:
+                self.assertRegex(process.stdout.readline(), r"^serving at http://127.0.0.1:\d+\n$")
+                line = process.stdout.readline()
+                self.assertTrue(line.startswith("try: curl "), line)
+                if shutil.which("curl"):
+                    done = subprocess.run(["sh", "-c", line.removeprefix("try: ")], capture_output=True, text=True)
+                    self.assertEqual(len(json.loads(done.stdout)["choices"]), 1)
+            finally:
+                process.terminate()  # the script has become the server
+        self.assertEqual(process.returncode, 0)
+
     def test_keys(self):
         keys = self.dir / "keys"
         keys.write_text("first-key\nsecond-key\n")
@@ -354,6 +411,34 @@ class Lives(Case):
         noted = [(line["id"], line["status"]) for line in map(json.loads, log.read_text().splitlines())]
         self.assertIn((name, 499), noted)
 
+    def test_who_leaves_a_dilated_system_frees_it_with_the_step_that_runs(self):
+        # A step takes some 0.5 s, 240 of them two minutes; they are computed within a second.
+        with serving.serving(self.program, "--pace=dilate:20000", "--queue=0") as server:
+            for stream in (True, False):
+                with socket.create_connection((server.host, server.port), timeout=tools.TIMEOUT) as connection:
+                    body = json.dumps(chat(max_tokens=240, stream=stream))
+                    connection.sendall(f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                                       f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+                    while server.get("/lpu/v1/systems")[2]["data"][0]["running"] == 0:
+                        time.sleep(0.01)
+                    if stream:
+                        name = re.search(rb"x-request-id: (\S+)", connection.recv(65536))[1].decode()
+                        self.assertEqual(server.post(CHAT, chat())[2]["error"]["code"], "queue_full")
+                while server.get("/lpu/v1/systems")[2]["data"][0]["running"]:
+                    time.sleep(0.01)
+            sequence = server.get("/lpu/v1/requests/" + name)[2]["sequences"][0]
+            self.assertEqual(sequence["finish_reason"], "cancelled")
+            self.assertLess(len(sequence["tokens"]), 200)
+            self.assertIn('finished_reason="cancelled"} 2\n', server.get("/metrics")[2])
+
+    def test_who_closes_the_writing_half_still_gets_an_answer(self):
+        with serving.serving(self.program) as server:
+            body = json.dumps(chat(max_tokens=200, stream=False))
+            answer = server.raw(f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                                f"Content-Length: {len(body)}\r\n\r\n{body}", end=True)
+            self.assertTrue(answer.startswith("HTTP/1.1 200 OK"), answer[:100])
+            self.assertEqual(json.loads(answer.partition("\r\n\r\n")[2])["usage"]["completion_tokens"], 200)
+
     def test_waits_and_deadlines_are_virtual(self):
         with serving.serving(self.program, "--max-wait=1us", "--virtual-arrivals") as server:
             first = server.post(CHAT, chat(max_tokens=100), x_lpu_arrival_ns="1000")
@@ -383,7 +468,7 @@ class Lives(Case):
                 self.assertEqual(str(quote[name]), headers["x-lpu-" + header])
             usage = answer["usage"]
             self.assertEqual((usage["queue_time"], usage["prompt_time"]), (0, quote["ttft_ns"] / 1e9))
-            self.assertAlmostEqual(usage["total_time"], total / 1e9, delta=2e-9)
+            self.assertEqual(round(usage["total_time"] * 1e9), total)
             status, _, answer = server.post(CHAT, chat(n=4, max_tokens=1))
             self.assertEqual((status, answer["error"]["code"], answer["error"]["param"]), (400, "too_many_sequences", "n"))
 
@@ -464,6 +549,27 @@ class Templates(Case):
         done = run("lpu-serve", f"{tools.compiled_tiny()[0]}:template={path}", "--port=0")
         self.assertEqual(done.returncode, 1)
         self.assertIn("TemplateSyntaxError", done.stderr)
+
+    def test_a_slow_template_delays_its_own_model_alone(self):
+        loop, good = self.dir / "loop.jinja", self.dir / "good.jinja"
+        loop.write_text("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}")
+        good.write_text(self.TEMPLATE)
+        program = tools.compiled_tiny()[0]
+        with serving.serving(f"slow={program}:template={loop}", f"fast={program}:template={good}") as server, \
+                contextlib.ExitStack() as open_ones:
+            waiting = []
+            for _ in range(12):  # each may compute for 2 s
+                waiting.append(http.client.HTTPConnection(server.host, server.port))
+                open_ones.callback(waiting[-1].close)
+                server.send(waiting[-1], "POST", CHAT, chat(model="slow"))
+            self.assertEqual(server.post(CHAT, chat(model="fast", max_tokens=2))[0], 200)
+            self.assertEqual(server.post(COMPLETIONS, {"model": "slow", "prompt": "Once", "max_tokens": 2})[0], 200)
+            silent = [c for c in waiting if not select.select([c.sock], [], [], 0)[0]]
+            self.assertGreater(len(silent), 0)
+            refused = [c.getresponse() for c in waiting if c not in silent]
+            self.assertEqual({r.status for r in refused}, {503})  # too many wait
+            response = waiting[0].getresponse()
+            self.assertEqual((response.status, json.loads(response.read())["error"]["code"]), (400, "template_error"))
 
     def test_templates_that_do_harm_are_stopped(self):
         for source, message in (("{{ raise_exception('only users') }}", "only users"),

@@ -26,6 +26,8 @@ struct EngineOptions {
   std::optional<std::int64_t> maxWaitNs; ///< virtual; longer waits are refused
   std::optional<double> dilation;        ///< wall time is so many times virtual time; none: the host's own pace
   bool virtualArrivals = false;          ///< requests say when they arrive
+  std::optional<unsigned> resident;      ///< chips that all models share; none: each has its own
+  unsigned reserved = 0;                 ///< systems of each model for Tier::Reserved alone; not with `resident`
   std::size_t keptProofs = 1000;
 };
 
@@ -56,16 +58,20 @@ public:
   virtual void refused(const Refusal &refusal) = 0;
 };
 
+/// ProvedSequence::finish of a sequence whose client left.
+inline constexpr const char *kCancelled = "cancelled";
+
 /// What a sequence of a request was given and got.
 struct ProvedSequence {
-  std::vector<TokenId> prompt, tokens;
+  std::vector<TokenId> prompt, tokens{};
   rt::SamplerOptions sampling;
   std::uint64_t maxTokens = 0;
-  std::string finish; ///< "stop", "length", "cancelled"; empty: it runs, or waits
-  std::string digest;
+  std::string finish{}; ///< "stop", "length", "cancelled"; empty: it runs, or waits
+  std::string digest{}; ///< once it has finished
   std::uint64_t steps = 0;
   Cycle startCycle = 0, predictedCycles = 0, simulatedCycles = 0;
   std::vector<std::string> stops;
+  bool ignoreEos = false;
 };
 
 struct Proof {
@@ -78,19 +84,24 @@ struct Proof {
 /// What a request would get if it arrived now and were next.
 struct Quote {
   Promise promise;
-  std::int64_t startNs = 0; ///< from now
+  std::map<Tier, Promise> tiers; ///< the same in each tier; Leftover only if it is admitted
+  std::int64_t startNs = 0;      ///< from now
   std::uint64_t promptTokens = 0, maxTokens = 0;
   unsigned slotsFree = 0, slots = 0;
 };
 
 class Engine {
 public:
+  using Clock = std::chrono::steady_clock;
   using Post = std::function<void(std::function<void()>)>;
+  using PostAt = std::function<void(Clock::time_point, std::function<void()>)>;
 
-  Engine(EngineOptions options, Post post);
+  /// `postAt` runs a task on the engine's thread at a time of the wall clock; used with a dilation alone.
+  Engine(EngineOptions options, Post post, PostAt postAt);
   ~Engine();
 
-  /// Starts the model's processes; to be called before the process has threads.
+  /// Starts the model's processes; to be called before the process has threads. Error: it does not fit the shared
+  /// chips, or was compiled for another clock than the models before it.
   Status host(std::unique_ptr<Model> model, const rt::SimulatorFactory &create);
   /// Starts the threads. `changed` is called whenever a model has loaded or broken.
   void start(std::function<void()> changed);
@@ -102,6 +113,8 @@ public:
   /// Checks lengths and ids of a request for a model: refused is what the model could never serve.
   OrRefusal<Prepared> check(const Model &model, Prepared prepared) const;
   Quote quote(const Model &model, const Prepared &prepared) const;
+  /// What a request gets: what it asks for, or Shared where nothing is reserved.
+  Tier tierOf(const Request &request) const;
   /// A checked request. The listener hears of it from here on; returns the request's id.
   std::string submit(const Model &model, Prepared prepared, const Terms &terms, std::shared_ptr<Listener> listener);
   /// Nobody listens any more: it ends with the step that runs.
@@ -116,6 +129,9 @@ public:
   struct ModelState {
     std::size_t waiting = 0, running = 0;
     unsigned slots = 0, systems = 0;
+    unsigned resident = 0;   ///< systems whose weights are on chips, or on their way
+    std::uint64_t loads = 0; ///< that the model's systems were loaded since the start
+    double cacheUsage = 0;   ///< positions in use of all that caches have
     Cycle now = 0;
     bool loaded = false;
     std::string broken;
@@ -123,17 +139,20 @@ public:
   ModelState state(const Model &model) const;
   const ModelMetrics &metrics(const Model &model) const;
   /// When what happens at a virtual time is to be seen: the past, at the host's own pace.
-  std::chrono::steady_clock::time_point dueAt(std::int64_t virtualNs) const;
+  Clock::time_point dueAt(std::int64_t virtualNs) const;
 
 private:
   struct Hosted;
+  struct Lane;
   struct Strand;
   struct Live;
 
   Hosted &hostOf(const Model &model) const;
   Cycle arrivalOf(const Hosted &host, const Terms &terms) const;
   void admit(const std::shared_ptr<Live> &request);
-  void admitDue(Hosted &host);
+  void admitDue(Lane &lane);
+  void advance(Lane &lane);
+  void arrangeSchedules();
   AdmissionRules rulesOf(const Hosted &host) const;
   std::optional<Refusal> admissible(const Hosted &host, const Live &request) const;
   Refusal refusalOf(const Hosted &host, const Live &request, const Admission &admission) const;
@@ -141,6 +160,8 @@ private:
   void loaded(Hosted &host, const Result<WarmUp> &warm);
   void place(Hosted &host);
   void stepped(Hosted &host, std::vector<Update> updates);
+  void hold(Hosted &host, Update update);
+  void takeDue(Hosted &host);
   void take(Hosted &host, Strand &strand, Update &update);
   void end(Hosted &host, Strand &strand, Update &update);
   void broke(Hosted &host, const std::string &message);
@@ -149,12 +170,14 @@ private:
 
   EngineOptions options;
   Post post;
+  PostAt postAt;
   std::function<void()> changed;
+  std::vector<std::unique_ptr<Lane>> lanes;
   std::vector<std::unique_ptr<Hosted>> hosted;
   std::map<std::string, std::shared_ptr<Live>> live;
   std::deque<Proof> proofs;
   std::uint64_t drawn = 0; ///< seeds, with virtualArrivals
-  std::chrono::steady_clock::time_point epoch;
+  Clock::time_point epoch;
 };
 
 } // namespace lpu::serve

@@ -17,6 +17,7 @@ struct Arrival {
   std::int64_t ns = 0; ///< since the beginning; ascending
   Work work;
   std::uint64_t tokens = 0; ///< that it turns out to generate; 0: as many as it may
+  std::size_t model = 0;    ///< of those that are studied together
 };
 
 /// Lengths of prompts and answers, drawn by a law.
@@ -53,7 +54,8 @@ std::vector<Arrival> generate(const Workload &workload, const Lengths &lengths, 
 /// What became of a request, in cycles since the beginning.
 struct Served {
   Cycle arrival = 0, start = 0, first = 0, end = 0;
-  std::uint64_t tokens = 0;
+  std::uint64_t prompt = 0, tokens = 0;
+  unsigned system = 0;
   bool refused = false;
 };
 
@@ -61,6 +63,10 @@ struct StudyOptions {
   unsigned systems = 1;
   AdmissionRules rules{SIZE_MAX, std::nullopt};
 };
+
+/// Serves one request whose length is known at once. Requests are to be served in the order of their arrivals.
+Served serveOne(Schedule &schedule, const Timing &timing, const AdmissionRules &rules, Cycle at,
+                const Arrival &arrival);
 
 /// Serves an open workload. Requests must have passed Timing::check.
 std::vector<Served> study(const Timing &timing, const std::vector<Arrival> &arrivals, const StudyOptions &options);
@@ -80,6 +86,11 @@ struct Percentiles {
   std::int64_t p50 = 0, p99 = 0, p999 = 0, mean = 0; ///< ns; by nearest rank
 };
 
+/// By the low, the typical and the high values of a table.
+struct JoulesPerToken {
+  double low = 0, typical = 0, high = 0;
+};
+
 /// Of one study. Times are virtual; those of requests are over all that were served.
 struct Figures {
   std::size_t requests = 0, refused = 0;
@@ -88,6 +99,7 @@ struct Figures {
   double tokensPerSecond = 0, goodputPerSecond = 0; ///< requests that kept to the objective
   double attained = 1;                              ///< their share of all
   Percentiles ttft, queue, tpot;
+  std::optional<JoulesPerToken> joules; ///< none: no table was asked
 };
 Figures figuresOf(const Timing &timing, const std::vector<Served> &served, unsigned systems,
                   const Objective &objective);

@@ -4,24 +4,29 @@
 
 #include "lpu/serve/Outcome.h"
 
-#include <array>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace lpu::serve {
 
-/// Of seconds, from 1 µs to 100 s.
+/// How many values are at most so large as each of some ends, which ascend.
 class Histogram {
 public:
-  void add(double seconds);
+  explicit Histogram(std::span<const double> ends) : ends(ends), counts(ends.size() + 1) {}
+  void add(double value);
   /// Lines of the exposition format; `labels` as in {model_name="a"}, without braces.
   std::string lines(const std::string &name, const std::string &labels) const;
 
+  /// Of times, in seconds: from 1 µs to 100 s.
+  static Histogram ofSeconds();
+  /// Of numbers of tokens: from 1 to 131,072.
+  static Histogram ofTokens();
+
 private:
-  static constexpr std::array<double, 17> kEnds = {1e-6,   2.5e-6, 1e-5, 2.5e-5, 1e-4, 2.5e-4, 1e-3, 2.5e-3, 1e-2,
-                                                   2.5e-2, 0.1,    0.25, 1,      2.5,  10,     25,   100};
-  std::array<std::uint64_t, kEnds.size() + 1> counts{}; ///< the last is of all that are longer
+  std::span<const double> ends;      ///< static
+  std::vector<std::uint64_t> counts; ///< the last is of all that are larger
   double sum = 0;
 };
 
@@ -30,7 +35,8 @@ struct ModelMetrics {
   std::uint64_t promptTokens = 0, generatedTokens = 0;
   std::map<std::string, std::uint64_t> finished; ///< sequences, by reason
   std::map<std::string, std::uint64_t> refused;  ///< requests, by the error's code
-  Histogram ttft, interToken, total, queue, prefill, decode;
+  Histogram ttft = Histogram::ofSeconds(), interToken = ttft, total = ttft, queue = ttft, prefill = ttft, decode = ttft;
+  Histogram promptLengths = Histogram::ofTokens(), generationLengths = promptLengths; ///< of requests
 
   void add(const Usage &usage);
 };
@@ -39,6 +45,9 @@ struct ModelMetrics {
 struct ModelGauges {
   std::string model;
   std::size_t running = 0, waiting = 0, slots = 0;
+  std::size_t resident = 0; ///< systems whose weights are on chips
+  std::uint64_t loads = 0;  ///< of systems, since the start
+  double cacheUsage = 0;    ///< positions in use of all positions that caches have
   const ModelMetrics *metrics = nullptr;
 };
 

@@ -45,7 +45,8 @@ public:
   const char *templateOrigin() const;
   /// Spellings of control tokens, which users must not write as such.
   const std::vector<std::string> &specialTokens() const { return specials; }
-  /// What makes the program and runs it again, up to the request's own options.
+  /// What makes the program and runs it again, from any folder, up to the request's own options. A program that was
+  /// made of a model is made again, as model.lpx in the folder the command runs in.
   std::string runCommand() const;
   std::int64_t created() const { return writtenAt; }
 

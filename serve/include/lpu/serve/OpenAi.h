@@ -25,8 +25,12 @@ struct Identity {
   std::string id;           ///< of the request: "req_7"
   std::int64_t created = 0; ///< seconds since 1970
   std::string model;
-  std::string fingerprint; ///< of the program
+  std::string fingerprint;             ///< of the program
+  std::string serviceTier = "default"; ///< that the request got
 };
+
+/// "default", "priority" or "flex".
+const char *tierName(Tier tier);
 
 /// Writes what happens to one request, in the order it happens: as events while it happens, or as one body at the end.
 /// Every event is a whole `data: …` block.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "lpu/rt/Sampler.h"
+#include "lpu/serve/Timing.h"
 
 #include <cstdint>
 #include <optional>
@@ -61,9 +62,11 @@ struct Request {
   bool logprobs = false;
   unsigned topLogprobs = 0;
   bool echo = false;
+  bool ignoreEos = false; ///< the vocabulary's end tokens end nothing
   bool stream = false, includeUsage = false;
+  std::optional<Tier> tier;         ///< none: not asked for, which is Shared
   bool base64 = false;              ///< of embeddings
-  std::vector<std::string> ignored; ///< fields that have no effect here
+  std::vector<std::string> ignored; ///< fields that have no effect here, each once
 };
 
 /// Largest values a request may have; what is beyond is refused before anything is allocated for it.

@@ -63,8 +63,10 @@ public:
   virtual StartBound bound(Cycle arrival) const = 0;
   /// The same of sequences that would arrive together, in this order; each takes as long as it may.
   virtual std::vector<StartBound> bounds(Cycle arrival, std::span<const Work> works) const = 0;
-  /// When so many slots (from 1 to all) are free at once at the latest, if nobody comes any more.
-  virtual Cycle freeBy(Cycle arrival, unsigned count) const = 0;
+  /// When so many of a tier's slots (from 1 to all) are free at once at the latest, if nobody comes any more.
+  virtual Cycle freeBy(Cycle arrival, unsigned count, Tier tier = Tier::Shared) const = 0;
+  /// When each of those that wait at that time starts at the latest, ascending.
+  virtual std::vector<Cycle> waitingStarts(Cycle at) const = 0;
   /// Sequences that wait at that time: admitted, and started later or not at all.
   virtual std::size_t waiting(Cycle at) const = 0;
   /// Sequences that run at that time.
@@ -74,13 +76,18 @@ public:
   virtual Cycle now() const = 0;
 
   virtual unsigned systems() const = 0;
-  /// Users of all systems together.
-  virtual unsigned slots() const = 0;
+  /// Users of all systems together that a tier may have.
+  virtual unsigned slots(Tier tier = Tier::Reserved) const = 0;
+  /// As it stands, to go on for itself.
+  virtual std::unique_ptr<Schedule> clone() const = 0;
 };
 
 /// First come, first served, over `systems` equal systems with the users that Timing names. A sequence takes the slot
 /// that lets it start first, of equal ones the first. Users of one system start together at the ends of its frames; a
 /// system that is idle begins a frame when someone comes. `timing` must outlive the schedule.
 std::unique_ptr<Schedule> createSchedule(const Timing &timing, unsigned systems);
+/// The same, with the first `reserved` systems, less than all, for Tier::Reserved. What is reserved or shared is
+/// decided when a sequence arrives, so that bounds of one tier do not depend on what comes in others later.
+std::unique_ptr<Schedule> createTieredSchedule(const Timing &timing, unsigned systems, unsigned reserved);
 
 } // namespace lpu::serve

@@ -70,6 +70,7 @@ private:
 };
 
 class RequestLog;
+class TemplateLanes;
 class TemplateRenderer;
 
 struct ServiceOptions {
@@ -78,7 +79,7 @@ struct ServiceOptions {
   std::vector<std::string> hostNames; ///< besides those of loopback
   bool checkHost = true;              ///< bound to loopback
   RequestLog *log = nullptr;
-  TemplateRenderer *renderer = nullptr; ///< used in the background alone; null: templates cannot be rendered
+  TemplateLanes *templates = nullptr; ///< null: templates cannot be rendered
   RequestLimits limits;
 };
 
@@ -127,6 +128,9 @@ private:
   using Parse = std::function<OrRefusal<Request>()>;
   using Next = std::function<void(const Model &, Prepared)>;
   void prepare(Parse parse, const std::shared_ptr<Answer> &answer, Next next);
+  /// Runs `task` in the background: a chat's with its model's renderer, which may be slow, others' with none. False:
+  /// too many chats of the model wait.
+  bool withRenderer(const Model &model, Task kind, std::function<void(TemplateRenderer *)> task);
   void generate(Task task, const HttpRequest &request, const std::shared_ptr<Answer> &answer);
   OrRefusal<const Model *> modelOf(const Request &request) const;
   openai::ModelCard cardOf(const Model &model) const;

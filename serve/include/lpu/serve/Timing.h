@@ -25,9 +25,17 @@ private:
   std::int64_t kHz;
 };
 
+/// Which systems a sequence may have.
+enum class Tier {
+  Shared,   ///< those that nobody reserved, first come, first served
+  Reserved, ///< those that are kept for this tier, and those that are shared if it starts earlier there
+  Leftover  ///< shared ones, if one is free at once
+};
+
 /// A sequence's demand: tokens that are fed, and tokens it may generate at most. Of an encoder: 1.
 struct Work {
   std::uint64_t prompt = 1, maxTokens = 1;
+  Tier tier = Tier::Shared;
 };
 
 /// Steps of one sequence, counted from its own start. Step programs are chosen as lpu-run chooses them
@@ -60,6 +68,12 @@ public:
   /// How long a step program occupies the system, with the host.
   Cycle stepCycles(std::size_t program) const { return withHost[program]; }
 
+  /// Chips of one system.
+  unsigned chips() const { return static_cast<unsigned>(program.chips.size()); }
+  /// How long it takes to load a system's weights. Every chip has a host link, so the chip with the most constants
+  /// counts.
+  Cycle reloadCycles() const;
+
   /// Error: no prompt, or more positions than the context, in planSteps' words.
   Status check(const Work &work) const;
   /// Steps that feed the prompt; the last of them yields the first token.
@@ -70,6 +84,8 @@ public:
   Cycle stepEnd(std::uint64_t prompt, std::uint64_t step) const;
   /// From the start until generated token number `index` is there (0 is the first).
   Cycle tokenEnd(std::uint64_t prompt, std::uint64_t index) const;
+  /// Adds, for each step program, how often a sequence of these lengths runs it.
+  void countPrograms(std::uint64_t prompt, std::uint64_t tokens, std::vector<std::uint64_t> &counts) const;
   /// Cycles that the chips alone take for the first `steps` steps.
   Cycle chipCycles(std::uint64_t prompt, std::uint64_t steps) const;
 
@@ -77,6 +93,7 @@ private:
   struct PromptPlan {
     std::vector<Cycle> ends;     ///< of each step, with the host
     std::vector<Cycle> chipEnds; ///< of each step, without
+    std::vector<std::size_t> programs;
   };
   const PromptPlan &planOf(std::uint64_t prompt) const;
   PromptPlan makePlan(std::uint64_t prompt) const;

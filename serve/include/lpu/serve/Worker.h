@@ -24,17 +24,21 @@ struct Assignment {
   unsigned slot = 0;                  ///< of the system's users
   std::uint64_t number = 0;           ///< the owner's
   std::atomic<bool> cancelled{false}; ///< set from any thread; holds from the next step on
+  // Of a worker that is not to run ahead, see WorkerOptions:
+  std::atomic<bool> dropped{false}; ///< its owner has ended it, and wants to hear no more
+  std::atomic<unsigned> unseen{0};  ///< updates that its owner has not acted on
 };
 
 /// What a step brought one sequence.
 struct Update {
   std::shared_ptr<Assignment> of;
   std::uint64_t steps = 0;      ///< done so far
+  std::uint64_t positions = 0;  ///< of its cache that hold something
   std::optional<TokenId> token; ///< that was picked
   std::string text;             ///< that can be shown now
   std::optional<TokenLogprob> logprob;
   std::optional<rt::FinishReason> finished;
-  std::string digest;                             ///< once it has finished
+  std::string digest;                             ///< once it has finished; of what is not to run ahead, always
   std::vector<float> vector;                      ///< of an encoder
   std::size_t program = 0;                        ///< the step program that ran
   Cycle predictedCycles = 0, simulatedCycles = 0; ///< of this step
@@ -50,6 +54,12 @@ struct WarmUp {
   double wallSeconds = 0; ///< 0: none was run
 };
 
+struct WorkerOptions {
+  std::size_t frameProgram = 0; ///< what every step of several users runs
+  /// Steps that a sequence may be ahead of what its owner has acted on; none: it runs as fast as it can.
+  std::optional<unsigned> ahead;
+};
+
 class Worker {
 public:
   struct Events {
@@ -59,21 +69,23 @@ public:
     std::function<void(const std::string &)> failed; ///< the last event: a violation, or a wrong prediction
   };
 
-  /// `frameProgram`: what every step of several users runs. Events come from the worker's thread. All but `events`
-  /// outlives the worker.
-  Worker(const isa::Program &program, const text::Tokenizer *tokenizer, std::size_t frameProgram,
+  /// Events come from the worker's thread. Program and tokenizer outlive the worker.
+  Worker(const isa::Program &program, const text::Tokenizer *tokenizer, const WorkerOptions &options,
          std::unique_ptr<sim::Simulator> simulator, std::function<Status()> ready, Events events);
   /// Ends after the step it is in.
   ~Worker();
 
-  /// To be run from now on. Its slot's last sequence has finished.
+  /// To be run from now on. Its slot's last sequence has finished, or was dropped.
   void add(std::shared_ptr<Assignment> assignment);
+  /// The owner has acted on updates, or dropped a sequence.
+  void wake();
 
 private:
   struct Slot;
   void work();
   Result<WarmUp> warmUp();
   bool takeNew();
+  bool mayStep();
   bool step();
   bool encode();
   bool report(const std::string &program, std::vector<Update> updates);
@@ -82,7 +94,7 @@ private:
 
   const isa::Program &program;
   const text::Tokenizer *tokenizer;
-  const std::size_t frameProgram;
+  const WorkerOptions options;
   std::unique_ptr<sim::Simulator> simulator;
   std::function<Status()> ready;
   Events events;
