@@ -12,9 +12,11 @@
 #include <algorithm>
 #include <cctype>
 #include <csignal>
+#include <linux/sockios.h>
 #include <map>
 #include <netinet/tcp.h>
 #include <optional>
+#include <sys/ioctl.h>
 
 namespace lpu::serve {
 
@@ -29,6 +31,7 @@ namespace {
 
 constexpr std::size_t kReadBytes = 16 * 1024, kLingerBytes = 16 << 20;
 constexpr std::chrono::seconds kLinger{1};
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr const char *kComment = ":\n\n"; // of server-sent events: nothing, but not silence
 
 std::string lower(std::string_view text) {
@@ -133,6 +136,7 @@ private:
   }
 
   asio::awaitable<bool> write(std::string text) {
+    mayProbe = false;
     guard(loop.options.writeTimeout);
     Code code;
     co_await asio::async_write(socket, asio::buffer(text), asio::redirect_error(asio::use_awaitable, code));
@@ -205,7 +209,7 @@ private:
       if (!beast::iequals(parser.get()[http::field::expect], "100-continue"))
         co_return Refusal{417, "Expect must be 100-continue", "", "malformed_request"};
       if (!parser.is_done())
-        co_await write("HTTP/1.1 100 Continue\r\n\r\n");
+        co_await write(std::string(kContinue));
       guard(loop.options.bodyTimeout);
     }
     parser.eager(true);
@@ -271,6 +275,7 @@ private:
       if (const auto self = weak.lock())
         self->signal.cancel();
     });
+    mayProbe = !isOld;
     watchPeer();
     loop.service->handle(std::move(request), answer);
     while (!left && !answer->hasHead())
@@ -315,19 +320,21 @@ private:
     });
   }
 
-  /// It sends no more, and may still listen. Where a program listens, its kernel answers probes for life; where none
-  /// does, they stay without an answer, and so would what is written.
+  /// It sends no more, and may still listen. What is written to a socket that is closed comes back as a reset, so an
+  /// interim answer is written, which clients pass over (RFC 9110, 15.2.1). Keep-alive probes notice who leaves later.
   void watchSilentPeer() {
-    constexpr int kOn = 1, kSeconds = 1, kProbes = 2;
+    constexpr int kOn = 1, kSeconds = 5;
     const int handle = socket.native_handle();
     ::setsockopt(handle, IPPROTO_TCP, TCP_KEEPIDLE, &kSeconds, sizeof kSeconds);
     ::setsockopt(handle, IPPROTO_TCP, TCP_KEEPINTVL, &kSeconds, sizeof kSeconds);
-    ::setsockopt(handle, IPPROTO_TCP, TCP_KEEPCNT, &kProbes, sizeof kProbes);
     ::setsockopt(handle, SOL_SOCKET, SO_KEEPALIVE, &kOn, sizeof kOn);
     socket.async_wait(tcp::socket::wait_error, [weak = weak_from_this()](Code code) {
       if (const auto self = weak.lock(); self && !code && self->watching)
         self->peerLeft();
     });
+    int unsent = 0; // an interim answer must not be cut, so there has to be room for it
+    if (mayProbe && ::ioctl(handle, SIOCOUTQ, &unsent) == 0 && unsent == 0)
+      static_cast<void>(::send(handle, kContinue.data(), kContinue.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
   }
 
   void peerLeft() {
@@ -395,6 +402,7 @@ private:
   beast::flat_buffer buffer; ///< holds a head, or a chunk's own line, or trailers, and what was read with it
   unsigned guards = 0;       ///< how often guard() was called
   bool idle = false, closed = false, expired = false, left = false, watching = false;
+  bool mayProbe = false; ///< nothing of the answer has been written, and its client knows interim answers
 };
 
 asio::awaitable<void> Server::Loop::accept() {
