@@ -145,8 +145,8 @@ void Engine::admitDue(Lane &lane) {
     const std::shared_ptr<Live> request = lane.deferred.front();
     const Hosted &host = *request->host;
     const Cycle arrival = arrivalOf(host, request->terms);
-    const bool busy = std::ranges::any_of(lane.hosts, [](const Hosted *other) { return !other->strands.empty(); });
-    if (options.virtualArrivals && busy && host.schedule->now() < arrival)
+    if (options.virtualArrivals && request->terms.arrivalNs &&
+        host.schedule->certainUntil().value_or(arrival) < arrival)
       return;
     lane.deferred.pop_front();
     request->arrival = request->proof.arrivalCycle = std::max(arrival, lane.lastArrival);

@@ -42,6 +42,7 @@ public:
   std::size_t waiting(Cycle at) const override { return state->waiting(tenant, at); }
   std::size_t running(Cycle at) const override { return state->running(tenant, at); }
   Cycle now() const override { return state->now(); }
+  std::optional<Cycle> certainUntil() const override { return state->certainUntil(); }
   unsigned systems() const override { return state->tenantOf(tenant).systems; }
   unsigned slots(Tier) const override { return systems() * state->tenantOf(tenant).timing->users(); }
   std::unique_ptr<Schedule> clone() const override {

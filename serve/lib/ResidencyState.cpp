@@ -409,6 +409,15 @@ Cycle ChipPool::State::now() const {
   return reachedNow = std::max({reachedNow, lastArrival, least.value_or(latestEnd)});
 }
 
+std::optional<Cycle> ChipPool::State::certainUntil() const {
+  std::optional<Cycle> least;
+  for (const auto &[id, residence] : residences)
+    if (residence.schedule)
+      if (const auto own = residence.schedule->certainUntil())
+        least = std::min(least.value_or(*own), *own);
+  return least;
+}
+
 ResidencyState ChipPool::State::summary(std::size_t tenant) const { return states[tenant]; }
 
 } // namespace lpu::serve

@@ -29,6 +29,7 @@ public:
   std::size_t waiting(std::size_t tenant, Cycle at) const;
   std::size_t running(std::size_t tenant, Cycle at) const;
   Cycle now() const;
+  std::optional<Cycle> certainUntil() const;
 
   const Tenant &tenantOf(std::size_t index) const { return tenants[index]; }
   ResidencyState summary(std::size_t tenant) const;

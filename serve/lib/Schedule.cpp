@@ -171,6 +171,16 @@ public:
     return reachedNow = std::max({reachedNow, lastArrival, known});
   }
 
+  std::optional<Cycle> certainUntil() const override {
+    std::optional<Cycle> least;
+    for (const auto &[ticket, entry] : entries)
+      if (entry.placed && !entry.finished) {
+        const Cycle reached = entry.done ? endOf(entry) : entry.placed->start;
+        least = std::min(least.value_or(reached), reached);
+      }
+    return least;
+  }
+
   unsigned systems() const override { return systemCount; }
   unsigned slots(Tier) const override { return systemCount * timing.users(); }
   std::unique_ptr<Schedule> clone() const override { return std::make_unique<FirstComeFirstServed>(*this); }

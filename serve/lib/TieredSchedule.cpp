@@ -99,6 +99,14 @@ public:
     return reachedNow = std::max({reachedNow, lastArrival, least.value_or(most)});
   }
 
+  std::optional<Cycle> certainUntil() const override {
+    std::optional<Cycle> least;
+    for (const Part &part : parts)
+      if (const auto own = part.schedule->certainUntil())
+        least = std::min(least.value_or(*own), *own);
+    return least;
+  }
+
   unsigned systems() const override {
     return parts[kReserved].schedule->systems() + parts[kShared].schedule->systems();
   }

@@ -176,7 +176,8 @@ RC_GTEST_PROP(Retries, OfAFullQueueAreExact, (bool batch)) {
     const Work work = draw();
     const Admission admission = judge(*schedule, timing, rules, at, {&work, 1});
     if (admission.verdict == Verdict::Admitted) {
-      schedule->admit(at, work);
+      const Ticket ticket = schedule->admit(at, work);
+      schedule->finish(ticket, timing.steps(work.prompt, work.maxTokens)); // it takes as long as it may
       continue;
     }
     RC_ASSERT(admission.verdict == Verdict::QueueFull);

@@ -209,7 +209,8 @@ RC_GTEST_PROP(ChipPoolRules, PlacesDoNotDependOnWhenLengthsAreLearned, ()) {
   std::size_t next = 0;
   while (next < made.items.size() || !running.empty()) {
     // As a server does: who arrives is judged once the work has come to its arrival.
-    if (next < made.items.size() && (running.empty() || views[0]->now() >= made.items[next].arrival)) {
+    if (next < made.items.size() &&
+        views[0]->certainUntil().value_or(made.items[next].arrival) >= made.items[next].arrival) {
       const Item &item = made.items[next];
       const StartBound bound = views[item.tenant]->bounds(item.arrival, {&item.work, 1}).front();
       RC_ASSERT(expected[next].start <= bound.start);

@@ -74,6 +74,9 @@ public:
   /// The virtual time up to which everything is known: it moves with the work that was done, stands while there is
   /// none, and never goes back.
   virtual Cycle now() const = 0;
+  /// All ends up to that time are known. It goes back when somebody arrives who has not come so far; none: nobody is
+  /// under way, and all is known.
+  virtual std::optional<Cycle> certainUntil() const = 0;
 
   virtual unsigned systems() const = 0;
   /// Users of all systems together that a tier may have.
