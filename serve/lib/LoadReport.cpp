@@ -75,8 +75,10 @@ const std::vector<std::string> kColumns = {"N",        "load",     "req/s",     
                                            "TTFT p50", "TTFT p99", "TTFT p99.9", "TPOT p50",  "TPOT p99",
                                            "busy",     "good/s",   "in time %",  "refused %", "J/token"};
 
+std::string scalingTable(const ScalingReport &scaling);
+
 std::string conclusions(const LoadReport &report) {
-  std::string out;
+  std::string out = report.scaling ? scalingTable(*report.scaling) : "";
   if (report.dropped)
     out += fmt::format("{} of {} requests were left out: they do not fit the context of {} positions\n", report.dropped,
                        report.requests + report.dropped, report.context);
@@ -114,6 +116,26 @@ Json sharedJson(const SharedReport &shared) {
                               {"swapped", timesJson(model.swapped)},
                               {"dedicated", timesJson(model.dedicated)}});
   return json;
+}
+
+Json policyJson(const ScalingPolicy &policy) {
+  Json json = timesJson(policy.figures);
+  json["chip_seconds"] = policy.chipSeconds;
+  json["most_systems"] = policy.mostSystems;
+  json["loads"] = policy.loads;
+  return json;
+}
+
+std::string scalingTable(const ScalingReport &scaling) {
+  std::string out =
+      fmt::format("systems that come and go, {} us to load\n{:<10}{:>14}{:>10}{:>8}{:>14}{:>14}\n",
+                  us(scaling.reloadNs), "policy", "chip-seconds", "systems", "loads", "TTFT p50", "TTFT p99");
+  const std::pair<const char *, const ScalingPolicy &> policies[] = {
+      {"reactive", scaling.reactive}, {"oracle", scaling.oracle}, {"fixed", scaling.fixed}};
+  for (const auto &[name, policy] : policies)
+    out += fmt::format("{:<10}{:>14.6g}{:>10}{:>8}{:>14}{:>14}\n", name, policy.chipSeconds, policy.mostSystems,
+                       policy.loads, us(policy.figures.ttft.p50), us(policy.figures.ttft.p99));
+  return out;
 }
 
 /// The models on shared chips beside themselves on chips of their own.
@@ -156,6 +178,12 @@ std::string reportJson(const LoadReport &report) {
     json["points"].push_back(pointJson(point));
   if (report.searched)
     json["fewest_systems"] = report.fewestSystems ? Json(*report.fewestSystems) : Json(nullptr);
+  if (report.scaling) {
+    json["scaling"] = {{"reload_ns", report.scaling->reloadNs}};
+    json["scaling"]["reactive"] = policyJson(report.scaling->reactive);
+    json["scaling"]["oracle"] = policyJson(report.scaling->oracle);
+    json["scaling"]["fixed"] = policyJson(report.scaling->fixed);
+  }
   if (report.shared)
     json["shared"] = sharedJson(*report.shared);
   if (report.server)

@@ -40,6 +40,19 @@ struct SharedReport {
   std::vector<SharedModel> models;
 };
 
+/// Systems that come and go by one policy.
+struct ScalingPolicy {
+  double chipSeconds = 0; ///< loading included
+  unsigned mostSystems = 0;
+  std::uint64_t loads = 0;
+  Figures figures;
+};
+
+struct ScalingReport {
+  std::int64_t reloadNs = 0;
+  ScalingPolicy reactive, oracle, fixed; ///< fixed: as many systems as reactive had at most, always up
+};
+
 struct LoadReport {
   std::string program, workload, lengths;
   std::uint64_t seed = 0;
@@ -51,6 +64,7 @@ struct LoadReport {
   std::optional<unsigned> fewestSystems;
   std::string energyTable; ///< empty: none was asked
   std::optional<SharedReport> shared;
+  std::optional<ScalingReport> scaling;
   std::optional<ServerComparison> server;
 };
 

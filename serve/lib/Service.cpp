@@ -390,6 +390,8 @@ void Service::prepare(Parse parse, const std::shared_ptr<Answer> &answer, Next n
     const Task kind = request->task;
     const bool taken = withRenderer(
         model, kind, [this, &model, request = std::move(*request), answer, next](TemplateRenderer *renderer) {
+          if (answer->isAbandoned())
+            return; // before a template takes its time
           post([this, &model, prepared = tokenize(model, request, renderer), answer, next] {
             auto checked = prepared ? engine.check(model, *prepared) : prepared;
             if (!checked)

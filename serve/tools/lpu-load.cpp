@@ -1,6 +1,8 @@
 // lpu-load: what becomes of requests under load, by the schedule a server would keep; and a server beside it.
+#include "Autoscale.h"
 #include "LoadClient.h"
 #include "LoadEnergy.h"
+#include "LoadOptions.h"
 #include "LoadReport.h"
 #include "SharedStudy.h"
 #include "Units.h"
@@ -9,7 +11,6 @@
 #include "lpu/isa/Version.h"
 #include "lpu/rt/Loader.h"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -23,75 +24,11 @@
 namespace lpu::serve {
 namespace {
 
-constexpr const char *kAbout =
-    "Studies a compiled model under load, in virtual time, without running it.\n\n"
-    "  lpu-load model.lpx --workload=poisson:200 --lengths=32:64 --systems=1,2,4 --report=load.html\n"
-    "  lpu-load model.lpx --workload=trace:azure23_conv.csv:x40 --slo=ttft:200ms,tpot:50ms\n"
-    "  lpu-load a.lpx b.lpx c.lpx --resident=2 --workload=poisson:500   three models on chips for two\n"
-    "  lpu-load model.lpx --workload=poisson:500 --server=http://127.0.0.1:8080   compare with lpu-serve "
-    "--virtual-arrivals";
-
 /// Loads at which curves are drawn, of what keeps all users busy.
 constexpr double kLoads[] = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0, 1.1};
-constexpr unsigned kMostSystems = 4096;
-constexpr std::size_t kMostWaiting = 1000000;
-
-struct LoadOptions {
-  std::vector<std::string> programs, models;
-  std::string workload = "poisson:100", lengths, slo, report, server, maxWait, energy;
-  std::optional<unsigned> resident;
-  std::vector<unsigned> systems{1};
-  std::size_t requests = 1000, queue = 256;
-  std::uint64_t seed = 0;
-  bool curves = true;
-};
-
 int fail(const Error &error, int code = 1) {
   std::cerr << error.str() << std::endl;
   return code;
-}
-
-void declare(CLI::App &app, LoadOptions &to) {
-  app.add_option("program", to.programs, "compiled program; several with --resident, the most popular one first")
-      ->type_name("MODEL.lpx")
-      ->required();
-  app.add_option("--workload", to.workload,
-                 "when requests come: poisson:R and gamma:R:B (R a second; B 1 is Poisson, less is burstier), closed:U "
-                 "(U users, each sends again when answered), trace:FILE[:xK] (K times as fast)")
-      ->capture_default_str();
-  app.add_option("--lengths", to.lengths,
-                 "tokens of prompts and answers: 32:64, 16-64:8-32, azure-conv, azure-code, mooncake-conv, sharegpt "
-                 "(default: 32:64; a trace has its own; an encoder's answers have no length)");
-  app.add_option("--systems", to.systems, "numbers of systems to study")
-      ->delimiter(',')
-      ->check(CLI::Range(1u, kMostSystems));
-  app.add_option("--requests", to.requests, "how many; of a trace the first ones")
-      ->check(CLI::Range(std::size_t{1}, std::size_t{10000000}))
-      ->capture_default_str();
-  app.add_option("--queue", to.queue, "sequences that may wait; more are refused")
-      ->check(CLI::Range(std::size_t{0}, kMostWaiting))
-      ->capture_default_str();
-  app.add_option("--max-wait", to.maxWait, "refuse requests that may have to wait longer")->type_name("DURATION");
-  app.add_option("--slo", to.slo,
-                 "times to keep to, such as ttft:200ms,tpot:50ms,share:0.99; then the fewest systems that "
-                 "do are searched");
-  app.add_option("--seed", to.seed, "of the random numbers")->capture_default_str();
-  app.add_flag("!--no-curves", to.curves, "leave out the curves over load");
-  app.add_option("--report", to.report, "write a page (.html) or JSON (.json)")->type_name("FILE");
-  app.add_option("--server", to.server, "also send the requests to this server, and compare to the cycle")
-      ->type_name("URL");
-  app.add_option("--model", to.models,
-                 "as that server calls each program (default: its only one; of several, as their files are called)")
-      ->type_name("NAME")
-      ->delimiter(',');
-  app.add_option(
-         "--resident", to.resident,
-         "chips that several programs share: what is asked for is loaded in place of what has been idle longest. "
-         "The k-th program gets a share of requests proportional to 1/k; the study compares with chips of their own")
-      ->type_name("CHIPS")
-      ->check(CLI::Range(1u, 1000000u));
-  app.add_option("--energy", to.energy, "price tokens by this table of energies: gf14, sf4x or a YAML file")
-      ->type_name("NAME|FILE");
 }
 
 class Study {
@@ -157,6 +94,8 @@ public:
     if (options.resident && (isClosed || !options.slo.empty() || !options.energy.empty()))
       return Error{"lpu-load", "--resident goes with requests that come at times of their own, and without --slo and "
                                "--energy"};
+    if (options.autoscale && (isClosed || options.resident))
+      return Error{"lpu-load", "--autoscale is for one program and requests that come at times of their own"};
     if (!options.models.empty() && options.models.size() != options.programs.size())
       return Error{"lpu-load", "--model must name as many models as there are programs"};
     return Ok{};
@@ -177,6 +116,8 @@ private:
         return Error{path, "is an encoder; --server compares generation only, leave it out"};
       if (Status status = checkSharing(path); !status)
         return status;
+      if (options.autoscale && timings.back()->users() > 1)
+        return Error{path, "serves several users together; --autoscale studies systems of one user, leave it out"};
     }
     timing = timings.front().get();
     rules.queue = options.queue;
@@ -285,6 +226,8 @@ private:
       for (const double load : kLoads)
         if (options.curves)
           addCurvePoint(arrivals, systems, load);
+    if (options.autoscale)
+      report.scaling = scalingOf(arrivals);
     if (!options.slo.empty()) {
       report.searched = true;
       report.fewestSystems = fewestSystems(*timing, arrivals, {1, rules}, report.objective, kMostSystems);
@@ -316,6 +259,24 @@ private:
       return;
     stretch(arrivals, wanted / seconds);
     addPoint(arrivals, systems, load);
+  }
+
+  ScalingReport scalingOf(const std::vector<Arrival> &arrivals) const {
+    const auto describe = [&](const Scaled &scaled) {
+      return ScalingPolicy{scaled.chipSeconds, scaled.mostSystems, scaled.loads,
+                           figuresOf(*timing, scaled.requests, scaled.mostSystems, report.objective)};
+    };
+    const Scaled reactive = scaleReactively(*timing, arrivals, *options.autoscale);
+    // As many systems as the reactive policy had at most, always up.
+    Scaled fixed{study(*timing, arrivals, {reactive.mostSystems, {SIZE_MAX, std::nullopt}}), 0, reactive.mostSystems,
+                 0};
+    Cycle last = 0;
+    for (const Served &one : fixed.requests)
+      last = std::max(last, one.end);
+    fixed.chipSeconds =
+        static_cast<double>(timing->clock().nanoseconds(last)) / 1e9 * timing->chips() * fixed.mostSystems;
+    return {timing->clock().nanoseconds(timing->reloadCycles()), describe(reactive),
+            describe(scaleByOracle(*timing, arrivals)), describe(fixed)};
   }
 
   Result<std::vector<Reported>> ask(const std::vector<Arrival> &arrivals) const {
@@ -397,10 +358,10 @@ private:
 
 int runLoad(int argc, const char *const *argv) {
   LoadOptions options;
-  CLI::App app(kAbout, "lpu-load");
+  CLI::App app(kLoadAbout, "lpu-load");
   const std::string version = isa::versionLine("lpu-load");
   app.set_version_flag("--version", version);
-  declare(app, options);
+  declareOptions(app, options);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp &) {

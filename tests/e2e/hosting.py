@@ -226,6 +226,19 @@ class Load(Case):
         self.assertTrue(0.999 * min(dynamic) <= step <= 1.001 * max(dynamic), (step, dynamic))
         self.assertIn("no-table", run("lpu-load", program, "--energy=no-table").stderr)
 
+    def test_systems_that_come_and_go(self):
+        program, report = tools.compiled_tiny()[0], self.dir / "load.json"
+        done = succeed("lpu-load", program, "--workload=gamma:500:0.1", "--lengths=8:16", "--requests=300", "--no-curves",
+                       "--autoscale=8", f"--report={report}")
+        got = load_json(report)["scaling"]
+        seconds = {name: got[name]["chip_seconds"] for name in ("oracle", "reactive", "fixed")}
+        self.assertLess(seconds["oracle"], seconds["reactive"])
+        self.assertLess(seconds["reactive"], seconds["fixed"])
+        self.assertEqual(got["oracle"]["queue_ns"]["p999"], 0)
+        self.assertGreater(got["reactive"]["ttft_ns"]["p99"], got["oracle"]["ttft_ns"]["p99"])
+        self.assertIn("chip-seconds", done.stdout)
+        self.assertIn("--autoscale", run("lpu-load", program, "--autoscale=2", "--workload=closed:1").stderr)
+
     def test_traces_and_users(self):
         program = tools.compiled_tiny()[0]
         trace = self.dir / "trace.csv"

@@ -6,6 +6,7 @@
 #include "lpu/serve/OpenAi.h"
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <map>
@@ -55,6 +56,8 @@ public:
   void onChange(std::function<void()> wake) { changed = std::move(wake); }
   /// The client has left.
   void abandon();
+  /// Whether it has; may be asked from any thread.
+  bool isAbandoned() const { return left; }
 
   /// The service: whom to tell if the client leaves.
   void onAbandon(std::function<void()> told);
@@ -65,7 +68,8 @@ private:
   std::optional<HttpResponse> head;
   Clock::time_point dueHead{};
   std::deque<Part> waiting;
-  bool stream = false, over = false, left = false;
+  bool stream = false, over = false;
+  std::atomic<bool> left{false};
   std::function<void()> changed, abandoned;
 };
 
