@@ -53,13 +53,16 @@ struct Engine::Hosted {
   std::uint64_t nextNumber = 0;
   unsigned loading = 0;
   std::string broken;
-  double wallSeconds = 0, virtualSeconds = 0; ///< of all steps so far
+  double wallSeconds = 0, virtualSeconds = 0; ///< of some fifty steps
   ModelMetrics metrics;
 
   const Timing &timing() const { return model->timing(); }
+  /// The latest steps count most: a host's pace changes with what else it does.
   void addWall(std::size_t program, double seconds) {
-    wallSeconds += seconds;
-    virtualSeconds += static_cast<double>(ns(timing().stepCycles(program))) / kNsPerSecond;
+    constexpr double kRemembered = 0.98;
+    wallSeconds = kRemembered * wallSeconds + seconds;
+    virtualSeconds =
+        kRemembered * virtualSeconds + static_cast<double>(ns(timing().stepCycles(program))) / kNsPerSecond;
   }
   std::int64_t ns(Cycle cycles) const { return timing().clock().nanoseconds(cycles); }
 };
