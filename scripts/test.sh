@@ -6,7 +6,7 @@
 #   scripts/test.sh --fast     in under two minutes: unit tests, command lines and IR, checks of the repository
 #   scripts/test.sh -R lit     words go to ctest
 #
-# Longer checks have scripts of their own: test-memory.sh, test-threads.sh, test-load.sh, test-package.sh.
+# Longer checks have scripts of their own: test-memory.sh, test-threads.sh, test-load.sh, test-clients.sh, test-package.sh.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
