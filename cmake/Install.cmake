@@ -11,6 +11,8 @@ install(DIRECTORY isa/arch/ DESTINATION ${share}/arch COMPONENT lpu FILES_MATCHI
 install(DIRECTORY models/arch/ DESTINATION ${share}/models/arch COMPONENT lpu FILES_MATCHING PATTERN "*.yaml")
 install(FILES models/tiny/model.gguf models/tiny/PROVENANCE.md models/tiny/eval-text.txt
         DESTINATION ${share}/models/tiny COMPONENT lpu)
+install(FILES serve/deploy/lpu-serve.service serve/deploy/lpu-serve.socket DESTINATION lib/systemd/system COMPONENT lpu)
+install(FILES serve/deploy/serve.toml serve/deploy/nginx.conf DESTINATION ${share}/serve COMPONENT lpu)
 install(FILES README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT lpu)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright COMPONENT lpu)
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Tests lpu-serve with unmodified npm clients: openai (two majors), groq-sdk, LangChain and the AI SDK, on Node 22 from
-# npm. Installs them into build/clients (some 130 MB) the first time.
+# Tests lpu-serve with unmodified npm clients, on Node 22 from npm: openai (two majors), groq-sdk, the AI SDK, ollama,
+# Anthropic's, Google's and Amazon's, and LangChain's of all dialects. Installs them into build/clients (some 460 MB)
+# the first time.
 #
 #   scripts/test-clients.sh [--bin DIR]     DIR: folder of the executables, build/release/bin unless given
 set -euo pipefail
@@ -24,7 +25,7 @@ cmp -s tests/clients/package.json $work/package.json || {
   cp tests/clients/package.json $work/
   (cd $work && npm install --no-audit --no-fund --loglevel=error)
 }
-cp tests/clients/clients.mjs $work/
+cp tests/clients/*.mjs $work/
 
 prompt="Once upon a time"
 count=24

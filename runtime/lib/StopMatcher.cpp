@@ -30,6 +30,8 @@ std::string StopMatcher::push(std::string_view piece) {
   }
   const std::size_t shown = found ? first.second : held.size() - open;
   std::string out = held.substr(0, shown);
+  if (found)
+    matched = held.substr(first.second, first.first - first.second);
   held = found ? "" : held.substr(shown);
   return out;
 }

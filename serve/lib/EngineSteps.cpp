@@ -100,7 +100,8 @@ void Engine::take(Hosted &host, Strand &strand, Update &update) {
   if (update.token) {
     const bool isEnd = update.finished == rt::FinishReason::EndToken;
     Piece piece{strand.choice, std::move(update.text), std::move(update.logprob), strand.textBytes,
-                host.ns(host.schedule->tokenEnd(*strand.ticket, proof.tokens.size()) - request.arrival)};
+                host.ns(host.schedule->tokenEnd(*strand.ticket, proof.tokens.size()) - request.arrival),
+                std::move(update.stop)};
     proof.tokens.push_back(*update.token);
     ++request.usage.completionTokens;
     if (const text::Tokenizer *tokenizer = host.model->tokenizer())

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 namespace lpu::serve {
 namespace {
@@ -65,7 +66,14 @@ const Json *FieldReader::find(const char *name) {
 
 void FieldReader::fail(const std::string &param, const std::string &message, const std::string &code) {
   if (!wrong)
-    wrong = Refusal{400, message, param, code};
+    wrong = Refusal{400, place + message, place + param, code};
+}
+
+void FieldReader::take(const FieldReader &inner) {
+  if (!wrong)
+    wrong = inner.wrong;
+  const std::vector<std::string> names = inner.unknown();
+  innerUnknown.insert(innerUnknown.end(), names.begin(), names.end());
 }
 
 std::optional<double> FieldReader::number(const char *name, double from, double to) {
@@ -109,6 +117,66 @@ std::optional<std::string> FieldReader::text(const char *name) {
   return std::nullopt;
 }
 
+std::vector<std::string> FieldReader::stops(const char *name, std::size_t most, const RequestLimits &limits) {
+  std::vector<std::string> read;
+  const Json *value = find(name);
+  if (!value)
+    return read;
+  const Json list = value->is_array() ? *value : Json::array({*value});
+  if (list.size() > most)
+    fail(name, fmt::format("{} must have at most {} entries, got {}", name, most, list.size()));
+  for (const Json &item : list) {
+    if (!item.is_string() || item.get_ref<const std::string &>().empty() ||
+        item.get_ref<const std::string &>().size() > limits.stopBytes)
+      fail(name, fmt::format("{} must be a string or up to {} strings of 1 to {} bytes", name, most, limits.stopBytes));
+    if (wrong)
+      return {};
+    read.push_back(item.get<std::string>());
+  }
+  return read;
+}
+
+std::string FieldReader::content(const char *name) {
+  const Json *value = find(name);
+  if (value && value->is_string())
+    return value->get<std::string>();
+  std::string read;
+  if (!value || !value->is_array()) {
+    fail(name, fmt::format("{} must be a string or a list of text parts", name));
+    return read;
+  }
+  for (std::size_t i = 0; i < value->size(); ++i) {
+    const Json &part = (*value)[i];
+    const auto text = part.is_object() ? part.find("text") : part.end();
+    const bool isText =
+        part.is_object() && text != part.end() && text->is_string() && part.value("type", Json("text")) == "text";
+    if (!isText) {
+      fail(fmt::format("{}[{}]", name, i),
+           fmt::format("{}[{}] must be a part of text; this server reads text alone", name, i),
+           "unsupported_parameter");
+      return read;
+    }
+    read += text->get<std::string>();
+  }
+  return read;
+}
+
+std::optional<Tier> FieldReader::tier(const char *name) {
+  static const std::map<std::string, Tier> kTiers = {
+      {"auto", Tier::Shared},       {"default", Tier::Shared},         {"standard", Tier::Shared},
+      {"on_demand", Tier::Shared},  {"standard_only", Tier::Shared},   {"flex", Tier::Leftover},
+      {"priority", Tier::Reserved}, {"performance", Tier::Reserved},   {"scale", Tier::Reserved},
+      {"reserved", Tier::Reserved}};
+  const auto word = text(name);
+  if (!word)
+    return std::nullopt;
+  const auto found = kTiers.find(*word);
+  if (found != kTiers.end())
+    return found->second;
+  fail(name, fmt::format("{} must be auto, default, flex or priority (or on_demand, performance, scale, standard)", name));
+  return std::nullopt;
+}
+
 void FieldReader::unsupported(const char *name, const std::vector<Json> &neutral) {
   const Json *value = find(name);
   const bool isNothing = !value || *value == false || (value->is_structured() && value->empty()) ||
@@ -121,7 +189,8 @@ std::vector<std::string> FieldReader::unknown() const {
   std::vector<std::string> names;
   for (const auto &[name, value] : object.items())
     if (!known.contains(name))
-      names.push_back(name);
+      names.push_back(place + name);
+  names.insert(names.end(), innerUnknown.begin(), innerUnknown.end());
   return names;
 }
 

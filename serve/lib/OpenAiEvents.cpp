@@ -142,7 +142,7 @@ Json cardJson(const ModelCard &card) {
            {{"kind", card.encoder ? "encoder" : "generator"},
             {"architecture", card.architecture},
             {"program", card.program},
-            {"chat_template", card.chatTemplate},
+            {"chat_template", card.templateOrigin},
             {"systems", card.systems},
             {"users", card.users},
             {"chips", card.chips}}}};
@@ -152,7 +152,7 @@ Json cardJson(const ModelCard &card) {
 std::string floatsBase64(const std::vector<float> &values) {
   std::string bytes(values.size() * sizeof(float), '\0');
   std::memcpy(bytes.data(), values.data(), bytes.size());
-  return base64(bytes);
+  return serve::base64(bytes);
 }
 
 } // namespace
@@ -161,10 +161,10 @@ const char *tierName(Tier tier) {
   return tier == Tier::Shared ? "default" : tier == Tier::Reserved ? "priority" : "flex";
 }
 
-Writer::Writer(const Request &request, Identity identity)
+Writer::Writer(const Request &request, Identity identity, bool timestamps)
     : chat(request.task == Task::Chat), includeUsage(request.includeUsage),
       choices(request.choices * std::max<unsigned>(1, static_cast<unsigned>(request.prompts.size()))),
-      logprobs(request.logprobs), identity(std::move(identity)) {}
+      logprobs(request.logprobs), base64(request.base64), timestamps(timestamps), identity(std::move(identity)) {}
 
 Json Writer::chunk() const {
   Json json = opening(identity, chat, chat ? "chat.completion.chunk" : "text_completion");
@@ -174,7 +174,7 @@ Json Writer::chunk() const {
   return json;
 }
 
-std::string Writer::begin() const {
+std::string Writer::begin() {
   std::string out;
   for (unsigned i = 0; chat && i < choices; ++i) {
     Json json = chunk();
@@ -189,7 +189,7 @@ std::string Writer::begin() const {
   return out;
 }
 
-std::string Writer::token(const Piece &piece, bool timestamp) const {
+std::string Writer::token(const Piece &piece) {
   Json json = chunk(), choice{{"index", piece.choice}};
   if (chat) {
     choice["delta"] = {{"content", piece.text}};
@@ -202,12 +202,12 @@ std::string Writer::token(const Piece &piece, bool timestamp) const {
   }
   choice["finish_reason"] = nullptr;
   json["choices"].push_back(std::move(choice));
-  if (timestamp)
+  if (timestamps)
     json["lpu"] = {{"t_ns", piece.atNs}};
   return event(json);
 }
 
-std::string Writer::finish(unsigned choice, FinishReason reason) const {
+std::string Writer::finish(unsigned choice, FinishReason reason, const std::string &) {
   Json json = chunk(), last{{"index", choice}};
   if (chat)
     last["delta"] = Json::object();
@@ -219,7 +219,7 @@ std::string Writer::finish(unsigned choice, FinishReason reason) const {
   return event(json);
 }
 
-std::string Writer::end(const Usage &usage) const {
+std::string Writer::end(const Usage &usage) {
   std::string out;
   if (includeUsage) {
     Json json = chunk();
@@ -252,17 +252,20 @@ std::string Writer::body(const std::vector<Choice> &ended, const Usage &usage) c
   return dump(json);
 }
 
-std::string embeddingBody(const Request &request, const std::string &model,
-                          const std::vector<std::vector<float>> &vectors, std::uint64_t tokens) {
+std::string Writer::embeddings(const std::vector<std::vector<float>> &vectors, const Usage &usage) const {
   Json data = Json::array();
   for (std::size_t i = 0; i < vectors.size(); ++i)
     data.push_back({{"object", "embedding"},
                     {"index", i},
-                    {"embedding", request.base64 ? Json(floatsBase64(vectors[i])) : Json(vectors[i])}});
+                    {"embedding", base64 ? Json(floatsBase64(vectors[i])) : Json(vectors[i])}});
   return dump({{"object", "list"},
                {"data", data},
-               {"model", model},
-               {"usage", {{"prompt_tokens", tokens}, {"total_tokens", tokens}}}});
+               {"model", identity.model},
+               {"usage", {{"prompt_tokens", usage.promptTokens}, {"total_tokens", usage.promptTokens}}}});
+}
+
+HttpResponse refusal(const Refusal &refusal, const std::string &) {
+  return {refusal.status, {}, "application/json", errorBody(refusal)};
 }
 
 std::string errorBody(const Refusal &refusal) { return dump(errorJson(refusal)); }

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <map>
 #include <set>
 
 namespace lpu::serve::openai {
@@ -73,7 +72,7 @@ private:
     readSampling();
     if (auto seed = fields.integer("seed", INT64_MIN, INT64_MAX))
       request.seed = static_cast<std::uint64_t>(*seed);
-    readStops();
+    request.stop = fields.stops("stop", limits.stops, limits);
     readStream();
     for (const char *penalty : {"frequency_penalty", "presence_penalty"})
       if (fields.number(penalty, -2, 2).value_or(0) != 0)
@@ -83,7 +82,7 @@ private:
       fields.unsupported(name);
     request.ignoreEos = fields.flag("ignore_eos");
     static_cast<void>(fields.text("user"));
-    readTier();
+    request.tier = fields.tier("service_tier");
   }
 
   void readSampling() {
@@ -161,22 +160,6 @@ private:
     }
     fields.unsupported("dimensions");
     static_cast<void>(fields.text("user"));
-  }
-
-  /// OpenAI's words and Groq's.
-  void readTier() {
-    static const std::map<std::string, Tier> kTiers = {{"auto", Tier::Shared},          {"default", Tier::Shared},
-                                                       {"standard", Tier::Shared},      {"on_demand", Tier::Shared},
-                                                       {"flex", Tier::Leftover},        {"priority", Tier::Reserved},
-                                                       {"performance", Tier::Reserved}, {"scale", Tier::Reserved}};
-    const auto word = fields.text("service_tier");
-    if (!word)
-      return;
-    const auto tier = kTiers.find(*word);
-    if (tier == kTiers.end())
-      return fields.fail("service_tier", "service_tier must be auto, default, flex or priority (or on_demand, "
-                                         "performance, scale, standard)");
-    request.tier = tier->second;
   }
 
   /// The first is the name of today; given several, the smallest holds.
@@ -281,22 +264,6 @@ private:
     if (!isIds)
       return fields.fail(name, fmt::format("{} must hold strings, or token ids from 0 on", name));
     request.prompts.push_back(std::move(ids));
-  }
-
-  void readStops() {
-    const Json *value = fields.find("stop");
-    if (!value)
-      return;
-    const Json list = value->is_array() ? *value : Json::array({*value});
-    if (list.size() > limits.stops)
-      return fields.fail("stop", fmt::format("stop must have at most {} entries, got {}", limits.stops, list.size()));
-    for (const Json &item : list) {
-      if (!item.is_string() || item.get_ref<const std::string &>().empty() ||
-          item.get_ref<const std::string &>().size() > limits.stopBytes)
-        return fields.fail("stop", fmt::format("stop must be a string or up to {} strings of 1 to {} bytes",
-                                               limits.stops, limits.stopBytes));
-      request.stop.push_back(item.get<std::string>());
-    }
   }
 
   void readStream() {

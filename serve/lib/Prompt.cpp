@@ -82,9 +82,19 @@ OrRefusal<std::string> chatText(const Model &model, const std::vector<Message> &
   return hasTemplate(model, renderer) ? rendered(model, messages, *renderer) : plain(messages);
 }
 
+static void fit(const Model &model, Prepared &prepared) {
+  const std::size_t context = model.timing().context();
+  for (std::vector<TokenId> &prompt : prepared.prompts)
+    if (prepared.request.truncate && prompt.size() > context)
+      prompt.erase(prompt.begin() + static_cast<std::ptrdiff_t>(context) - 1, prompt.end() - 1); // the last one ends it
+  Request &request = prepared.request;
+  if (request.clip && request.maxTokens && prepared.prompts.size() == 1 && prepared.prompts[0].size() <= context)
+    request.maxTokens = std::min<std::uint64_t>(*request.maxTokens, context - prepared.prompts[0].size() + 1);
+}
+
 OrRefusal<Prepared> tokenize(const Model &model, Request request, TemplateRenderer *renderer) {
   Prepared prepared{std::move(request), {}};
-  if (prepared.request.task == Task::Chat) {
+  if (prepared.request.task == Task::Chat && !prepared.request.messages.empty()) {
     auto text = chatText(model, prepared.request.messages, renderer);
     if (!text)
       return text.refusal();
@@ -106,6 +116,7 @@ OrRefusal<Prepared> tokenize(const Model &model, Request request, TemplateRender
       return Refusal{400, ids.error().message, param, ""};
     prepared.prompts.push_back(std::move(*ids));
   }
+  fit(model, prepared);
   return prepared;
 }
 

@@ -1,6 +1,8 @@
 // Heads carry the promise; a stream's head leaves before the first token is computed.
 #include "Reply.h"
 
+#include "lpu/serve/OpenAi.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -25,12 +27,15 @@ std::string headerName(const std::string &name) {
 } // namespace
 
 Reply::Reply(const Engine &engine, const Model &model, const Prepared &prepared, std::shared_ptr<Answer> answer,
-             HttpFields fields, bool timestamps, RequestLog *log)
+             HttpFields fields, WriterMaker makeWriter, RequestLog *log)
     : engine(engine), model(model), request(prepared.request), answer(std::move(answer)), fields(std::move(fields)),
-      timestamps(timestamps), log(log), choices(request.choices * prepared.prompts.size()), vectors(choices.size()) {
-  for (const std::vector<TokenId> &prompt : prepared.prompts)
+      makeWriter(std::move(makeWriter)), log(log), choices(request.choices * prepared.prompts.size()),
+      vectors(choices.size()) {
+  for (const std::vector<TokenId> &prompt : prepared.prompts) {
+    promptTokens += prompt.size();
     if (request.echo && model.tokenizer())
       echoes.push_back(model.tokenizer()->decode(prompt));
+  }
 }
 
 Answer::Clock::time_point Reply::dueAt(std::int64_t ns) const { return engine.dueAt(arrivalNs + ns); }
@@ -38,9 +43,9 @@ Answer::Clock::time_point Reply::dueAt(std::int64_t ns) const { return engine.du
 void Reply::accepted(const std::string &name, const Promise &promise, std::int64_t arrival) {
   id = name;
   arrivalNs = arrival;
-  writer.emplace(request, openai::Identity{id, std::time(nullptr), model.name(),
-                                           "lpu_" + model.sha256().substr(0, kFingerprintDigits),
-                                           openai::tierName(engine.tierOf(request))});
+  writer = makeWriter(request, {id, std::time(nullptr), model.name(),
+                                "lpu_" + model.sha256().substr(0, kFingerprintDigits), promptTokens,
+                                openai::tierName(engine.tierOf(request))});
   auto number = [&](const char *name, std::int64_t value) { fields.emplace_back(name, fmt::to_string(value)); };
   fields.emplace_back("x-request-id", id);
   number("x-lpu-queue-ns", promise.queueNs);
@@ -50,6 +55,8 @@ void Reply::accepted(const std::string &name, const Promise &promise, std::int64
   number("x-lpu-cycles-max", promise.cyclesMax);
   number("x-lpu-arrival-ns", arrivalNs);
   fields.emplace_back("x-lpu-program", "sha256:" + model.sha256());
+  for (auto &field : writer->fields())
+    fields.push_back(std::move(field));
   if (!request.ignored.empty())
     fields.emplace_back("x-lpu-ignored", ignoredNames());
   constexpr double kNsPerMs = 1e6;
@@ -60,11 +67,12 @@ void Reply::accepted(const std::string &name, const Promise &promise, std::int64
   if (request.stream) {
     fields.emplace_back("Cache-Control", "no-cache");
     fields.emplace_back("X-Accel-Buffering", "no");
-    answer->begin({200, fields, "text/event-stream", ""});
-    answer->part(writer->begin());
+    answer->begin({200, fields, writer->streamType(), ""}, writer->silence());
+    if (std::string opening = writer->begin(); !opening.empty())
+      answer->part(std::move(opening));
   }
   for (unsigned choice = 0; choice < choices.size() && !echoes.empty(); ++choice)
-    piece({choice, echoes[choice / request.choices], std::nullopt, 0, 0});
+    piece({choice, echoes[choice / request.choices], std::nullopt, 0, 0, ""});
 }
 
 /// All names, as a header can carry them: other bytes than letters, digits and _-.[] are percent-encoded. A header that
@@ -81,11 +89,18 @@ std::string Reply::ignoredNames() const {
   return names;
 }
 
+/// Dialects have nothing to say of some tokens.
+void Reply::tell(std::string event, std::int64_t atNs) {
+  if (!event.empty())
+    answer->part(std::move(event), dueAt(atNs));
+}
+
 void Reply::piece(const Piece &piece) {
   lastNs = std::max(lastNs, piece.atNs);
-  if (request.stream)
-    return answer->part(writer->token(piece, timestamps), dueAt(piece.atNs));
   Choice &choice = choices[piece.choice];
+  choice.stop = piece.stop;
+  if (request.stream)
+    return tell(writer->token(piece), piece.atNs);
   choice.text += piece.text;
   if (!piece.logprob)
     return;
@@ -97,7 +112,7 @@ void Reply::finished(unsigned choice, FinishReason reason, std::int64_t atNs) {
   lastNs = std::max(lastNs, atNs);
   choices[choice].reason = reason;
   if (request.stream)
-    answer->part(writer->finish(choice, reason), dueAt(atNs));
+    tell(writer->finish(choice, reason, choices[choice].stop), atNs);
 }
 
 void Reply::embedding(unsigned choice, std::vector<float> vector) { vectors[choice] = std::move(vector); }
@@ -111,12 +126,10 @@ void Reply::done(const Usage &usage) {
   answer->onAbandon(nullptr);
   note(usage, 200, "");
   if (request.task == Task::Embedding)
-    return answer->whole(
-        {200, fields, "application/json", openai::embeddingBody(request, model.name(), vectors, usage.promptTokens)},
-        dueAt(lastNs));
+    return answer->whole({200, fields, "application/json", writer->embeddings(vectors, usage)}, dueAt(lastNs));
   if (!request.stream)
     return answer->whole({200, fields, "application/json", writer->body(choices, usage)}, dueAt(lastNs));
-  answer->part(writer->end(usage), dueAt(lastNs));
+  tell(writer->end(usage), lastNs);
   answer->end();
 }
 
@@ -132,10 +145,10 @@ void Reply::refused(const Refusal &refusal) {
     id = newRequestId();
   note({}, refusal.status, refusal.code);
   if (answer->hasHead()) {
-    answer->part(openai::errorEvent(refusal));
+    answer->part(writer->error(refusal));
     return answer->end();
   }
-  HttpResponse response = responseOf(refusal, id);
+  HttpResponse response = responseOf(refusal, id, answer->refusalWriter());
   for (const auto &field : fields)
     if (field.first != "x-request-id")
       response.fields.push_back(field);

@@ -1,4 +1,4 @@
-// One generation as an answer of the OpenAI dialect: hears of it from the engine, writes a stream or a body.
+// One generation as an answer of any dialect: hears of it from the engine, writes a stream or a body.
 #pragma once
 
 #include "RequestLog.h"
@@ -8,9 +8,9 @@ namespace lpu::serve {
 
 class Reply final : public Listener {
 public:
-  /// `timestamps`: every chunk says when its token was there.
+  /// `fields`: of the head, besides those of every answer.
   Reply(const Engine &engine, const Model &model, const Prepared &prepared, std::shared_ptr<Answer> answer,
-        HttpFields fields, bool timestamps, RequestLog *log);
+        HttpFields fields, WriterMaker makeWriter, RequestLog *log);
 
   void accepted(const std::string &id, const Promise &promise, std::int64_t arrivalNs) override;
   void piece(const Piece &piece) override;
@@ -22,6 +22,7 @@ public:
   void left(const std::string &id);
 
 private:
+  void tell(std::string event, std::int64_t atNs);
   void note(const Usage &usage, int status, const std::string &code) const;
   Answer::Clock::time_point dueAt(std::int64_t ns) const;
   std::string ignoredNames() const;
@@ -32,10 +33,11 @@ private:
   std::vector<std::string> echoes; ///< texts of the prompts, with echo
   std::shared_ptr<Answer> answer;
   HttpFields fields;
-  bool timestamps;
+  WriterMaker makeWriter;
   RequestLog *log;                      ///< null: none
   std::string id;                       ///< once accepted
-  std::optional<openai::Writer> writer; ///< once accepted
+  std::unique_ptr<AnswerWriter> writer; ///< once accepted
+  std::uint64_t promptTokens = 0;
   std::int64_t arrivalNs = 0, lastNs = 0;
   std::vector<Choice> choices;
   std::vector<std::vector<float>> vectors; ///< of embeddings

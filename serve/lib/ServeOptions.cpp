@@ -39,6 +39,9 @@ void declare(CLI::App &app, Texts &texts, ServeOptions &to) {
       ->type_name("MODEL");
   app.add_option("--host", to.server.host, "address to listen at")->capture_default_str();
   app.add_option("--port", to.server.port, "its port; 0: any that is free")->capture_default_str();
+  app.add_option("--tls-cert", to.server.certificates, "speak TLS, with the certificates of this PEM file")
+      ->type_name("FILE");
+  app.add_option("--tls-key", to.server.key, "the private key of --tls-cert")->type_name("FILE");
   app.add_option("--pace", texts.pace,
                  "when tokens leave. host: as they are computed; model: at their virtual time; dilate:K: at K times "
                  "their virtual time")
@@ -189,6 +192,8 @@ Status convert(const Texts &texts, ServeOptions &to) {
     return bad("--max-wait", texts.maxWait, "a duration such as 30s, 200ms or 50us");
   if (Status status = readTiers(texts.tiers, to.engine); !status)
     return status;
+  if (to.server.certificates.empty() != to.server.key.empty())
+    return Error{"lpu-serve", "--tls-cert and --tls-key go together; give both or none"};
   const auto body = parseSize(texts.maxBody);
   if (!body || *body == 0)
     return bad("--max-body", texts.maxBody, "a size such as 4MiB");

@@ -4,6 +4,9 @@
 
 #include "Server.h"
 
+#include "Systemd.h"
+#include "Tls.h"
+
 #include <boost/asio.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
@@ -32,7 +35,6 @@ namespace {
 constexpr std::size_t kReadBytes = 16 * 1024, kLingerBytes = 16 << 20;
 constexpr std::chrono::seconds kLinger{1};
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-constexpr const char *kComment = ":\n\n"; // of server-sent events: nothing, but not silence
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -70,6 +72,7 @@ struct Server::Loop {
   tcp::acceptor acceptor{io};
   asio::signal_set signals{io};
   asio::steady_timer deadline{io};
+  std::unique_ptr<Tls> tls; ///< null: plain
   Service *service = nullptr;
   bool draining = false, timedOut = false;
 
@@ -161,7 +164,7 @@ private:
     if (closed)
       co_return false;
     if (wrong) {
-      co_await refuse(*wrong);
+      co_await refuse(*wrong, refusalWriterOf(request));
       co_return false;
     }
     const bool isOld = parser.get().version() < 11;
@@ -248,8 +251,8 @@ private:
       to.fields.emplace(lower({field.name_string().data(), field.name_string().size()}), std::string(field.value()));
   }
 
-  asio::awaitable<void> refuse(const Refusal &refusal) {
-    const HttpResponse response = responseOf(refusal);
+  asio::awaitable<void> refuse(const Refusal &refusal, RefusalWriter write = openai::refusal) {
+    const HttpResponse response = responseOf(refusal, newRequestId(), write);
     co_await writeWhole(response, false, false);
     co_await linger();
   }
@@ -368,9 +371,9 @@ private:
           written = co_await write("0\r\n\r\n");
         co_return written;
       }
-      const auto silence = loop.options.keepAlive;
+      const auto silence = answer.silence().empty() ? Time::duration{} : Time::duration(loop.options.keepAlive);
       if (ready.empty() && silence.count() > 0 && Time::now() >= lastWrite + silence)
-        ready = kComment;
+        ready = answer.silence();
       if (!ready.empty()) {
         std::string text = isOld ? std::move(ready) : chunkOf(ready);
         written = co_await write(std::move(text));
@@ -420,6 +423,10 @@ asio::awaitable<void> Server::Loop::accept() {
     const tcp::endpoint from = socket.remote_endpoint(code);
     if (code)
       continue;
+    if (tls)
+      socket = tls->wrap(io, std::move(socket), options.headTimeout, code);
+    if (code)
+      continue;
     auto connection = std::make_shared<Connection>(*this, std::move(socket), from.address().to_string());
     connections[connection.get()] = connection;
     asio::co_spawn(
@@ -435,6 +442,7 @@ void Server::Loop::onSignal() {
   }
   Code ignored;
   acceptor.close(ignored);
+  notifyManager("STOPPING=1");
   service->drain();
   for (const auto &[connection, weak] : connections)
     if (const auto held = weak.lock())
@@ -481,6 +489,31 @@ void Server::postAt(Time::time_point when, std::function<void()> task) {
 void Server::background(std::function<void()> task) { asio::post(*loop->background, std::move(task)); }
 
 Status Server::listen() {
+  if (!loop->options.certificates.empty()) {
+    auto tls = Tls::create(loop->options.certificates, loop->options.key);
+    if (!tls)
+      return tls.error();
+    loop->tls = std::move(*tls);
+  }
+  const auto given = takeActivatedSocket();
+  if (!given)
+    return given.error();
+  return *given ? adopt(**given) : bind();
+}
+
+/// A socket that listens already.
+Status Server::adopt(int socket) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  Code code;
+  if (::getsockname(socket, reinterpret_cast<sockaddr *>(&address), &size) == 0)
+    loop->acceptor.assign(address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), socket, code);
+  else
+    code.assign(errno, boost::system::system_category());
+  return code ? Status(Error{"LISTEN_FDS", code.message()}) : Ok{};
+}
+
+Status Server::bind() {
   const std::string place = fmt::format("{}:{}", loop->options.host, loop->options.port);
   Code code;
   tcp::resolver resolver(loop->io);
@@ -504,7 +537,7 @@ Status Server::listen() {
 std::string Server::url() const {
   const tcp::endpoint local = loop->acceptor.local_endpoint();
   const std::string address = local.address().to_string();
-  return fmt::format("http://{}:{}", local.address().is_v6() ? "[" + address + "]" : address, local.port());
+  return fmt::format("{}://{}:{}", loop->tls ? "https" : "http", local.address().is_v6() ? "[" + address + "]" : address, local.port());
 }
 
 bool Server::onLoopback() const { return loop->acceptor.local_endpoint().address().is_loopback(); }

@@ -14,6 +14,7 @@ namespace lpu::serve {
 struct ServerOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8080; ///< 0: any that is free
+  std::string certificates, key; ///< PEM files; empty: no TLS
   std::size_t maxConnections = 1024;
   std::size_t maxConnectionsPerPeer = 64; ///< not on loopback
   std::size_t maxBody = 4 << 20;
@@ -39,7 +40,8 @@ public:
 
   /// Starts that thread; before it, the process has one.
   void startThreads();
-  /// Error: the address cannot be had.
+  /// At the socket that a service manager has opened, else at the address. Error: it cannot be had, or the files of TLS
+  /// cannot be used.
   Status listen();
   /// "http://127.0.0.1:8080"
   std::string url() const;
@@ -49,6 +51,8 @@ public:
   bool run(Service &service);
 
 private:
+  Status adopt(int socket);
+  Status bind();
   void endThreads();
   struct Loop;
   class Connection;

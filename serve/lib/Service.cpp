@@ -4,21 +4,24 @@
 
 #include "Base64.h"
 #include "Embedded.h"
+#include "DialectRoutes.h"
 #include "JsonBody.h"
 #include "Prompt.h"
 #include "Reply.h"
 #include "RequestLog.h"
 #include "Secrets.h"
 #include "TemplateLanes.h"
+#include "lpu/serve/Anthropic.h"
 #include "lpu/serve/HttpHead.h"
+#include "lpu/serve/OpenAi.h"
 #include "lpu/serve/Worker.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
+#include <ctime>
 #include <utility>
 
 namespace lpu::serve {
@@ -30,20 +33,6 @@ std::optional<std::int64_t> wholeNumber(const std::string &text) {
   std::int64_t value = 0;
   auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
   return code == std::errc{} && end == text.data() + text.size() && value >= 0 ? std::optional(value) : std::nullopt;
-}
-
-/// "%2F" is "/"; what is no escape stands for itself.
-std::string percentDecoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    unsigned value = 0;
-    const char *digits = text.data() + i + 1;
-    if (text[i] == '%' && i + 2 < text.size() && std::from_chars(digits, digits + 2, value, 16).ptr == digits + 2)
-      out += static_cast<char>(value), i += 2;
-    else
-      out += text[i];
-  }
-  return out;
 }
 
 std::string_view between(std::string_view text, std::string_view begin, std::string_view end) {
@@ -123,11 +112,6 @@ Json sequenceJson(const Model &model, const ProvedSequence &sequence) {
 
 } // namespace
 
-std::string HttpRequest::field(const std::string &name) const {
-  const auto found = fields.find(name);
-  return found == fields.end() ? "" : found->second;
-}
-
 void Answer::tell() {
   if (changed)
     changed();
@@ -140,8 +124,9 @@ void Answer::whole(HttpResponse response, Clock::time_point due) {
   tell();
 }
 
-void Answer::begin(HttpResponse response) {
+void Answer::begin(HttpResponse response, std::string silence) {
   head = std::move(response);
+  quiet = std::move(silence);
   stream = true;
   tell();
 }
@@ -171,8 +156,9 @@ void Answer::abandon() {
 
 std::string newRequestId() { return "req_" + randomHex(12); }
 
-HttpResponse responseOf(const Refusal &refusal, const std::string &id) {
-  HttpResponse response{refusal.status, {{"x-request-id", id}}, "application/json", openai::errorBody(refusal)};
+HttpResponse responseOf(const Refusal &refusal, const std::string &id, RefusalWriter write) {
+  HttpResponse response = write(refusal, id);
+  response.fields.emplace_back("x-request-id", id);
   if (refusal.retryAfterMs) {
     constexpr std::int64_t kMsPerSecond = 1000;
     response.fields.emplace_back("retry-after-ms", fmt::to_string(*refusal.retryAfterMs));
@@ -188,7 +174,8 @@ Service::Service(Engine &engine, ServiceOptions options, Engine::Post background
     : engine(engine), options(std::move(options)), background(std::move(background)), post(std::move(post)) {}
 
 const std::vector<Service::Route> &Service::routes() {
-  static const std::vector<Route> table = {
+  static const std::vector<Route> table = [] {
+    std::vector<Route> all = {
       {"GET", "/health", false, false, &Service::health},
       {"GET", "/healthz", false, false, &Service::health},
       {"GET", "/v1/health", false, false, &Service::health},
@@ -204,12 +191,17 @@ const std::vector<Service::Route> &Service::routes() {
       {"POST", "/lpu/v1/quote", false, true, &Service::quote},
       {"GET", "/lpu/v1/requests/", true, true, &Service::showProof},
       {"GET", "/lpu/v1/systems", false, true, &Service::showSystems},
-  };
+    };
+    for (auto *more : {anthropic::routes, bedrock::routes, gemini::routes, ollama::routes})
+      std::ranges::move(more(), std::back_inserter(all));
+    return all;
+  }();
   return table;
 }
 
 void Service::handle(HttpRequest request, std::shared_ptr<Answer> answer) {
-  std::string path = request.target.substr(0, request.target.find('?'));
+  std::string path(request.path());
+  answer->setRefusals(refusalWriterOf(request));
   if (path.starts_with(kOpenAiPrefix) && path.starts_with("/openai/v1/"))
     path.erase(0, std::string_view(kOpenAiPrefix).size());
   if (auto refusal = forbidden(request))
@@ -244,7 +236,7 @@ void Service::route(const HttpRequest &request, const std::string &path, const s
     if (const std::string coding = request.field("content-encoding"); !coding.empty() && coding != "identity")
       return refuse(*answer,
                     {415, "Content-Encoding is not known here; send the body as it is", "", "unsupported_media_type"});
-    return (this->*route.handler)(request, percentDecoded(path.substr(start.size())), answer);
+    return route.handler(*this, request, percentDecoded(path.substr(start.size())), answer);
   }
   if (allowed.empty())
     return refuse(*answer, {404, "there is nothing at this path", "", "not_found"});
@@ -255,7 +247,7 @@ void Service::refuse(Answer &answer, const Refusal &refusal, const HttpFields &f
   const std::string id = newRequestId();
   if (options.log)
     options.log->write({id, "", refusal.status, refusal.code, {}, {}});
-  HttpResponse response = responseOf(refusal, id);
+  HttpResponse response = responseOf(refusal, id, answer.refusalWriter());
   response.fields.insert(response.fields.end(), fields.begin(), fields.end());
   answer.whole(std::move(response));
 }
@@ -263,12 +255,7 @@ void Service::refuse(Answer &answer, const Refusal &refusal, const HttpFields &f
 bool Service::hasKey(const HttpRequest &request) const {
   if (options.keys.empty())
     return true;
-  constexpr std::string_view kBearer = "bearer "; // in any case, as RFC 9110 says of schemes
-  const std::string given = request.field("authorization");
-  const std::string_view scheme = std::string_view(given).substr(0, kBearer.size());
-  if (!std::ranges::equal(scheme, kBearer, {}, [](unsigned char c) { return std::tolower(c); }))
-    return false;
-  const Digest digest = sha256(std::string_view(given).substr(kBearer.size()));
+  const Digest digest = sha256(keyOf(request));
   bool found = false; // all are looked at: how long it takes says nothing
   for (const Digest &key : options.keys)
     found |= sameDigest(key, digest);
@@ -306,16 +293,20 @@ void Service::ready(const HttpRequest &request, const std::string &rest, const s
   health(request, rest, answer);
 }
 
-openai::ModelCard Service::cardOf(const Model &model) const {
+ModelCard Service::cardOf(const Model &model) const {
   const isa::ModelInfo &info = model.program().model;
-  openai::ModelCard card;
+  ModelCard card;
   card.name = model.name();
   card.created = model.created();
   card.context = model.timing().context();
   card.vocabulary = info.vocabulary;
   card.encoder = model.timing().isEncoder();
   card.program = model.sha256();
-  card.chatTemplate = options.templates ? model.templateOrigin() : "plain";
+  card.bytes = model.program().image.size();
+  card.layers = info.layers;
+  card.templateOrigin = options.templates ? model.templateOrigin() : "plain";
+  card.chatTemplate = options.templates ? model.chatTemplate() : "";
+  card.loaded = engine.state(model).loaded;
   card.systems = model.systems();
   card.users = model.timing().users();
   card.chips = model.program().chips.size();
@@ -323,18 +314,31 @@ openai::ModelCard Service::cardOf(const Model &model) const {
   return card;
 }
 
-void Service::listModels(const HttpRequest &, const std::string &, const std::shared_ptr<Answer> &answer) {
-  std::vector<openai::ModelCard> cards;
+std::vector<ModelCard> Service::cards() const {
+  std::vector<ModelCard> all;
   for (const Model *model : engine.models())
-    cards.push_back(cardOf(*model));
-  answer->whole({200, {}, "application/json", openai::modelsBody(cards)});
+    all.push_back(cardOf(*model));
+  return all;
 }
 
-void Service::showModel(const HttpRequest &, const std::string &name, const std::shared_ptr<Answer> &answer) {
+std::optional<ModelCard> Service::card(const std::string &name) const {
   const Model *model = engine.find(name);
-  if (!model)
+  return model ? std::optional(cardOf(*model)) : std::nullopt;
+}
+
+void Service::listModels(const HttpRequest &request, const std::string &, const std::shared_ptr<Answer> &answer) {
+  const bool isAnthropics = !request.field("anthropic-version").empty();
+  answer->whole(
+      {200, {}, "application/json", isAnthropics ? anthropic::modelsBody(cards()) : openai::modelsBody(cards())});
+}
+
+void Service::showModel(const HttpRequest &request, const std::string &name, const std::shared_ptr<Answer> &answer) {
+  const auto found = card(name);
+  if (!found)
     return refuse(*answer, {404, fmt::format("there is no model '{}'", name), "model", "model_not_found"});
-  answer->whole({200, {}, "application/json", openai::modelBody(cardOf(*model))});
+  const bool isAnthropics = !request.field("anthropic-version").empty();
+  answer->whole(
+      {200, {}, "application/json", isAnthropics ? anthropic::modelBody(*found) : openai::modelBody(*found)});
 }
 
 OrRefusal<const Model *> Service::modelOf(const Request &request) const {
@@ -375,8 +379,8 @@ bool Service::withRenderer(const Model &model, Task kind, std::function<void(Tem
   return true;
 }
 
-void Service::prepare(Parse parse, const std::shared_ptr<Answer> &answer, Next next) {
-  background([this, parse = std::move(parse), answer, next = std::move(next)] {
+void Service::prepare(Parse parse, const std::shared_ptr<Answer> &answer, Next next, bool check) {
+  background([this, parse = std::move(parse), answer, next = std::move(next), check] {
     const auto refuseLater = [this, answer](Refusal refusal) {
       post([this, answer, refusal = std::move(refusal)] { refuse(*answer, refusal); });
     };
@@ -389,11 +393,11 @@ void Service::prepare(Parse parse, const std::shared_ptr<Answer> &answer, Next n
     const Model &model = **found;
     const Task kind = request->task;
     const bool taken = withRenderer(
-        model, kind, [this, &model, request = std::move(*request), answer, next](TemplateRenderer *renderer) {
+        model, kind, [this, &model, request = std::move(*request), answer, next, check](TemplateRenderer *renderer) {
           if (answer->isAbandoned())
             return; // before a template takes its time
-          post([this, &model, prepared = tokenize(model, request, renderer), answer, next] {
-            auto checked = prepared ? engine.check(model, *prepared) : prepared;
+          post([this, &model, prepared = tokenize(model, request, renderer), answer, next, check] {
+            auto checked = prepared && check ? engine.check(model, *prepared) : prepared;
             if (!checked)
               return refuse(*answer, checked.refusal());
             next(model, std::move(*checked));
@@ -404,28 +408,70 @@ void Service::prepare(Parse parse, const std::shared_ptr<Answer> &answer, Next n
   });
 }
 
-void Service::generate(Task task, const HttpRequest &request, const std::shared_ptr<Answer> &answer) {
+std::optional<Refusal> Service::unreadable(const HttpRequest &request, bool opaque) const {
   if (draining)
-    return refuse(*answer, {503, "the server is going down", "", "draining", 1000});
+    return Refusal{503, "the server is going down", "", "draining", 1000};
   const std::string type = request.field("content-type");
-  if (!type.starts_with("application/json"))
-    return refuse(*answer, {415, "Content-Type must be application/json", "", "unsupported_media_type"});
+  if (!type.starts_with("application/json") && !(opaque && type == "application/octet-stream"))
+    return Refusal{415, "Content-Type must be application/json", "", "unsupported_media_type"};
+  return std::nullopt;
+}
+
+void Service::generate(const HttpRequest &request, Exchange exchange, const std::shared_ptr<Answer> &answer) {
+  if (const auto wrong = unreadable(request, exchange.opaque))
+    return refuse(*answer, *wrong);
   Terms terms;
   for (auto [name, to] : {std::pair{"x-lpu-arrival-ns", &terms.arrivalNs}, {"x-lpu-deadline-ns", &terms.deadlineNs}})
     if (const std::string value = request.field(name); !value.empty() && !(*to = wholeNumber(value)))
       return refuse(*answer, {400, fmt::format("{} must be a whole number of nanoseconds", name), name, ""});
   HttpFields fields;
   addCors(request, fields);
-  prepare([task, body = request.body, limits = options.limits] { return openai::parse(task, body, limits); }, answer,
-          [this, terms, answer, fields, timestamps = request.field("x-lpu-timestamps") == "1"](const Model &model,
-                                                                                               Prepared prepared) {
-            auto reply = std::make_shared<Reply>(engine, model, prepared, answer, fields, timestamps, options.log);
+  if (request.field("x-lpu-quote") == "1")
+    return quoteFor(std::move(exchange.parse), answer);
+  prepare(std::move(exchange.parse), answer,
+          [this, terms, answer, fields, writer = std::move(exchange.writer)](const Model &model, Prepared prepared) {
+            if (prepared.prompts.empty())
+              return answerNothing(model, prepared, writer, *answer);
+            auto reply = std::make_shared<Reply>(engine, model, prepared, answer, fields, writer, options.log);
             const std::string id = engine.submit(model, std::move(prepared), terms, reply);
             answer->onAbandon([this, id, reply] {
               engine.cancel(id);
               reply->left(id);
             });
           });
+}
+
+void Service::answerNothing(const Model &model, const Prepared &prepared, const WriterMaker &make, Answer &answer) {
+  const auto writer = make(prepared.request, {newRequestId(), std::time(nullptr), model.name(), "", 0});
+  if (!prepared.request.stream)
+    return answer.whole({200, {}, "application/json", writer->body({}, {})});
+  answer.whole({200, {}, writer->streamType(), writer->begin() + writer->end({})});
+}
+
+void Service::count(const HttpRequest &request, Parse parse, std::function<std::string(std::uint64_t)> write,
+                    const std::shared_ptr<Answer> &answer) {
+  if (const auto wrong = unreadable(request, false))
+    return refuse(*answer, *wrong);
+  prepare(
+      std::move(parse), answer,
+      [answer, write = std::move(write)](const Model &, const Prepared &prepared) {
+        std::uint64_t tokens = 0;
+        for (const std::vector<TokenId> &prompt : prepared.prompts)
+          tokens += prompt.size();
+        answer->whole({200, {}, "application/json", write(tokens)});
+      },
+      false);
+}
+
+void Service::generate(Task task, const HttpRequest &request, const std::shared_ptr<Answer> &answer) {
+  const bool timestamps = request.field("x-lpu-timestamps") == "1";
+  generate(request,
+           {[task, body = request.body, limits = options.limits] { return openai::parse(task, body, limits); },
+            [timestamps](const Request &request, const Identity &identity) {
+              return std::make_unique<openai::Writer>(request, identity, timestamps);
+            },
+            false},
+           answer);
 }
 
 void Service::chat(const HttpRequest &request, const std::string &, const std::shared_ptr<Answer> &answer) {
@@ -486,7 +532,11 @@ void Service::showPage(const HttpRequest &, const std::string &, const std::shar
 }
 
 void Service::quote(const HttpRequest &request, const std::string &, const std::shared_ptr<Answer> &answer) {
-  prepare([body = request.body, limits = options.limits] { return openai::parseAny(body, limits); }, answer,
+  quoteFor([body = request.body, limits = options.limits] { return openai::parseAny(body, limits); }, answer);
+}
+
+void Service::quoteFor(Parse parse, const std::shared_ptr<Answer> &answer) {
+  prepare(std::move(parse), answer,
           [this, answer](const Model &model, const Prepared &prepared) {
             const Quote quote = engine.quote(model, prepared);
             Json tokens = Json::array();

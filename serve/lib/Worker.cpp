@@ -219,6 +219,7 @@ void Worker::note(Slot &slot, const rt::SequenceOutput &output, Update &update) 
   update.positions = slot.sequence.position();
   update.token = output.token;
   update.text = output.text;
+  update.stop = slot.sequence.stopText();
   update.finished = slot.sequence.finished();
   if (update.finished || options.ahead)
     update.digest = slot.sequence.digest().value_or("");

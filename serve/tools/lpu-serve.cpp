@@ -3,6 +3,7 @@
 #include "Compile.h"
 #include "RequestLog.h"
 #include "ServeOptions.h"
+#include "Systemd.h"
 #include "TemplateLanes.h"
 #include "lpu/isa/TemporaryFolder.h"
 #include "lpu/isa/Version.h"
@@ -117,10 +118,12 @@ int serve(const ServeOptions &options) {
       [&](std::function<void()> task) { server.post(std::move(task)); });
   bool told = false;
   engine.start([&] {
-    if (const std::string wrong = engine.health(); !wrong.empty())
+    if (const std::string wrong = engine.health(); !wrong.empty()) {
       std::cerr << Error{"lpu-serve", wrong}.str() << std::endl;
-    else if (!engine.loading() && !std::exchange(told, true))
+    } else if (!engine.loading() && !std::exchange(told, true)) {
       std::cout << "serving at " << server.url() << '\n' << exampleOf(engine, rules, server.url()) << std::endl;
+      notifyManager("READY=1");
+    }
   });
   const bool drained = server.run(service);
   if (templates)

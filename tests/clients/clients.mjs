@@ -3,6 +3,7 @@
 // server refuses once it is busy, EXPECTED is what lpu-run says.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { dialects } from "./dialects.mjs";
 
 const [url, crowded, expectedFile] = process.argv.slice(2);
 const { prompt, text, count, longCount } = JSON.parse(readFileSync(expectedFile, "utf8"));
@@ -131,12 +132,23 @@ async function refusals() {
   return [...metrics.matchAll(/^lpu_request_refused_total\{.*code="queue_full"\} (\d+)$/gm)].reduce((sum, m) => sum + Number(m[1]), 0);
 }
 
+/** Clients that do not come back say what they were told. */
+async function refusedForGood(make) {
+  const before = await refusals();
+  const client = await make(crowded);
+  const running = await occupy();
+  await assert.rejects(client.answer(), /wait already/);
+  await running.ended;
+  return (await refusals()) - before;
+}
+
 const clients = {
   "openai 6": at => openAi("openai6", at),
   "openai 7": at => openAi("openai7", at),
   "groq-sdk": groq,
   "@langchain/openai": langChain,
   "ai + @ai-sdk/openai-compatible": aiSdk,
+  ...dialects({ prompt, count, longCount, model }),
 };
 
 let failed = 0;
@@ -148,10 +160,12 @@ for (const [name, make] of Object.entries(clients)) {
     await client.error();
     await client.abort();
     if (client.models) assert.deepEqual(await client.models(), [model]);
+    if (client.more) await client.more(text);
     assert.equal(await client.answer(), text);
-    const refused = await refusedOnce(make);
+    const comesBack = client.comesBack ?? true;
+    const refused = await (comesBack ? refusedOnce(make) : refusedForGood(make));
     assert(refused > 0, "was never refused");
-    console.log(`${name}: ok, refused ${refused} times and came back`);
+    console.log(`${name}: ok, refused ${refused} times${comesBack ? " and came back" : ", which it says"}`);
   } catch (error) {
     ++failed;
     console.log(`${name}: FAILED: ${error.stack}`);

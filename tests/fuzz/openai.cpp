@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
   if (request->choices > limits.choices || request->stop.size() > limits.stops || request->sampling.temperature < 0 ||
       request->sampling.temperature > 2 || request->maxTokens == 0)
     std::abort();
-  openai::Writer writer(*request, {"req_1", 0, "m", "f"});
+  openai::Writer writer(*request, {"req_1", 0, "m", "f", 1});
   writer.begin();
   return 0;
 }

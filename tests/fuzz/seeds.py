@@ -24,11 +24,36 @@ DESCRIPTIONS = [
      "post_processor": {"type": "BertProcessing", "sep": ["<s>", 1], "cls": ["<s>", 1]}},
     {"model": {"type": "BPE", "continuing_subword_prefix": "##"}, "added_tokens": [{"id": 9, "lstrip": True, "rstrip": True, "single_word": True, "normalized": True}],
      "normalizer": {"type": "Replace", "pattern": {"Regex": "a+"}, "content": "b"}, "pre_tokenizer": {"type": "Split", "pattern": {"String": "a"}, "behavior": "Contiguous"}}]
+MESSAGES = [{"role": "user", "content": "a"}]
+# The first byte of each input, which chooses the reader, and a body.
+DIALECTS = {
+    "ollama": [(0, {"model": "m:latest", "messages": MESSAGES, "stream": False, "keep_alive": "5m", "options": {
+                   "num_predict": 3, "temperature": 0.5, "top_k": 4, "top_p": 0.9, "min_p": 0.1, "seed": 1, "stop": ["a"],
+                   "repeat_penalty": 1.1, "repeat_last_n": -1, "num_ctx": 64}}),
+               (1, {"prompt": "a", "system": "b", "raw": True, "format": "", "images": []}),
+               (2, {"input": ["a", "b"], "truncate": False}), (3, {"prompt": "a"})],
+    "anthropic": [(0, {"model": "m", "max_tokens": 3, "messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}],
+                       "system": "s", "temperature": 0.5, "top_p": 0.9, "top_k": 4, "stop_sequences": ["a"], "stream": True,
+                       "thinking": {"type": "disabled"}}), (1, {"messages": MESSAGES, "tools": []})],
+    "gemini": [(0, {"contents": [{"role": "model", "parts": [{"text": "a"}]}], "systemInstruction": {"parts": [{"text": "s"}]},
+                    "generationConfig": {"temperature": 1, "topP": 0.9, "topK": 4.0, "maxOutputTokens": 3, "candidateCount": 2,
+                                         "stopSequences": ["a"], "seed": 1, "responseMimeType": "text/plain"}}),
+               (1, {"generateContentRequest": {"contents": {"parts": [{"text": "a"}]}}}),
+               (2, {"contents": {"parts": []}, "system_instruction": "s", "generation_config": {}})],
+    "bedrock": [(0, {"messages": [{"role": "user", "content": [{"text": "a"}]}], "system": [{"text": "s"}],
+                     "inferenceConfig": {"maxTokens": 3, "temperature": 0.5, "topP": 0.9, "stopSequences": ["a"]},
+                     "additionalModelRequestFields": {"top_k": 4, "seed": 1}}),
+                (1, {"prompt": "a", "max_gen_len": 3, "temperature": 0.5, "top_p": 0.9}),
+                (1, {"anthropic_version": "v", "max_tokens": 3, "messages": MESSAGES}),
+                (2, {"input": {"invokeModel": {"body": "eyJwcm9tcHQiOiJIaSJ9"}}}),
+                (2, {"input": {"converse": {"messages": [{"role": "user", "content": [{"text": "a"}]}]}}})],
+}
 
 
 def main():
     out, tools = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-    for name in ("gguf", "onnx", "safetensors", "huggingface", "tokenizer", "arch", "quant-config", "lpx", "assembly", "machine", "http", "openai"):
+    for name in ("gguf", "onnx", "safetensors", "huggingface", "tokenizer", "arch", "quant-config", "lpx", "assembly", "machine", "http", "openai",
+                 "ollama", "anthropic", "gemini", "bedrock"):
         (out / name).mkdir(parents=True, exist_ok=True)
     for i, model in enumerate([Model(vocabulary=32, kind="q8_0", **SMALL), Model(vocabulary=32, kind="q4_0", version=2, **SMALL),
                                Model(vocabulary=32, kind="f16", tied=True, **SMALL),
@@ -61,6 +86,9 @@ def main():
              "stop": ["a"], "stream": True, "stream_options": {"include_usage": True}, "logprobs": True, "top_logprobs": 3, "tools": None},
             {"prompt": [[1, 2], [3]], "logprobs": 2, "echo": False, "suffix": ""}, {"input": ["a"], "encoding_format": "base64"})):
         (out / "openai" / str(i)).write_text(chr(i) + json.dumps(body))
+    for dialect, bodies in DIALECTS.items():
+        for i, (which, body) in enumerate(bodies):
+            (out / dialect / str(i)).write_text(chr(which) + json.dumps(body))
     for source in (ROOT / "tests" / "lit" / "isa" / "Inputs").glob("*.s"):
         shutil.copy(source, out / "assembly")
     for yaml in (ROOT / "isa" / "arch").glob("*.yaml"):

@@ -31,7 +31,8 @@ template <typename Parse> Status readIfThere(const std::string &path, std::size_
   return text ? parse(std::move(*text)) : Status(text.error());
 }
 
-/// All that a folder says of text: tokenizer.json, without which tokens are ids alone, and the files beside it.
+} // namespace
+
 Result<isa::Tokenizer> readTokenizer(const std::string &folder, const HfConfig &config) {
   const std::string vocabulary = folder + "/tokenizer.json", generation = folder + "/generation_config.json",
                     chat = folder + "/tokenizer_config.json";
@@ -60,8 +61,6 @@ Result<isa::Tokenizer> readTokenizer(const std::string &folder, const HfConfig &
     });
   return read ? Result<isa::Tokenizer>(std::move(out)) : read.error();
 }
-
-} // namespace
 
 Result<OpenedModel> openHuggingFace(const std::string &folder) {
   std::string configPath = folder + "/config.json";

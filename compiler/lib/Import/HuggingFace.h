@@ -26,6 +26,8 @@ Result<HfConfig> parseHfConfig(std::string_view text, const std::string &path);
 Status parseQuantizeConfig(std::string_view text, const std::string &path, HfConfig &config);
 /// `text` of a tokenizer.json as a program carries it, its tables padded to the shape's vocabulary.
 Result<isa::Tokenizer> parseHfTokenizer(std::string_view text, const std::string &path, const HfConfig &config);
+/// All that a folder says of text: tokenizer.json, without which tokens are ids alone, and the files beside it.
+Result<isa::Tokenizer> readTokenizer(const std::string &folder, const HfConfig &config);
 /// `text` of a generation_config.json: adds the end tokens below `vocabulary` that it names.
 Status parseGenerationConfig(std::string_view text, const std::string &path, std::uint32_t vocabulary,
                              isa::Tokenizer &tokenizer);

@@ -1,5 +1,6 @@
 // Tensors of an ONNX encoder, decoded row by row from the file.
 
+#include "HuggingFace.h"
 #include "OnnxGraph.h"
 #include "WeightSource.h"
 
@@ -64,6 +65,16 @@ private:
   std::vector<std::unique_ptr<OnnxTensor>> computed; ///< tensors that are not the file's
 };
 
+/// Of the folder that the file is in, or where exporters put it into a folder "onnx", of the one around that.
+Result<isa::Tokenizer> tokenizerBeside(const std::filesystem::path &path, std::uint32_t vocabulary) {
+  std::filesystem::path folder = path.parent_path();
+  if (folder.filename() == "onnx" && !std::filesystem::exists(folder / "tokenizer.json"))
+    folder = folder.parent_path();
+  HfConfig config;
+  config.shape.vocabulary = vocabulary;
+  return readTokenizer(folder.empty() ? "." : folder.string(), config);
+}
+
 } // namespace
 
 Result<OpenedModel> openOnnx(const std::string &path, std::string_view names) {
@@ -88,7 +99,10 @@ Result<OpenedModel> openOnnx(const std::string &path, std::string_view names) {
     if (node.kind == EncoderNode::Kind::Attention) {
       shape.heads = shape.kvHeads = node.heads, shape.hidden = node.width, shape.headDim = node.width / node.heads;
     }
-  model.tokenizer.model = "none";
+  auto tokenizer = tokenizerBeside(path, graph.vocabulary);
+  if (!tokenizer)
+    return tokenizer.error();
+  model.tokenizer = std::move(*tokenizer);
   model.source = std::make_unique<OnnxSource>(std::move(*file), std::move(*read));
   return model;
 }

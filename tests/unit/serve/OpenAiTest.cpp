@@ -132,11 +132,11 @@ std::vector<std::string> flaws(const Events &stream, bool usageAsked) {
 Events sample(bool usage) {
   const Request request =
       chat(usage ? R"(,"stream":true,"stream_options":{"include_usage":true})" : R"(,"stream":true)");
-  const Writer writer(request, {"req_7", 1764374400, "tiny", "lpu_9f"});
+  Writer writer(request, {"req_7", 1764374400, "tiny", "lpu_9f"});
   Usage used;
   used.promptTokens = 3, used.completionTokens = 2, used.promptNs = 9550, used.completionNs = 11300;
-  return events(writer.begin() + writer.token({0, "Once", {}, 0, 9550}) + writer.token({0, "", {}, 4, 12000}) +
-                writer.finish(0, FinishReason::Length) + writer.end(used));
+  return events(writer.begin() + writer.token({0, "Once", {}, 0, 9550, ""}) + writer.token({0, "", {}, 4, 12000, ""}) +
+                writer.finish(0, FinishReason::Length, "") + writer.end(used));
 }
 
 TEST(OpenAiStream, IsTheCanonicalSequence) {
@@ -184,7 +184,7 @@ TEST(OpenAiStream, MutatedSequencesAreFound) {
 }
 
 TEST(OpenAiStream, PartsOfCharactersAreSpelledAsBytes) {
-  const Writer writer(chat(R"(,"logprobs":true,"stream":true)"), {});
+  Writer writer(chat(R"(,"logprobs":true,"stream":true)"), {});
   Piece piece{};
   piece.logprob.emplace().chosen = {5, "\xF0\x9F", -0.5};
   piece.logprob->top = {{6, "a", -1}};
@@ -206,10 +206,10 @@ TEST(OpenAiEmbeddings, Base64IsLittleEndianFloat32) {
   Request request;
   request.task = Task::Embedding;
   request.base64 = true;
-  const Json body = Json::parse(embeddingBody(request, "m", {{1.0f, -2.0f}}, 3));
+  const Json body = Json::parse(Writer(request, {}).embeddings({{1.0f, -2.0f}}, {}));
   EXPECT_EQ(body["data"][0]["embedding"], "AACAPwAAAMA=");
   request.base64 = false;
-  EXPECT_EQ(Json::parse(embeddingBody(request, "m", {{1.0f, -2.0f}}, 3))["data"][0]["embedding"],
+  EXPECT_EQ(Json::parse(Writer(request, {}).embeddings({{1.0f, -2.0f}}, {}))["data"][0]["embedding"],
             Json::array({1.0, -2.0}));
 }
 

@@ -47,6 +47,8 @@ public:
   }
   /// All that could be shown so far.
   const std::string &text() const { return shown; }
+  /// The stop text that ended it; empty: none did.
+  const std::string &stopText() const { return stops.which(); }
   /// Tokens fed so far, which is where the next one goes.
   std::uint32_t position() const { return fed; }
   /// Steps it took part in, and the first so many of them that fed the prompt.

@@ -19,10 +19,12 @@ public:
   /// The end without a stop text: what was held back.
   std::string finish();
   bool met() const { return found; }
+  /// The stop text that was met; empty: none was.
+  const std::string &which() const { return matched; }
 
 private:
   std::vector<std::string> stops;
-  std::string held;
+  std::string held, matched;
   bool found = false;
 };
 

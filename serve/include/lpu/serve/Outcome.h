@@ -32,12 +32,14 @@ struct Piece {
   std::optional<TokenLogprob> logprob;
   std::size_t textOffset = 0; ///< in bytes, of the token's text in the choice's
   std::int64_t atNs = 0;      ///< virtual, when the token was there
+  std::string stop;           ///< the stop text that the token completed; empty: none
 };
 
 /// One choice, when it has ended.
 struct Choice {
   std::string text;
   FinishReason reason = FinishReason::Stop;
+  std::string stop; ///< the stop text that ended it; empty: none did
   std::vector<TokenLogprob> logprobs;
   std::vector<std::size_t> textOffsets;
 };

@@ -56,6 +56,8 @@ struct Request {
   std::vector<Prompt> prompts;            ///< Completion, Embedding: a sequence each
   unsigned choices = 1;                   ///< sequences for each prompt
   std::optional<std::uint64_t> maxTokens; ///< none: what the context leaves
+  bool clip = false;                      ///< what the context leaves, if that is less than maxTokens
+  bool truncate = false;                  ///< Embedding: inputs longer than the context are cut
   rt::SamplerOptions sampling{.temperature = 1};
   std::optional<std::uint64_t> seed; ///< none: the server chooses one; choice i of a prompt draws from seed + i
   std::vector<std::string> stop;

@@ -36,6 +36,7 @@ struct Update {
   std::uint64_t positions = 0;  ///< of its cache that hold something
   std::optional<TokenId> token; ///< that was picked
   std::string text;             ///< that can be shown now
+  std::string stop;             ///< the stop text that ended it; empty: none did
   std::optional<TokenLogprob> logprob;
   std::optional<rt::FinishReason> finished;
   std::string digest;                             ///< once it has finished; of what is not to run ahead, always
