@@ -337,9 +337,8 @@ private:
       return error;
     }
     errors.clear();
+    // Down to the last partition: what estimates do not see, such as free rows in pieces, can take more than half.
     for (Partition failed = partition; partition == failed;) {
-      if (usable <= machine.memoryBytes() / 2)
-        return explain(std::move(error));
       usable -= machine.memoryBytes() / 50; // the estimates were that much too low
       auto found = partitionsToTry(modelSize(*planned), options.partition, machine, usable);
       if (!found)
