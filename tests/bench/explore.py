@@ -1,14 +1,17 @@
 #!/usr/bin/python3
 """The explorer's bars: what a search finds for its evaluations, what a kill costs, how fast points are listed and run.
 
-  tests/bench/explore.py [--bin DIR] [search] [kill] [speed]
+  tests/bench/explore.py [--bin DIR] [search] [kill] [speed] [points] [report]
 
-All models and machines are small; everything together takes a few minutes.
+But for one Llama-3-8B, models and machines are small; everything together takes some minutes. Processor time is that of
+the explorer and its children.
 """
 import argparse
 import csv
 import pathlib
 import random
+import re
+import resource
 import shutil
 import signal
 import statistics
@@ -177,16 +180,61 @@ def speed(bench):
     print(f"48 points: one worker {seconds[0]:.1f} s, two {seconds[1]:.1f} s, {seconds[0] / seconds[1]:.2f} times as fast")
 
 
+def cpu_seconds(action):
+    """Of the processes that `action` starts and waits for."""
+    used = lambda: sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+    before = used()
+    action()
+    return used() - before
+
+
+def points(bench):
+    """What a point costs."""
+    large = bench.study("large", f"workloads: [{{arch: {ROOT / 'models/arch/llama-3-8b.yaml'}, context: 512, steps: [decode], tp: 1, "
+                        "pp: 32}]\n")
+    seconds = cpu_seconds(lambda: bench.explore("run", large, f"--store={bench.dir / 'large.db'}"))
+    print(f"Llama-3-8B, decode only: {seconds:.2f} s of processor time")
+    no_machine = GRID.replace("parameters:", "parameters:\n  c2c.east_links: {from: 12, to: 21, step: 1}")
+    no_room = GRID.replace("[28, 32, 40]", "[24]")
+    for name, text, state in [("no such machine", no_machine, "infeasible"), ("refused by the compiler", no_room, "infeasible")]:
+        study, store = bench.study("rejected", text), bench.dir / f"{name}.db"
+        seconds = cpu_seconds(lambda: bench.explore("run", study, f"--store={store}"))
+        rows = bench.points(store)
+        assert all(row["state"] == state for row in rows), rows[0]
+        print(f"{len(rows)} machines, {name}: {seconds / len(rows):.4f} s of processor time each ({rows[0]['reason']})")
+
+
+def report(bench):
+    """Size of a report of 600 points, and when a browser has drawn it."""
+    many = GRID.replace("latency.vxm_simple: [2, 4]", "latency.vxm_simple: [2, 3, 4, 6, 8]") + "sensitivity: {keys: not-published}\n"
+    study, store, page = bench.study("report", many), bench.dir / "report.db", bench.dir / "report.html"
+    bench.explore("run", study, f"--store={store}", "--jobs=2")
+    bench.explore("report", store, "-o", page)
+    rows = bench.points(store)
+    print(f"report of {len(rows)} points: {page.stat().st_size / 1e6:.2f} MB")
+    browser = shutil.which("chromium")
+    if not browser:
+        print("no chromium: not drawn")
+        return
+    done = subprocess.run([browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
+                           f"--user-data-dir={bench.dir / 'browser'}", "--dump-dom", page.as_uri()], capture_output=True, text=True)
+    drawn = re.search(r'data-drawn="(\d+)"', done.stdout)
+    print(f"drawn {drawn[1]} ms after the page was asked for, {done.stderr.count('CONSOLE')} console messages")
+
+
+PARTS = {"search": search, "kill": kill, "speed": speed, "points": points, "report": report}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", choices=["search", "kill", "speed", []], default=["search", "kill", "speed"])
+    parser.add_argument("what", nargs="*", choices=[*PARTS, []], default=list(PARTS))
     parser.add_argument("--bin", type=pathlib.Path, default=ROOT / "build" / "release" / "bin")
     parser.add_argument("--compiler", type=pathlib.Path, help="another lpucc than the one beside lpu-explore")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="lpu-bench-") as folder:
         bench = Bench(options.bin.resolve(), pathlib.Path(folder), options.compiler)
         for name in options.what:
-            {"search": search, "kill": kill, "speed": speed}[name](bench)
+            PARTS[name](bench)
 
 
 if __name__ == "__main__":

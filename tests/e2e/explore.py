@@ -449,6 +449,35 @@ class Failures(Studies):
         self.explore("run", study, f"--store={self.dir / 'moved.db'}", "--jobs=2")
         self.assertTrue(all(row["state"] in ("done", "infeasible") for row in self.points(self.dir / "moved.db")[1]))
 
+    def test_a_folder_that_cannot_be_written(self):
+        """A file system without writing, as chmod does not stop root: a new store, an old one, and reading."""
+        study, place = self.one_point(), self.dir / "place"
+        place.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "none", str(place)], capture_output=True).returncode:
+            self.skipTest("no rights to mount a file system")
+        self.addCleanup(lambda: subprocess.run(["umount", str(place)], check=True))
+        self.explore("run", study, f"--store={place / 'old.db'}")
+        expected, _ = self.points(place / "old.db")
+        subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
+        for name in ["new.db", "old.db"]:
+            done = self.explore("run", study, f"--store={place / name}", code=1)
+            self.assertRegex(done.stderr, f"^lpu-explore: .*{name}: error: cannot be written: Read-only file system")
+            self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        self.assertEqual(self.points(place / "old.db")[0], expected)
+
+    def test_a_store_that_was_cut_short(self):
+        study, store = self.one_point(), self.dir / "s.db"
+        self.explore("run", study)
+        whole = store.read_bytes()
+        for size in [1, 100, len(whole) // 2]:
+            store.write_bytes(whole[:size])
+            for command in [["run", study], ["status", store], ["report", store, f"--csv={self.dir / 'x.csv'}"]]:
+                done = self.explore(*command, code=1)
+                self.assertRegex(done.stderr, "s.db: error: ")
+                self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+            self.assertEqual(store.read_bytes(), whole[:size])
+        self.assertFalse((self.dir / "x.csv").exists())
+
     def test_a_second_writer(self):
         study = self.one_point()
         command = [str(tools.bin_dir / "lpu-explore"), "run", str(study), self.fake_compiler("sleep 60\n")]
