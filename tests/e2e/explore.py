@@ -229,6 +229,21 @@ class Questions(Studies):
         done = self.explore("audit", self.dir / "s.db", code=3)
         self.assertIn("counts differ: products_int8", done.stdout)
 
+    def test_audit_of_batches_and_encoders(self):
+        (self.dir / "encoder.yaml").write_text(
+            "name: encoder\nsource: made up for tests\narchitecture: bert\nlayers: 1\nhidden: 128\nheads: 4\nffn: 256\n"
+            "vocabulary: 256\ncontext: 64\nnorm_eps: 1e-12\ntoken_types: 2\n")
+        for name, text in [("batch", "base: small\nworkloads: [{arch: tiny.yaml, context: 64, batch: 3, tp: 2, pp: 1, kv_type: int8}]\n"),
+                           ("encoder", "base: tsp1\nworkloads: [{arch: encoder.yaml, context: 32}]\n")]:
+            self.explore("run", self.study(text, f"audit-{name}"))
+            done = self.explore("audit", self.dir / f"audit-{name}.db")
+            self.assertEqual(done.stdout.count("cycles and all counts as simulated"), 1, done.stdout)
+
+    def test_an_audit_of_nothing_is_an_error(self):
+        self.explore("run", self.study(STUDY.replace("[24, 28]", "[24]")))
+        done = self.explore("audit", self.dir / "s.db", code=1)
+        self.assertIn("s.db: error: has no measured point, so there is nothing to audit", done.stderr)
+
     def test_energy_of_a_program(self):
         program = self.dir / "m.lpx"
         tools.succeed("lpucc", tools.TINY, "--tp=2", "--pp=2", "--max-context=64", "-o", program)
