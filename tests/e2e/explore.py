@@ -368,6 +368,11 @@ class Failures(Studies):
             self.assertIn(reason, self.explore("status", store, "--failed").stdout)
             store.unlink()
 
+    def test_a_compiler_by_a_relative_path(self):
+        self.one_point()
+        (self.dir / "lpucc").symlink_to(tools.bin_dir / "lpucc")
+        self.explore("run", "s.yaml", "--compiler=./lpucc", cwd=self.dir)
+
     def test_too_little_memory_is_a_row(self):
         self.explore("run", self.one_point(), "--memory=0.01", code=3)
         self.assertEqual(self.points(self.dir / "s.db")[1][0]["state"], "failed")
@@ -476,7 +481,7 @@ class Failures(Studies):
         subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
         for name in ["new.db", "old.db"]:
             done = self.explore("run", study, f"--store={place / name}", code=1)
-            self.assertRegex(done.stderr, f"^lpu-explore: .*{name}: error: cannot be written: Read-only file system")
+            self.assertRegex(done.stderr, f"{name}: error: cannot be written: Read-only file system")
             self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
         self.assertEqual(self.points(place / "old.db")[0], expected)
 
