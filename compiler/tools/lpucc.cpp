@@ -80,7 +80,7 @@ int main(int argc, char **argv) {
   app.add_option("-o,--output", options.output, "file to write");
   app.add_option("--output-names", outputNames, "of an ONNX file: the outputs to compile, separated by commas")
       ->needs(model);
-  app.add_option("--target", options.pipeline.target, "machine: a preset (tsp1, small, tsp1-int4) or a YAML file")
+  app.add_option("--target", options.pipeline.target, "machine: a preset (tsp1, small, tsp1-int4, lp30) or a YAML file")
       ->capture_default_str();
   addContextFlag(app, options.pipeline.maxContext);
   app.add_option("--batch", options.pipeline.batch,

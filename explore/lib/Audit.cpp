@@ -26,7 +26,11 @@ public:
 
   Result<bool> run() {
     bool isGood = true;
-    for (const std::size_t number : chosen()) {
+    const std::set<std::size_t> numbers = chosen();
+    if (numbers.empty())
+      return Error{session.store->path(), "has no measured point, so there is nothing to audit; 'run' goes on, and "
+                                          "'status --failed' says why points are not there"};
+    for (const std::size_t number : numbers) {
       const Row &row = session.end.rows[number];
       const Result<std::vector<Measured>> jobs = measuredOf(session, row);
       if (!jobs)

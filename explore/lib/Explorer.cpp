@@ -72,10 +72,15 @@ Result<RunEnd> Explorer::run() {
 std::vector<std::size_t> Explorer::rowsOf(const std::vector<Values> &batch) {
   std::vector<std::size_t> rows;
   for (const Values &values : batch) {
-    const std::string key = makePoint(study, values, build).key;
-    const auto [known, isNew] = rowByKey.try_emplace(key, end.rows.size());
+    const Point point = makePoint(study, values, build);
+    const auto [known, isNew] = rowByKey.try_emplace(point.key, end.rows.size());
     if (isNew)
-      end.rows.push_back({values, key, State::Planned, "", {}, false});
+      end.rows.push_back({values,
+                          point.key,
+                          point.impossible.empty() ? State::Planned : State::Infeasible,
+                          point.impossible,
+                          {},
+                          false});
     rows.push_back(known->second);
   }
   return rows;
@@ -192,13 +197,10 @@ bool Explorer::mustStop() {
 
 /// What is known of a row. Bounds leave a row planned, unless they show that it cannot be.
 void Explorer::judge(Row &row, Kind kind) {
-  if (row.state != State::Planned)
+  const bool isListed = !store && study.constraints.empty(); // nothing more can be known
+  if (row.state != State::Planned || isListed)
     return;
   const Point point = makePoint(study, row.values, store ? build : "");
-  if (!point.impossible.empty()) {
-    row.state = State::Infeasible, row.reason = point.impossible;
-    return;
-  }
   const Result<std::string> broken = brokenConstraint(study, point, nullptr);
   if (!broken) {
     error = broken.error();

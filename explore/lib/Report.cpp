@@ -70,7 +70,6 @@ public:
     json["front"] = frontierRows(study, rows);
     json["progress"] = progress();
     json["anomalies"] = anomalies();
-    json["roofs"] = roofs();
     json["sources"] = sources();
     return json;
   }
@@ -124,6 +123,7 @@ private:
     for (const auto &[part, joules] : parts)
       json["e"][part] = rounded(joules);
     addLimits(json, jobs->front());
+    json["roofs"] = roofsOf(point.machine);
     return json;
   }
   static Json valueJson(const std::optional<double> &value) { return value ? Json(rounded(*value)) : Json(); }
@@ -215,13 +215,11 @@ private:
     return text;
   }
 
-  /// Of the base machine, a chip: products a cycle of all planes, and bytes a cycle of memory and of streams.
-  Json roofs() const {
-    const isa::Machine &m = study.base;
+  /// Of a chip: products a cycle of all planes, and bytes a cycle of memory and of streams.
+  static Json roofsOf(const isa::Machine &m) {
     const double lanes = m.lanes();
-    return {{"mxm", 2.0 * m.mxmPlanesPerSide * lanes * lanes},
-            {"sram", 2.0 * m.memSlicesPerSide * m.memBanks * lanes},
-            {"streams", 2.0 * m.streamsPerDirection * lanes}};
+    return {2.0 * m.mxmPlanesPerSide * lanes * lanes, 2.0 * m.memSlicesPerSide * m.memBanks * lanes,
+            2.0 * m.streamsPerDirection * lanes};
   }
 
   Json sources() const {

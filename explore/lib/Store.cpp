@@ -121,6 +121,10 @@ Result<std::unique_ptr<Store>> Store::open(const std::string &path, Access acces
     return Error{path, "there is no such store; lpu-explore run makes one"};
   if (std::filesystem::is_directory(path, failed))
     return Error{path, "is a folder, not a store; name a file"};
+  // SQLite takes a file of less than its header for a new one.
+  constexpr std::uintmax_t kHeader = 100;
+  if (const std::uintmax_t size = isThere ? std::filesystem::file_size(path, failed) : 0; size > 0 && size < kHeader)
+    return Error{path, "cannot be read: it is damaged or was cut short; take a copy, or begin a new store"};
   if (access == Access::Write) {
     // Held until this process ends, however it ends. Kept open beside SQLite: closing it would drop SQLite's locks.
     store->lock = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);

@@ -1,6 +1,7 @@
 // points.csv: the same bytes for the same study, whoever computed it. No times, no hosts.
 #include "lpu/explore/Session.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace lpu::explore {
@@ -44,7 +45,12 @@ std::string csv(const Study &study, const std::vector<Row> &rows, const RunOptio
       continue;
     const Row &row = rows[i];
     text += fmt::format("{},{}", i, row.key.substr(0, 16));
-    const Point point = makePoint(study, row.values, "");
+    const auto isChosen = [&](const std::string &key) { return row.values.contains(key); };
+    Point point;
+    if (std::ranges::all_of(keys, isChosen)) // no machine is needed to tell
+      point.values = row.values;
+    else
+      point = makePoint(study, row.values, "");
     for (const std::string &key : keys)
       text += "," + cell(shownValue(study, point, key));
     if (withMeasured)

@@ -2,7 +2,12 @@
 // Draws the report from the data beside it. No library, no request; every chart is SVG.
 (() => {
   const D = JSON.parse(document.getElementById("data").textContent);
-  const page = document.getElementById("page"), NS = "http://www.w3.org/2000/svg", W = 720;
+  const page = document.getElementById("page"), NS = "http://www.w3.org/2000/svg";
+  // Charts are drawn as wide as the page is, one unit a pixel, so that their text stays readable on a telephone.
+  let W = 720;
+  const fit = () => Math.max(300, Math.min(1040, page.clientWidth - 50));
+  W = fit();
+  const isNarrow = () => W < 520;
   const PALETTE = ["#2f6fb0", "#c2410c", "#0a7d43", "#8a4fbf", "#b08a00", "#c0397a", "#3a8f96", "#77808f"];
   const M = D.measures.map(([name, unit, meaning, band], i) => ({name, unit, meaning, band, i}));
   const K = D.keys.map(([name, unit, base], i) => ({name, unit, base, i}));
@@ -19,7 +24,7 @@
     return v == null ? null : m.band ? v : [v, v, v, v, v];
   };
   const typical = (i, m) => bandOf(i, m)?.[1] ?? null;
-  const show = (v) => v == null ? "–" : Math.abs(v) >= 1e5 || (v !== 0 && Math.abs(v) < 1e-3) ? v.toExponential(3)
+  const show = (v) => v == null ? "–" : Math.abs(v) >= 1e7 || (v !== 0 && Math.abs(v) < 1e-3) ? (+v.toPrecision(4)).toExponential()
                                       : String(+v.toPrecision(5));
   const title = (c) => c.unit ? `${c.name} [${c.unit}]` : c.name;
   const where = (i) => K.map((k) => `${k.name} ${D.points[i].k[k.i] || "unset"}`).join(", ") || "the base";
@@ -43,10 +48,10 @@
       ...options.map((o) => make("option", {value: o, selected: o === value ? "" : null}, o)));
     return make("label", {}, name + " ", list);
   }
-  function svg(height, words, more = {}) {
-    return s("svg", {viewBox: `0 0 ${W} ${height}`, role: "img", "aria-label": words, ...more});
+  function svg(height, words, more = {}, width = W) {
+    return s("svg", {viewBox: `0 0 ${width} ${height}`, style: `width: ${width}px`, role: "img", "aria-label": words, ...more});
   }
-  function ticks(low, high, n = 5) {
+  function ticks(low, high, n = isNarrow() ? 3 : 5) {
     const rough = (high - low) / n || 1, power = 10 ** Math.floor(Math.log10(rough)), r = rough / power;
     const step = (r < 1.5 ? 1 : r < 3.5 ? 2 : r < 7.5 ? 5 : 10) * power, list = [];
     for (let k = Math.ceil(low / step); k * step <= high + step * 1e-9; ++k) list.push(k * step);
@@ -59,6 +64,7 @@
     low -= margin; high += margin;
     const at = (v) => from + (f(v) - low) / (high - low) * (to - from);
     const decades = range(Math.ceil(low), Math.floor(high)).map((k) => 10 ** k);
+    [at.low, at.high] = isLog ? [10 ** low, 10 ** high] : [low, high];
     at.ticks = !isLog ? ticks(low, high) : decades.length > 1 ? decades : ticks(10 ** low, 10 ** high).filter((v) => v > 0);
     return at;
   }
@@ -70,7 +76,7 @@
     for (const v of y.ticks)
       chart.append(s("line", {class: "grid", x1: 76, x2: W - 14, y1: y(v), y2: y(v)}),
                    s("text", {x: 70, y: y(v) + 4, "text-anchor": "end"}, show(v)));
-    chart.append(s("text", {x: W / 2, y: height - 8, "text-anchor": "middle"}, xName),
+    chart.append(s("text", {x: isNarrow() ? W / 2 : (W + 60) / 2, y: height - 8, "text-anchor": "middle"}, xName),
                  s("text", {x: 14, y: height / 2 - 16, "text-anchor": "middle", transform: `rotate(-90 14 ${height / 2 - 16})`}, yName));
   }
   const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
@@ -86,6 +92,11 @@
     again();
   }
   const redraw = () => redraws.forEach((again) => again());
+  let resizing = 0;
+  addEventListener("resize", () => {
+    clearTimeout(resizing);
+    resizing = setTimeout(() => { if (fit() !== W) { W = fit(); redraw(); } }, 100);
+  });
   function pick(i, second) {
     if (second) state.b = state.b === i ? null : i;
     else state.a = i;
@@ -129,7 +140,8 @@
           s("line", {class: c, x1: x(x1), x2: x(x2), y1: y(y1), y2: y(y2)}));
       };
       for (const i of list) if (front.has(i) || i === state.a || i === state.b) chart.append(...bars(i));
-      for (const i of [...list].sort((a, b) => front.has(a) - front.has(b)))
+      const height = (i) => front.has(i) + 2 * (i === state.b) + 3 * (i === state.a);
+      for (const i of [...list].sort((a, b) => height(a) - height(b)))
         chart.append(s("circle", {class: `dot${front.has(i) ? " front" : ""}${i === state.a ? " a" : ""}${i === state.b ? " b" : ""}`,
           cx: x(typical(i, mx)), cy: y(typical(i, my)), r: front.has(i) || i === state.a ? 6 : 4, onclick: (e) => pick(i, e.shiftKey)},
           s("title", {}, `point ${i}: ${where(i)}`)));
@@ -138,9 +150,9 @@
   }
 
   function comparison() {
-    const own = section("Comparison", "The picked point, and the second one or the first of the study. Each value with where it comes from.");
+    const own = section("Comparison", "The picked point, and the second one or another of the study. Each value with where it comes from.");
     living(own, () => {
-      const a = state.a, b = state.b ?? done[0];
+      const a = state.a, b = state.b ?? [done[0], ...D.front, ...done].find((i) => i !== a) ?? a;
       if (a == null) return nothing("No point has been measured.");
       const isShown = (k) => D.points[a].k[k.i] !== D.points[b].k[k.i] || new Set(main.map((i) => D.points[i].k[k.i])).size > 1;
       const rows = K.filter(isShown).map((k) => [title(k), D.points[a].k[k.i] || "unset", D.points[b].k[k.i] || "unset", "", "chosen by the study, or the machine's own"]);
@@ -156,7 +168,7 @@
   }
 
   function parallel() {
-    const own = section("Parallel coordinates", "A line for each point; the frontier in its colour. Drag along an axis to keep a range, click its name to free it.");
+    const own = section("Parallel coordinates", "A line for each point; the frontier in its colour. Drag along an axis to keep a range, click its name to free it. By keyboard: on a name, arrow keys move the lower end, with shift the upper one; Enter frees it.");
     const axesList = [...K.filter((k) => new Set(main.map((i) => D.points[i].k[k.i])).size > 1).map((k) => ({name: title(k), of: (i) => {
       const text = D.points[i].k[k.i];
       return text !== "" && isFinite(text) ? +text : [...new Set(main.map((j) => D.points[j].k[k.i]))].sort().indexOf(text);
@@ -165,9 +177,10 @@
     living(own, () => {
       const H = 320, list = main.filter((i) => axesList.every((x) => x.of(i) != null));
       if (!list.length) return nothing("No point has been measured.");
-      const at = (n) => 50 + n * (W - 100) / Math.max(1, axesList.length - 1);
+      const wide = Math.max(W, 110 * axesList.length), last = axesList.length - 1;
+      const at = (n) => 20 + n * (wide - 100) / Math.max(1, last);
       const scales = axesList.map((x) => scale(list.map(x.of), H - 30, 50, false));
-      const chart = svg(H, "parallel coordinates of all measured points");
+      const chart = svg(H, "parallel coordinates of all measured points", {}, wide);
       const isKept = (i) => Object.entries(kept).every(([n, [low, high]]) => { const v = scales[n](axesList[n].of(i)); return v >= low && v <= high; });
       for (const i of [...list].sort((a, b) => front.has(a) - front.has(b)))
         chart.append(s("path", {class: `curve${i === state.a ? " a" : front.has(i) ? " front" : ""}${isKept(i) ? "" : " faint"}`,
@@ -178,7 +191,19 @@
         chart.append(s("line", {class: "axis", x1: at(n), x2: at(n), y1: 50, y2: H - 30}),
           s("rect", {x: at(n) - 12, y: 44, width: 24, height: H - 68, fill: "transparent", onpointerdown: (e) => { from = spot(e); },
             onpointerup: (e) => { if (from != null && Math.abs(spot(e) - from) > 4) { kept[n] = [from, spot(e)].sort((p, q) => p - q); redraw(); } }}),
-          s("text", {x: at(n), y: n % 2 ? 16 : 32, "text-anchor": "middle", class: "small", onclick: () => { delete kept[n]; redraw(); }}, x.name));
+          s("text", {x: n === last ? wide - 2 : Math.max(2, at(n) - 16), "text-anchor": n === last ? "end" : null, y: n % 2 ? 16 : 32, class: "small", tabindex: 0, id: `axis${n}`, onclick: () => { delete kept[n]; redraw(); },
+            onkeydown: (e) => {
+              const step = {ArrowUp: -1, ArrowDown: 1}[e.key] * (H - 80) / 20;
+              if (e.key === "Enter") delete kept[n];
+              else if (!step) return;
+              else {
+                const [top, bottom] = kept[n] ?? [44, H - 24];
+                kept[n] = e.shiftKey ? [Math.max(44, Math.min(bottom - 4, top + step)), bottom] : [top, Math.max(top + 4, Math.min(H - 24, bottom + step))];
+              }
+              e.preventDefault();
+              redraw();
+              document.getElementById(`axis${n}`).focus();
+            }}, x.name));
         if (kept[n]) chart.append(s("rect", {class: "band", x: at(n) - 6, y: kept[n][0], width: 12, height: kept[n][1] - kept[n][0]}));
         for (const v of [Math.min(...list.map(x.of)), Math.max(...list.map(x.of))])
           chart.append(s("text", {x: at(n) + 8, y: scales[n](v) + 4, class: "small"}, show(v)));
@@ -191,7 +216,10 @@
     const own = section("Tornado", "How far a value moves when one key that nobody has published changes alone: what to ask the vendor first.");
     const list = D.points.map((_, i) => i).filter((i) => D.points[i].sens && D.points[i].v);
     const baseAt = D.points.findIndex((p) => p.v && K.every((k) => p.k[k.i] === k.base));
-    if (!list.length || baseAt < 0) { own.append(nothing("The study has no sensitivity; add sensitivity: {keys: not-published}.")); return; }
+    if (!list.length || baseAt < 0) {
+      own.append(nothing(D.points.some((p) => p.sens) ? "Its points have not been measured." : "The study has no sensitivity; add sensitivity: {keys: not-published}."));
+      return;
+    }
     own.append(choice("of", M.map((m) => m.name), state.swing, (v) => { state.swing = v; redraw(); }));
     living(own, () => {
       const m = measure(state.swing), base = typical(baseAt, m), swings = {};
@@ -202,19 +230,20 @@
         if (changed.length && value != null) (swings[changed[0].name] ??= []).push([D.points[i].k[changed[0].i], 100 * (value / base - 1)]);
       }
       const rows = Object.entries(swings).map(([key, v]) => [key, v, Math.max(...v.map(([, p]) => Math.abs(p)))]).sort((p, q) => q[2] - p[2]);
-      const H = 50 + 22 * rows.length, most = rows[0]?.[2] || 1, x = (p) => 400 + p / most * 160;
+      // Wide: name, bar and values in a row. Narrow: name and values above the bar.
+      const row = isNarrow() ? 38 : 22, H = 50 + row * rows.length, most = rows[0]?.[2] || 1;
+      const middle = isNarrow() ? W / 2 : W / 2 + 10, reach = isNarrow() ? W / 2 - 10 : W / 2 - 190, x = (p) => middle + p / most * reach;
       const chart = svg(H, "tornado of " + title(m));
       chart.append(s("line", {class: "axis", x1: x(0), x2: x(0), y1: 8, y2: H - 40}), s("text", {x: x(0), y: H - 8, "text-anchor": "middle"},
         `change of ${m.name} [%], base ${show(base)} ${m.unit}`));
       rows.forEach(([key, values], n) => {
-        const yy = 12 + 22 * n, sides = {};
-        chart.append(s("text", {x: 170, y: yy + 12, "text-anchor": "end"}, key));
+        const yy = 12 + row * n + (isNarrow() ? 14 : 0), words = isNarrow() ? yy - 4 : yy + 12;
+        chart.append(s("text", isNarrow() ? {x: 2, y: words} : {x: 182, y: words, "text-anchor": "end"}, key));
         for (const [value, p] of values) {
-          sides[p < 0] = (sides[p < 0] ?? 0) + 1;
           chart.append(s("rect", {x: Math.min(x(0), x(p)), y: yy, width: Math.max(1, Math.abs(x(p) - x(0))), height: 15, opacity: .7, fill: p > 0 ? PALETTE[1] : PALETTE[2]},
             s("title", {}, `${key} = ${value}: ${p.toFixed(3)} %`)));
         }
-        chart.append(s("text", {x: W - 4, y: yy + 12, "text-anchor": "end", class: "small"}, values.map(([v, p]) => `${v}: ${p.toFixed(2)} %`).join("  ")));
+        chart.append(s("text", {x: W - 4, y: words, "text-anchor": "end", class: "small"}, values.map(([v, p]) => `${v}: ${p.toFixed(2)} %`).join("  ")));
       });
       return chart;
     });
@@ -244,22 +273,22 @@
   }
 
   function roofline() {
-    const own = section("Roofline", "Of the first workload, a chip. Roofs are the base machine's; the tick above a point is a roof of its own: its chains of values.");
+    const own = section("Roofline", "Of the first workload, a chip. Roofs are those of the picked point's machine; the tick above a point is a roof of its own: its chains of values.");
     living(own, () => {
       const list = main.filter((i) => D.points[i].f), H = 380;
       if (!list.length) return nothing("No point has been measured.");
-      const f = (i) => D.points[i].f, R = D.roofs;
-      const xs = list.map((i) => f(i)[0]), ridge = R.mxm / R.sram;
-      const x = scale([...xs, ridge], 80, W - 18, true), ys = [...list.flatMap((i) => [f(i)[1], f(i)[2] || f(i)[1]]), R.mxm];
+      const f = (i) => D.points[i].f, [mxm, sram, streams] = D.points[state.a]?.roofs ?? D.points[list[0]].roofs;
+      const xs = list.map((i) => f(i)[0]), ridge = mxm / sram;
+      const x = scale([...xs, ridge], 80, W - 18, true), ys = [...list.flatMap((i) => [f(i)[1], f(i)[2] || f(i)[1]]), mxm];
       const y = scale(ys, H - 50, 18, true), chart = svg(H, "roofline");
       axes(chart, x, y, H, "products per byte read from memory [1/B]", "products a cycle of a chip [1/cycle]");
-      const low = Math.min(...xs, ridge) / 2, high = Math.max(...xs, ridge) * 2, clip = (px) => Math.max(80, Math.min(W - 18, px));
-      for (const [name, rate, n] of [["memory", R.sram, 0], ["streams", R.streams, 1]]) {
-        const points = range(0, 40).map((k) => low * (high / low) ** (k / 40)).map((v) => [clip(x(v)), y(Math.min(R.mxm, v * rate))]).filter(([, py]) => py < H - 46);
+      for (const [name, rate] of [["memory", sram], ["streams", streams]]) {
+        const points = range(0, 80).map((k) => x.low * (x.high / x.low) ** (k / 80)).map((v) => [x(v), y(Math.min(mxm, v * rate))])
+          .filter(([, py]) => py < H - 46);
         chart.append(s("path", {class: "curve other", d: path(points)}));
-        if (points.length) chart.append(s("text", {x: points[0][0] + 4, y: points[0][1] - 6 - 12 * n, class: "small"}, `${name}: ${show(rate)} B/cycle`));
+        if (points.length) chart.append(s("text", {x: points[0][0] + 8, y: Math.min(H - 54, points[0][1] + 16), class: "small"}, `${name}: ${show(rate)} B/cycle`));
       }
-      chart.append(s("line", {class: "axis", x1: 80, x2: W - 18, y1: y(R.mxm), y2: y(R.mxm)}), s("text", {x: W - 20, y: y(R.mxm) - 5, "text-anchor": "end", class: "small"}, `MXM: ${R.mxm} products/cycle`));
+      chart.append(s("line", {class: "axis", x1: 80, x2: W - 18, y1: y(mxm), y2: y(mxm)}), s("text", {x: W - 20, y: y(mxm) - 5, "text-anchor": "end", class: "small"}, `MXM: ${mxm} products/cycle`));
       for (const i of list) {
         const [intensity, rate, chain] = f(i), px = x(intensity);
         if (chain) chart.append(s("line", {class: "outer", x1: px, x2: px, y1: y(rate), y2: y(chain)}), s("line", {class: "axis", "stroke-width": 2, x1: px - 7, x2: px + 7, y1: y(chain), y2: y(chain)}));
@@ -275,13 +304,13 @@
     living(own, () => {
       const list = [...new Set([state.a, state.b, ...D.front])].filter((i) => i != null && partsOf(i)).slice(0, 24);
       if (!list.length) return nothing("No point has been measured.");
-      const kinds = [...new Set(list.flatMap((i) => Object.keys(partsOf(i))))], H = 60 + 22 * list.length + 18 * Math.ceil(kinds.length / 5);
+      const kinds = [...new Set(list.flatMap((i) => Object.keys(partsOf(i))))], across = Math.max(1, Math.floor(W / 138)), H = 60 + 22 * list.length + 18 * Math.ceil(kinds.length / across);
       const sum = (i) => Object.values(partsOf(i)).reduce((p, q) => p + q, 0), most = Math.max(...list.map((i) => whole?.(i) ?? sum(i))) || 1;
-      const chart = svg(H, name), x = (v) => 90 + v / most * (W - 190);
+      const chart = svg(H, name), x = (v) => 80 + v / most * (W - 180);
       list.forEach((i, n) => {
         let at = 0;
         const yy = 8 + 22 * n, parts = partsOf(i);
-        chart.append(s("text", {x: 84, y: yy + 12, "text-anchor": "end"}, `point ${i}${i === state.a ? " ◀" : ""}`));
+        chart.append(s("text", {x: 74, y: yy + 12, "text-anchor": "end"}, `point ${i}${i === state.a ? " ◀" : ""}`));
         kinds.forEach((kind, c) => {
           const v = parts[kind] ?? 0;
           chart.append(s("rect", {x: x(at), y: yy, width: Math.max(0, x(at + v) - x(at)), height: 15, fill: PALETTE[c % PALETTE.length]}, s("title", {}, `${kind}: ${show(v)} ${unit}`)));
@@ -291,7 +320,7 @@
         chart.append(s("text", {x: W - 4, y: yy + 12, "text-anchor": "end", class: "small"}, `${show(at)} ${unit}`));
       });
       kinds.forEach((kind, c) => {
-        const lx = 20 + (c % 5) * 138, ly = 34 + 22 * list.length + 18 * Math.floor(c / 5);
+        const lx = 10 + (c % across) * 138, ly = 34 + 22 * list.length + 18 * Math.floor(c / across);
         chart.append(s("rect", {x: lx, y: ly - 10, width: 12, height: 12, fill: PALETTE[c % PALETTE.length]}), s("text", {x: lx + 17, y: ly}, kind));
       });
       chart.append(s("text", {x: W / 2, y: H - 6, "text-anchor": "middle"}, `[${unit}]`));
@@ -303,10 +332,14 @@
     const own = section("Search progress", "Hypervolume of the points so far, axes scaled from best to worst. Dashed: the same points in random order, mean of 11.");
     const P = D.progress;
     if (P.n.length < 2) { own.append(nothing("Too few points.")); return; }
-    const H = 260, x = scale(P.n, 80, W - 18, false), y = scale([0, ...P.search, ...P.random], H - 50, 18, false), chart = svg(H, "hypervolume over evaluations");
-    axes(chart, x, y, H, "points evaluated", "hypervolume [0 to 1]");
-    chart.append(s("path", {class: "curve", d: path(P.n.map((n, i) => [x(n), y(P.search[i])]))}), s("path", {class: "curve other", d: path(P.n.map((n, i) => [x(n), y(P.random[i])]))}));
-    own.append(chart);
+    living(own, () => {
+      const H = 260, x = scale(P.n, 80, W - 18, false), y = scale([0, ...P.search, ...P.random], H - 50, 18, false);
+      const chart = svg(H, "hypervolume over evaluations");
+      axes(chart, x, y, H, "points evaluated", "hypervolume [0 to 1]");
+      chart.append(s("path", {class: "curve", d: path(P.n.map((n, i) => [x(n), y(P.search[i])]))}),
+        s("path", {class: "curve other", d: path(P.n.map((n, i) => [x(n), y(P.random[i])]))}));
+      return chart;
+    });
   }
 
   function table(own, heads, rows) {
@@ -314,8 +347,20 @@
   }
   function lists() {
     const strange = section("Anomalies", "More of a resource or a shorter delay, everything else alike, and yet slower: the compiler's heuristics, or its errors.");
-    if (D.anomalies.length) table(strange, ["key", "less", "more", "slower by"], D.anomalies.map((a) => [a.key, `point ${a.less} (${D.points[a.less].k[K.find((k) => k.name === a.key).i]})`,
-      `point ${a.more} (${D.points[a.more].k[K.find((k) => k.name === a.key).i]})`, `${a.percent} %`]));
+    const heads = ["key", "less", "more", "slower by"], most = 12;
+    const told = [...D.anomalies].sort((a, b) => b.percent - a.percent).map((a) => {
+      const k = K.find((c) => c.name === a.key), at = (i) => `point ${i} (${D.points[i].k[k.i]})`;
+      return [a.key, at(a.less), at(a.more), `${a.percent} %`];
+    });
+    if (told.length) {
+      table(strange, heads, told.slice(0, most));
+      const rest = told.slice(most);
+      if (rest.length) {
+        const more = make("details", {}, make("summary", {}, `${rest.length} smaller ones`));
+        strange.append(more);
+        table(more, heads, rest);
+      }
+    }
     else strange.append(nothing("None."));
     const bad = D.points.map((p, i) => [p, i]).filter(([p]) => p.s !== "done");
     const groups = new Map();
@@ -343,4 +388,5 @@
   stacked("Energy of a token by part", "One user alone, typical values; static power of all chips is in it.", (i) => D.points[i].e, "J");
   progress();
   lists();
+  document.documentElement.dataset.drawn = Math.round(performance.now()); // ms since the page was asked for
 })();

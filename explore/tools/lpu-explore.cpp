@@ -140,7 +140,9 @@ int run(RunCommand &c) {
                                      : fmt::format("--shard: '{}' is not I/N with I from 1 to N", c.shard).c_str());
     return kUsage;
   }
-  const Result<std::string> compiler = c.compiler.empty() ? findTool("lpucc") : Result<std::string>(c.compiler);
+  // Children run in folders of their own, so the path must hold there.
+  const Result<std::string> compiler =
+      c.compiler.empty() ? findTool("lpucc") : Result<std::string>(std::filesystem::absolute(c.compiler).string());
   if (!compiler)
     return fail(compiler.error());
   if (launchedRank() > 0) {

@@ -177,10 +177,8 @@ double voltageForClock(const EnergyModel &model, double clockGHz) {
   const auto speed = [&](double volts) { return std::pow(volts - v.threshold, v.alpha) / volts; };
   const double wanted = speed(v.logic) * clockGHz / v.atGHz;
   double low = v.threshold, high = 10;
-  for (int i = 0; i < 200; ++i) { // speed grows with the voltage
-    const double middle = (low + high) / 2;
-    (speed(middle) < wanted ? low : high) = middle;
-  }
+  for (double middle = (low + high) / 2; low < middle && middle < high; middle = (low + high) / 2)
+    (speed(middle) < wanted ? low : high) = middle; // speed grows with the voltage
   return high;
 }
 

@@ -104,12 +104,13 @@ private:
     return true;
   }
 
-  /// "section.key:" with nothing behind it, or with {low: …, high: …}.
+  /// "section.key:" with nothing behind it, or with {low: …, high: …}, perhaps with a source.
   bool parseUnpublished(const YAML::Node &at, const YAML::Node &node) {
     if (!node.IsMap())
-      return fail(at, "'unpublished' must be a map of keys, each with nothing or {low: …, high: …} behind it");
+      return fail(at,
+                  "'unpublished' must be a map of keys, each with nothing or {low: …, high: …, source: …} behind it");
     for (const auto &entry : node) {
-      Unpublished mark{entry.first.IsScalar() ? entry.first.Scalar() : "", {}, {}};
+      Unpublished mark{entry.first.IsScalar() ? entry.first.Scalar() : "", {}, {}, {}};
       const auto same = [&](const Unpublished &other) { return other.key == mark.key; };
       if (!keyNamed(mark.key))
         return fail(entry.first, fmt::format("'{}' under 'unpublished' is no key of a machine", mark.key));
@@ -134,8 +135,17 @@ private:
     const auto number = [&](const char *key, double &to) {
       return node.IsMap() && node[key] && node[key].IsScalar() && parseNumber<double>(node[key].Scalar(), to);
     };
-    if (!number("low", low) || !number("high", high) || node.size() != 2 || !(low <= high))
-      return fail(at, fmt::format("the range of '{}' must be {{low: NUMBER, high: NUMBER}}", mark.key));
+    const bool hasSource = node.IsMap() && node["source"];
+    if (!number("low", low) || !number("high", high) || node.size() != (hasSource ? 3 : 2) || !(low <= high))
+      return fail(
+          at, fmt::format("the range of '{}' must be {{low: NUMBER, high: NUMBER}}, and may have a source", mark.key));
+    if (hasSource) {
+      mark.source = node["source"].IsScalar() ? node["source"].Scalar() : "";
+      if (!mark.source.starts_with("published: ") && !mark.source.starts_with("derived: ") &&
+          !mark.source.starts_with("guess: "))
+        return fail(
+            at, fmt::format("the source of '{}' must begin with 'published: ', 'derived: ' or 'guess: '", mark.key));
+    }
     mark.low = low, mark.high = high;
     return true;
   }

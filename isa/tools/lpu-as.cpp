@@ -47,7 +47,7 @@ int main(int argc, char **argv) {
   app.add_option("-o,--output", output, "program to write")->required();
   auto *imageOption = app.add_option("--image", image, "program to take all but the steps from")->type_name("FILE.lpx");
   app.add_option("--machine", machineName,
-                 "preset (tsp1, small, tsp1-int4) or description, for a file without an image")
+                 "preset (tsp1, small, tsp1-int4, lp30) or description, for a file without an image")
       ->excludes(imageOption)
       ->type_name("NAME|FILE.yaml");
   if (const auto code = tools::parseArguments(app, argc, argv))

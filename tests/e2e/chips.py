@@ -100,6 +100,18 @@ class Chips(Case):
         self.check_steps(ran, report)
         self.assert_same_bits(logits, self.interpret(TINY, PROMPT))
 
+    def test_memory_in_pieces_takes_more_chips(self):
+        """Half of each chip is free, but in pieces: the planner goes on to partitions with fewer layers a chip."""
+        machine, report = self.dir / "machine.yaml", self.dir / "r.json"
+        text = (ROOT / "isa" / "arch" / "tsp1.yaml").read_text()
+        machine.write_text(text.replace("superlanes: 20", "superlanes: 16").replace("slices_per_side: 44", "slices_per_side: 36"))
+        options = (f"--arch={ROOT / 'models/arch/smollm2-135m.yaml'}", f"--target={machine}", "--steps=decode", "--max-context=512",
+                   "--bounds-only", f"--report={report}")
+        succeed("lpucc", *options, "--pp=4")
+        known = load_json(report)["system"]["chips"]
+        succeed("lpucc", *options)
+        self.assertLessEqual(load_json(report)["system"]["chips"], known)
+
     def test_vocabulary_on_chips_of_its_own(self):
         """Groups of chips deal the rows of the embedding and of lm_head; ids of every part are looked up."""
         one, _ = self.compile(TINY, "one", "--chips=1")

@@ -229,6 +229,21 @@ class Questions(Studies):
         done = self.explore("audit", self.dir / "s.db", code=3)
         self.assertIn("counts differ: products_int8", done.stdout)
 
+    def test_audit_of_batches_and_encoders(self):
+        (self.dir / "encoder.yaml").write_text(
+            "name: encoder\nsource: made up for tests\narchitecture: bert\nlayers: 1\nhidden: 128\nheads: 4\nffn: 256\n"
+            "vocabulary: 256\ncontext: 64\nnorm_eps: 1e-12\ntoken_types: 2\n")
+        for name, text in [("batch", "base: small\nworkloads: [{arch: tiny.yaml, context: 64, batch: 3, tp: 2, pp: 1, kv_type: int8}]\n"),
+                           ("encoder", "base: tsp1\nworkloads: [{arch: encoder.yaml, context: 32}]\n")]:
+            self.explore("run", self.study(text, f"audit-{name}"))
+            done = self.explore("audit", self.dir / f"audit-{name}.db")
+            self.assertEqual(done.stdout.count("cycles and all counts as simulated"), 1, done.stdout)
+
+    def test_an_audit_of_nothing_is_an_error(self):
+        self.explore("run", self.study(STUDY.replace("[24, 28]", "[24]")))
+        done = self.explore("audit", self.dir / "s.db", code=1)
+        self.assertIn("s.db: error: has no measured point, so there is nothing to audit", done.stderr)
+
     def test_energy_of_a_program(self):
         program = self.dir / "m.lpx"
         tools.succeed("lpucc", tools.TINY, "--tp=2", "--pp=2", "--max-context=64", "-o", program)
@@ -353,6 +368,11 @@ class Failures(Studies):
             self.assertIn(reason, self.explore("status", store, "--failed").stdout)
             store.unlink()
 
+    def test_a_compiler_by_a_relative_path(self):
+        self.one_point()
+        (self.dir / "lpucc").symlink_to(tools.bin_dir / "lpucc")
+        self.explore("run", "s.yaml", "--compiler=./lpucc", cwd=self.dir)
+
     def test_too_little_memory_is_a_row(self):
         self.explore("run", self.one_point(), "--memory=0.01", code=3)
         self.assertEqual(self.points(self.dir / "s.db")[1][0]["state"], "failed")
@@ -448,6 +468,35 @@ class Failures(Studies):
         shutil.copy(full / "s.db", self.dir / "moved.db")
         self.explore("run", study, f"--store={self.dir / 'moved.db'}", "--jobs=2")
         self.assertTrue(all(row["state"] in ("done", "infeasible") for row in self.points(self.dir / "moved.db")[1]))
+
+    def test_a_folder_that_cannot_be_written(self):
+        """A file system without writing, as chmod does not stop root: a new store, an old one, and reading."""
+        study, place = self.one_point(), self.dir / "place"
+        place.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "none", str(place)], capture_output=True).returncode:
+            self.skipTest("no rights to mount a file system")
+        self.addCleanup(lambda: subprocess.run(["umount", str(place)], check=True))
+        self.explore("run", study, f"--store={place / 'old.db'}")
+        expected, _ = self.points(place / "old.db")
+        subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
+        for name in ["new.db", "old.db"]:
+            done = self.explore("run", study, f"--store={place / name}", code=1)
+            self.assertRegex(done.stderr, f"{name}: error: cannot be written: Read-only file system")
+            self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        self.assertEqual(self.points(place / "old.db")[0], expected)
+
+    def test_a_store_that_was_cut_short(self):
+        study, store = self.one_point(), self.dir / "s.db"
+        self.explore("run", study)
+        whole = store.read_bytes()
+        for size in [1, 100, len(whole) // 2]:
+            store.write_bytes(whole[:size])
+            for command in [["run", study], ["status", store], ["report", store, f"--csv={self.dir / 'x.csv'}"]]:
+                done = self.explore(*command, code=1)
+                self.assertRegex(done.stderr, "s.db: error: ")
+                self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+            self.assertEqual(store.read_bytes(), whole[:size])
+        self.assertFalse((self.dir / "x.csv").exists())
 
     def test_a_second_writer(self):
         study = self.one_point()

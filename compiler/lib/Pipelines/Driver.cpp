@@ -51,6 +51,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Attempts with partitions that fill chips well, after others were refused: each takes a mapping of the model.
+constexpr int kMostUntried = 12;
+
 class Driver {
 public:
   explicit Driver(const DriverOptions &options)
@@ -332,22 +335,49 @@ private:
       errors.clear();
       return deal();
     }
-    if (options.partition.chips == 1 || *shortage != Shortage::Chip) {
+    if (!refusal && (options.partition.chips == 1 || *shortage != Shortage::Chip)) {
       error.message += partition.chips() == 1 ? remedy() : "; take a smaller --max-context";
       return error;
     }
     errors.clear();
-    for (Partition failed = partition; partition == failed;) {
+    chunks = Chunks::All;
+    tried.push_back(partition);
+    if (!refusal && trustLess())
+      return choose();
+    // Less trust leaves out whatever fills a chip well. But free memory may be in pieces, which says nothing of
+    // partitions that put other things on a chip.
+    if (!refusal)
+      refusal = explain(std::move(error));
+    return tryUntried();
+  }
+
+  /// The estimates were too low: trusts them less, until another partition comes out of them.
+  bool trustLess() {
+    for (const Partition failed = partition; partition == failed;) {
       if (usable <= machine.memoryBytes() / 2)
-        return explain(std::move(error));
-      usable -= machine.memoryBytes() / 50; // the estimates were that much too low
+        return false;
+      usable -= machine.memoryBytes() / 50;
       auto found = partitionsToTry(modelSize(*planned), options.partition, machine, usable);
       if (!found)
-        return explain(std::move(error));
+        return false;
       partition = found->front();
     }
-    chunks = Chunks::All;
-    return choose();
+    return true;
+  }
+
+  /// The most promising partition that was not tried yet, with all memory trusted; else the error.
+  Status tryUntried() {
+    auto found = partitionsToTry(modelSize(*planned), options.partition, machine, machine.memoryBytes());
+    if (found && untried++ < kMostUntried)
+      for (const Partition &next : *found)
+        if (sharesLayers(next.tp) && feedsAToken(next) && !llvm::is_contained(tried, next)) {
+          partition = next;
+          if (deal())
+            return Ok{};
+          errors.clear();
+          tried.push_back(next);
+        }
+    return *refusal;
   }
 
   /// The error of a chip of the last partition, as one of the system.
@@ -482,6 +512,9 @@ private:
   std::map<std::int64_t, std::int64_t> tokensByShards; ///< of the longest prefill step
   std::map<std::int64_t, bool> sharesByShards;         ///< whether so many chips can share a layer
   Chunks chunks = Chunks::All;                         ///< what has been tried so far needed more room
+  std::vector<Partition> tried;                        ///< that did not fit
+  std::optional<Error> refusal;                        ///< what there is to say if nothing else fits either
+  int untried = 0;                                     ///< attempts after it
   bool measured = false;                               ///< partitions were compared by compilation
 };
 

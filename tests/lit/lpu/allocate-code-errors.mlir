@@ -9,4 +9,4 @@
 // 2 rows, 128 bytes, find no place.
 // CHECK: error: the model does not fit on one chip of 'small': its 192 bytes of instruction text are 128 too many beside weights, KV cache and activations
 // FITS: lpu.region "code.{{.*}} rows(3)
-// TARGET: error: none: neither a machine preset (tsp1, small, tsp1-int4) nor a readable file
+// TARGET: error: none: neither a machine preset (tsp1, small, tsp1-int4, lp30) nor a readable file

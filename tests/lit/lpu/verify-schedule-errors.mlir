@@ -125,7 +125,7 @@
 // RUN: sed 's/lpu.issue 10 count(4) "lw"/lpu.issue 10 count(4) window(2) "lw"/' %t.mlir | not lpu-opt --lpu-verify-schedule=target=small 2>&1 | FileCheck %s --check-prefix=WINDOW
 // WINDOW: error: 'lpu.issue' op repeats 2 words but only 1 stand before it
 // RUN: not lpu-opt %t.mlir --lpu-verify-schedule=target=medium 2>&1 | FileCheck %s --check-prefix=TARGET
-// TARGET: error: medium: neither a machine preset (tsp1, small, tsp1-int4) nor a readable file
+// TARGET: error: medium: neither a machine preset (tsp1, small, tsp1-int4, lp30) nor a readable file
 // RUN: sed 's/kind("constant")\(.*\) content.*/kind("scratch")\1/' %t.mlir | not lpu-opt --lpu-verify-schedule=target=small 2>&1 | FileCheck %s --check-prefix=NO-CONTENT
 // NO-CONTENT: error: 'lpu.issue' op reads row 0 of bank 1 (region 'w') in cycle 0, which no instruction writes
 // RUN: sed 's/region "b" kind("scratch")\(.*\)/region "b" kind("constant")\1 content {kind = "ones"}/' %t.mlir | not lpu-opt --lpu-verify-schedule=target=small 2>&1 | FileCheck %s --check-prefix=CONSTANT

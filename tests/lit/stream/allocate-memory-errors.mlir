@@ -5,7 +5,7 @@
 // RUN: not lpu-opt %t.d/tile.mlir --stream-allocate-memory=target=small 2>&1 | FileCheck %s --check-prefix=TILE
 // RUN: not lpu-opt %t.d/tile.mlir --stream-allocate-memory=target=none 2>&1 | FileCheck %s --check-prefix=TARGET
 
-// TARGET: error: none: neither a machine preset (tsp1, small, tsp1-int4) nor a readable file
+// TARGET: error: none: neither a machine preset (tsp1, small, tsp1-int4, lp30) nor a readable file
 
 // 2 · 28 slices · 2 banks · 1024 rows · 64 bytes = 7340032. Wanted: 30 · 4 · 1000 · 64 = 7680000: 339968 too many, two chips.
 // MANY: error: the model does not fit on one chip of 'small': weights, KV cache and activations need 7680000 bytes of 7340032, 339968 too many; at least 2 chips would do

@@ -15,7 +15,7 @@
 // RUN: not lpu-opt %t.d/heads.mlir --convert-llm-to-stream=target=small 2>&1 | FileCheck %s --check-prefix=HEADS
 
 // EMPTY: error: there is no @forward to lower; run llm-quantize and llm-plan-steps first
-// TARGET: error: none: neither a machine preset (tsp1, small, tsp1-int4) nor a readable file
+// TARGET: error: none: neither a machine preset (tsp1, small, tsp1-int4, lp30) nor a readable file
 // FOREIGN: error: 'builtin.unrealized_conversion_cast' op has no lowering to the stream dialect
 // PLANES: error: the mapping uses two MXM planes a side, machine 'small' has 1
 // SLICES: error: the mapping needs 16 MEM slices a side for weights and 12 for activations, machine 'small' has 27

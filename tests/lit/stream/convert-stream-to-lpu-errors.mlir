@@ -1,7 +1,7 @@
 // REQUIRES: lpu-opt
 // RUN: lpu-opt %s --split-input-file --verify-diagnostics --convert-stream-to-lpu=target=small
 // RUN: not lpu-opt %S/../lpu/Inputs/step.mlir --convert-stream-to-lpu=target=none.yaml 2>&1 | FileCheck %s
-// CHECK: error: none.yaml: neither a machine preset (tsp1, small, tsp1-int4) nor a readable file
+// CHECK: error: none.yaml: neither a machine preset (tsp1, small, tsp1-int4, lp30) nor a readable file
 // Flows that cannot be timed or shaped; positions are those of the small machine (slices 4s … 4s + 3 at s + 1, MXM at 9).
 
 // expected-error @+1 {{'stream.object' op has no place; run stream-allocate-memory first}}

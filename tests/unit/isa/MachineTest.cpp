@@ -57,7 +57,9 @@ TEST(Machine, SmallDiffersInSizeOnly) {
   EXPECT_EQ(machine->sxmPosition(), 8);
 }
 
-TEST(Machine, PresetsAreListed) { EXPECT_EQ(presetNames(), (std::vector<std::string>{"tsp1", "small", "tsp1-int4"})); }
+TEST(Machine, PresetsAreListed) {
+  EXPECT_EQ(presetNames(), (std::vector<std::string>{"tsp1", "small", "tsp1-int4", "lp30"}));
+}
 
 /// Every number of the description differs from its default and from each other
 /// where ranges allow, so a key written to the wrong member is noticed.

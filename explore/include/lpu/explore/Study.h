@@ -74,7 +74,7 @@ struct SearchPlan {
   Method method = Method::Grid;
   std::uint64_t seed = 1;
   std::uint64_t budget = 0;      ///< points at most; 0: all of a grid, 100 of others
-  std::uint64_t population = 24; ///< of a generation
+  std::uint64_t population = 12; ///< parents of a generation
   bool prune = false;            ///< skip points that their lower bounds prove to be dominated
 };
 

@@ -14,6 +14,7 @@ namespace lpu::isa {
 struct Unpublished {
   std::string key;                 ///< "latency.mxm_play"
   std::optional<double> low, high; ///< what its author believes in, if he says so
+  std::string source;              ///< why: "derived: …", "guess: …"; may be empty
 };
 
 /// The marks of a description (its section `unpublished`), in their order. They say nothing about the hardware, so
