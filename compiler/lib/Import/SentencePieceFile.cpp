@@ -1,0 +1,289 @@
+// The file is one message of protobuf (sentencepiece_model.proto of that project); its few fields are read by number.
+// The rest of a tokenizer, which other folders describe in tokenizer.json, is written as such a description.
+
+#include "SentencePieceFile.h"
+
+#include "ModelTensors.h"
+#include "ParseJson.h"
+#include "lpu/compiler/Import/GgufFile.h"
+#include "lpu/isa/Base64.h"
+#include "lpu/text/Tokenizer.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/wire_format_lite.h>
+
+#include <algorithm>
+#include <bit>
+#include <functional>
+
+namespace lpu::compiler {
+namespace {
+
+using Json = nlohmann::json;
+using google::protobuf::internal::WireFormatLite;
+using google::protobuf::io::CodedInputStream;
+using text::TokenType;
+
+constexpr const char *kFetchAgain = "; fetch the model again";
+
+/// A field of a message: a number, or bytes.
+struct Field {
+  int number = 0;
+  std::uint64_t value = 0;
+  std::string_view bytes;
+  float real() const { return std::bit_cast<float>(static_cast<std::uint32_t>(value)); }
+  std::int32_t whole() const { return static_cast<std::int32_t>(value); }
+};
+
+bool readField(CodedInputStream &stream, std::string_view message, Field &out) {
+  const std::uint32_t tag = stream.ReadTag();
+  out = Field();
+  out.number = WireFormatLite::GetTagFieldNumber(tag);
+  std::uint32_t word = 0, length = 0;
+  switch (WireFormatLite::GetTagWireType(tag)) {
+  case WireFormatLite::WIRETYPE_VARINT:
+    return stream.ReadVarint64(&out.value);
+  case WireFormatLite::WIRETYPE_FIXED64:
+    return stream.ReadLittleEndian64(&out.value);
+  case WireFormatLite::WIRETYPE_FIXED32:
+    out.value = 0;
+    if (!stream.ReadLittleEndian32(&word))
+      return false;
+    out.value = word;
+    return true;
+  case WireFormatLite::WIRETYPE_LENGTH_DELIMITED: {
+    if (!stream.ReadVarint32(&length))
+      return false;
+    const auto at = static_cast<std::size_t>(stream.CurrentPosition());
+    if (length > message.size() - at)
+      return false;
+    out.bytes = message.substr(at, length);
+    return stream.Skip(static_cast<int>(length));
+  }
+  default:
+    return false;
+  }
+}
+
+/// `take` gets each field. False: the message is damaged.
+bool readMessage(std::string_view message, const std::function<bool(const Field &)> &take) {
+  CodedInputStream stream(reinterpret_cast<const std::uint8_t *>(message.data()), static_cast<int>(message.size()));
+  while (static_cast<std::size_t>(stream.CurrentPosition()) < message.size()) {
+    Field field;
+    if (!readField(stream, message, field) || !take(field))
+      return false;
+  }
+  return true;
+}
+
+/// What the file says, apart from its pieces.
+struct Settings {
+  std::int32_t model = 1; ///< 1: unigram, 2: byte pairs; words (3) and characters (4) are not read
+  bool byteFallback = false, suffix = false;
+  std::int32_t unknown = 0, bos = 1, eos = 2;
+  std::string_view charsmap;
+  bool prefix = true, merges = true, escapes = true;
+};
+
+bool readTrainer(std::string_view message, Settings &out) {
+  return readMessage(message, [&](const Field &field) {
+    switch (field.number) {
+    case 3:
+      return out.model = field.whole(), true;
+    case 24:
+      return out.suffix = field.value != 0, true;
+    case 35:
+      return out.byteFallback = field.value != 0, true;
+    case 40:
+      return out.unknown = field.whole(), true;
+    case 41:
+      return out.bos = field.whole(), true;
+    case 42:
+      return out.eos = field.whole(), true;
+    default:
+      return true;
+    }
+  });
+}
+
+bool readNormalizer(std::string_view message, Settings &out) {
+  return readMessage(message, [&](const Field &field) {
+    switch (field.number) {
+    case 2:
+      return out.charsmap = field.bytes, true;
+    case 3:
+      return out.prefix = field.value != 0, true;
+    case 4:
+      return out.merges = field.value != 0, true;
+    case 5:
+      return out.escapes = field.value != 0, true;
+    default:
+      return true;
+    }
+  });
+}
+
+class SentencePieceReader {
+public:
+  SentencePieceReader(const std::string &path, const HfConfig &modelConfig) : file(path), config(modelConfig) {}
+
+  Result<isa::Tokenizer> run(std::string_view bytes, const Json &json) {
+    if (Status read = readFile(bytes); !read)
+      return read.error();
+    if (Status added = addTokens(json); !added)
+      return added.error();
+    out.model = "pipeline", out.addSpacePrefix = false;
+    const auto size = static_cast<std::int32_t>(out.tokens.size());
+    auto known = [&](std::int32_t id) { return id >= 0 && id < size ? id : -1; };
+    out.unknown = known(said.unknown);
+    out.bos = known(config.bos >= 0 ? static_cast<std::int32_t>(config.bos) : said.bos);
+    out.eos = known(config.eos >= 0 ? static_cast<std::int32_t>(config.eos) : said.eos);
+    out.ends = config.ends;
+    if (out.ends.empty() && out.eos >= 0)
+      out.ends = {out.eos};
+    out.pipeline = description(json).dump();
+    auto usable = text::Tokenizer::create(out);
+    if (!usable)
+      return Error{file, usable.error().message + "; use another model, or remove the file to work with token ids"};
+    out.addBos = (*usable)->addsBos();
+    return std::move(out);
+  }
+
+private:
+  Status readFile(std::string_view bytes) {
+    if (bytes.starts_with("IQ== 0"))
+      return Error{file, "is a vocabulary of tiktoken, which does not say how text is split; use the model's "
+                         "tokenizer.json (transformers: save_pretrained), or remove the file to work with token ids"};
+    bool isWhole = readMessage(bytes, [&](const Field &field) {
+      return field.number == 1   ? readPiece(field.bytes)
+             : field.number == 2 ? readTrainer(field.bytes, said)
+             : field.number == 3 ? readNormalizer(field.bytes, said)
+                                 : true;
+    });
+    if (!isWhole || out.tokens.empty())
+      return Error{file, std::string("is no vocabulary of SentencePiece, or damaged") + kFetchAgain};
+    if (said.model != 1 && said.model != 2)
+      return Error{file, "is a SentencePiece vocabulary of words or characters (model type " +
+                             std::to_string(said.model) +
+                             "), unigram and BPE are supported; remove the file to work with token ids"};
+    pieces = out.tokens.size();
+    makeRoom(config.shape.vocabulary);
+    return Ok{};
+  }
+
+  bool readPiece(std::string_view message) {
+    std::string_view text;
+    float score = 0;
+    std::int32_t type = 1;
+    bool isWhole = readMessage(message, [&](const Field &field) {
+      if (field.number == 1)
+        text = field.bytes;
+      else if (field.number == 2)
+        score = field.real();
+      else if (field.number == 3)
+        type = field.whole();
+      return true;
+    });
+    if (!isWhole || type < 1 || type > 6 || out.tokens.size() >= kMaxVocabulary)
+      return false;
+    out.tokens.emplace_back(text), out.scores.push_back(score), out.types.push_back(type); // numbered as GGUF's are
+    return true;
+  }
+
+  void makeRoom(std::size_t size) {
+    for (std::size_t id = out.tokens.size(); id < size; ++id)
+      out.tokens.push_back("[PAD" + std::to_string(id) + "]");
+    out.types.resize(out.tokens.size(), static_cast<std::int32_t>(TokenType::Unused));
+    out.scores.resize(out.tokens.size(), 0.0f);
+  }
+
+  /// "added_tokens_decoder" of tokenizer_config.json: tokens by their ids, some of them pieces of the file.
+  Status addTokens(const Json &json) {
+    const auto list = json.find("added_tokens_decoder");
+    if (list == json.end() || !list->is_object())
+      return Ok{};
+    for (const auto &[key, token] : list->items()) {
+      const bool isNumber = !key.empty() && key.size() < 8 && std::ranges::all_of(key, [](char c) { return c >= '0' && c <= '9'; });
+      const std::size_t id = isNumber ? std::stoul(key) : kMaxVocabulary;
+      if (id >= kMaxVocabulary || !token.is_object() || !token.contains("content") || !token["content"].is_string())
+        return Error{file, "has an added token " + quote(key) + " in tokenizer_config.json, which must be an id below " +
+                               std::to_string(kMaxVocabulary) + " with its content" + kFetchAgain};
+      makeRoom(id + 1);
+      const bool isSpecial = token.value("special", Json(false)) == true;
+      if (id < pieces && out.types[id] == static_cast<std::int32_t>(TokenType::Unknown))
+        continue;
+      out.tokens[id] = token["content"].get<std::string>();
+      out.types[id] = static_cast<std::int32_t>(isSpecial ? TokenType::Control : TokenType::UserDefined);
+      Json entry = token;
+      entry.erase("content");
+      entry["id"] = id, entry["normalized"] = false;
+      added.push_back(std::move(entry));
+    }
+    return Ok{};
+  }
+
+  /// Pieces that are no parts of words are added tokens: the library's own are found in what its normalizer leaves.
+  Json addedTokens() const {
+    Json list = added;
+    for (std::size_t id = 0; id < pieces; ++id) {
+      const auto type = static_cast<TokenType>(out.types[id]);
+      const bool isListed = std::ranges::any_of(added, [&](const Json &entry) { return entry["id"] == id; });
+      if (isListed || out.tokens[id].empty())
+        continue;
+      if (type == TokenType::UserDefined)
+        list.push_back({{"id", id}, {"normalized", true}, {"verbatim", true}});
+      else if (type == TokenType::Control || type == TokenType::Unknown)
+        list.push_back({{"id", id}, {"special", true}});
+    }
+    return list;
+  }
+
+  Json description(const Json &json) const {
+    Json model{{"type", said.model == 2 ? "SentencePiece" : "Unigram"}, {"byte_fallback", said.byteFallback}};
+    Json normalizer{{"type", "SentencePiece"},
+                    {"precompiled_charsmap", toBase64(said.charsmap)},
+                    {"add_dummy_prefix", said.prefix},
+                    {"remove_extra_whitespaces", said.merges},
+                    {"escape_whitespaces", said.escapes},
+                    {"treat_whitespace_as_suffix", said.suffix}};
+    Json decoder{{"type", "Sequence"},
+                 {"decoders", {{{"type", "ByteFallback"}}, {{"type", "Metaspace"}, {"replacement", "\xE2\x96\x81"}}}}};
+    Json single = Json::array({{{"Sequence", {{"id", "A"}}}}}), special = Json::object();
+    auto put = [&](const char *key, bool usual, std::int32_t id, Json::iterator at) {
+      const Json asked = json.value(key, Json());
+      if (id < 0 || !(asked.is_boolean() ? asked.get<bool>() : usual))
+        return;
+      single.insert(at, Json{{"SpecialToken", {{"id", key}}}});
+      special[key] = {{"ids", {id}}};
+    };
+    put("add_bos_token", true, out.bos, single.begin());
+    put("add_eos_token", false, out.eos, single.end());
+    Json processor{{"type", "TemplateProcessing"}, {"single", single}, {"special_tokens", special}};
+    return {{"model", model},     {"normalizer", normalizer},     {"pre_tokenizer", nullptr},
+            {"decoder", decoder}, {"post_processor", processor}, {"added_tokens", addedTokens()}};
+  }
+
+  const std::string &file;
+  const HfConfig &config;
+  Settings said;
+  isa::Tokenizer out;
+  std::size_t pieces = 0; ///< of the file itself
+  Json added = Json::array();
+};
+
+} // namespace
+
+Result<isa::Tokenizer> parseSentencePiece(std::string_view bytes, const std::string &path, std::string_view settings,
+                                          const HfConfig &config) {
+  Json json = Json::object();
+  if (!settings.empty()) {
+    auto read = parseJson(std::string(settings), path);
+    if (!read)
+      return read.error();
+    if (read->is_object())
+      json = std::move(*read);
+  }
+  return SentencePieceReader(path, config).run(bytes, json);
+}
+
+} // namespace lpu::compiler
