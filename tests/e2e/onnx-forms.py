@@ -67,7 +67,8 @@ class Forms(Case):
     def test_products_of_codes(self):
         for form in ("MatMulIntegerToFloat", "DynamicQuantizeMatMul"):
             self.check(form, exact=True)
-        self.check("QLinearMatMul", exact=True, tolerance=0.2)  # eight bits in and out of each
+        for form in ("QLinearMatMul", "QLinearAdd"):
+            self.check(form, exact=True, tolerance=0.2)  # eight bits in and out of each
 
     def test_activations(self):
         for form, gelu in (("BiasGelu", "erf"), ("Gelu", "erf"), ("FastGelu", "tanh"), ("FastGelu biased", "tanh"), ("QuickGelu", "quick"),
@@ -98,13 +99,13 @@ class Forms(Case):
                 self.check_model(writer.model(), build(plain))
 
     def test_widths_of_heads(self):
-        for hidden, heads in ((128, 1), (66, 2), (70, 2), (127, 1), (21, 3), (240, 2)):
+        for hidden, heads in ((128, 1), (66, 2), (70, 2), (127, 1), (21, 3), (240, 2), (130, 1), (320, 1)):
             with self.subTest(f"{heads} of {hidden // heads}"):
                 e = Encoder(hidden=hidden, heads=heads, layers=1, ffn=96)
                 self.check_model(build(e), build(e))
 
     def test_heads_that_are_too_wide(self):
-        self.refuses(build(Encoder(hidden=130, heads=1, layers=1, ffn=96)), "130")
+        self.refuses(build(Encoder(hidden=330, heads=1, layers=1, ffn=96)), "heads of 330 elements: attention of encoders takes up to 320")
 
 
 if __name__ == "__main__":

@@ -111,22 +111,22 @@ class Form(Writer):
     #===-- linears
 
     def dense(self, x, name):
-        matrix, bias = self.e.weights[name + ".weight"], self.weight(name + ".bias")
+        matrix = self.e.weights[name + ".weight"]
         if self.of == "MatMulIntegerToFloat":
             q, s, z = self.node("DynamicQuantizeLinear", x, outputs=3)
             codes, scale, zero = self.codes(name, matrix)
-            return self.microsoft("MatMulIntegerToFloat", q, codes, s, scale, z, zero, bias)
+            return self.microsoft("MatMulIntegerToFloat", q, codes, s, scale, z, zero, self.weight(name + ".bias"))
         if self.of == "DynamicQuantizeMatMul":
-            return self.microsoft("DynamicQuantizeMatMul", x, *self.codes(name, matrix), bias)
+            return self.microsoft("DynamicQuantizeMatMul", x, *self.codes(name, matrix), self.weight(name + ".bias"))
         if self.of == "QLinearMatMul":
             codes, scale, zero = self.codes(name, matrix)
             s, z = self.initializer(name + ".in.scale", np.float32(1 / 20)), self.initializer(name + ".in.zero", np.uint8(128))
             y = self.node("QLinearMatMul", self.node("QuantizeLinear", x, s, z), s, z, codes, scale, zero, s, z)
-            return self.node("Add", self.node("DequantizeLinear", y, s, z), bias)
+            return self.node("Add", self.node("DequantizeLinear", y, s, z), self.weight(name + ".bias"))
         if self.of == "Gemm" or (self.of.startswith("FusedGemm") and name.endswith("intermediate")):
             # Two dimensions, and the matrix the other way round, as nn.Linear has it.
             flat = self.node("Reshape", x, self.constant([-1, matrix.shape[0]], np.int64))
-            turned = self.initializer(name + ".turned", matrix.T)
+            turned, bias = self.initializer(name + ".turned", matrix.T), self.weight(name + ".bias")
             if self.of == "Gemm":
                 y = self.node("Gemm", flat, turned, bias, transB=1)
             else:
@@ -151,10 +151,19 @@ class Form(Writer):
             return self.node("Gelu", x, approximate="tanh" if "tanh" in self.of else "none")
         return x if self.of.startswith("FusedGemm") else super().gelu(x)
 
+    def sum_of_codes(self, a, b):
+        """a + b, both and the sum as eight bits."""
+        s, z = self.constant(1 / 16, np.float32), self.constant(120, np.uint8)
+        codes = [self.node("QuantizeLinear", x, s, z) for x in (a, b)]
+        return self.node("DequantizeLinear", self.microsoft("QLinearAdd", codes[0], s, z, codes[1], s, z, s, z), s, z)
+
     def layer(self, x, mask, i):
+        p = f"layer.{i}."
+        if self.of == "QLinearAdd":
+            x = self.norm(self.sum_of_codes(self.dense(self.attended(x, mask, p), p + "output"), x), p + "attention.norm")
+            return self.norm(self.sum_of_codes(self.dense(self.gelu(self.dense(x, p + "intermediate")), p + "result"), x), p + "output.norm")
         if not self.of.startswith("Skip"):
             return super().layer(x, mask, i)
-        p = f"layer.{i}."
         sums = self.of.endswith("sum")
 
         def norm(y, x, name):
