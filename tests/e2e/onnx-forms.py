@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 from encoder import Encoder, build, evaluate, save
-from onnx import helper, numpy_helper
+from onnx import helper
 from onnx_forms import SMALL, Form
 from tools import Case, ids, main, np, run, succeed
 
@@ -28,7 +28,7 @@ class Forms(Case):
         succeed("lpucc", path, "-o", self.dir / "m.lpx", "--max-context=32")
         succeed("lpu-run", self.dir / "m.lpx", f"--input-ids={ids(SEQUENCE)}", f"--output={self.dir}/x")
         for name, want in evaluate(plain, SEQUENCE).items():
-            got = np.load(self.dir / "x" / f"{name}.npy") if (self.dir / "x").is_dir() else np.load(self.dir / f"x.{name}.npy")
+            got = np.load(self.dir / "x" / f"{name}.npy")
             self.assertEqual(got.shape, want.shape, name)
             self.assertLess(float(np.sqrt(np.mean((got - want) ** 2)) / np.std(want)), tolerance, name)
 
@@ -85,6 +85,27 @@ class Forms(Case):
             writer = Form(form, head="sentence")
             with self.subTest(form):
                 self.check_model(writer.model(), writer.plain())
+
+    def test_outputs_that_are_one_value(self):
+        """Two names of the same rows, of the same vector, and one that is listed twice."""
+        writer = Form("Gemm")
+        model = writer.model()
+        for of in ("last_hidden_state", "pooler_output"):
+            model.graph.node.append(helper.make_node("Identity", [of], [of + ".again"]))
+            model.graph.output.append(helper.make_tensor_value_info(of + ".again", 1, None))
+        model.graph.output.append(model.graph.output[0])
+        self.check_model(model, writer.plain())
+        for of in ("last_hidden_state", "pooler_output"):
+            self.assertEqual((self.dir / "x" / f"{of}.npy").read_bytes(), (self.dir / "x" / f"{of}.again.npy").read_bytes())
+
+    def test_inputs_that_are_told_by_their_names(self):
+        model = Form("Gemm").model()
+        model.graph.input[1].name = "input.5"
+        self.refuses(model, 'input "input.5" is a second sequence of ids by its name ("mask", "position"')
+
+    def test_names_of_outputs_with_spaces(self):
+        path = save(Form("Gemm").model(), self.dir / "model.onnx")
+        succeed("lpucc", path, "-o", self.dir / "m.lpx", "--max-context=32", "--output-names=pooler_output, last_hidden_state")
 
     def test_branches_of_a_known_condition(self):
         writer = Form("If", head="classifier")
