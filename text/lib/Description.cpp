@@ -37,7 +37,8 @@ Status readModel(const isa::Tokenizer &data, const Json &at, Pipeline &out) {
   else if (type == "SentencePiece")
     out.model = sentencePieceModel(data, true);
   else
-    fields.fail(fmt::format("is of type \"{}\", which is not supported (BPE, Unigram, WordPiece, WordLevel are)", type));
+    fields.fail(
+        fmt::format("is of type \"{}\", which is not supported (BPE, Unigram, WordPiece, WordLevel are)", type));
   return fields.error ? Status(*fields.error) : Status(Ok{});
 }
 

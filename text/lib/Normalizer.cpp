@@ -106,7 +106,8 @@ Normalizer bert(Fields &fields) {
 
 /// The rules that models for translation added: controls go, and what looks like a space becomes one.
 void cleanNmt(UChar32 c, Text &out) {
-  const bool isControl = (c >= 0x1 && c <= 0x8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F;
+  const bool isControl =
+      (c >= 0x1 && c <= 0x8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F;
   const bool isBlank = c == 0x9 || c == 0xA || c == 0xC || c == 0xD || c == 0x1680 || (c >= 0x200B && c <= 0x200F) ||
                        c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF || c == 0xFFFD;
   if (!isControl)

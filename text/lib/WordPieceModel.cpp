@@ -1,5 +1,5 @@
-// WordLevel: a word is a token. WordPiece: the longest piece that begins a word, then the longest that begins the rest, and so on; a word in which a
-// rest has none is unknown as a whole.
+// WordLevel: a word is a token. WordPiece: the longest piece that begins a word, then the longest that begins the rest,
+// and so on; a word in which a rest has none is unknown as a whole.
 #include "Model.h"
 
 #include "lpu/text/Utf8.h"

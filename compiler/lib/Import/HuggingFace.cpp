@@ -69,8 +69,8 @@ Result<isa::Tokenizer> readTokenizer(const std::string &folder, const HfConfig &
     return vocabulary;
   isa::Tokenizer &out = *vocabulary;
   Status read = readIfThere(generation, kLargestConfig, [&](const std::string &text) {
-      return parseGenerationConfig(text, generation, config.shape.vocabulary, out);
-    });
+    return parseGenerationConfig(text, generation, config.shape.vocabulary, out);
+  });
   if (read)
     read = readIfThere(chat, kLargestConfig,
                        [&](const std::string &text) { return parseTokenizerConfig(text, chat, out); });

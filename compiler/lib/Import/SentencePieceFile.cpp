@@ -203,10 +203,12 @@ private:
     if (list == json.end() || !list->is_object())
       return Ok{};
     for (const auto &[key, token] : list->items()) {
-      const bool isNumber = !key.empty() && key.size() < 8 && std::ranges::all_of(key, [](char c) { return c >= '0' && c <= '9'; });
+      const bool isNumber =
+          !key.empty() && key.size() < 8 && std::ranges::all_of(key, [](char c) { return c >= '0' && c <= '9'; });
       const std::size_t id = isNumber ? std::stoul(key) : kMaxVocabulary;
       if (id >= kMaxVocabulary || !token.is_object() || !token.contains("content") || !token["content"].is_string())
-        return Error{file, "has an added token " + quote(key) + " in tokenizer_config.json, which must be an id below " +
+        return Error{file, "has an added token " + quote(key) +
+                               " in tokenizer_config.json, which must be an id below " +
                                std::to_string(kMaxVocabulary) + " with its content" + kFetchAgain};
       makeRoom(id + 1);
       const bool isSpecial = token.value("special", Json(false)) == true;
@@ -259,7 +261,7 @@ private:
     put("add_bos_token", true, out.bos, single.begin());
     put("add_eos_token", false, out.eos, single.end());
     Json processor{{"type", "TemplateProcessing"}, {"single", single}, {"special_tokens", special}};
-    return {{"model", model},     {"normalizer", normalizer},     {"pre_tokenizer", nullptr},
+    return {{"model", model},     {"normalizer", normalizer},    {"pre_tokenizer", nullptr},
             {"decoder", decoder}, {"post_processor", processor}, {"added_tokens", addedTokens()}};
   }
 

@@ -25,20 +25,29 @@ TEST(SentencePieceFile, WhatIsNone) {
   EXPECT_NE(refusal("IQ== 0\nIg== 1\n").find("tiktoken"), std::string::npos);
   EXPECT_NE(refusal(std::string("\x0a\x7f", 2) + "a").find("damaged"), std::string::npos); // longer than the file
   // One piece, and the model type of words.
-  EXPECT_NE(refusal(std::string("\x0a\x03\x0a\x01" "a\x12\x02\x18\x03", 9)).find("words or characters"), std::string::npos);
+  EXPECT_NE(refusal(std::string("\x0a\x03\x0a\x01"
+                                "a\x12\x02\x18\x03",
+                                9))
+                .find("words or characters"),
+            std::string::npos);
 }
 
 TEST(SentencePieceFile, AddedTokensOfTheSettings) {
-  const std::string file("\x0a\x05\x0a\x01" "a\x18\x01\x0a\x05\x0a\x01" "b\x18\x01", 14);
+  const std::string file("\x0a\x05\x0a\x01"
+                         "a\x18\x01\x0a\x05\x0a\x01"
+                         "b\x18\x01",
+                         14);
   auto read = parseSentencePiece(file, "tokenizer.model", R"({"add_bos_token": false, "added_tokens_decoder": {
-      "5": {"content": "<|im_end|>", "special": true}, "9": {"content": "<x>", "special": false}}})", configOf(8));
+      "5": {"content": "<|im_end|>", "special": true}, "9": {"content": "<x>", "special": false}}})",
+                                 configOf(8));
   ASSERT_TRUE(read) << read.error().str();
   EXPECT_EQ(read->tokens.size(), 10u); // an id beyond the embedding makes room for itself
   EXPECT_EQ(read->tokens[5], "<|im_end|>");
   EXPECT_EQ(read->types[5], 3);
   EXPECT_EQ(read->types[9], 4);
   EXPECT_FALSE(read->addBos);
-  EXPECT_NE(refusal(file, R"({"added_tokens_decoder": {"x": {"content": "y"}}})").find("added token"), std::string::npos);
+  EXPECT_NE(refusal(file, R"({"added_tokens_decoder": {"x": {"content": "y"}}})").find("added token"),
+            std::string::npos);
   EXPECT_NE(refusal(file, "{]").find("JSON"), std::string::npos);
 }
 
@@ -52,12 +61,9 @@ TEST(SentencePieceFile, AddedTokensOfTheSettings) {
 namespace lpu::compiler {
 namespace {
 
-const std::vector<std::string> kTexts = {"the quick brown fox jumps over the lazy dog",
-                                         "she sells sea shells by the sea shore",
-                                         "ab abab ababab babab",
-                                         "über größere Häuser, ﬁne ＡＢＣ １２",
-                                         "there there the other then <tag> <tag>",
-                                         "12 123 1234 in 2024"};
+const std::vector<std::string> kTexts = {
+    "the quick brown fox jumps over the lazy dog", "she sells sea shells by the sea shore",  "ab abab ababab babab",
+    "über größere Häuser, ﬁne ＡＢＣ １２",        "there there the other then <tag> <tag>", "12 123 1234 in 2024"};
 
 class Sentences final : public sentencepiece::SentenceIterator {
 public:
@@ -70,9 +76,26 @@ private:
   std::size_t at = 0;
 };
 
-const std::vector<std::string> kPrompts = {"", " ", "the dog", "  the   dog  ", "the\tdog\n\nsea", "ﬁne ＡＢＣ ①②", "e\u0301 \u00e9 Häuser",
-                                           "日本語 ab", "🙂🙂 the", "<tag>a <tag> b<tag><tag>", "<s> the </s>", "\u3000wide\u3000space", "１２３ 123",
-                                           "▁the ▁", "a\u200bb \ufeffc", "ababababab 2024", "\r\n", "\u1e9b\u0323 ﬃ", "カ\u3099 ｶﾞ", "the <unk> end"};
+const std::vector<std::string> kPrompts = {"",
+                                           " ",
+                                           "the dog",
+                                           "  the   dog  ",
+                                           "the\tdog\n\nsea",
+                                           "ﬁne ＡＢＣ ①②",
+                                           "e\u0301 \u00e9 Häuser",
+                                           "日本語 ab",
+                                           "🙂🙂 the",
+                                           "<tag>a <tag> b<tag><tag>",
+                                           "<s> the </s>",
+                                           "\u3000wide\u3000space",
+                                           "１２３ 123",
+                                           "▁the ▁",
+                                           "a\u200bb \ufeffc",
+                                           "ababababab 2024",
+                                           "\r\n",
+                                           "\u1e9b\u0323 ﬃ",
+                                           "カ\u3099 ｶﾞ",
+                                           "the <unk> end"};
 
 class SentencePieceOracle : public testing::TestWithParam<std::string> {};
 
@@ -81,7 +104,10 @@ TEST_P(SentencePieceOracle, SameIds) {
   Sentences sentences;
   ASSERT_TRUE(sentencepiece::SentencePieceTrainer::Train(
                   "--vocab_size=340 --hard_vocab_limit=false --character_coverage=0.98 --minloglevel=2 "
-                  "--user_defined_symbols=<tag> " + GetParam(), &sentences, &bytes).ok());
+                  "--user_defined_symbols=<tag> " +
+                      GetParam(),
+                  &sentences, &bytes)
+                  .ok());
   sentencepiece::SentencePieceProcessor processor;
   ASSERT_TRUE(processor.LoadFromSerializedProto(bytes).ok());
   auto data = parseSentencePiece(bytes, "tokenizer.model", "", configOf(0));
@@ -98,13 +124,15 @@ TEST_P(SentencePieceOracle, SameIds) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, SentencePieceOracle,
-                         testing::Values("--model_type=bpe", "--model_type=unigram",
-                                         "--model_type=bpe --byte_fallback=true --normalization_rule_name=identity --remove_extra_whitespaces=false",
-                                         "--model_type=unigram --byte_fallback=true --remove_extra_whitespaces=false",
-                                         "--model_type=bpe --add_dummy_prefix=false --byte_fallback=true",
-                                         "--model_type=unigram --add_dummy_prefix=false --normalization_rule_name=nmt_nfkc_cf",
-                                         "--model_type=unigram --treat_whitespace_as_suffix=true"));
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, SentencePieceOracle,
+    testing::Values(
+        "--model_type=bpe", "--model_type=unigram",
+        "--model_type=bpe --byte_fallback=true --normalization_rule_name=identity --remove_extra_whitespaces=false",
+        "--model_type=unigram --byte_fallback=true --remove_extra_whitespaces=false",
+        "--model_type=bpe --add_dummy_prefix=false --byte_fallback=true",
+        "--model_type=unigram --add_dummy_prefix=false --normalization_rule_name=nmt_nfkc_cf",
+        "--model_type=unigram --treat_whitespace_as_suffix=true"));
 
 } // namespace
 } // namespace lpu::compiler

@@ -56,9 +56,9 @@ TEST(Normalizer, Nmt) {
 /// A map of one character to two, as Darts-clone lays it out: the root's children stand around unit 1.
 std::string charsmap(unsigned char from, const std::string &to) {
   std::vector<std::uint32_t> units(512);
-  units[0] = 1U << 10;                       // children at 1 ^ byte
+  units[0] = 1U << 10;                          // children at 1 ^ byte
   units[1 ^ from] = 300U << 10 | 1 << 8 | from; // a leaf among the children around (1 ^ from) ^ 300
-  units[(1 ^ from) ^ 300] = 1U << 31 | 1;    // the text at place 1
+  units[(1 ^ from) ^ 300] = 1U << 31 | 1;       // the text at place 1
   std::string out(4 + units.size() * 4, '\0');
   const auto size = static_cast<std::uint32_t>(units.size() * 4);
   std::memcpy(out.data(), &size, 4);
@@ -75,7 +75,9 @@ TEST(Normalizer, Precompiled) {
   EXPECT_EQ(normalized(step("Precompiled", charsmap('a', "")), "banal\xFF"), "bnl\xFF");
   EXPECT_EQ(normalized(step("Precompiled", ""), "banal"), "banal");
   EXPECT_EQ(normalized(step("SentencePiece", charsmap('a', "xy")), " ba  a\u0301 "), "▁bxy▁xy\u0301");
-  EXPECT_EQ(normalized(step("SentencePiece", "", R"(, "add_dummy_prefix": false, "remove_extra_whitespaces": false)"), " b  "), "▁b▁▁");
+  EXPECT_EQ(normalized(step("SentencePiece", "", R"(, "add_dummy_prefix": false, "remove_extra_whitespaces": false)"),
+                       " b  "),
+            "▁b▁▁");
   EXPECT_EQ(normalized(step("SentencePiece", "", R"(, "treat_whitespace_as_suffix": true)"), " b "), "b▁");
   EXPECT_EQ(normalized(step("SentencePiece", ""), "  "), "");
 }
@@ -97,7 +99,8 @@ TEST(Normalizer, DamagedMaps) {
   EXPECT_EQ(normalized(cut, "banal"), "banal");
   map = charsmap('a', "xy");
   map[7] = '\x7f';
-  EXPECT_EQ(normalized(R"({"type": "Precompiled", "precompiled_charsmap": ")" + toBase64(map) + "\"}", "banal"), "banal");
+  EXPECT_EQ(normalized(R"({"type": "Precompiled", "precompiled_charsmap": ")" + toBase64(map) + "\"}", "banal"),
+            "banal");
 }
 
 TEST(Normalizer, SequencesGoInOrder) {
