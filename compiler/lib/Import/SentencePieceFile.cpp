@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
+#include <set>
 
 namespace lpu::compiler {
 namespace {
@@ -220,6 +221,7 @@ private:
       entry.erase("content");
       entry["id"] = id, entry["normalized"] = false;
       added.push_back(std::move(entry));
+      listed.insert(id);
     }
     return Ok{};
   }
@@ -229,7 +231,7 @@ private:
     Json list = added;
     for (std::size_t id = 0; id < pieces; ++id) {
       const auto type = static_cast<TokenType>(out.types[id]);
-      const bool isListed = std::ranges::any_of(added, [&](const Json &entry) { return entry["id"] == id; });
+      const bool isListed = listed.contains(id);
       if (isListed || out.tokens[id].empty())
         continue;
       if (type == TokenType::UserDefined)
@@ -271,6 +273,7 @@ private:
   isa::Tokenizer out;
   std::size_t pieces = 0; ///< of the file itself
   Json added = Json::array();
+  std::set<std::size_t> listed; ///< their ids
 };
 
 } // namespace
