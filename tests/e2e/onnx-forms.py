@@ -9,7 +9,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 from encoder import Encoder, build, evaluate, save
 from onnx import helper
-from onnx_forms import SMALL, Form
+from onnx_forms import SMALL, Form, halved
 from tools import Case, ids, main, np, run, succeed
 
 SEQUENCE = [5, 7, 101, 42, 199, 0, 17]
@@ -50,6 +50,15 @@ class Forms(Case):
     def test_attention_of_onnx(self):
         for form in ("Attention-ONNX 23", "Attention-ONNX 23 mask", "Attention-ONNX 23 packed"):
             self.check(form)
+
+    def test_attention_written_out(self):
+        for form in ("scores of both sides", "scores and Where", "scores and Where of scores"):
+            self.check(form)
+
+    def test_half_precision(self):
+        writer = Form("Gemm")
+        model = writer.model()
+        self.check_model(halved(model), writer.plain())
 
     def test_attention_of_codes(self):
         for form in ("QAttention", "QAttention padding"):

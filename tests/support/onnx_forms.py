@@ -4,7 +4,7 @@ numpy, tells the right values. That ONNX Runtime reads the files as meant was se
 """
 import math
 
-from encoder import Encoder, TensorProto, Writer, helper
+from encoder import Encoder, TensorProto, Writer, helper, numpy_helper
 from tools import np
 
 SMALL = dict(hidden=64, heads=4, layers=1, ffn=96)
@@ -58,9 +58,9 @@ class Form(Writer):
             return self.node("Expand", row, self.node("Concat", one, length, one, axis=0))
         return ""
 
-    def truths(self):
+    def truths(self, kind=TensorProto.BOOL):
         """Which tokens see which, [1, 1, tokens, tokens]."""
-        row = self.node("Cast", self.node("Unsqueeze", "attention_mask", self.constant([1, 2], np.int64)), to=TensorProto.BOOL)
+        row = self.node("Cast", self.node("Unsqueeze", "attention_mask", self.constant([1, 2], np.int64)), to=kind)
         length = self.node("Gather", self.node("Shape", "attention_mask"), self.constant([1], np.int64))
         one = self.constant([1], np.int64)
         return self.node("Expand", row, self.node("Concat", one, one, length, length, axis=0))
@@ -96,6 +96,8 @@ class Form(Writer):
             masks = [self.truths()] if "mask" in of else []
             y = self.node("Attention", *parts, *masks, scale=1 / math.sqrt(width))
             return self.node("Reshape", self.node("Transpose", y, perm=[0, 2, 1, 3]), self.constant([0, 0, -1], np.int64))
+        if of.startswith("scores"):
+            return self.written_out(x, mask, p)
         if of in ("FusedMatMul", "TransposeMatMul", "BiasSoftmax"):
             q, k, v = (self.split(self.dense(x, p + name), [0, 2, 1, 3]) for name in ("query", "key", "value"))
             op = "FusedMatMul" if of == "BiasSoftmax" else of
@@ -107,6 +109,26 @@ class Form(Writer):
             y = self.node("Transpose", self.node("MatMul", weights, v), perm=[0, 2, 1, 3])
             return self.node("Reshape", y, self.constant([0, 0, self.e.hidden], np.int64))
         return super().attended(x, mask, p)
+
+    def written_out(self, x, mask, p):
+        """Attention as torch writes scaled_dot_product_attention out, and masks as models of different years have them."""
+        of, width = self.of, self.e.hidden // self.e.heads
+        q, k, v = (self.split(self.dense(x, p + name), [0, 2, 1, 3]) for name in ("query", "key", "value"))
+        root = self.node("Sqrt", self.number(1 / math.sqrt(width)))
+        if "both sides" in of:
+            scores = self.node("MatMul", self.node("Mul", q, root), self.node("Mul", self.node("Transpose", k, perm=[0, 1, 3, 2]), root))
+        else:
+            scores = self.node("Div", self.node("MatMul", q, self.node("Transpose", k, perm=[0, 1, 3, 2])), self.number(math.sqrt(width)))
+        if "Where of scores" in of:  # DistilBERT: masked_fill
+            hidden = self.node("Equal", self.truths(TensorProto.FLOAT), self.number(0))
+            scores = self.node("Where", hidden, self.number(-np.inf), scores)
+        elif "Where" in of:  # since transformers 4.36: what the inverted mask hides becomes the least number
+            hidden = self.node("Sub", self.number(1), self.truths(TensorProto.FLOAT))
+            scores = self.node("Add", scores, self.node("Where", self.node("Cast", hidden, to=TensorProto.BOOL), self.number(-3.4028235e38), hidden))
+        else:
+            scores = self.node("Add", scores, mask)
+        y = self.node("Transpose", self.node("MatMul", self.node("Softmax", scores, axis=-1), v), perm=[0, 2, 1, 3])
+        return self.node("Reshape", y, self.constant([0, 0, self.e.hidden], np.int64))
 
     #===-- linears
 
@@ -218,3 +240,23 @@ def mask_4d(writer, mask):
     length = writer.node("Gather", writer.node("Shape", "attention_mask"), writer.constant([1], np.int64))
     one = writer.constant([1], np.int64)
     return writer.node("Expand", mask, writer.node("Concat", one, writer.constant([writer.e.heads], np.int64), length, length, axis=0))
+
+
+def halved(model):
+    """The model with fp16 tensors, as converters make it: small constants become the least that they keep, 1e-7."""
+    def half(tensor):
+        values = numpy_helper.to_array(tensor)
+        if values.dtype == np.float32:
+            kept = np.where((values > 0) & (values < 1e-7), np.float32(1e-7), np.clip(values, -1e4, 1e4))
+            tensor.CopyFrom(numpy_helper.from_array(np.asarray(kept, np.float16), tensor.name))
+    for tensor in model.graph.initializer:
+        half(tensor)
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name == "value":
+                half(attribute.t)
+            elif attribute.name == "to" and attribute.i == TensorProto.FLOAT:
+                attribute.i = TensorProto.FLOAT16
+    for output in model.graph.output:
+        output.type.tensor_type.elem_type = TensorProto.FLOAT16
+    return model
