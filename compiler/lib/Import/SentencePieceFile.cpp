@@ -1,4 +1,5 @@
-// The file is one message of protobuf (sentencepiece_model.proto of that project); its few fields are read by number.
+// The file is one message of protobuf (sentencepiece_model.proto of that project). Its few fields are read by number,
+// here: protobuf's library and SentencePiece's, which is the tests' oracle, do not get on in one process.
 // The rest of a tokenizer, which other folders describe in tokenizer.json, is written as such a description.
 
 #include "SentencePieceFile.h"
@@ -9,11 +10,9 @@
 #include "lpu/isa/Base64.h"
 #include "lpu/text/Tokenizer.h"
 
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/wire_format_lite.h>
-
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <functional>
 #include <set>
 
@@ -21,45 +20,59 @@ namespace lpu::compiler {
 namespace {
 
 using Json = nlohmann::json;
-using google::protobuf::internal::WireFormatLite;
-using google::protobuf::io::CodedInputStream;
 using text::TokenType;
 
 constexpr const char *kFetchAgain = "; fetch the model again";
 
 /// A field of a message: a number, or bytes.
 struct Field {
-  int number = 0;
-  std::uint64_t value = 0;
+  std::uint64_t number = 0, value = 0;
   std::string_view bytes;
   float real() const { return std::bit_cast<float>(static_cast<std::uint32_t>(value)); }
   std::int32_t whole() const { return static_cast<std::int32_t>(value); }
 };
 
-bool readField(CodedInputStream &stream, std::string_view message, Field &out) {
-  const std::uint32_t tag = stream.ReadTag();
-  out = Field();
-  out.number = WireFormatLite::GetTagFieldNumber(tag);
-  std::uint32_t word = 0, length = 0;
-  switch (WireFormatLite::GetTagWireType(tag)) {
-  case WireFormatLite::WIRETYPE_VARINT:
-    return stream.ReadVarint64(&out.value);
-  case WireFormatLite::WIRETYPE_FIXED64:
-    return stream.ReadLittleEndian64(&out.value);
-  case WireFormatLite::WIRETYPE_FIXED32:
-    out.value = 0;
-    if (!stream.ReadLittleEndian32(&word))
+/// Takes a number from the front: seven bits a byte, the lowest first, until a byte is below 128.
+bool takeVarint(std::string_view &from, std::uint64_t &out) {
+  out = 0;
+  for (unsigned shift = 0; shift < 64 && !from.empty(); shift += 7) {
+    const auto byte = static_cast<unsigned char>(from.front());
+    from.remove_prefix(1);
+    out |= std::uint64_t{byte & 127U} << shift;
+    if (byte < 128)
+      return true;
+  }
+  return false;
+}
+
+bool takeBytes(std::string_view &from, std::uint64_t size, std::string_view &out) {
+  if (size > from.size())
+    return false;
+  out = from.substr(0, size);
+  from.remove_prefix(size);
+  return true;
+}
+
+/// A field is its number and its kind (0: a number, 1: eight bytes, 2: bytes with their length, 5: four bytes), then
+/// its content.
+bool takeField(std::string_view &from, Field &out) {
+  std::uint64_t tag = 0, size = 0;
+  if (!takeVarint(from, tag))
+    return false;
+  out.number = tag >> 3;
+  switch (tag & 7) {
+  case 0:
+    return takeVarint(from, out.value);
+  case 1:
+    return takeBytes(from, 8, out.bytes);
+  case 2:
+    return takeVarint(from, size) && takeBytes(from, size, out.bytes);
+  case 5: {
+    std::uint32_t word = 0;
+    if (!takeBytes(from, sizeof(word), out.bytes))
       return false;
-    out.value = word;
-    return true;
-  case WireFormatLite::WIRETYPE_LENGTH_DELIMITED: {
-    if (!stream.ReadVarint32(&length))
-      return false;
-    const auto at = static_cast<std::size_t>(stream.CurrentPosition());
-    if (length > message.size() - at)
-      return false;
-    out.bytes = message.substr(at, length);
-    return stream.Skip(static_cast<int>(length));
+    std::memcpy(&word, out.bytes.data(), sizeof(word));
+    return out.value = word, true;
   }
   default:
     return false;
@@ -68,10 +81,9 @@ bool readField(CodedInputStream &stream, std::string_view message, Field &out) {
 
 /// `take` gets each field. False: the message is damaged.
 bool readMessage(std::string_view message, const std::function<bool(const Field &)> &take) {
-  CodedInputStream stream(reinterpret_cast<const std::uint8_t *>(message.data()), static_cast<int>(message.size()));
-  while (static_cast<std::size_t>(stream.CurrentPosition()) < message.size()) {
+  while (!message.empty()) {
     Field field;
-    if (!readField(stream, message, field) || !take(field))
+    if (!takeField(message, field) || !take(field))
       return false;
   }
   return true;
