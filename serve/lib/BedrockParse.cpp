@@ -1,8 +1,8 @@
 // Names are camelCase in Converse, snake_case in the bodies of models.
 #include "lpu/serve/Bedrock.h"
 
-#include "Base64.h"
 #include "JsonBody.h"
+#include "lpu/isa/Base64.h"
 #include "lpu/serve/Anthropic.h"
 
 #include <fmt/format.h>

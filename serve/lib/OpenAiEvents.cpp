@@ -2,8 +2,8 @@
 // one names the role; one chunk without content carries finish_reason; usage comes with an empty list of choices.
 #include "lpu/serve/OpenAi.h"
 
-#include "Base64.h"
 #include "JsonBody.h"
+#include "lpu/isa/Base64.h"
 #include "lpu/text/Utf8.h"
 
 #include <fmt/format.h>
@@ -152,7 +152,7 @@ Json cardJson(const ModelCard &card) {
 std::string floatsBase64(const std::vector<float> &values) {
   std::string bytes(values.size() * sizeof(float), '\0');
   std::memcpy(bytes.data(), values.data(), bytes.size());
-  return serve::base64(bytes);
+  return toBase64(bytes);
 }
 
 } // namespace

@@ -2,7 +2,6 @@
 // pure functions; here is only the order.
 #include "lpu/serve/Service.h"
 
-#include "Base64.h"
 #include "Embedded.h"
 #include "DialectRoutes.h"
 #include "JsonBody.h"
@@ -12,6 +11,7 @@
 #include "Secrets.h"
 #include "TemplateLanes.h"
 #include "lpu/serve/Anthropic.h"
+#include "lpu/isa/Base64.h"
 #include "lpu/serve/HttpHead.h"
 #include "lpu/serve/OpenAi.h"
 #include "lpu/serve/Worker.h"
@@ -41,7 +41,7 @@ std::string_view between(std::string_view text, std::string_view begin, std::str
 }
 
 std::string base64Of(const Digest &digest) {
-  return base64({reinterpret_cast<const char *>(digest.data()), digest.size()});
+  return toBase64({reinterpret_cast<const char *>(digest.data()), digest.size()});
 }
 
 HttpResponse json(const Json &value, int status = 200) { return {status, {}, "application/json", dump(value)}; }

@@ -102,6 +102,28 @@ class Files(Inputs):
                 self.refuse(self.dir / name, name, what)
                 self.refuse(self.dir / name, name, what, tool="lpu-interpret")
 
+    def test_what_goes_with_a_model(self):
+        """GGUF files that are no models by themselves."""
+        keys, _ = gguf.build(Model())
+        pair = [gguf.tensor(f"blk.0.attn_q.weight.lora_{part}", np.zeros(shape, np.float32), gguf.TYPE_F32) for part, shape in (("a", (8, 64)), ("b", (64, 8)))]
+        for kind, architecture, tensors, said in (("adapter", "llama", pair, "llama-export-lora"), ("mmproj", "clip", [], "language model"),
+                                                  ("imatrix", "llama", [], '"imatrix"')):
+            path = self.dir / f"{kind}.gguf"
+            path.write_bytes(gguf.encode(keys | {"general.type": (gguf.STRING, kind), "general.architecture": (gguf.STRING, architecture)}, tensors))
+            self.refuse(path, path.name, said)
+
+    def test_embeddings_that_are_tied_without_a_word(self):
+        """transformers leaves out what is usual for a family: no key, no lm_head."""
+        folder, path = Folder(Model(seed=5, tied=True)), self.dir / "hf"
+        effective = folder.write(path)
+        config = folder.configuration()
+        del config["tie_word_embeddings"]
+        (path / "config.json").write_text(json.dumps(config))
+        huggingface.twin(self.dir / "twin.gguf", folder.model, effective)
+        self.assert_same_bits(self.interpret(path, PROMPT), self.interpret(self.dir / "twin.gguf", PROMPT))
+        (path / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": False}))
+        self.refuse(path, "lm_head.weight")
+
     def test_name_of_a_hub(self):
         self.refuse("some-owner/Some-Model-1B", "some-owner/Some-Model-1B", "download")
 

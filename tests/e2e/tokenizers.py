@@ -207,6 +207,63 @@ class HuggingFaceFolders(Tokenizers):
                                {"SpecialToken": {"id": "[CLS]"}}, {"Sequence": {"id": "A"}}], "special_tokens": {"[CLS]": {"ids": [1]}}}})
         self.assertEqual(self.ids(path, "UNABLE. unq"), [1, 2, 3, 5, 0])
 
+    def test_words(self):
+        vocabulary = {word: i for i, word in enumerate(["[UNK]", "red", "fox", ","])}
+        path = self.write({"model": {"type": "WordLevel", "unk_token": "[UNK]", "vocab": vocabulary}, "pre_tokenizer": {"type": "Whitespace"}})
+        self.assertEqual(self.ids(path, "red fox, foxes"), [1, 2, 3, 0])
+
+    def test_scripts(self):
+        steps = [{"type": "UnicodeScripts"}, {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False}]
+        document = self.bytes_with(pre_tokenizer={"type": "Sequence", "pretokenizers": steps})
+        document["model"]["vocab"]["дhe"] = 280  # across scripts, so text never becomes it
+        self.assertEqual(self.ids(self.write(document), "дhe"), [0xD0, 0xB4, self.piece("he")])
+
+    def test_maps_of_characters(self):
+        charsmap = huggingface.charsmap({"a": "he", "q": ""})
+        path = self.write(self.bytes_with(normalizer={"type": "Precompiled", "precompiled_charsmap": charsmap}))
+        self.assertEqual(self.ids(path, "aqz"), [self.piece("he"), ord("z")])
+        for broken, text in (("%", "no base64"), ("AAAA", "shorter than four bytes")):
+            path = self.write(self.bytes_with(normalizer={"type": "Precompiled", "precompiled_charsmap": broken}))
+            done = run("lpucc", path, "-o", self.dir / "out.lpx")
+            self.assertEqual((done.returncode, len(done.stderr.splitlines())), (1, 1), done.stderr)
+            self.assertIn(text, done.stderr)
+
+    def model_file(self, **settings):
+        """A folder whose vocabulary is a tokenizer.model, the one that gguf.tokenizer_keys("llama") makes."""
+        path = self.dir / "spm"
+        Folder(Model(layers=1, vocabulary=340)).write(path)
+        (path / "tokenizer.model").write_bytes(huggingface.sentencepiece_model(340, **settings))
+        return path
+
+    def test_vocabularies_of_sentencepiece_alone(self):
+        path = self.dir / "twin.gguf"
+        gguf.write(path, Model(layers=1, tokenizer="llama", vocabulary=340))
+        for text in ("the on", " the  é", ""):
+            self.assertEqual(self.ids(self.model_file(), text), self.ids(path, text), text)
+
+    def test_settings_of_sentencepiece(self):
+        path = self.model_file()
+        added = {"290": {"content": "<|im_end|>", "special": True}, "340": {"content": "<x>", "special": False}}
+        (path / "tokenizer_config.json").write_text(json.dumps({"add_bos_token": False, "add_eos_token": True, "added_tokens_decoder": added}))
+        plain = self.ids(path, "the<|im_end|>")
+        self.assertEqual(plain[-1], 2)
+        self.assertNotIn(290, plain)
+        self.assertEqual(self.ids(path, "the<|im_end|>", "--special"), [plain[0], 290, 2])
+        path = self.model_file(prefix=False)
+        self.assertEqual(len(self.ids(path, "the")), 1 + 2)  # BOS, "t", "he" instead of "▁the"
+
+    def test_vocabularies_of_sentencepiece_that_cannot_be_read(self):
+        path = self.model_file()
+        whole = (path / "tokenizer.model").read_bytes()
+        for content, text in ((b"", "is empty"), (b"{}", "no vocabulary"), (whole[:-3], "damaged"), (b"IQ== 0\nIg== 1\n", "tiktoken"),
+                              (huggingface.sentencepiece_model(340, kind=4), "words or characters"),
+                              (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n", "LFS")):
+            (path / "tokenizer.model").write_bytes(content)
+            done = run("lpucc", path, "-o", self.dir / "out.lpx")
+            self.assertEqual((done.returncode, len(done.stderr.splitlines())), (1, 1), done.stderr)
+            self.assertIn(text, done.stderr)
+            self.assertIn("tokenizer.model", done.stderr)
+
     def test_broken_files_beside_it(self):
         for name in ("generation_config", "tokenizer_config"):
             path = self.write(self.bytes_with())

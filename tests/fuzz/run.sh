@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Fuzzes what reads files and requests: tests/fuzz/run.sh [SECONDS EACH] [NAME...]
 #
-# Names: gguf, onnx, safetensors, huggingface, tokenizer, arch, quant-config, lpx, assembly, machine, http, openai,
-# ollama, anthropic, gemini, bedrock. Needs a clang with its runtimes (clang-22 and libclang-rt-22-dev, or clang-14 and
-# libclang-rt-14-dev) and a release build (for the seeds). No allocation may exceed 64 MB and twice the input, which is
-# at most 64 KiB. Crashing inputs land in tests/crashers/NAME/, where a test replays them.
+# Names: gguf, onnx, safetensors, huggingface, sentencepiece, tokenizer, arch, quant-config, lpx, assembly, machine,
+# http, openai, ollama, anthropic, gemini, bedrock. Needs a clang with its runtimes (clang-22 and libclang-rt-22-dev, or
+# clang-14 and libclang-rt-14-dev) and a release build (for the seeds). No allocation may exceed 64 MB and twice the
+# input, which is at most 64 KiB. Crashing inputs land in tests/crashers/NAME/, where a test replays them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 seconds=${1:-60}
 shift || true
-all="gguf onnx safetensors huggingface tokenizer arch quant-config lpx assembly machine http openai ollama anthropic
-  gemini bedrock"
+all="gguf onnx safetensors huggingface sentencepiece tokenizer arch quant-config lpx assembly machine http openai
+  ollama anthropic gemini bedrock"
 names=${*:-$all}
 build=${LPU_FUZZ_BUILD:-build/fuzz}
 bin=${LPU_BIN:-build/release/bin}

@@ -20,6 +20,10 @@ SMALL = dict(hidden=32, heads=2, kv_heads=1, ffn=32, context=32)
 DESCRIPTIONS = [
     {"model": {"type": "Unigram", "byte_fallback": True}, "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}, {"type": "Strip"}]},
      "pre_tokenizer": {"type": "Metaspace", "prepend_scheme": "first"}, "decoder": {"type": "Metaspace"}},
+    {"model": {"type": "SentencePiece"}, "normalizer": {"type": "SentencePiece", "precompiled_charsmap": huggingface.charsmap({"a": "b", "b": ""})},
+     "added_tokens": [{"id": 9, "normalized": True, "verbatim": True}]},
+    {"model": {"type": "WordLevel"}, "normalizer": {"type": "Sequence", "normalizers": [{"type": "Nmt"}, {"type": "Precompiled", "precompiled_charsmap": huggingface.charsmap({"a": "b"})}]},
+     "pre_tokenizer": {"type": "UnicodeScripts"}},
     {"model": {"type": "WordPiece"}, "normalizer": {"type": "BertNormalizer"}, "pre_tokenizer": {"type": "BertPreTokenizer"}, "decoder": {"type": "WordPiece"},
      "post_processor": {"type": "BertProcessing", "sep": ["<s>", 1], "cls": ["<s>", 1]}},
     {"model": {"type": "BPE", "continuing_subword_prefix": "##"}, "added_tokens": [{"id": 9, "lstrip": True, "rstrip": True, "single_word": True, "normalized": True}],
@@ -52,7 +56,7 @@ DIALECTS = {
 
 def main():
     out, tools = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-    for name in ("gguf", "onnx", "safetensors", "huggingface", "tokenizer", "arch", "quant-config", "lpx", "assembly", "machine", "http", "openai",
+    for name in ("gguf", "onnx", "safetensors", "huggingface", "sentencepiece", "tokenizer", "arch", "quant-config", "lpx", "assembly", "machine", "http", "openai",
                  "ollama", "anthropic", "gemini", "bedrock"):
         (out / name).mkdir(parents=True, exist_ok=True)
     for i, model in enumerate([Model(vocabulary=32, kind="q8_0", **SMALL), Model(vocabulary=32, kind="q4_0", version=2, **SMALL),
@@ -73,6 +77,9 @@ def main():
             (out / "tokenizer" / f"{i}-{tokenizer['post_processor']['type']}").write_text(json.dumps(stages | {"added_tokens": []}) + "\0ab 1")
     for i, description in enumerate(DESCRIPTIONS):
         (out / "tokenizer" / str(i)).write_text(json.dumps(description) + "\0ab <think>é 12")
+    for i, kind in enumerate((1, 2)):
+        settings = {"add_eos_token": True, "added_tokens_decoder": {"9": {"content": "<x>", "special": False}}} if i else {}
+        (out / "sentencepiece" / str(i)).write_bytes(json.dumps(settings).encode() + b"\0" + huggingface.sentencepiece_model(262, kind=kind))
     for yaml in (ROOT / "models" / "arch").glob("*.yaml"):
         shutil.copy(yaml, out / "arch")
     (out / "quant-config" / "0").write_text("weights: keep\nactivations: a8\nkv: int16\nrules:\n- {tensors: 'blk.*.ffn_*', weights: int4-group}\n"

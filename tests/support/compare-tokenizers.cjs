@@ -83,13 +83,14 @@ const preTokenizers = {
   "Metaspace, first, split": sequence({ type: "Metaspace", replacement: "▁", prepend_scheme: "first", split: true }, bytes),
   "Metaspace, always": sequence({ type: "Metaspace", replacement: "▁", prepend_scheme: "always", split: false }, bytes),
   "Metaspace behind Whitespace": sequence({ type: "WhitespaceSplit" }, { type: "Metaspace", replacement: "▁", prepend_scheme: "first" }, bytes),
+  "UnicodeScripts": sequence({ type: "UnicodeScripts" }, bytes),
   "Split, inverted": sequence(split("Removed", { invert: true }), bytes),
   "Split, String": sequence({ type: "Split", pattern: { String: "e" }, behavior: "MergedWithNext", invert: false }, bytes),
 };
 for (const behavior of ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"])
   preTokenizers[`Split, ${behavior}`] = sequence(split(behavior), bytes);
 const normalizers = {
-  NFD: { type: "NFD" }, NFKD: { type: "NFKD" }, NFC: { type: "NFC" }, Lowercase: { type: "Lowercase" }, Strip: { type: "Strip", strip_left: true, strip_right: true },
+  NFD: { type: "NFD" }, Nmt: { type: "Nmt" }, NFKD: { type: "NFKD" }, NFC: { type: "NFC" }, Lowercase: { type: "Lowercase" }, Strip: { type: "Strip", strip_left: true, strip_right: true },
   "Strip, right": { type: "Strip", strip_left: false, strip_right: true }, Prepend: { type: "Prepend", prepend: "▁" },
   "NFD, StripAccents": { type: "Sequence", normalizers: [{ type: "NFD" }, { type: "StripAccents" }] },
   "Replace, Regex": { type: "Replace", pattern: { Regex: " {2,}|\\d" }, content: "_" },
@@ -119,7 +120,52 @@ function variantsOf(base, pieces) {
   const names = ["[UNK]", ...new Set(letters.map((piece) => (piece.startsWith("▁") ? piece.slice(1) : `##${piece}`)).filter((piece) => piece))];
   const vocab = Object.fromEntries(names.map((piece, i) => [piece, i]));
   const model = { type: "WordPiece", unk_token: "[UNK]", continuing_subword_prefix: "##", max_input_chars_per_word: 100, vocab };
+  const spelled = Object.fromEntries(["[UNK]", ...new Set(sentences.flatMap((text) => text.split(" ")))].map((word, i) => [word, i]));
+  const level = { type: "WordLevel", unk_token: "[UNK]", vocab: spelled };
+  out.push(["WordLevel", { ...spm, pre_tokenizer: { type: "WhitespaceSplit" }, model: level }]);
   out.push(["WordPiece", { ...spm, normalizer: normalizers.BertNormalizer, pre_tokenizer: { type: "BertPreTokenizer" }, model }]);
+  return out;
+}
+
+/// The fields of a protobuf message: [number, number or bytes].
+function* fieldsOf(bytes) {
+  let at = 0;
+  const varint = () => {
+    let value = 0, factor = 1, byte;
+    do (byte = bytes[at++]), (value += (byte & 127) * factor), (factor *= 128); while (byte & 128);
+    return value;
+  };
+  while (at < bytes.length) {
+    const tag = varint(), kind = tag & 7;
+    if (kind === 0) yield [tag >> 3, varint()];
+    else if (kind === 5) yield [tag >> 3, bytes.readFloatLE((at += 4) - 4)];
+    else if (kind === 2) { const size = varint(); yield [tag >> 3, bytes.subarray(at, (at += size))]; }
+    else throw new Error(`wire type ${kind}`);
+  }
+}
+
+/// Vocabularies that SentencePiece trains on the texts, with its own map of characters, as converters to tokenizer.json
+/// write them: T5's steps, and those of XLM-R.
+function trained() {
+  const out = [], input = path.join(scratch, "texts.txt");
+  fs.writeFileSync(input, [...sentences, ...markup, ...numbers].flatMap((text) => text.split("\n")).join("\n"));
+  for (const rule of ["nmt_nfkc", "nmt_nfkc_cf", "nfkc"]) {
+    execFileSync("spm_train", [`--input=${input}`, `--model_prefix=${scratch}/spm`, "--vocab_size=700", "--hard_vocab_limit=false", `--normalization_rule_name=${rule}`,
+      "--minloglevel=2", "--model_type=unigram"], { stdio: "ignore" });
+    const fields = [...fieldsOf(fs.readFileSync(`${scratch}/spm.model`))];
+    const vocab = fields.filter(([number]) => number === 1).map(([, piece]) => {
+      const parts = Object.fromEntries(fieldsOf(piece));
+      return [parts[1].toString(), parts[2] ?? 0];
+    });
+    const charsmap = Object.fromEntries(fieldsOf(fields.find(([number]) => number === 3)[1]))[2].toString("base64");
+    const added = ["<unk>", "<s>", "</s>"].map((content, id) => ({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }));
+    const mapped = { type: "Precompiled", precompiled_charsmap: charsmap };
+    const spaces = { type: "Metaspace", replacement: "▁", prepend_scheme: "always" };
+    const base = { version: "1.0", added_tokens: added, post_processor: null, decoder: spaces, model: { type: "Unigram", unk_id: 0, vocab, byte_fallback: false } };
+    out.push([`${rule} as T5`, { ...base, normalizer: mapped, pre_tokenizer: sequence({ type: "WhitespaceSplit" }, spaces) }]);
+    const runs = { type: "Replace", pattern: { Regex: " {2,}" }, content: " " };
+    out.push([`${rule} as XLM-R`, { ...base, normalizer: { type: "Sequence", normalizers: [{ type: "Nmt" }, mapped, runs] }, pre_tokenizer: spaces }]);
+  }
   return out;
 }
 
@@ -137,11 +183,25 @@ async function compare(name, file, flags, reference, options) {
   console.log(`${name}${flags.map((flag) => " " + flag).join("")}: ${texts.length - bad} of ${texts.length} texts equal`);
 }
 
-/// The same file without special tokens. Those that are no pieces are renamed, since the library numbers them in order.
+function hasTrainer() {
+  try {
+    execFileSync("spm_train", ["--version"], { stdio: "ignore" });
+    return true;
+  } catch {
+    console.log("without the maps of characters: spm_train is missing (apt-get install sentencepiece)");
+    return false;
+  }
+}
+
+/// The same file without special tokens. Those that are no pieces are renamed, since the library numbers them in order;
+/// so are scored pieces, which the library lets text spell.
 function withoutSpecial(json) {
-  const isPiece = (token) => Array.isArray(json.model.vocab) || token.content in json.model.vocab;
+  const isScored = Array.isArray(json.model.vocab), hidden = (token) => `\u{f0000}${token.id}`;
+  const isPiece = (token) => !isScored && token.content in json.model.vocab;
+  const special = new Map(json.added_tokens.filter((token) => token.special).map((token) => [token.content, token]));
+  const model = isScored ? { ...json.model, vocab: json.model.vocab.map(([piece, score]) => [special.has(piece) ? hidden(special.get(piece)) : piece, score]) } : json.model;
   const added = json.added_tokens.filter((token) => !token.special || !isPiece(token));
-  return { ...json, post_processor: null, added_tokens: added.map((token) => (token.special ? { ...token, content: `\u{f0000}${token.id}` } : token)) };
+  return { ...json, model, post_processor: null, added_tokens: added.map((token) => (token.special ? { ...token, content: hidden(token) } : token)) };
 }
 
 /// With special tokens parsed, as the library does, and without, which it cannot be told here.
@@ -161,6 +221,7 @@ async function main() {
   for (const name of fs.readdirSync(folder).filter((entry) => entry.startsWith("tokenizer-"))) await compareFile(name.replace("tokenizer-", ""), read(name));
   const pieces = Object.entries(read("tokenizer-llama2").model.vocab).sort((a, b) => a[1] - b[1]).map(([piece]) => piece);
   for (const [name, json] of variantsOf(read("tokenizer-claude"), pieces)) await compareFile(name, json);
+  for (const [name, json] of hasTrainer() ? trained() : []) await compareFile(name, json);
   console.log(`${compared} comparisons, ${differing} differ`);
   process.exitCode = differing ? 1 : 0;
 }

@@ -75,6 +75,7 @@ class Encoder:
 
 class Writer:
     """Appends nodes; every method returns the name of the result."""
+    opset = 0  # 0: the oldest that has all operators
 
     def __init__(self, encoder, form="float", per_channel=False, activation=None, fixed=None):
         self.e, self.form, self.per_channel, self.fixed = encoder, form, per_channel, fixed
@@ -219,10 +220,8 @@ class Writer:
         parts = self.node("Split", logits, self.constant([1, 1], np.int64), outputs=2, axis=-1)
         return {name: self.node("Squeeze", part, self.constant([-1], np.int64)) for name, part in zip(("start_logits", "end_logits"), parts)}
 
-    def layer(self, x, mask, i):
-        if self.e.fused:
-            return self.fused_layer(x, mask, i)
-        p = f"layer.{i}."
+    def attended(self, x, mask, p):
+        """What the heads make of x, side by side again."""
         q = self.split(self.dense(x, p + "query"), [0, 2, 1, 3])
         k = self.keys(self.dense(x, p + "key"))
         v = self.split(self.dense(x, p + "value"), [0, 2, 1, 3])
@@ -231,8 +230,13 @@ class Writer:
         if self.e.guard:
             weights = self.node("Where", self.node("IsNaN", weights), self.constant(0, np.float32), weights)
         mixed = self.node("MatMul", weights, v)
-        mixed = self.node("Reshape", self.node("Transpose", mixed, perm=[0, 2, 1, 3]), self.constant([1, -1, self.e.hidden], np.int64))
-        x = self.norm(self.node("Add", self.dense(mixed, p + "output"), x), p + "attention.norm")
+        return self.node("Reshape", self.node("Transpose", mixed, perm=[0, 2, 1, 3]), self.constant([1, -1, self.e.hidden], np.int64))
+
+    def layer(self, x, mask, i):
+        if self.e.fused:
+            return self.fused_layer(x, mask, i)
+        p = f"layer.{i}."
+        x = self.norm(self.node("Add", self.dense(self.attended(x, mask, p), p + "output"), x), p + "attention.norm")
         h = self.dense(self.gelu(self.dense(x, p + "intermediate")), p + "result")
         return self.norm(self.node("Add", h, x), p + "output.norm")
 
@@ -261,7 +265,7 @@ class Writer:
             self.nodes.append(helper.make_node("Identity", [value], [name], name=f"/out/{name}"))
         outputs = [info(name, TensorProto.FLOAT, None) for name in results]
         graph = helper.make_graph(self.nodes, "encoder", inputs, outputs, self.initializers)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17 if self.e.fused_norm else 13),
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset or (17 if self.e.fused_norm else 13)),
                                                        helper.make_opsetid("com.microsoft", 1)])
 
 

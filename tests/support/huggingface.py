@@ -3,6 +3,7 @@
 A folder is written from a `gguf.Model`; `Folder.write` returns the values its tensors stand for, by GGUF's names and in
 GGUF's order of rows, so that `twin` can write the GGUF file of the same model.
 """
+import base64
 import dataclasses
 import json
 import struct
@@ -199,3 +200,38 @@ def sentencepiece_tokenizer(vocabulary):
             "pre_tokenizer": None,
             "post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A"}}]},
             "model": {"type": "BPE", "byte_fallback": True, "unk_token": "<unk>", "vocab": {p: i for i, p in enumerate(pieces)}, "merges": merges}}
+
+
+def charsmap(pairs):
+    """A map of single ASCII characters as SentencePiece precompiles it (a double array of Darts-clone, then texts), in base64."""
+    units, texts = [0] * 1024, b"\0"
+    units[0] = 1 << 10
+    for i, (character, text) in enumerate(pairs.items()):
+        node, leaf = 1 ^ ord(character), 512 + i
+        units[node] = (node ^ leaf) << 10 | 1 << 8 | ord(character)
+        units[leaf] = 1 << 31 | len(texts)
+        texts += text.encode() + b"\0"
+    return base64.b64encode(struct.pack("<I", 4 * len(units)) + struct.pack(f"<{len(units)}I", *units) + texts).decode()
+
+
+def sentencepiece_model(vocabulary, kind=2, prefix=True, extra=b""):
+    """tokenizer.model of the vocabulary that gguf.tokenizer_keys("llama") makes; `kind`: 1 unigram, 2 byte pairs."""
+    def varint(value):
+        out = b""
+        while value > 127:
+            out, value = out + bytes([value & 127 | 128]), value >> 7
+        return out + bytes([value])
+
+    def whole(field, value):
+        return varint(field << 3) + varint(value)
+
+    def part(field, content):
+        return varint(field << 3 | 2) + varint(len(content)) + content
+    keys = gguf.tokenizer_keys("llama", vocabulary)
+    columns = (keys[f"tokenizer.ggml.{name}"][1][1] for name in ("tokens", "scores", "token_type"))
+    out = b""
+    for piece, score, kind_of_piece in zip(*columns):
+        out += part(1, part(1, piece.encode()) + varint(2 << 3 | 5) + struct.pack("<f", score) + whole(3, kind_of_piece))
+    trainer = whole(3, kind) + whole(35, 1) + whole(40, 0) + whole(41, 1) + whole(42, 2)
+    rules = part(1, b"identity") + whole(3, int(prefix)) + whole(4, 0) + whole(5, 1)
+    return out + part(2, trainer) + part(3, rules) + extra

@@ -1,6 +1,8 @@
 // Reads a description: the members "normalizer", "pre_tokenizer", "post_processor" and "decoder" of a tokenizer.json,
 // "model" without its vocabulary and merges, and "added_tokens" with id and flags. Texts, types, scores and merges
-// stand in the tables. Truncation and padding are for batches and have no part here.
+// stand in the tables. What a tokenizer.model says is written in the same way, with three words of this project's own:
+// the model and the normalizer "SentencePiece", and the flag "verbatim" of added tokens that are found in normalized
+// text but are not normalized themselves. Truncation and padding are for batches and have no part here.
 #include "Pipeline.h"
 
 #include <fmt/format.h>
@@ -30,8 +32,13 @@ Status readModel(const isa::Tokenizer &data, const Json &at, Pipeline &out) {
     out.model = unigramModel(data, byteFallback);
   else if (isWordPiece)
     out.model = wordPieceModel(data, {prefix, static_cast<std::size_t>(std::max<std::int64_t>(longest, 0))});
+  else if (type == "WordLevel")
+    out.model = wordLevelModel(data);
+  else if (type == "SentencePiece")
+    out.model = sentencePieceModel(data, true);
   else
-    fields.fail(fmt::format("is of type \"{}\", which is not supported (BPE, Unigram, WordPiece are)", type));
+    fields.fail(
+        fmt::format("is of type \"{}\", which is not supported (BPE, Unigram, WordPiece, WordLevel are)", type));
   return fields.error ? Status(*fields.error) : Status(Ok{});
 }
 
@@ -49,7 +56,7 @@ Status readAddedTokens(const isa::Tokenizer &data, const Json &list, Pipeline &o
                      fields.flag("lstrip", false),
                      fields.flag("rstrip", false)};
     const bool isNormalized = fields.flag("normalized", false);
-    if (isNormalized)
+    if (isNormalized && !fields.flag("verbatim", false))
       if (Status applied = applyAll(out.normalizers, token.text); !applied)
         return applied;
     if (fields.error)
@@ -68,12 +75,14 @@ bool hasStep(const Json &at, std::string_view type) {
   return at.is_object() && (member(at, "type") == type || hasStep(member(at, "pretokenizers"), type));
 }
 
-/// Files without a decoder spell tokens as their other steps do.
+/// Files without a decoder spell tokens as their other steps do; words that were cut at spaces stand apart.
 Status readSpelling(const Json &json, Pipeline &out) {
   if (const Json &decoder = member(json, "decoder"); !decoder.is_null())
     return readDecoder(decoder, out.decoder);
   if (hasStep(member(json, "pre_tokenizer"), "ByteLevel"))
     out.decoder = {bytesFromAlphabet()};
+  else if (member(member(json, "model"), "type") == "WordLevel")
+    out.decoder = {[](std::string &token, bool) { token.insert(0, 1, ' '); }};
   else
     out.decoder = {respell("\xE2\x96\x81", " "), bytesFromFallback()};
   return Ok{};

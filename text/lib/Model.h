@@ -24,8 +24,9 @@ struct BytePairOptions {
 /// Byte-pair encoding by the ranks of merges: data.mergePairs, or data.merges ("left right") where there are none.
 std::unique_ptr<Model> bytePairModel(const isa::Tokenizer &data, BytePairOptions options);
 
-/// SentencePiece's byte-pair encoding, by the scores of what the pairs make.
-std::unique_ptr<Model> sentencePieceModel(const isa::Tokenizer &data);
+/// SentencePiece's byte-pair encoding, by the scores of what the pairs make. Where characters have neither token nor
+/// bytes, `fusesUnknown` makes one unknown token of those in a row; else each of their bytes is one, as in llama.cpp.
+std::unique_ptr<Model> sentencePieceModel(const isa::Tokenizer &data, bool fusesUnknown = false);
 
 /// The cut of the word whose scores add up to most.
 std::unique_ptr<Model> unigramModel(const isa::Tokenizer &data, bool byteFallback);
@@ -36,5 +37,8 @@ struct WordPieceOptions {
 };
 /// The longest piece that begins the word, then that which begins the rest.
 std::unique_ptr<Model> wordPieceModel(const isa::Tokenizer &data, WordPieceOptions options);
+
+/// The word is a token, or it is unknown.
+std::unique_ptr<Model> wordLevelModel(const isa::Tokenizer &data);
 
 } // namespace lpu::text

@@ -2,6 +2,7 @@
 #include "Normalizer.h"
 
 #include "ByteAlphabet.h"
+#include "CharsmapNormalizers.h"
 
 #include <unicode/locid.h>
 #include <unicode/normalizer2.h>
@@ -103,6 +104,16 @@ Normalizer bert(Fields &fields) {
   };
 }
 
+/// The rules that models for translation added: controls go, and what looks like a space becomes one.
+void cleanNmt(UChar32 c, Text &out) {
+  const bool isControl =
+      (c >= 0x1 && c <= 0x8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F;
+  const bool isBlank = c == 0x9 || c == 0xA || c == 0xC || c == 0xD || c == 0x1680 || (c >= 0x200B && c <= 0x200F) ||
+                       c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF || c == 0xFFFD;
+  if (!isControl)
+    appendCharacter(out, isBlank ? UChar32{' '} : c);
+}
+
 constexpr StepKind<Normalizer> kKinds[] = {
     {"NFC", [](Fields &) { return unicodeForm(icu::Normalizer2::getNFCInstance); }},
     {"NFD", [](Fields &) { return unicodeForm(icu::Normalizer2::getNFDInstance); }},
@@ -124,6 +135,9 @@ constexpr StepKind<Normalizer> kKinds[] = {
     {"Replace", [](Fields &fields) { return replace(fields.pattern("pattern"), toText(fields.text("content"))); }},
     {"Prepend", [](Fields &fields) { return prepend(toText(fields.text("prepend"))); }},
     {"BertNormalizer", bert},
+    {"Precompiled", precompiled},
+    {"SentencePiece", sentencePieceRules},
+    {"Nmt", [](Fields &) { return Normalizer([](Text &text) -> Status { return rewrite(text, cleanNmt), Ok{}; }); }},
     {"ByteLevel",
      [](Fields &) { return Normalizer([](Text &text) -> Status { return text = printable(text), Ok{}; }); }},
 };

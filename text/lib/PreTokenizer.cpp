@@ -4,6 +4,8 @@
 #include "ByteAlphabet.h"
 #include "lpu/text/PreTokenizers.h"
 
+#include <unicode/uscript.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -127,6 +129,44 @@ PreTokenizer metaspace(Fields &fields) {
   return allOf({marked, split(literalPattern(mark), SplitBehavior::MergedWithNext)});
 }
 
+/// Kana count as Han. USCRIPT_INVALID_CODE: goes with any script.
+UScriptCode scriptOf(UChar32 c) {
+  constexpr UChar32 kProlonged = 0x30FC;
+  UErrorCode code = U_ZERO_ERROR;
+  const UScriptCode script = c == kProlonged ? USCRIPT_HAN : uscript_getScript(c, &code);
+  if (U_FAILURE(code) || c == ' ' || script == USCRIPT_UNKNOWN)
+    return USCRIPT_INVALID_CODE;
+  return script == USCRIPT_HIRAGANA || script == USCRIPT_KATAKANA ? USCRIPT_HAN : script;
+}
+
+/// A word begins where the script changes. What stands before the first character of a script belongs to no word: so
+/// Hugging Face's library has it.
+void cutByScript(const Word &word, std::vector<Word> &out) {
+  std::vector<std::size_t> begins;
+  UScriptCode last = USCRIPT_INVALID_CODE;
+  for (std::size_t at = 0; at < word.text.size();) {
+    const std::size_t begin = at;
+    const UScriptCode script = scriptOf(nextCharacter(word.text, at));
+    if (script == USCRIPT_INVALID_CODE || script == last)
+      continue;
+    begins.push_back(begin);
+    last = script;
+  }
+  begins.push_back(word.text.size());
+  for (std::size_t i = 0; i + 1 < begins.size(); ++i)
+    out.push_back({word.text.substr(begins[i], begins[i + 1] - begins[i]), word.isFirst && begins[i] == 0});
+}
+
+PreTokenizer unicodeScripts(Fields &) {
+  return [](std::vector<Word> &words) -> Status {
+    std::vector<Word> out;
+    for (const Word &word : words)
+      cutByScript(word, out);
+    words = std::move(out);
+    return Ok{};
+  };
+}
+
 constexpr StepKind<PreTokenizer> kKinds[] = {
     {"ByteLevel", byteLevel},
     {"Metaspace", metaspace},
@@ -146,6 +186,7 @@ constexpr StepKind<PreTokenizer> kKinds[] = {
        return allOf({split(characterPattern(isSpace), SplitBehavior::Removed),
                      split(characterPattern(isPunctuation), SplitBehavior::Isolated)});
      }},
+    {"UnicodeScripts", unicodeScripts},
     {"CharDelimiterSplit",
      [](Fields &fields) {
        Text delimiter = toText(fields.text("delimiter"));

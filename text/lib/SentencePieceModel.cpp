@@ -10,7 +10,7 @@ namespace {
 
 class SentencePieceModel final : public Model {
 public:
-  explicit SentencePieceModel(const isa::Tokenizer &data) : vocabulary(data) {}
+  SentencePieceModel(const isa::Tokenizer &data, bool fuses) : vocabulary(data), fusesUnknown(fuses) {}
 
   Status encode(std::string_view word, std::vector<TokenId> &out) const override {
     std::vector<TokenId> characters;
@@ -31,7 +31,13 @@ private:
       ids.push_back(id);
       return Ok{};
     }
-    for (std::size_t i = 0; i < piece.size(); ++i) {
+    if (fusesUnknown && !vocabulary.findBytes(piece, ids)) {
+      if (vocabulary.unknown() < 0)
+        return inexpressible(piece);
+      if (ids.empty() || ids.back() != vocabulary.unknown())
+        ids.push_back(vocabulary.unknown());
+    }
+    for (std::size_t i = 0; i < piece.size() && !fusesUnknown; ++i) {
       std::string_view byte = piece.substr(i, 1);
       if (vocabulary.findBytes(byte, ids))
         continue;
@@ -50,12 +56,13 @@ private:
   }
 
   Vocabulary vocabulary;
+  bool fusesUnknown;
 };
 
 } // namespace
 
-std::unique_ptr<Model> sentencePieceModel(const isa::Tokenizer &data) {
-  return std::make_unique<SentencePieceModel>(data);
+std::unique_ptr<Model> sentencePieceModel(const isa::Tokenizer &data, bool fusesUnknown) {
+  return std::make_unique<SentencePieceModel>(data, fusesUnknown);
 }
 
 } // namespace lpu::text

@@ -1,5 +1,5 @@
-// WordPiece: the longest piece that begins a word, then the longest that begins the rest, and so on; a word in which a
-// rest has none is unknown as a whole.
+// WordLevel: a word is a token. WordPiece: the longest piece that begins a word, then the longest that begins the rest,
+// and so on; a word in which a rest has none is unknown as a whole.
 #include "Model.h"
 
 #include "lpu/text/Utf8.h"
@@ -51,7 +51,25 @@ private:
   WordPieceOptions options;
 };
 
+class WordLevelModel final : public Model {
+public:
+  explicit WordLevelModel(const isa::Tokenizer &data) : vocabulary(data) {}
+
+  Status encode(std::string_view word, std::vector<TokenId> &out) const override {
+    const TokenId found = vocabulary.find(word), id = found >= 0 ? found : vocabulary.unknown();
+    if (id < 0)
+      return inexpressible(word);
+    out.push_back(id);
+    return Ok{};
+  }
+
+private:
+  Vocabulary vocabulary;
+};
+
 } // namespace
+
+std::unique_ptr<Model> wordLevelModel(const isa::Tokenizer &data) { return std::make_unique<WordLevelModel>(data); }
 
 std::unique_ptr<Model> wordPieceModel(const isa::Tokenizer &data, WordPieceOptions options) {
   return std::make_unique<WordPieceModel>(data, std::move(options));

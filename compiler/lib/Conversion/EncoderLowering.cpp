@@ -64,11 +64,8 @@ LogicalResult EncoderLowering::run(func::FuncOp forward) {
   bind("length", pool.input("length", 1), 1, single);
   auto names = module->getAttrOfType<ArrayAttr>(llm::kOutputsAttr);
   for (auto [i, result] : llvm::enumerate(forward.front().getTerminator()->getOperands())) {
-    Layout layout = rowsOf(result);
     bool isFirst = cast<RankedTensorType>(result.getType()).getDimSize(0) == 1;
-    bind(cast<StringAttr>(names[i]).getValue(),
-         pool.output(fmt::format("out.{}", i), (isFirst ? 1 : tokens) * layout.vectors()), isFirst ? 1 : tokens,
-         layout);
+    bind(cast<StringAttr>(names[i]).getValue(), outputObject(result), isFirst ? 1 : tokens, rowsOf(result));
   }
   return success();
 }
@@ -174,14 +171,16 @@ func::ReturnOp EncoderLowering::results() {
   return cast<func::ReturnOp>(llm::forwardFunction(module).front().getTerminator());
 }
 
+std::string EncoderLowering::outputObject(Value result) {
+  auto operands = results().getOperands();
+  auto number = std::distance(operands.begin(), llvm::find(operands, result));
+  bool isFirst = cast<RankedTensorType>(result.getType()).getDimSize(0) == 1;
+  return pool.output(fmt::format("out.{}", number), (isFirst ? 1 : tokens) * rowsOf(result).vectors());
+}
+
 void EncoderLowering::writeOutputs(FlowWriter &w, Value made, Value result, std::int64_t vector) {
-  for (auto [i, operand] : llvm::enumerate(results().getOperands()))
-    if (operand == result) {
-      Layout layout = rowsOf(result);
-      bool isFirst = cast<RankedTensorType>(result.getType()).getDimSize(0) == 1;
-      std::string output = pool.output(fmt::format("out.{}", i), (isFirst ? 1 : tokens) * layout.vectors());
-      w.write(made, output, vector, layout.vectors());
-    }
+  if (llvm::is_contained(results().getOperands(), result))
+    w.write(made, outputObject(result), vector, rowsOf(result).vectors());
 }
 
 void EncoderLowering::quantize(FlowWriter &w, Value made, llm::QuantizeOp op, std::int64_t vector, std::int64_t count) {

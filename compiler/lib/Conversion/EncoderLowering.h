@@ -49,6 +49,8 @@ private:
   void lowerMean(llm::MeanOp op);
   void lowerNormalize(llm::NormalizeOp op);
   mlir::func::ReturnOp results();
+  /// Of a result of the function, which several outputs may share.
+  std::string outputObject(mlir::Value result);
   /// An operation that no producer took along: its operands are rows in memory.
   void lowerAlone(mlir::Operation *op);
   mlir::LogicalResult lowerLinear(llm::LinearOp op);

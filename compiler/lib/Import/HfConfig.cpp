@@ -255,7 +255,10 @@ void readGroups(ConfigReader &reader, const Json &groups, const std::string &met
   const Json *size = reader.find(groups, sizeKey);
   if (size && size->is_number_integer() && size->get<std::int64_t>() == -1)
     return;
-  out.groupSize = reader.required(groups, sizeKey, kMaxWidth);
+  auto given = reader.whole(groups, sizeKey, kMaxWidth);
+  if (!given && !reader.error)
+    reader.fail(sizeKey, "a number of inputs that share a scale, or -1 for all of a row");
+  out.groupSize = given.value_or(0);
 }
 
 void readQuantization(ConfigReader &reader, const Json &config, HfConfig &out) {
@@ -300,6 +303,7 @@ Result<HfConfig> parseHfConfig(std::string_view text, const std::string &path) {
   HfConfig out;
   const Family *family = readArchitecture(reader, config, out.shape);
   readSizes(reader, config, out.shape);
+  out.namesTied = reader.find(config, "tie_word_embeddings") != nullptr;
   if (reader.error)
     return *reader.error;
   readRotary(reader, config, *family, out.shape);

@@ -35,6 +35,7 @@ public:
   HfSource(std::string folderPath, const HfConfig &modelConfig) : folder(std::move(folderPath)), config(modelConfig) {}
 
   Status open();
+  bool isTied() const { return config.shape.tied; }
   std::pair<std::uint32_t, std::uint32_t> dimensions(std::string_view name) const override {
     auto it = matrices.find(name);
     return it == matrices.end() ? std::pair<std::uint32_t, std::uint32_t>{0, 0}
@@ -59,7 +60,7 @@ private:
   Located take(const std::string &name);
 
   std::string folder;
-  const HfConfig config;
+  HfConfig config;
   std::vector<std::shared_ptr<const SafetensorsFile>> files;
   std::map<std::string, Located, std::less<>> located;
   std::set<std::string> used;
@@ -206,6 +207,8 @@ Status HfSource::open() {
   if (Status ok = openFiles(); !ok)
     return ok;
   useUsualNames();
+  bool hasHead = std::ranges::any_of(located, [](const auto &entry) { return entry.first.starts_with("lm_head."); });
+  config.shape.tied |= !config.namesTied && !hasHead;
   for (const TensorShape &expected : modelTensors(config.shape, TensorsOf::Source))
     if (Status ok = addMatrix(expected); !ok)
       return ok;
@@ -257,10 +260,11 @@ std::string hfName(std::string_view name, bool isFused) {
   return prefix + std::string(known) + std::string(name.substr(dot));
 }
 
-Result<std::unique_ptr<const WeightSource>> openHfTensors(const std::string &folder, const HfConfig &config) {
+Result<std::unique_ptr<const WeightSource>> openHfTensors(const std::string &folder, HfConfig &config) {
   auto source = std::make_unique<HfSource>(folder, config);
   if (Status ok = source->open(); !ok)
     return ok.error();
+  config.shape.tied = source->isTied();
   return std::unique_ptr<const WeightSource>(std::move(source));
 }
 

@@ -8,6 +8,7 @@
 #include "lpu/text/Tokenizer.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <unordered_map>
 
@@ -35,7 +36,11 @@ bool flagOf(const Json &at, const char *key) { return member(at, key) == true; }
 std::string typeOf(const Json &model) {
   if (!member(model, "type").is_null())
     return textOf(model, "type");
-  return member(model, "merges").is_array() ? "BPE" : member(model, "vocab").is_array() ? "Unigram" : "WordPiece";
+  if (member(model, "merges").is_array())
+    return "BPE";
+  if (member(model, "vocab").is_array())
+    return "Unigram";
+  return member(model, "continuing_subword_prefix").is_null() ? "WordLevel" : "WordPiece";
 }
 
 class TokenizerReader {
@@ -92,9 +97,10 @@ private:
 
   void readVocabulary() {
     type = typeOf(model);
-    if (!model.is_object() || (type != "BPE" && type != "Unigram" && type != "WordPiece"))
+    static constexpr std::array kTypes = {"BPE", "Unigram", "WordPiece", "WordLevel"};
+    if (!model.is_object() || std::ranges::find(kTypes, type) == kTypes.end())
       return fail("tokenizer model " + quote(model.is_object() ? type : "") +
-                  " is not supported (\"BPE\", \"Unigram\" and \"WordPiece\" are)" + kWithout);
+                  " is not supported (\"BPE\", \"Unigram\", \"WordPiece\" and \"WordLevel\" are)" + kWithout);
     makeRoom(config.shape.vocabulary);
     const Json &vocabulary = member(model, "vocab");
     if (type == "Unigram")

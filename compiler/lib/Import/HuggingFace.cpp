@@ -3,6 +3,7 @@
 #include "HuggingFace.h"
 
 #include "FusedTensors.h"
+#include "SentencePieceFile.h"
 
 #include <filesystem>
 
@@ -31,26 +32,46 @@ template <typename Parse> Status readIfThere(const std::string &path, std::size_
   return text ? parse(std::move(*text)) : Status(text.error());
 }
 
-} // namespace
-
-Result<isa::Tokenizer> readTokenizer(const std::string &folder, const HfConfig &config) {
-  const std::string vocabulary = folder + "/tokenizer.json", generation = folder + "/generation_config.json",
-                    chat = folder + "/tokenizer_config.json";
+/// tokenizer.json, or else tokenizer.model; without both tokens are ids alone.
+Result<isa::Tokenizer> readVocabulary(const std::string &folder, const HfConfig &config) {
+  const std::string described = folder + "/tokenizer.json", pieces = folder + "/tokenizer.model";
   isa::Tokenizer out;
   out.model = "none";
   out.eos = static_cast<std::int32_t>(config.eos);
   out.ends = config.ends;
-  Status read = readIfThere(vocabulary, kLargestTokenizer, [&](const std::string &text) -> Status {
-    auto parsed = parseHfTokenizer(text, vocabulary, config);
+  auto take = [&](Result<isa::Tokenizer> parsed) -> Status {
     if (!parsed)
       return parsed.error();
     out = std::move(*parsed);
     return Ok{};
-  });
-  if (read)
-    read = readIfThere(generation, kLargestConfig, [&](const std::string &text) {
-      return parseGenerationConfig(text, generation, config.shape.vocabulary, out);
+  };
+  const bool isDescribed = std::filesystem::exists(described);
+  std::string settings;
+  Status read = Ok{};
+  if (!isDescribed)
+    read = readIfThere(folder + "/tokenizer_config.json", kLargestConfig,
+                       [&](std::string text) -> Status { return settings = std::move(text), Ok{}; });
+  if (read && isDescribed)
+    read = readIfThere(described, kLargestTokenizer,
+                       [&](const std::string &text) { return take(parseHfTokenizer(text, described, config)); });
+  else if (read)
+    read = readIfThere(pieces, kLargestTokenizer, [&](const std::string &bytes) {
+      return take(parseSentencePiece(bytes, pieces, settings, config));
     });
+  return read ? Result<isa::Tokenizer>(std::move(out)) : read.error();
+}
+
+} // namespace
+
+Result<isa::Tokenizer> readTokenizer(const std::string &folder, const HfConfig &config) {
+  const std::string generation = folder + "/generation_config.json", chat = folder + "/tokenizer_config.json";
+  auto vocabulary = readVocabulary(folder, config);
+  if (!vocabulary)
+    return vocabulary;
+  isa::Tokenizer &out = *vocabulary;
+  Status read = readIfThere(generation, kLargestConfig, [&](const std::string &text) {
+    return parseGenerationConfig(text, generation, config.shape.vocabulary, out);
+  });
   if (read)
     read = readIfThere(chat, kLargestConfig,
                        [&](const std::string &text) { return parseTokenizerConfig(text, chat, out); });
@@ -59,7 +80,7 @@ Result<isa::Tokenizer> readTokenizer(const std::string &folder, const HfConfig &
       out.chatTemplate = std::move(text);
       return Ok{};
     });
-  return read ? Result<isa::Tokenizer>(std::move(out)) : read.error();
+  return read ? std::move(vocabulary) : read.error();
 }
 
 Result<OpenedModel> openHuggingFace(const std::string &folder) {

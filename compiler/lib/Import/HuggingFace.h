@@ -14,6 +14,7 @@ struct HfConfig {
   GroupFormat format = GroupFormat::None;
   std::uint32_t bits = 4;
   bool namesQuantization = false;  ///< config.json itself says how
+  bool namesTied = false;          ///< config.json says whether the embedding is the output projection
   std::uint32_t groupSize = 0;     ///< inputs that share a scale; 0: all of a row
   std::int64_t bos = -1, eos = -1; ///< token ids, -1 when absent
   std::vector<std::int32_t> ends;  ///< all that eos_token_id names; eos is the first
@@ -37,7 +38,8 @@ Status parseTokenizerConfig(std::string_view text, const std::string &path, isa:
 /// Hugging Face's name of a tensor: "model.layers.0.self_attn.q_proj.weight" for "blk.0.attn_q.weight"; where files are
 /// fused, ffn_up is gate_up_proj.
 std::string hfName(std::string_view name, bool isFused);
-/// The tensors of a folder, all of them checked against the shape.
-Result<std::unique_ptr<const WeightSource>> openHfTensors(const std::string &folder, const HfConfig &config);
+/// The tensors of a folder, all of them checked against the shape. Without an output projection, and a config.json that
+/// says nothing of it, the embedding becomes `config`'s.
+Result<std::unique_ptr<const WeightSource>> openHfTensors(const std::string &folder, HfConfig &config);
 
 } // namespace lpu::compiler

@@ -61,7 +61,21 @@ public:
   std::optional<Error> error;
 };
 
+/// GGUF files also hold what goes with a model.
+void expectModel(KeyReader &keys) {
+  const std::string kind(keys.take(keys.file.stringValue("general.type")).value_or("model"));
+  if (kind == "adapter")
+    keys.fail("is an adapter (LoRA), changes to a model that is elsewhere; merge it into that model "
+              "(llama.cpp: llama-export-lora) and give the result");
+  else if (kind == "mmproj")
+    keys.fail("is the part of a model that reads images or sound (mmproj); give the file of its language model");
+  else if (kind != "model")
+    keys.fail("key \"general.type\" is " + quote(kind) + ", not \"model\"; give the model's file");
+}
+
 const Family *readArchitecture(KeyReader &keys, ModelShape &shape) {
+  if (expectModel(keys); keys.error)
+    return nullptr;
   auto architecture = keys.take(keys.file.stringValue("general.architecture"));
   if (!architecture)
     return keys.fail("key \"general.architecture\" is missing; export the file again"), nullptr;

@@ -109,7 +109,8 @@ Status OnnxMatcher::readInputs() {
       value.isType = contains("type") || contains("segment");
       if (!value.isType && std::exchange(hasTokens, true))
         return fail("input " + quote(input.name()) +
-                    " is a second sequence of ids; only encoders of one sequence can be compiled");
+                    " is a second sequence of ids by its name (\"mask\", \"position\", \"type\" and \"segment\" tell "
+                    "the others); only encoders of one sequence can be compiled");
     }
     if (value.form == Form::Constant)
       value.constant = std::make_shared<OnnxConstant>(std::move(numbers));
@@ -121,7 +122,8 @@ Status OnnxMatcher::readInputs() {
 Status OnnxMatcher::chooseOutputs() {
   std::vector<std::string> all;
   for (const auto &output : file.graph().output())
-    all.push_back(output.name());
+    if (std::ranges::find(all, output.name()) == all.end())
+      all.push_back(output.name());
   for (const std::string &name : wanted)
     if (std::ranges::find(all, name) == all.end())
       return fail("has no output " + quote(name) + "; it has " + quoted(all));

@@ -101,6 +101,7 @@ private:
   Match div(const onnx::NodeProto &node, Inputs in);
   Match where(const onnx::NodeProto &node, Inputs in);
   Match equal(const onnx::NodeProto &node, Inputs in);
+  Value zerosLike(const Value &ids) const;
   Match reduce(const onnx::NodeProto &node, Inputs in);
   Match layerNormalization(const onnx::NodeProto &node, Inputs in);
   Match lpNormalization(const onnx::NodeProto &node, Inputs in);

@@ -328,6 +328,8 @@ OnnxMatcher::Match OnnxMatcher::mul(const onnx::NodeProto &node, Inputs in) {
   if (Match match = elementwise(node, in))
     return match;
   for (auto [a, b] : {std::pair{in[0], in[1]}, {in[1], in[0]}}) {
+    if (a->form == Form::Ids && uniform(*b) == 0.0) // token types that are made of the ids
+      return zerosLike(*a);
     if (a->form == Form::DynamicScale && a->scales.empty())
       if (const OnnxConstant *constant = numbers(*b); constant && !constant->values.empty()) {
         Value next = *a;
@@ -358,19 +360,22 @@ OnnxMatcher::Match OnnxMatcher::where(const onnx::NodeProto &node, Inputs in) {
   return condition ? Match(*in[*condition != 0 ? 1 : 2]) : std::nullopt;
 }
 
+/// Zeros in the shape of ids.
+OnnxMatcher::Value OnnxMatcher::zerosLike(const Value &ids) const {
+  Value value;
+  value.form = Form::Constant, value.dims = ids.dims;
+  std::vector<double> none(static_cast<std::size_t>(sample), 0.0);
+  value.constant = std::make_shared<OnnxConstant>(OnnxConstant{value.dims, std::move(none), true});
+  return value;
+}
+
 /// Ids that are compared with the number of the padding: a sequence has none, as its mask is ones.
 OnnxMatcher::Match OnnxMatcher::equal(const onnx::NodeProto &node, Inputs in) {
   if (Match match = elementwise(node, in))
     return match;
   bool isIds = in.size() == 2 && ((in[0]->form == Form::Ids && !in[0]->isType && uniform(*in[1])) ||
                                   (in[1]->form == Form::Ids && !in[1]->isType && uniform(*in[0])));
-  if (!isIds)
-    return std::nullopt;
-  Value value;
-  value.form = Form::Constant, value.dims = (in[0]->form == Form::Ids ? in[0] : in[1])->dims;
-  std::vector<double> none(static_cast<std::size_t>(sample), 0.0);
-  value.constant = std::make_shared<OnnxConstant>(OnnxConstant{value.dims, std::move(none), true});
-  return value;
+  return isIds ? Match(zerosLike(*(in[0]->form == Form::Ids ? in[0] : in[1]))) : std::nullopt;
 }
 
 } // namespace lpu::compiler

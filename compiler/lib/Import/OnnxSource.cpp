@@ -75,13 +75,21 @@ Result<isa::Tokenizer> tokenizerBeside(const std::filesystem::path &path, std::u
   return readTokenizer(folder.empty() ? "." : folder.string(), config);
 }
 
+std::string_view trimmed(std::string_view text) {
+  while (text.starts_with(' '))
+    text.remove_prefix(1);
+  while (text.ends_with(' '))
+    text.remove_suffix(1);
+  return text;
+}
+
 } // namespace
 
 Result<OpenedModel> openOnnx(const std::string &path, std::string_view names) {
   std::vector<std::string> outputs;
   for (std::size_t at = 0; !names.empty() && at <= names.size();) {
     std::size_t end = std::min(names.find(',', at), names.size());
-    outputs.emplace_back(names.substr(at, end - at)), at = end + 1;
+    outputs.emplace_back(trimmed(names.substr(at, end - at))), at = end + 1;
   }
   auto file = OnnxFile::open(path);
   if (!file)

@@ -49,7 +49,10 @@ TEST(HfTokenizer, ModelsWithoutTheirType) {
   isa::Tokenizer unigram = tokenizerOf(R"({"model": {"vocab": [["a", -1.5]], "unk_id": 0}})");
   EXPECT_EQ(unigram.scores.size(), unigram.tokens.size());
   EXPECT_EQ(unigram.scores[0], -1.5f);
-  EXPECT_NE(tokenizerOf(R"({"model": {"vocab": {"a": 0}}})").pipeline.find("\"WordPiece\""), std::string::npos);
+  EXPECT_NE(tokenizerOf(R"({"model": {"vocab": {"a": 0}}})").pipeline.find("\"WordLevel\""), std::string::npos);
+  EXPECT_NE(tokenizerOf(R"({"model": {"vocab": {"a": 0}, "continuing_subword_prefix": "##"}})")
+                .pipeline.find("\"WordPiece\""),
+            std::string::npos);
 }
 
 TEST(HfTokenizer, EndTokensOfAllFiles) {

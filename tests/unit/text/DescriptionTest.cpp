@@ -89,6 +89,22 @@ TEST(Description, WordPiece) {
   EXPECT_EQ(tokenizerOf(data)->decode({1, 2, 3}), " unaffable");
 }
 
+TEST(Description, WordLevel) {
+  isa::Tokenizer data = pipeline({"[UNK]", "red", "fox", ","}, R"({"model": {"type": "WordLevel", "unk_token": "[UNK]"},
+      "pre_tokenizer": {"type": "Whitespace"}})");
+  EXPECT_EQ(encoded(data, "red  fox, foxy"), "red|fox|,|[UNK]");
+  EXPECT_EQ(tokenizerOf(data)->decode({1, 2}), " red fox");
+  data.unknown = -1;
+  EXPECT_EQ(encoded(data, "foxy").substr(0, 6), "error:");
+}
+
+TEST(Description, TokensThatAreNotNormalizedInNormalizedText) {
+  isa::Tokenizer data = pipeline({"[UNK]", "▁", "a", "<t>"}, R"({"model": {"type": "SentencePiece"},
+      "normalizer": {"type": "SentencePiece"}, "added_tokens": [{"id": 3, "normalized": true, "verbatim": true}]})");
+  EXPECT_EQ(encoded(data, "<t>a <t>"), "_|<t>|a|_|<t>");
+  EXPECT_EQ(encoded(data, "xy a"), "_|[UNK]|_|a"); // two characters, one unknown token
+}
+
 TEST(Description, PromptsBeginAndEndAsTheTemplateSays) {
   std::string model = R"({"model": {"type": "BPE"}, "post_processor": )";
   isa::Tokenizer data = pipeline({"a", "<s>", "</s>"}, model + R"({"type": "TemplateProcessing", "single": [

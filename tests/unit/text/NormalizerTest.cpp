@@ -1,7 +1,11 @@
 #include "Normalizer.h"
 
+#include "lpu/isa/Base64.h"
+
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
+
+#include <cstring>
 
 namespace lpu::text {
 namespace {
@@ -43,6 +47,60 @@ TEST(Normalizer, Bert) {
   EXPECT_EQ(normalized(R"({"type": "BertNormalizer"})", "Héllo\t漢\x01x\u200d"), "hello  漢 x");
   EXPECT_EQ(normalized(R"({"type": "BertNormalizer", "lowercase": false})", "Hé"), "Hé");
   EXPECT_EQ(normalized(R"({"type": "BertNormalizer", "lowercase": false, "strip_accents": true})", "Hé"), "He");
+}
+
+TEST(Normalizer, Nmt) {
+  EXPECT_EQ(normalized(R"({"type": "Nmt"})", "a\x01\x7f\tb\u200bc\u2581d\u00a0e"), "a b c d\u00a0e");
+}
+
+/// A map of one character to two, as Darts-clone lays it out: the root's children stand around unit 1.
+std::string charsmap(unsigned char from, const std::string &to) {
+  std::vector<std::uint32_t> units(512);
+  units[0] = 1U << 10;                          // children at 1 ^ byte
+  units[1 ^ from] = 300U << 10 | 1 << 8 | from; // a leaf among the children around (1 ^ from) ^ 300
+  units[(1 ^ from) ^ 300] = 1U << 31 | 1;       // the text at place 1
+  std::string out(4 + units.size() * 4, '\0');
+  const auto size = static_cast<std::uint32_t>(units.size() * 4);
+  std::memcpy(out.data(), &size, 4);
+  std::memcpy(out.data() + 4, units.data(), size);
+  return out + '\0' + to + '\0';
+}
+
+TEST(Normalizer, Precompiled) {
+  auto step = [](const std::string &type, const std::string &map, const std::string &more = "") {
+    return R"({"type": ")" + type + R"(", "precompiled_charsmap": ")" + toBase64(map) + "\"" + more + "}";
+  };
+  EXPECT_EQ(normalized(step("Precompiled", charsmap('a', "xy")), "banal"), "bxynxyl");
+  EXPECT_EQ(normalized(step("Precompiled", charsmap('a', "xy")), "a\u0301b"), "xyb"); // the beginning stands for all
+  EXPECT_EQ(normalized(step("Precompiled", charsmap('a', "")), "banal\xFF"), "bnl\xFF");
+  EXPECT_EQ(normalized(step("Precompiled", ""), "banal"), "banal");
+  EXPECT_EQ(normalized(step("SentencePiece", charsmap('a', "xy")), " ba  a\u0301 "), "▁bxy▁xy\u0301");
+  EXPECT_EQ(normalized(step("SentencePiece", "", R"(, "add_dummy_prefix": false, "remove_extra_whitespaces": false)"),
+                       " b  "),
+            "▁b▁▁");
+  EXPECT_EQ(normalized(step("SentencePiece", "", R"(, "treat_whitespace_as_suffix": true)"), " b "), "b▁");
+  EXPECT_EQ(normalized(step("SentencePiece", ""), "  "), "");
+}
+
+TEST(Normalizer, DamagedMaps) {
+  std::vector<Normalizer> steps;
+  auto refusal = [&](const std::string &map) {
+    Status read = readNormalizers(Json{{"type", "Precompiled"}, {"precompiled_charsmap", map}}, steps);
+    return read ? "" : read.error().message;
+  };
+  EXPECT_NE(refusal("%%%").find("no base64"), std::string::npos);
+  EXPECT_NE(refusal(toBase64("ab")).find("shorter"), std::string::npos);
+  EXPECT_NE(refusal(toBase64(std::string("\x08\0\0\0abcd", 8))).find("trie of 8 bytes within 4"), std::string::npos);
+  EXPECT_NE(refusal(toBase64(std::string(8, '\0'))).find("trie of 0 bytes"), std::string::npos);
+  // Places outside of the trie and of the texts end a search.
+  std::string map = charsmap('a', "xy");
+  map.resize(map.size() - 4);
+  const std::string cut = R"({"type": "Precompiled", "precompiled_charsmap": ")" + toBase64(map) + "\"}";
+  EXPECT_EQ(normalized(cut, "banal"), "banal");
+  map = charsmap('a', "xy");
+  map[7] = '\x7f';
+  EXPECT_EQ(normalized(R"({"type": "Precompiled", "precompiled_charsmap": ")" + toBase64(map) + "\"}", "banal"),
+            "banal");
 }
 
 TEST(Normalizer, SequencesGoInOrder) {

@@ -195,5 +195,14 @@ RC_GTEST_PROP(PreTokenizer, WordsAreTheText, (const std::string &text)) {
   }
 }
 
+TEST(PreTokenizer, UnicodeScripts) {
+  const char *json = R"({"type": "UnicodeScripts"})";
+  EXPECT_EQ(described(json, "どこで生れ。Yes"), "どこで生れ|。|Yes");
+  EXPECT_EQ(described(json, "Apples are りんご 林檎"), "Apples are |りんご 林檎"); // kana go with Han, spaces with any
+  EXPECT_EQ(described(json, "カー ー да ja"), "カー ー |да |ja");
+  EXPECT_EQ(described(json, "  a"), "a"); // what stands before the first script is lost, as in that library
+  EXPECT_EQ(described(json, "  "), "");
+}
+
 } // namespace
 } // namespace lpu::text
