@@ -13,6 +13,7 @@ struct HfConfig {
   ModelShape shape;
   GroupFormat format = GroupFormat::None;
   std::uint32_t bits = 4;
+  bool hasVision = false;          ///< the folder's model sees as well; its text model is read
   bool namesQuantization = false;  ///< config.json itself says how
   std::uint32_t groupSize = 0;     ///< inputs that share a scale; 0: all of a row
   std::int64_t bos = -1, eos = -1; ///< token ids, -1 when absent
@@ -33,8 +34,8 @@ Status parseGenerationConfig(std::string_view text, const std::string &path, std
 Status parseTokenizerConfig(std::string_view text, const std::string &path, isa::Tokenizer &tokenizer);
 
 /// Hugging Face's name of a tensor: "model.layers.0.self_attn.q_proj.weight" for "blk.0.attn_q.weight"; where files are
-/// fused, ffn_up is gate_up_proj.
-std::string hfName(std::string_view name, bool isFused);
+/// fused, ffn_up is gate_up_proj, and where branches have norms, those before them are named otherwise.
+std::string hfName(std::string_view name, const ModelShape &shape);
 /// The tensors of a folder, all of them checked against the shape.
 Result<std::unique_ptr<const WeightSource>> openHfTensors(const std::string &folder, const HfConfig &config);
 
