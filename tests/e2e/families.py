@@ -25,7 +25,7 @@ SWEPT = dict(hidden=640, heads=8, kv_heads=2, head_dim=64, ffn=2900, vocabulary=
 
 
 class Family(Case):
-    def check(self, model, *flags, length=20, error=INT8_ERROR, same=(), kinds=None):
+    def check(self, model, *flags, length=20, error=INT8_ERROR, same=(), context=0):
         """Of the model as a GGUF file; `same` are the flags that the interpreter takes as well."""
         path, program = self.dir / "m.gguf", self.dir / "m.lpx"
         gguf.write(path, model)
@@ -36,9 +36,9 @@ class Family(Case):
         self.assert_steps_as_predicted(report)
         fed = prompt + report["tokens"][:-1]
         self.assert_same_bits(logits, self.interpret(path, fed, *same))
-        reference = llama_float.Llama(path).logits(fed)
+        reference = llama_float.Llama(path, context).logits(fed)
         self.assertLessEqual(np.linalg.norm(logits - reference) / np.linalg.norm(reference), error)
-        self.check_float(self.interpret(path, fed, "--float"), reference)
+        self.check_float(self.interpret(path, fed, "--float", *(flag for flag in same if "context" in flag)), reference)
         return report
 
     def check_float(self, logits, reference):
@@ -118,11 +118,10 @@ class Phi3(Family):
         self.check(model, length=30)
 
     def test_original_context_to_its_end(self):
-        self.check(self.LONG, length=36)
-        done = run("lpucc", self.dir / "m.gguf", "-o", self.dir / "n.lpx", "--max-context=41")
-        self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertIn("40", done.stderr)
-        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        self.check(self.LONG, length=36, same=("--max-context=40",), context=40)
+
+    def test_beyond_the_original_context(self):
+        self.check(self.LONG, length=60)
 
     def test_half(self):
         self.check_half(self.LONG)
@@ -187,6 +186,134 @@ class SmolLM3(Family):
     def test_folder(self):
         self.check_folder(Folder(self.SMALL, kind="BF16"))
         self.check_folder(Folder(self.SMALL, kind="BF16", config={"no_rope_layers": None, "no_rope_layer_interval": 4}))
+
+
+class Olmo2(Family):
+    SMALL = Model(architecture="olmo2", layers=2, hidden=64, heads=4, kv_heads=4, kind="f16")
+
+    def test_norms_of_branches_alone(self):
+        self.check(self.SMALL)
+
+    def test_keys_that_queries_share(self):
+        self.check(Model(architecture="olmo2", layers=2, hidden=96, heads=6, kv_heads=2, head_dim=48, kind="f16"))
+
+    def test_half(self):
+        self.check_half(self.SMALL)
+
+    def test_kinds_of_keys_and_values(self):
+        for kind in ("int8", "fp16"):
+            with self.subTest(kind):
+                self.check(self.SMALL, same=(f"--kv-type={kind}",), error=2 * INT8_ERROR)
+
+    def test_tiles(self):
+        self.check(Model(architecture="olmo2", hidden=256, heads=4, kv_heads=2, head_dim=128, ffn=256, context=512), length=340)
+
+    def test_chunks_of_a_prompt(self):
+        self.check(Model(architecture="olmo2", layers=1, **SWEPT), "--max-context=64", length=45)
+
+    def test_stages(self):
+        self.check(self.SMALL, "--pp=2")
+
+    def test_users(self):
+        path, program = self.dir / "m.gguf", self.dir / "m.lpx"
+        gguf.write(path, self.SMALL)
+        succeed("lpucc", path, "-o", program, "--batch=3")
+        succeed("lpu-objdump", "--check", program)
+
+    def test_folder(self):
+        self.check_folder(Folder(self.SMALL, kind="BF16"))
+
+
+class Gemma3(Family):
+    SMALL = Model(architecture="gemma3", layers=6, hidden=64, heads=4, kv_heads=2, head_dim=32, kind="f16", tied=True, window=12,
+                  rope_base=1e6, rope_scale=8.0, eps=1e-6)
+    WIDE = dict(hidden=256, heads=4, kv_heads=2, head_dim=256, ffn=256, context=512, tied=True, eps=1e-6, rope_base=1e6)
+
+    def test_beyond_the_window(self):
+        self.check(self.SMALL, length=40)
+
+    def test_within_the_window(self):
+        self.check(self.SMALL, length=6)
+
+    def test_half(self):
+        self.check_half(self.SMALL)
+
+    def test_kinds_of_keys_and_values(self):
+        for kind in ("int8", "fp16"):
+            with self.subTest(kind):
+                self.check(self.SMALL, same=(f"--kv-type={kind}",), error=2 * INT8_ERROR)
+
+    def test_heads_of_256_by_sweeps(self):
+        self.check(Model(architecture="gemma3", layers=2, window=10, **self.WIDE | {"context": 64}))
+
+    def test_heads_of_256_in_tiles(self):
+        self.check(Model(architecture="gemma3", layers=1, window=100, **self.WIDE), length=340)
+
+    def test_one_head_of_keys(self):
+        self.check(Model(architecture="gemma3", layers=1, window=100, **self.WIDE | {"kv_heads": 1}), length=120)
+
+    def test_tiles_of_both_kinds_of_layers(self):
+        self.check(Model(architecture="gemma3", layers=6, window=60, **self.WIDE | {"heads": 2, "head_dim": 256}), length=90, error=DEEP_ERROR)
+
+    def test_chunks_of_a_prompt(self):
+        self.check(Model(architecture="gemma3", layers=1, window=24, tied=True, **SWEPT), "--max-context=64", length=45)
+
+    def test_several_chips(self):
+        for flags in (("--tp=2",), ("--pp=2",), ("--tp=2", "--pp=3")):
+            with self.subTest(flags):
+                self.check(self.SMALL, *flags)
+
+    def test_chunks_on_several_chips(self):
+        model = Model(architecture="gemma3", layers=2, window=24, tied=True, **SWEPT | {"ffn": 5800})
+        self.check(model, "--max-context=64", "--tp=2", "--pp=2", length=45)
+
+    def test_users(self):
+        path, program = self.dir / "m.gguf", self.dir / "m.lpx"
+        gguf.write(path, self.SMALL)
+        succeed("lpucc", path, "-o", program, "--batch=3")
+        succeed("lpu-objdump", "--check", program)
+
+    def test_folder(self):
+        self.check_folder(Folder(self.SMALL, kind="F16"))
+
+
+class Gemma2(Family):
+    SMALL = Model(architecture="gemma2", layers=2, hidden=64, heads=4, kv_heads=2, head_dim=32, kind="f16", tied=True, window=12,
+                  caps=(5.0, 3.0), eps=1e-6)
+
+    def test_caps_beyond_the_window(self):
+        self.check(self.SMALL, length=40)
+
+    def test_half(self):
+        self.check_half(self.SMALL)
+
+    def test_kinds_of_keys_and_values(self):
+        for kind in ("int8", "fp16"):
+            with self.subTest(kind):
+                self.check(self.SMALL, same=(f"--kv-type={kind}",), error=2 * INT8_ERROR)
+
+    def test_tiles(self):
+        model = Model(architecture="gemma2", layers=2, window=60, caps=(5.0, 3.0), **Gemma3.WIDE)
+        self.check(model, length=90)
+
+    def test_chunks_of_a_prompt(self):
+        model = Model(architecture="gemma2", layers=2, window=24, caps=(5.0, 3.0), tied=True, **SWEPT)
+        self.check(model, "--max-context=64", length=45)
+
+    def test_several_chips(self):
+        self.check(self.SMALL, "--tp=2", "--pp=2")
+
+    def test_folder(self):
+        self.check_folder(Folder(self.SMALL, kind="BF16"))
+
+
+class Windows(Family):
+    def test_of_all_layers(self):
+        self.check(Model(architecture="phi3", layers=2, window=12, kind="f16"), length=40)
+
+    def test_of_a_folder(self):
+        model = Model(layers=2, window=5)
+        self.check_folder(Folder(model, model_type="mistral", kind="F16"))
 
 
 if __name__ == "__main__":

@@ -71,10 +71,9 @@ class HuggingFace(Case):
         scaled = self.check(Folder(Model(), config={"rope_scaling": LLAMA3}), tensors=[gguf.tensor("rope_freqs.weight", divisors, gguf.TYPE_F32)])
         self.assertTrue((scaled[1:] != self.check(Folder(Model()))[1:]).any())
 
-    def test_window_limits_the_context(self):
-        Folder(Model(), model_type="mistral", config={"sliding_window": 32}).write(self.dir / "m")
-        done = run("lpucc", self.dir / "m", "-o", self.dir / "m.lpx", "--max-context=33")
-        self.assertIn("max-context 33 is more than the model's 32", done.stderr)
+    def test_window_of_the_whole_context_is_none(self):
+        model = Model()
+        self.check(Folder(model, model_type="mistral", config={"sliding_window": model.context}))
 
     def prompts_agree(self, model, document, texts, keys=None):
         path, file = self.dir / "model", self.dir / "twin.gguf"

@@ -37,15 +37,23 @@ class Model:
     eps: float = 1e-5
     # qwen2 adds biases to q, k, v, qwen3 norms of the heads of q and k; phi3 has q, k, v in one tensor, gate and up in
     # another; these pair the halves of a head in rope. granite multiplies. smollm3 has every fourth layer without rope.
+    # olmo2 norms branches and all of q and k instead of what is fed; gemma2 and gemma3 norm both, and have tied embeddings.
     architecture: str = "llama"
     rotary: int = 0  # phi3: elements of a head that rope turns; 0: all
     short_factors: tuple = ()  # phi3: divisors of its frequencies up to position `original`
     original: int = 0
     multipliers: tuple = ()  # granite: of embeddings, residual branches, scores; divisor of logits
+    window: int = 0  # gemma2: of every other layer, gemma3: of five in six; others: of all
+    caps: tuple = ()  # gemma2: of scores and logits
+    rope_scale: float = 1.0  # positions are divided by it; of gemma3 those of layers without window
 
     @property
     def head(self):
         return self.head_dim or self.hidden // self.heads
+
+    @property
+    def is_gemma(self):
+        return self.architecture.startswith("gemma")
 
     @property
     def rope_magnitude(self):
@@ -145,6 +153,11 @@ def build(m):
         keys["llama.attention.key_length"] = keys["llama.attention.value_length"] = (U32, m.head_dim)
     if m.original:
         keys |= {"llama.rope.scaling.original_context_length": (U32, m.original), "llama.rope.scaling.attn_factor": (F32, m.rope_magnitude)}
+    if m.window:
+        keys["llama.attention.sliding_window"] = (U32, m.window)
+    if m.rope_scale != 1:
+        keys |= {"llama.rope.scaling.type": (STRING, "linear"), "llama.rope.scaling.factor": (F32, m.rope_scale)}
+    keys |= {f"llama.{name}_logit_softcapping": (F32, v) for name, v in zip(("attn", "final"), m.caps)}
     names = "embedding_scale", "residual_scale", "attention.scale", "logit_scale"
     keys |= {f"llama.{name}": (F32, v) for name, v in zip(names, m.multipliers)}
     keys = {name.replace("llama.", m.architecture + ".", 1): v for name, v in keys.items()}
@@ -158,7 +171,7 @@ def build(m):
         return tensor(name, 1 + 0.2 * rng.standard_normal(width, np.float32), TYPE_F32)
 
     gains = np.repeat([2, 1], [q + kv, kv])[:, None]  # those of queries, keys and values
-    tensors = [matrix("token_embd.weight", m.vocabulary, m.hidden, np.sqrt(m.hidden))]
+    tensors = [matrix("token_embd.weight", m.vocabulary, m.hidden, 1 if m.is_gemma else np.sqrt(m.hidden))]
     for i in range(m.layers):
         b = f"blk.{i}."
         if m.architecture == "phi3":
@@ -166,15 +179,22 @@ def build(m):
                         matrix(b + "attn_output.weight", m.hidden, q), norm(b + "ffn_norm.weight"),
                         matrix(b + "ffn_up.weight", 2 * m.ffn, m.hidden), matrix(b + "ffn_down.weight", m.hidden, m.ffn)]
             continue
-        tensors += [norm(b + "attn_norm.weight"), matrix(b + "attn_q.weight", q, m.hidden, 2),
+        before = m.architecture != "olmo2"
+        tensors += [norm(b + "attn_norm.weight")] * before
+        tensors += [matrix(b + "attn_q.weight", q, m.hidden, 2),
                     matrix(b + "attn_k.weight", kv, m.hidden, 2), matrix(b + "attn_v.weight", kv, m.hidden),
-                    matrix(b + "attn_output.weight", m.hidden, q), norm(b + "ffn_norm.weight"),
-                    matrix(b + "ffn_gate.weight", m.ffn, m.hidden), matrix(b + "ffn_up.weight", m.ffn, m.hidden),
+                    matrix(b + "attn_output.weight", m.hidden, q)]
+        tensors += [norm(b + "ffn_norm.weight")] * before
+        tensors += [matrix(b + "ffn_gate.weight", m.ffn, m.hidden), matrix(b + "ffn_up.weight", m.ffn, m.hidden),
                     matrix(b + "ffn_down.weight", m.hidden, m.ffn)]
         if m.architecture == "qwen2":
             tensors += [tensor(f"{b}attn_{which}.bias", rng.standard_normal(width, np.float32), TYPE_F32)
                         for which, width in (("q", q), ("k", kv), ("v", kv))]
-        if m.architecture == "qwen3":
+        if m.is_gemma or not before:
+            tensors += [norm(b + "post_attention_norm.weight"), norm(b + "post_ffw_norm.weight")]
+        if not before:
+            tensors += [norm(f"{b}attn_{which}_norm.weight", width) for which, width in (("q", q), ("k", kv))]
+        if m.architecture in ("qwen3", "gemma3"):
             tensors += [norm(f"{b}attn_{which}_norm.weight", m.head) for which in "qk"]
     if m.short_factors:
         tensors += [tensor(f"rope_factors_{which}.weight", scale * np.float32(m.short_factors), TYPE_F32)

@@ -15,6 +15,7 @@ import gguf
 NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head", "attn_norm": "input_layernorm",
          "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj",
          "attn_qkv": "self_attn.qkv_proj", "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
+         "post_attention_norm": "post_attention_layernorm", "post_ffw_norm": "post_feedforward_layernorm",
          "ffn_norm": "post_attention_layernorm", "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj"}
 SPLIT_QWEN2 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 AWQ_ORDER = [0, 2, 4, 6, 1, 3, 5, 7]  # which of eight outputs stands in the i-th four bits of a word
@@ -24,7 +25,8 @@ def name_of(name, architecture="llama"):
     head, _, kind = name.rpartition(".")
     if head.startswith("blk."):
         _, layer, part = head.split(".")
-        known = "mlp.gate_up_proj" if (architecture, part) == ("phi3", "ffn_up") else NAMES[part]
+        known = {("phi3", "ffn_up"): "mlp.gate_up_proj", ("gemma2", "ffn_norm"): "pre_feedforward_layernorm",
+                 ("gemma3", "ffn_norm"): "pre_feedforward_layernorm"}.get((architecture, part), NAMES[part])
         return f"model.layers.{layer}.{known}.{kind}"
     return f"{NAMES[head]}.{kind}"
 
@@ -115,6 +117,16 @@ class Folder:
             out["rope_scaling"] = {"type": "longrope", "short_factor": m.short_factors, "long_factor": [3 * f for f in m.short_factors]}
         names = "embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling"
         out |= dict(zip(names, m.multipliers))
+        if m.window:
+            out["sliding_window"] = m.window
+        if m.rope_scale != 1:
+            out["rope_scaling"] = {"rope_type": "linear", "factor": m.rope_scale}
+        out |= dict(zip(("attn_logit_softcapping", "final_logit_softcapping"), m.caps))
+        if m.is_gemma:  # whose files say less of what is usual
+            del out["hidden_act"], out["tie_word_embeddings"]
+            out |= {"hidden_activation": "gelu_pytorch_tanh", "query_pre_attn_scalar": m.head}
+        if m.architecture == "gemma3":
+            out |= {"model_type": "gemma3_text", "rope_local_base_freq": 10000.0, "sliding_window_pattern": 6}
         if m.architecture == "smollm3":
             out["no_rope_layers"] = [int((i + 1) % 4 > 0) for i in range(m.layers)]
         if self.form:
@@ -133,6 +145,8 @@ class Folder:
             permuted = self.model.architecture in ("llama", "granite", "smollm3") and (".attn_q." in name or ".attn_k." in name)
             stored = halves(values, self.model.head) if permuted else values
             full = name_of(name, self.model.architecture)
+            lifted = self.model.is_gemma and "norm" in name
+            stored = stored - 1 if lifted else stored
             if self.form and name.startswith("blk.") and values.ndim == 2:
                 parts, found = group_quantize(stored, self.form, self.group_size, rng)
                 for suffix, part in parts.items():
@@ -141,6 +155,7 @@ class Folder:
             else:
                 raw, kind, found = encode(stored, self.kind)
                 out[full] = raw, kind, stored.shape
+                found = found + np.float32(1) if lifted else found
             effective[name] = self.paired(found) if permuted else found
         return out, effective
 

@@ -66,7 +66,8 @@ class Reader:
 
 
 class Llama:
-    def __init__(self, path):
+    def __init__(self, path, context=0):
+        """`context`: positions that the program under test has, unless all of the model's."""
         file = Reader(path)
         self.architecture = file.keys["general.architecture"]
         key = lambda name, other=None: file.keys.get(f"{self.architecture}.{name}", other)
@@ -78,8 +79,16 @@ class Llama:
         self.eps = key("attention.layer_norm_rms_epsilon")
         self.base = key("rope.freq_base", 10000.0)
         self.turned = key("rope.dimension_count", self.head)
+        original = key("rope.scaling.original_context_length", 0)
+        self.divisors = "long" if original and (context or self.context) > original else "short"
         self.magnitude = np.float32(key("rope.scaling.attn_factor", 1.0))
         self.embedding_scale, self.residual_scale = key("embedding_scale", 1.0), key("residual_scale", 1.0)
+        self.is_gemma = self.architecture.startswith("gemma")
+        self.window = key("attention.sliding_window", 0)
+        self.cap, self.logit_cap = key("attn_logit_softcapping"), key("final_logit_softcapping")
+        self.rope_scale = key("rope.scaling.factor", 1.0)
+        if self.is_gemma:
+            self.embedding_scale = np.sqrt(np.float32(key("embedding_length")))
         self.score_scale, self.logit_scale = key("attention.scale", self.head ** -0.5), key("logit_scale", 1.0)
 
     def norm(self, x, name):
@@ -88,10 +97,16 @@ class Llama:
     def linear(self, x, name):
         return x @ self.w[name + ".weight"].T + self.w.get(name + ".bias", np.float32(0))
 
-    def rope(self, x):
-        """Of contexts up to the original one, where a model has another for longer ones."""
+    def windowed(self, layer):
+        """Whether a layer looks back on the last positions alone."""
+        every = {"gemma2": 2, "gemma3": 6}.get(self.architecture)
+        return bool(self.window) and (every is None or (layer + 1) % every > 0)
+
+    def rope(self, x, layer):
+        own = self.architecture == "gemma3" and self.windowed(layer)
+        base, scale = (10000.0, 1.0) if own else (self.base, self.rope_scale)
         x, rest = np.split(x, [self.turned], -1)
-        frequencies = self.base ** (-np.arange(0, self.turned, 2) / self.turned) / self.w.get("rope_factors_short.weight", 1)
+        frequencies = base ** (-np.arange(0, self.turned, 2) / self.turned) / scale / self.w.get(f"rope_factors_{self.divisors}.weight", 1)
         angle = np.arange(len(x))[:, None] * frequencies
         cos, sin = (f(angle).astype(np.float32)[:, None] * self.magnitude for f in (np.cos, np.sin))
         return np.concatenate([self.turn(x, cos, sin), rest], -1)
@@ -103,22 +118,29 @@ class Llama:
         even, odd = x[..., ::2], x[..., 1::2]
         return np.stack([even * cos - odd * sin, even * sin + odd * cos], -1).reshape(x.shape)
 
-    def attention(self, x, b):
-        n = len(x)
+    def attention(self, x, layer):
+        n, b = len(x), f"blk.{layer}."
         widths = [self.heads * self.head, self.kv_heads * self.head]
         if self.architecture == "phi3":
             parts = np.split(self.linear(x, b + "attn_qkv"), np.cumsum(widths), -1)
         else:
             parts = [self.linear(x, b + name) for name in ("attn_q", "attn_k", "attn_v")]
+        if self.architecture == "olmo2":
+            parts[:2] = (self.norm(part, b + f"attn_{which}_norm") for part, which in zip(parts, "qk"))
         q, k, v = (part.reshape(n, -1, self.head) for part in parts)
-        if self.architecture == "qwen3":
+        if self.architecture in ("qwen3", "gemma3"):
             q, k = self.norm(q, b + "attn_q_norm"), self.norm(k, b + "attn_k_norm")
-        if not (self.architecture == "smollm3" and b in {f"blk.{i}." for i in range(3, self.layers, 4)}):
-            q, k = self.rope(q), self.rope(k)
+        if not (self.architecture == "smollm3" and layer % 4 == 3):
+            q, k = self.rope(q, layer), self.rope(k, layer)
         group = self.heads // self.kv_heads
         k, v = k.repeat(group, 1), v.repeat(group, 1)
         scores = np.einsum("ihd,jhd->hij", q, k) * np.float32(self.score_scale)
-        scores = np.where(np.tri(n, dtype=bool), scores, -np.inf)
+        if self.cap:
+            scores = np.tanh(scores / np.float32(self.cap)) * np.float32(self.cap)
+        seen = np.tri(n, dtype=bool)
+        if self.windowed(layer):
+            seen &= ~np.tri(n, k=-self.window, dtype=bool)
+        scores = np.where(seen, scores, -np.inf)
         p = np.exp(scores - scores.max(-1, keepdims=True))
         p /= p.sum(-1, keepdims=True)
         return self.linear(np.einsum("hij,jhd->ihd", p, v).reshape(n, -1), b + "attn_output")
@@ -127,17 +149,26 @@ class Llama:
         x = self.w["token_embd.weight"][np.asarray(tokens)] * np.float32(self.embedding_scale)
         for i in range(self.layers):
             b = f"blk.{i}."
-            x = x + self.attention(self.norm(x, b + "attn_norm"), b) * np.float32(self.residual_scale)
-            x = x + self.ffn(self.norm(x, b + "ffn_norm"), b) * np.float32(self.residual_scale)
+            a = self.attention(self.normed(x, b + "attn_norm"), i)
+            x = x + self.normed(a, b + "post_attention_norm") * np.float32(self.residual_scale)
+            h = self.ffn(self.normed(x, b + "ffn_norm"), b)
+            x = x + self.normed(h, b + "post_ffw_norm") * np.float32(self.residual_scale)
         logits = self.linear(self.norm(x, "output_norm"), "output" if "output.weight" in self.w else "token_embd")
-        return logits / np.float32(self.logit_scale)
+        logits = logits / np.float32(self.logit_scale)
+        return np.tanh(logits / np.float32(self.logit_cap)) * np.float32(self.logit_cap) if self.logit_cap else logits
+
+    def normed(self, x, name):
+        """x itself where a model has no such norm."""
+        return self.norm(x, name) if name + ".weight" in self.w else x
 
     def ffn(self, n, b):
         if self.architecture == "phi3":
             gate, up = np.split(self.linear(n, b + "ffn_up"), 2, -1)
         else:
             gate, up = self.linear(n, b + "ffn_gate"), self.linear(n, b + "ffn_up")
-        return self.linear(gate / (1 + np.exp(-gate)) * up, b + "ffn_down")
+        opened = 0.5 * gate * (1 + np.tanh(np.sqrt(2 / np.pi) * (gate + 0.044715 * gate ** 3))) if self.is_gemma \
+            else gate / (1 + np.exp(-gate))
+        return self.linear(opened.astype(np.float32) * up, b + "ffn_down")
 
 
 def log_softmax(z):

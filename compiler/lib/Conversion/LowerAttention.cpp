@@ -25,6 +25,9 @@ namespace {
 /// Tokens whose values are summed together: 5 ALUs each and one for the shared value row make 16.
 constexpr std::int64_t kGroup = 3;
 
+/// Scores before they are capped and masked.
+constexpr char kRawScores[] = "scores.raw";
+
 /// Score buffers, a multiple of the group. As many as a quarter of a slice group holds, up to eight groups: score flows
 /// and value flows fill VXM in different patterns, so the fewer changes between the two the better.
 std::int64_t scoreBuffers(const isa::Machine &machine, std::int64_t positions) {
@@ -50,21 +53,43 @@ Value ProgramLowering::ropeValue(FlowWriter &w, Value source, std::int64_t token
     return linearValue(w, plain, token, vector);
   const Sums &turned = sums[{linear, true}];
   Value straight = linearValue(w, plain, token, vector), swapped = linearValue(w, turned, token, vector);
+  std::string kind = ropeKind(rope);
   // Two operations apart, so that sums of both in one plane are not wanted in one cycle.
   bool meet = plain.object.empty() && llvm::any_of(plain.parts[vector][token], [&](auto part) {
                 return llvm::any_of(turned.parts[vector][token], [&](auto other) { return other.first == part.first; });
               });
   if (meet)
     straight = w.alu("move", {w.alu("move", {straight})});
-  return w.alu("addf", {w.alu("mulf", {straight, w.read("step.cos", token)}),
-                        w.alu("mulf", {swapped, w.read("step.sin", token)})});
+  return w.alu("addf", {w.alu("mulf", {straight, w.read("step.cos" + kind, token)}),
+                        w.alu("mulf", {swapped, w.read("step.sin" + kind, token)})});
 }
 
-llm::RopeOp ProgramLowering::firstTurning(llm::RopeOp op) {
+std::vector<llm::RopeOp> ProgramLowering::turningRopes(Operation *op) {
+  std::vector<llm::RopeOp> kinds;
+  auto alike = [](llm::RopeOp a, llm::RopeOp b) {
+    return a.getBaseAttr() == b.getBaseAttr() && a.getFreqsAttr() == b.getFreqsAttr() &&
+           a.getMagnitude() == b.getMagnitude();
+  };
   for (auto rope : op->getBlock()->getOps<llm::RopeOp>())
-    if (!rope.getStill())
-      return rope;
-  return {};
+    if (!rope.getStill() && llvm::none_of(kinds, [&](llm::RopeOp known) { return alike(known, rope); }))
+      kinds.push_back(rope);
+  return kinds;
+}
+
+std::string ProgramLowering::ropeKind(llm::RopeOp op) {
+  std::vector<llm::RopeOp> kinds = turningRopes(op);
+  auto same = llvm::find_if(kinds, [&](llm::RopeOp known) {
+    return known.getBaseAttr() == op.getBaseAttr() && known.getFreqsAttr() == op.getFreqsAttr();
+  });
+  return same == kinds.begin() ? "" : fmt::format(".{}", same - kinds.begin());
+}
+
+std::optional<std::int64_t> ProgramLowering::window() const {
+  ModuleOp whole = module;
+  for (auto cache : whole.getOps<llm::KVCacheOp>())
+    if (cache.getWindow())
+      return static_cast<std::int64_t>(*cache.getWindow());
+  return std::nullopt;
 }
 
 void ProgramLowering::lowerRope(llm::RopeOp op) {
@@ -77,23 +102,31 @@ void ProgramLowering::lowerRope(llm::RopeOp op) {
   auto attention = cast<llm::AttentionOp>(*op->getUsers().begin());
   auto cache = cast<llm::KVCacheOp>(SymbolTable::lookupSymbolIn(module, attention.getCache()));
   std::string position = pool.input("position", tokens);
-  llm::RopeOp turning = firstTurning(op);
   if (attention.getTiles())
-    return TileAttention(*this, attention).writeStepTables(turning);
-  std::string freqs = turning && turning.getFreqs() ? tensorOf(*turning.getFreqs()) : "";
+    return TileAttention(*this, attention).writeStepTables(turningRopes(op));
   auto positions = static_cast<std::int64_t>(cache.getCapacity());
   SmallVector<std::pair<std::string, std::string>> factors; ///< table, and rows of the step
-  if (turning)
-    factors = {{pool.ropeTable(false, turning, positions, freqs), pool.scratch("step.cos", 4, tokens, 3)},
-               {pool.ropeTable(true, turning, positions, freqs), pool.scratch("step.sin", 4, tokens, 5)}};
+  for (llm::RopeOp turning : turningRopes(op)) {
+    std::string freqs = freqsOf(turning), kind = ropeKind(turning);
+    factors.emplace_back(pool.ropeTable(false, turning, kind, positions, freqs),
+                         pool.scratch("step.cos" + kind, 4, tokens, 3));
+    factors.emplace_back(pool.ropeTable(true, turning, kind, positions, freqs),
+                         pool.scratch("step.sin" + kind, 4, tokens, 5));
+  }
   for (std::int64_t t = 0; t < tokens; ++t) {
     for (const auto &[table, rows] : factors) {
       FlowWriter w = flow();
       Value row = w.gather(w.mapTo(w.read(position, t), table), table);
       w.write(w.alu("move", {row}), rows, t);
     }
-    FlowWriter w = flow();
-    w.write(w.alu("subi", {Operand::i32(-2), w.read(position, t)}), pool.scratch("step.counter", 4, tokens, 1), t);
+    auto count = [&](std::int64_t from, const char *rows) {
+      FlowWriter w = flow();
+      w.write(w.alu("subi", {Operand::i32(static_cast<std::int32_t>(from)), w.read(position, t)}),
+              pool.scratch(rows, 4, tokens, 1), t);
+    };
+    count(-2, "step.counter");
+    if (window()) // negative as long as a position is older
+      count(*window() - 2, "step.counter.window");
   }
 }
 
@@ -155,11 +188,36 @@ std::array<ProgramLowering::AttentionFactor, 4> ProgramLowering::attentionFactor
   return factors;
 }
 
-void ProgramLowering::scoreFlow(std::int64_t token, std::int64_t vector, std::int64_t vectors, std::int64_t slot,
-                                const AttentionFactor &high, const AttentionFactor &low) {
+Value ProgramLowering::causal(FlowWriter &w, Value score, Value counter) {
+  Value ahead = w.accumulate("addi", Operand::i32(1), counter);
+  return w.alu("select", {ahead, score, Operand::f32(ScoreConstants::kMasked)}); // negative up to the own position
+}
+
+void ProgramLowering::writeScores(FlowWriter &w, Value masked, std::int64_t at, std::int64_t rows, std::int64_t slot) {
+  w.write(masked, pool.scratch(fmt::format("scores.{}", slot), 4, sweepLength, 2 * (slot % kGroup)), 0, 1);
+  Value maximum = w.accumulate("maxf", masked, std::bit_cast<std::uint32_t>(ScoreConstants::kMasked));
+  w.write(w.last("move", maximum), pool.scratch(fmt::format("score.max.{}", slot), 4, rows, 2 * (slot % kGroup)), at);
+}
+
+/// Caps and windows are a sweep of their own: the ALUs are all taken by the one that makes the scores.
+void ProgramLowering::settleScores(llm::AttentionOp op, std::int64_t token, std::int64_t vector, std::int64_t vectors,
+                                   std::int64_t slot) {
   FlowWriter w = flow(sweepLength);
-  Value query = w.read("q", token * vectors + vector, 0, true);
   Value counter = w.read("step.counter", token, 0, true);
+  Value masked = causal(w, softCap(w, w.read(kRawScores, 0, 1), op.getCap()), counter);
+  if (llm::lookupCache(op, op.getCacheAttr()).getWindow()) {
+    Value older = w.accumulate("addi", Operand::i32(1), w.read("step.counter.window", token, 0, true));
+    masked = w.alu("select", {older, Operand::f32(ScoreConstants::kMasked), masked});
+  }
+  writeScores(w, masked, token * vectors + vector, tokens * vectors, slot);
+}
+
+void ProgramLowering::scoreFlow(llm::AttentionOp op, std::int64_t token, std::int64_t vector, std::int64_t vectors,
+                                std::int64_t slot, const AttentionFactor &high, const AttentionFactor &low) {
+  FlowWriter w = flow(sweepLength);
+  bool settles = op.getCap() || llm::lookupCache(op, op.getCacheAttr()).getWindow();
+  Value query = w.read("q", token * vectors + vector, 0, true);
+  Value counter = settles ? Value() : w.read("step.counter", token, 0, true);
   Value key = w.read(cacheObject('k', vector, token), 0, 1);
   bool half = cacheType == llm::KVType::Half;
   Value product = half ? w.alu("cvt.f32.i32", {w.aluHolding("mulf", query, w.alu("cvt.f16.f32", {key}))})
@@ -175,13 +233,10 @@ void ProgramLowering::scoreFlow(std::int64_t token, std::int64_t vector, std::in
   Value upper = times(w, w.alu("cvt.i32.f32", {half ? d2 : w.joinHigh(d3, d2)}), high);
   Value lower = times(w, w.alu("cvt.i32.f32", {w.joinHigh(d1, d0)}), low);
   Value score = w.alu("addf", {upper, lower});
-  Value ahead = w.accumulate("addi", Operand::i32(1), counter); // negative up to the own position
-  Value masked = w.alu("select", {ahead, score, Operand::f32(ScoreConstants::kMasked)});
-  w.write(masked, pool.scratch(fmt::format("scores.{}", slot), 4, sweepLength, 2 * (slot % kGroup)), 0, 1);
-  Value maximum = w.accumulate("maxf", masked, std::bit_cast<std::uint32_t>(ScoreConstants::kMasked));
-  w.write(w.last("move", maximum),
-          pool.scratch(fmt::format("score.max.{}", slot), 4, tokens * vectors, 2 * (slot % kGroup)),
-          token * vectors + vector);
+  if (!settles)
+    return writeScores(w, causal(w, score, counter), token * vectors + vector, tokens * vectors, slot);
+  w.write(score, pool.scratch(kRawScores, 4, sweepLength, 2), 0, 1);
+  settleScores(op, token, vector, vectors, slot);
 }
 
 void ProgramLowering::valueFlow(llm::AttentionOp op, ArrayRef<std::int64_t> group, std::int64_t vector,
@@ -233,7 +288,7 @@ LogicalResult ProgramLowering::lowerAttention(llm::AttentionOp op) {
       count = std::min(kGroup, (userOf(t0) + 1) * tokens / users - t0); // they share a user's values
       SmallVector<std::int64_t> group;
       for (std::int64_t t = t0; t < t0 + count; ++t) {
-        scoreFlow(t, v, heads.vectors(), slot + t - t0, high, low);
+        scoreFlow(op, t, v, heads.vectors(), slot + t - t0, high, low);
         group.push_back(t);
       }
       valueFlow(op, group, v, heads.vectors(), inverse, out, slot);

@@ -36,6 +36,15 @@ constexpr std::int64_t kHiddenTurns = 2; ///< objects of a side that digits betw
 
 llvm::StringRef sideName(std::int64_t side) { return side ? ".west" : ".east"; }
 
+/// N22 in its form by tanh, of a burst's values that are read again where they are needed again.
+Value geluOf(FlowWriter &w, Value x, Value again, Value third) {
+  GeluConstants c = geluConstants(true);
+  Value square = w.alu("minf", {w.alu("mulf", {x, x}), Operand::f32(GeluConstants::kLargest)});
+  Value slope = w.alu("addf", {w.alu("mulf", {square, Operand::f32(c.first)}), Operand::f32(c.linear)});
+  Value open = w.alu("addf", {w.alu("tanh", {w.alu("mulf", {again, slope})}), Operand::f32(1.0f)});
+  return w.alu("mulf", {w.alu("mulf", {third, Operand::f32(0.5f)}), open});
+}
+
 } // namespace
 
 //===-- linears -------------------------------------------------------------------===//
@@ -262,18 +271,21 @@ void ProgramLowering::chunkSiluMul(llm::SiluMulOp op) {
                      tokens * ((layout.vectors() + kHiddenTurns - 1) / kHiddenTurns), side);
   }
   struct Waiting {
-    std::string gates, ups, again; ///< the flow that takes a gate reads it twice; if the burst lasts longer than the
-                                   ///< time between, from two places
+    /// The flow that takes a gate reads it twice, for GELU three times; if the burst lasts longer than the time
+    /// between, from as many places.
+    std::string gates, ups, again, third;
   };
   SmallVector<Waiting> waiting;
   std::int64_t groups = paired ? 1 : kGateGroups,
                slots = paired ? 2 * kChunkVectors : kGatesTogether; // of four planes' outputs half are gates
-  bool twice = tokens > 2 * (machine.latency.VxmSimple + machine.latency.VxmSpecial);
+  std::int64_t simple = machine.latency.VxmSimple, special = machine.latency.VxmSpecial;
+  bool gelu = op.getGelu(), twice = tokens > (gelu ? std::min(4 * simple, simple + special) : 2 * (simple + special));
   for (std::int64_t i = 0; i < groups; ++i) {
     std::string suffix = i ? "." + std::to_string(i) : "";
     std::string gates = pool.scratch("ffn.gate" + suffix, 4, slots * tokens, 2 + 2 * i),
                 ups = pool.scratch("ffn.up" + suffix, 4, slots * tokens, 3 + 2 * i);
-    waiting.push_back({gates, ups, twice ? pool.scratch("ffn.gate.again" + suffix, 4, slots * tokens, 4) : gates});
+    waiting.push_back({gates, ups, twice ? pool.scratch("ffn.gate.again" + suffix, 4, slots * tokens, 4) : gates,
+                       twice && gelu ? pool.scratch("ffn.gate.third" + suffix, 4, slots * tokens, 5) : gates});
   }
   // Places by turn: neighbours are dealt to different planes, so vectors that are worked on together have no numbers in
   // a row.
@@ -281,19 +293,26 @@ void ProgramLowering::chunkSiluMul(llm::SiluMulOp op) {
   auto write = [&](FlowWriter &w, Value y, const Unit &unit, Burst burst) {
     std::int64_t place = places.try_emplace(unit.vector, places.size()).first->second,
                  row = place / groups % slots * tokens + burst.first;
-    const auto &[gates, ups, again] = waiting[place % groups];
+    const auto &[gates, ups, again, third] = waiting[place % groups];
     bool isGate = pending[unit.linear].op == op.getGate().getDefiningOp();
     w.write(y, isGate ? gates : ups, row, 1);
     if (isGate && twice)
       w.write(y, again, row, 1);
+    if (isGate && twice && gelu)
+      w.write(y, third, row, 1);
     if (!isGate) {
       FlowWriter next = flow(burst.count);
+      auto [east, first] = chunkDigits(hidden, 0, unit.vector);
+      std::string west = chunkDigits(hidden, 1, unit.vector).first;
+      if (gelu) {
+        Value opened = geluOf(next, next.read(gates, row, 1), next.read(again, row, 1), next.read(third, row, 1));
+        next.storeDigits16(next.alu("mulf", {opened, next.read(ups, row, 1)}), east, west, first + burst.first, 1);
+        return;
+      }
       Value e = next.alu("exp", {next.alu("mulf", {next.read(gates, row, 1), Operand::f32(-1.0f)})});
       Value sigmoid = next.alu("recip", {next.alu("addf", {e, Operand::f32(1.0f)})});
       Value silu = next.alu("mulf", {next.read(again, row, 1), sigmoid});
-      auto [east, first] = chunkDigits(hidden, 0, unit.vector);
-      next.storeDigits16(next.alu("mulf", {silu, next.read(ups, row, 1)}), east,
-                         chunkDigits(hidden, 1, unit.vector).first, first + burst.first, 1);
+      next.storeDigits16(next.alu("mulf", {silu, next.read(ups, row, 1)}), east, west, first + burst.first, 1);
     }
   };
   passChunk(write, [](std::int64_t) {});
@@ -327,49 +346,56 @@ void ProgramLowering::loadSquares(FlowWriter &w, Value x, std::int64_t row, std:
   w.loadDigits32(fine, 1, row, count, 1);
 }
 
-void ProgramLowering::sumSquares(std::int64_t row, const std::array<std::int64_t, 4> &sum, std::int64_t count,
-                                 bool add) {
+void ProgramLowering::sumSquares(std::int64_t row, const std::array<std::int64_t, 4> &sum, std::int64_t count, bool add,
+                                 std::optional<std::int64_t> mask) {
   for (std::int64_t side = 0; side < 2; ++side) {
     FlowWriter w = flow(2 * count);
     for (std::int64_t plane : {2 * side, 2 * side + 1})
-      w.pass(plane, row, sum[plane], add);
+      w.pass(plane, row, sum[plane], add, mask);
   }
+}
+
+void ProgramLowering::chunkInverse(llm::RmsNormOp op, const std::string &source, const std::array<std::int64_t, 4> &sum,
+                                   std::int64_t first, std::int64_t count) {
+  RmsNormConstants constants =
+      rmsNormConstants(static_cast<std::uint32_t>(cast<RankedTensorType>(op.getInput().getType()).getDimSize(1)));
+  std::int64_t vectors = residualLayout.gather().vectors(), together = machine.latency.VxmSimple,
+               slots = machine.mxmActivationRows / (2 * together);
+  for (std::int64_t v = 0; v < vectors; ++v) {
+    std::int64_t row = (first / together * vectors + v) % slots * 2 * together;
+    FlowWriter w = flow(count);
+    loadSquares(w, w.read(source, residualRow(first, v), tokenStep(vectors)), row, count);
+    sumSquares(row, sum, count, v > 0);
+  }
+  FlowWriter w = flow(count);
+  w.write(
+      inverseNorm(w, constants, op.getEps().convertToFloat(),
+                  [&](std::int64_t plane, std::int64_t digit) { return w.emit(plane, sum[plane] + digit * count); }),
+      "norm.inverse", first, 1);
 }
 
 /// As lowerNorm, in bursts over as many tokens as a value takes cycles through an ALU: then the second digit of a load
 /// follows the first without a gap.
-void ProgramLowering::chunkNorm(llm::RmsNormOp op) {
-  RmsNormConstants constants =
-      rmsNormConstants(static_cast<std::uint32_t>(cast<RankedTensorType>(op.getInput().getType()).getDimSize(1)));
+void ProgramLowering::chunkNorm(llm::RmsNormOp op, const std::string &source) {
   Layout layout = residualLayout.gather();
-  std::int64_t vectors = layout.vectors(), together = machine.latency.VxmSimple,
-               slots = machine.mxmActivationRows / (2 * together), slot = 0;
-  std::string inverse = pool.scratch("norm.inverse", 4, tokens, 3),
-              gain = pool.normGain(tensorOf(op.getWeight()), layout, scaleOf(op.getResult()));
+  std::int64_t vectors = layout.vectors(), together = machine.latency.VxmSimple;
+  std::string inverse = pool.scratch("norm.inverse", 4, tokens, 3);
+  std::array<std::int64_t, 4> sum;
+  for (std::int64_t plane = 0; plane < 4; ++plane)
+    sum[plane] = nextAccumulator(plane, 2 * together);
+  if (llm::normsBranch(op)) { // whose gains come in when it is added
+    for (std::int64_t t0 = 0; t0 < tokens; t0 += together)
+      chunkInverse(op, source, sum, t0, std::min(together, tokens - t0));
+    return;
+  }
+  std::string gain = pool.normGain(tensorOf(op.getWeight()), layout, scaleOf(op.getResult()));
   digits[op.getResult()] = {layout, 0, scaleOf(op.getResult()), "n"};
   written[op.getResult()] = {"n", layout, 0};
   for (std::int64_t side = 0; side < 2; ++side)
     pool.scratch("n" + sideName(side).str(), 2, tokens * vectors, 4 + side);
-  std::array<std::int64_t, 4> sum;
-  for (std::int64_t plane = 0; plane < 4; ++plane)
-    sum[plane] = nextAccumulator(plane, 2 * together);
   for (std::int64_t t0 = 0; t0 < tokens; t0 += together) {
     std::int64_t count = std::min(together, tokens - t0);
-    for (std::int64_t v = 0; v < vectors; ++v) {
-      std::int64_t row = slot++ % slots * 2 * together;
-      {
-        FlowWriter w = flow(count);
-        loadSquares(w, w.read(residual, residualRow(t0, v), tokenStep(vectors)), row, count);
-      }
-      sumSquares(row, sum, count, v > 0);
-    }
-    {
-      FlowWriter w = flow(count);
-      w.write(inverseNorm(
-                  w, constants, op.getEps().convertToFloat(),
-                  [&](std::int64_t plane, std::int64_t digit) { return w.emit(plane, sum[plane] + digit * count); }),
-              inverse, t0, 1);
-    }
+    chunkInverse(op, source, sum, t0, count);
     for (std::int64_t v = 0; v < vectors; ++v) {
       FlowWriter w = flow(count);
       Value normed = w.alu("mulf", {w.read(residual, residualRow(t0, v), tokenStep(vectors)), w.read(inverse, t0, 1)});

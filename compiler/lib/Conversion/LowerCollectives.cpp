@@ -90,6 +90,11 @@ void ProgramLowering::exchange(ArrayRef<std::string> objects, std::int64_t plane
 }
 
 void ProgramLowering::lowerAllGather(llm::AllGatherOp op) {
+  if (auto branch = op.getPiece().getDefiningOp<llm::LinearOp>()) { // whose norm is taken
+    storeBranch(branch);
+    beginPhase(layerLabel(tensorOf(branch.getWeight()), "gather branch"));
+    return exchange({kBranch}, 4, residualLayout);
+  }
   flushLinears();
   Operation *user = *op->getUsers().begin(), *source = op.getPiece().getDefiningOp();
   std::string tensor = tensorOf(user->getAttrOfType<FlatSymbolRefAttr>("weight").getValue());

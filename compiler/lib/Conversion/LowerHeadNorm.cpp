@@ -1,6 +1,7 @@
 // Norms of queries and keys, head by head (numerics.md N25): those of LowerNorm.cpp with tiles that have ones in
 // blocks, a block per head. So a sum over a head comes out in all lanes of that head, and no lane moves. Where a head's
-// halves stand in two vectors (attention in tiles), both pass into one sum.
+// halves stand in two vectors (attention in tiles), both pass into one sum. A norm over all heads sums all vectors with
+// tiles of ones; of keys that stand there for each of their query heads, one counts.
 
 #include "ProgramLowering.h"
 
@@ -19,6 +20,18 @@ namespace {
 /// Slices of queries and keys, apart from those of the inverse norms and of rope's factors. What a burst reads and what
 /// it writes lie apart, as do elements and those of the swapped pairs.
 std::int64_t projectionHint(std::int64_t which, bool swapped) { return (which == 0) == swapped ? 4 : 2; }
+
+/// Superlanes of a vector whose heads are the first of those that share one in the source.
+std::int64_t countedSuperlanes(const Layout &rows, std::int64_t vector, std::int64_t lanesPerSuperlane) {
+  std::int64_t each = rows.slotWidth() / lanesPerSuperlane, mask = 0;
+  for (std::int64_t slot = 0; slot < rows.slotsUsed(vector); ++slot)
+    if ((vector * rows.slotsPerVector() + slot) % rows.group == 0)
+      mask |= ((std::int64_t{1} << each) - 1) << slot * each;
+  return mask;
+}
+
+/// Heads stand there once for each of their query heads.
+bool isRepeated(const Layout &rows) { return rows.group > 1 && rows.slots == 0; }
 
 } // namespace
 
@@ -41,13 +54,17 @@ void ProgramLowering::storeProjections(llm::AttentionOp attention) {
     }
 }
 
-void ProgramLowering::lowerHeadNorm(llm::HeadNormOp op) {
+LogicalResult ProgramLowering::lowerHeadNorm(llm::HeadNormOp op) {
   flushLinears();
   auto rope = cast<llm::RopeOp>(*op->getUsers().begin());
   auto attention = cast<llm::AttentionOp>(*rope->getUsers().begin());
   storeProjections(attention);
   std::int64_t which = attention.getQuery() == rope.getResult() ? 0 : 1;
   Operation *linear = op.getInput().getDefiningOp();
+  const Layout &rows = sums[{linear, false}].rows;
+  if (llm::isWide(op) && isRepeated(rows) && rows.headDim % machine.lanesPerSuperlane)
+    return op.emitOpError("over all keys, each of which several queries share, needs heads of a multiple of ")
+           << machine.lanesPerSuperlane << " elements, found " << rows.headDim;
   std::string inverse = inverseHeadNorms(op, sums[{linear, false}]);
   for (bool swapped : {false, true})
     if (auto entry = sums.find({linear, swapped}); entry != sums.end()) {
@@ -56,20 +73,23 @@ void ProgramLowering::lowerHeadNorm(llm::HeadNormOp op) {
       normed.object = pool.scratch(fmt::format("y.{}{}.normed", which, swapped ? ".swapped" : ""), 4,
                                    tokens * normed.rows.vectors(), projectionHint(1 - which, swapped));
       std::string gain = pool.normGain(tensorOf(op.getWeight()), normed.rows, scaleOf(rope.getResult()));
-      scaleHeads(entry->second, normed, inverse, gain);
+      scaleHeads(entry->second, normed, llm::isWide(op), inverse, gain);
       sums[{op, swapped}] = normed;
     }
+  return success();
 }
 
 /// rsqrt(m + eps) of every head, in its lanes: row chunkRow(token, unit) of the object that it returns; a unit is a
 /// vector, or two of halves.
 std::string ProgramLowering::inverseHeadNorms(llm::HeadNormOp op, const Sums &heads) {
-  std::int64_t parts = heads.rows.halves ? 2 : 1, units = heads.rows.vectors() / parts;
+  bool isWide = llm::isWide(op);
+  std::int64_t parts = isWide ? heads.rows.vectors() : heads.rows.halves ? 2 : 1, units = heads.rows.vectors() / parts;
   std::int64_t together = machine.latency.VxmSimple, slots = machine.mxmActivationRows / (4 * together), slot = 0;
-  RmsNormConstants constants = rmsNormConstants(static_cast<std::uint32_t>(heads.rows.headDim));
+  RmsNormConstants constants =
+      rmsNormConstants(static_cast<std::uint32_t>(llm::lookupWeight(op, op.getWeightAttr()).getCols()));
   std::string inverse = pool.scratch("head.inverse", 4, tokens * units, 3);
   for (std::int64_t plane = 0; plane < 4; ++plane)
-    emitTile(pool.slotOnesTile(heads.rows.slotWidth(), plane), plane);
+    emitTile(isWide ? pool.onesTile(plane) : pool.slotOnesTile(heads.rows.slotWidth(), plane), plane);
   for (std::int64_t t0 = 0; t0 < tokens; t0 += together)
     for (std::int64_t unit = 0; unit < units; ++unit) {
       std::int64_t count = std::min(together, tokens - t0);
@@ -80,7 +100,10 @@ std::string ProgramLowering::inverseHeadNorms(llm::HeadNormOp op, const Sums &he
         std::int64_t row = otherHalf() + slot++ % slots * 2 * together;
         FlowWriter w = flow(count);
         loadSquares(w, w.read(heads.object, chunkRow(t0, parts * unit + part), 1), row, count);
-        sumSquares(row, sum, count, part > 0);
+        std::optional<std::int64_t> mask;
+        if (isWide && isRepeated(heads.rows))
+          mask = countedSuperlanes(heads.rows, part, machine.lanesPerSuperlane);
+        sumSquares(row, sum, count, part > 0, mask);
       }
       FlowWriter w = flow(count);
       w.write(inverseNorm(
@@ -91,9 +114,9 @@ std::string ProgramLowering::inverseHeadNorms(llm::HeadNormOp op, const Sums &he
   return inverse;
 }
 
-void ProgramLowering::scaleHeads(const Sums &heads, const Sums &normed, const std::string &inverse,
+void ProgramLowering::scaleHeads(const Sums &heads, const Sums &normed, bool isWide, const std::string &inverse,
                                  const std::string &gain) {
-  std::int64_t parts = heads.rows.halves ? 2 : 1, together = machine.latency.VxmSimple;
+  std::int64_t parts = isWide ? heads.rows.vectors() : heads.rows.halves ? 2 : 1, together = machine.latency.VxmSimple;
   for (std::int64_t t0 = 0; t0 < tokens; t0 += together)
     for (std::int64_t v = 0; v < heads.rows.vectors(); ++v) {
       FlowWriter w = flow(std::min(together, tokens - t0));

@@ -9,6 +9,7 @@
 
 #include "lpu/compiler/Conversion/Passes.h"
 #include "lpu/compiler/Dialect/LLM/Chips.h"
+#include "lpu/compiler/Support/ModelConstants.h"
 
 #include <algorithm>
 #include <map>
@@ -252,8 +253,8 @@ void ProgramLowering::passPinned(const Digits &input) {
 }
 
 bool ProgramLowering::rolls() const {
-  return llm::shardsOf(module) == 1 && takesChunks && mlir::isa_and_nonnull<llm::RmsNormOp>(producerOf(pendingInput)) &&
-         !isHead();
+  return llm::shardsOf(module) == 1 && takesChunks &&
+         mlir::isa_and_nonnull<llm::RmsNormOp, llm::QuantizeOp>(producerOf(pendingInput)) && !isHead();
 }
 
 bool ProgramLowering::isHead() const { return mlir::isa<func::ReturnOp>(*pending.front().op->getUsers().begin()); }
@@ -395,9 +396,31 @@ Value ProgramLowering::withBias(FlowWriter &w, const Sums &sums, std::int64_t ve
   return sums.biases.empty() ? scaled : w.alu("addf", {scaled, w.read(sums.biases, vector)});
 }
 
-Value ProgramLowering::siluValue(FlowWriter &w, const Sums &gate, const Sums &up, std::int64_t token,
-                                 std::int64_t vector) {
+namespace {
+
+/// N22 in its form by tanh.
+Value geluValue(FlowWriter &w, Value x) {
+  GeluConstants c = geluConstants(true);
+  Value square = w.alu("minf", {w.alu("mulf", {x, x}), Operand::f32(GeluConstants::kLargest)});
+  Value slope = w.alu("addf", {w.alu("mulf", {square, Operand::f32(c.first)}), Operand::f32(c.linear)});
+  Value open = w.alu("addf", {w.alu("tanh", {w.aluHolding("mulf", x, slope)}), Operand::f32(1.0f)});
+  return w.aluHolding("mulf", w.alu("mulf", {x, Operand::f32(0.5f)}), open);
+}
+
+} // namespace
+
+Value ProgramLowering::softCap(FlowWriter &w, Value value, std::optional<llvm::APFloat> cap) {
+  if (!cap)
+    return value;
+  SoftCapConstants c = softCapConstants(cap->convertToDouble());
+  return w.alu("mulf", {w.alu("tanh", {w.alu("mulf", {value, Operand::f32(c.inverse)})}), Operand::f32(c.cap)});
+}
+
+Value ProgramLowering::siluValue(FlowWriter &w, llm::SiluMulOp op, std::int64_t token, std::int64_t vector) {
+  const Sums &gate = sums[{linearOf(op.getGate()), false}], &up = sums[{linearOf(op.getUp()), false}];
   Value g = linearValue(w, gate, token, vector);
+  if (op.getGelu())
+    return w.alu("mulf", {geluValue(w, g), linearValue(w, up, token, vector)});
   Value e = w.alu("exp", {w.alu("mulf", {g, Operand::f32(-1.0f)})});
   Value sigmoid = w.alu("recip", {w.alu("addf", {e, Operand::f32(1.0f)})});
   Value silu = w.aluHolding("mulf", g, sigmoid);
@@ -407,7 +430,6 @@ Value ProgramLowering::siluValue(FlowWriter &w, const Sums &gate, const Sums &up
 void ProgramLowering::lowerSiluMul(llm::SiluMulOp op) {
   if (chunked)
     return chunkSiluMul(op);
-  const Sums &gate = sums[{linearOf(op.getGate()), false}], &up = sums[{linearOf(op.getUp()), false}];
   Layout layout = plainRows(linearOf(op.getGate()));
   std::int64_t all = layout.gather().vectors();
   if (isSwept(machine, op)) {
@@ -416,7 +438,7 @@ void ProgramLowering::lowerSiluMul(llm::SiluMulOp op) {
     flushLinears([&](std::int64_t v) {
       for (std::int64_t t = 0; t < tokens; ++t) {
         FlowWriter w = flow();
-        w.storeDigits16(siluValue(w, gate, up, t, v), east, west, t * all + v, 0, llm::activationBits(op.getResult()));
+        w.storeDigits16(siluValue(w, op, t, v), east, west, t * all + v, 0, llm::activationBits(op.getResult()));
       }
     });
     std::int64_t free = input.object.empty() ? otherHalf() : 2 * tokens * input.layout.vectors();
@@ -432,11 +454,13 @@ void ProgramLowering::lowerSiluMul(llm::SiluMulOp op) {
   for (std::int64_t t = 0; t < tokens; ++t)
     for (std::int64_t v = 0; v < layout.vectors(); ++v) {
       FlowWriter w = flow();
-      passOnDigits(w, op.getResult(), siluValue(w, gate, up, t, v), t, v, row + 2 * (t * layout.vectors() + v));
+      passOnDigits(w, op.getResult(), siluValue(w, op, t, v), t, v, row + 2 * (t * layout.vectors() + v));
     }
 }
 
 void ProgramLowering::lowerAdd(llm::AddOp op) {
+  if (auto norm = op.getBranch().getDefiningOp<llm::RmsNormOp>())
+    return addNormed(norm);
   if (chunked)
     return chunkAdd(op);
   flushLinears();

@@ -43,12 +43,13 @@ TileAttention::TileAttention(ProgramLowering &lowering, llm::AttentionOp attenti
   auto cache = cast<llm::KVCacheOp>(SymbolTable::lookupSymbolIn(lowering.module, attention.getCache()));
   layer = cache.getLayer(), kvHeads = cache.getKvHeads(), group = cache.getHeads() / kvHeads,
   headDim = cache.getHeadDim();
-  capacity = cache.getCapacity();
+  positions = cache.getCapacity(), capacity = cache.getRing().value_or(positions), isRing = cache.getRing().has_value();
+  window = cache.getWindow();
   for (std::int64_t pair = 0; pair < pairs(); ++pair)
     for (std::int64_t first = 0; first < layouts.key.slotsUsed(2 * pair); first += slotsTogether())
       merged.push_back({pair, first, std::min(slotsTogether(), layouts.key.slotsUsed(2 * pair) - first)});
   keyBlocks = {static_cast<std::int64_t>(merged.size())}, valueBlocks = {layouts.value.vectors()};
-  blocks = ceilDiv(p.context, machine.lanes());
+  blocks = ceilDiv(std::min(p.context, capacity), machine.lanes());
   batches = ceilDiv(heads(), kSquare);
   burst = 2 * machine.latency.VxmSimple;
 }
@@ -72,7 +73,8 @@ std::string TileAttention::valueTiles(std::int64_t vector, std::int64_t digit, s
 }
 
 std::string TileAttention::partTable(char which, std::int64_t part) {
-  return p.pool.scratch(fmt::format("step.{}.{}", which, part), 4, p.tokens, which == 'k' ? 1 + 2 * part : 2 * part);
+  return p.pool.scratch(fmt::format("step.{}.{}{}", which, part, isRing ? ".ring" : ""), 4, p.tokens,
+                        which == 'k' ? 1 + 2 * part : 2 * part);
 }
 
 std::string TileAttention::scores(std::int64_t block, std::int64_t head) {
@@ -170,9 +172,9 @@ FailureOr<std::vector<TileAttention::Chunk>> TileAttention::chooseChunks() {
 }
 
 LogicalResult TileAttention::lower() {
-  if (capacity > kMostTilePositions)
+  if (positions > kMostTilePositions)
     return op->emitOpError("a cache of ")
-           << capacity << " positions: tiles hold up to " << kMostTilePositions << "; choose a smaller --max-context";
+           << positions << " positions: tiles hold up to " << kMostTilePositions << "; choose a smaller --max-context";
   if (machine.lanesPerSuperlane != kSquare || machine.sxmPermuteQueues < 4 || machine.sxmDistributeQueues < 4 ||
       machine.sxmSelectQueues < 4 || machine.sxmTransposeQueues < 1)
     return op->emitOpError("in tiles needs a transpose queue and four permute, distribute and select queues a side, "

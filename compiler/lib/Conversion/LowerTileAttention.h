@@ -22,9 +22,9 @@ class TileAttention {
 public:
   TileAttention(ProgramLowering &lowering, llm::AttentionOp op);
 
-  /// Once per program, into the phase under way: factors of rope (if not null), causal masks, and where this step's
-  /// positions lie in the caches.
-  void writeStepTables(llm::RopeOp rope);
+  /// Once per program, into the phase under way: factors of the ropes, masks, and where this step's positions lie in
+  /// the caches.
+  void writeStepTables(llvm::ArrayRef<llm::RopeOp> ropes);
   /// Stores queries, keys and values in the phase under way, then opens the phase of the attention.
   mlir::LogicalResult lower();
 
@@ -84,12 +84,22 @@ private:
   std::string keyTiles(std::int64_t vector, std::int64_t digit, std::int64_t part);
   std::string valueTiles(std::int64_t vector, std::int64_t digit, std::int64_t part);
   std::string laneIndex() { return p.pool.laneIndex(headDim / 2); }
+  /// Rows of a block and a token: negative in the lanes of positions that are seen.
+  std::string mask() { return table(window ? "step.mask.window" : "step.mask", 4, p.tokens * blocks, ownGroup(4, 1)); }
+  /// Where this step's positions are kept, and the block of that place.
+  std::string place() { return isRing ? table("step.ring", 4, p.tokens, 0) : p.pool.input("position", p.tokens); }
+  std::string placeBlock() { return table(isRing ? "step.ring.block" : "step.block", 4, p.tokens, 1); }
   std::string partTable(char which, std::int64_t part);
 
   /// Positions that share a row of the rope tables.
   std::int64_t ropePacking() const;
   void writeRope(llm::RopeOp rope, bool sine);
+  void writeMasks(std::int64_t first, std::int64_t count);
+  mlir::Value seen(FlowWriter &w, std::int64_t first, std::int64_t block);
+  void writeRing(std::int64_t first, std::int64_t count);
   void writePlaces(std::int64_t first, std::int64_t count);
+  /// One attention of each kind: over all positions, or over a window.
+  std::vector<llm::AttentionOp> kinds() const;
 
   /// Calls f(first, count) for bursts of at most kLongBurst of `tokens` tokens from `from` on.
   void forTokens(std::int64_t from, std::int64_t tokens, llvm::function_ref<void(std::int64_t, std::int64_t)> f) const;
@@ -193,7 +203,11 @@ private:
   ProgramLowering &p;
   llm::AttentionOp op;
   const isa::Machine &machine;
-  std::int64_t layer, kvHeads, group, headDim, capacity;
+  std::int64_t layer, kvHeads, group, headDim;
+  std::int64_t capacity;  ///< positions that the cache keeps
+  std::int64_t positions; ///< of a sequence
+  std::optional<std::int64_t> window;
+  bool isRing = false; ///< position p is kept in place p modulo capacity
   llm::KVType kind;
   TileLayouts layouts;
   std::vector<Merged> merged;

@@ -202,8 +202,8 @@ std::string ObjectPool::attentionFactors(const std::string &layer, const Scale &
   return object(layer + ".factors", "constant", 4, rows, 5, -1, content);
 }
 
-std::string ObjectPool::ropeTable(bool sine, llm::RopeOp rope, std::int64_t positions, const std::string &freqs,
-                                  std::int64_t packed) {
+std::string ObjectPool::ropeTable(bool sine, llm::RopeOp rope, const std::string &kind, std::int64_t positions,
+                                  const std::string &freqs, std::int64_t packed) {
   SmallVector<NamedAttribute> fields = {
       named("kind", "rope"), named("sine", std::int64_t{sine}), named("base", rope.getBase().convertToDouble()),
       named("head_dim", static_cast<std::int64_t>(rope.getHeadDim())), named("freqs", freqs)};
@@ -215,7 +215,7 @@ std::string ObjectPool::ropeTable(bool sine, llm::RopeOp rope, std::int64_t posi
   }
   auto content = builder.getDictionaryAttr(fields);
   std::int64_t each = std::max<std::int64_t>(1, packed);
-  return object(sine ? "rope.sin" : "rope.cos", "constant", 4, (positions + each - 1) / each, sine ? 4 : 1, -1,
+  return object((sine ? "rope.sin" : "rope.cos") + kind, "constant", 4, (positions + each - 1) / each, sine ? 4 : 1, -1,
                 content);
 }
 

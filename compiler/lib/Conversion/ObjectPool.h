@@ -88,9 +88,9 @@ public:
                                std::int64_t headDim, std::optional<double> scoreScale, std::int64_t rows = 4);
   /// Rope table, a row per position, fp32; `freqs`, the tensor of divisors, may be empty. With `packed` a lane per
   /// pair, with the factors of its second element, and so many positions a row, one a slot; a single one fills all
-  /// slots.
-  std::string ropeTable(bool sine, llm::RopeOp rope, std::int64_t positions, const std::string &freqs,
-                        std::int64_t packed = 0);
+  /// slots. `kind` tells the ropes of a program apart.
+  std::string ropeTable(bool sine, llm::RopeOp rope, const std::string &kind, std::int64_t positions,
+                        const std::string &freqs, std::int64_t packed = 0);
   /// fp16 rows of the embedding: bank `bank` of vector `vector`; a chip holds `vocabulary` of all rows, `chunk` (or as
   /// many as a bank has) in each.
   std::string embeddingTable(const std::string &tensor, std::int64_t vocabulary, const Layout &layout,

@@ -62,7 +62,7 @@ std::int64_t prefillTokens(const isa::Machine &machine, ModuleOp module, std::in
     auto silu = dyn_cast_or_null<llm::SiluMulOp>(source);
     if (!silu || !isSwept(machine, silu, sharing))
       limit(Layout::plain(machine.lanes(), pieceOf(widthOf(op.getInput()))).vectors(),
-            shards > 1 && !mlir::isa_and_nonnull<llm::RmsNormOp>(source));
+            shards > 1 && !mlir::isa_and_nonnull<llm::RmsNormOp, llm::QuantizeOp>(source));
   });
   forward.walk([&](llm::AttentionOp op) {
     auto cache = SymbolTable::lookupNearestSymbolFrom<llm::KVCacheOp>(op, op.getCacheAttr());
@@ -123,8 +123,9 @@ LogicalResult ProgramLowering::lower(Operation *op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<llm::EmbeddingOp>([&](auto o) { return lowerEmbedding(o), success(); })
       .Case<llm::RmsNormOp>([&](auto o) { return lowerNorm(o), success(); })
+      .Case<llm::QuantizeOp>([&](auto o) { return lowerQuantize(o), success(); })
       .Case<llm::LinearOp>([&](auto o) { return lowerLinear(o); })
-      .Case<llm::HeadNormOp>([&](auto o) { return lowerHeadNorm(o), success(); })
+      .Case<llm::HeadNormOp>([&](auto o) { return lowerHeadNorm(o); })
       .Case<llm::RopeOp>([&](auto o) { return lowerRope(o), success(); })
       .Case<llm::AttentionOp>([&](auto o) { return lowerAttention(o); })
       .Case<llm::SiluMulOp>([&](auto o) { return lowerSiluMul(o), success(); })
@@ -273,12 +274,14 @@ Layout ProgramLowering::writeLogits(llm::LinearOp op) {
   std::string output = pool.output("logits", tokens * vectors);
   auto write = [&](std::int64_t t, std::int64_t v) {
     FlowWriter w = flow();
-    w.write(linearValue(w, logits, t, v), output, t * vectors + v);
+    w.write(softCap(w, linearValue(w, logits, t, v), op.getCap()), output, t * vectors + v);
   };
   if (chunked) {
-    passChunk([&](FlowWriter &w, Value y, const Unit &unit,
-                  Burst burst) { w.write(y, output, burst.first * vectors + unit.vector, vectors); },
-              {});
+    passChunk(
+        [&](FlowWriter &w, Value y, const Unit &unit, Burst burst) {
+          w.write(softCap(w, y, op.getCap()), output, burst.first * vectors + unit.vector, vectors);
+        },
+        {});
     return rows;
   }
   if (!sumsFit(vectors) && logits.object.empty() &&

@@ -85,14 +85,22 @@ private:
   mlir::LogicalResult lower(mlir::Operation *op);
   void lowerEmbedding(llm::EmbeddingOp op);
   void lowerNorm(llm::RmsNormOp op);
+  void storeBranch(llm::LinearOp op);
+  void addNormed(llm::RmsNormOp norm);
+  void lowerQuantize(llm::QuantizeOp op);
   mlir::LogicalResult lowerLinear(llm::LinearOp op);
-  void lowerHeadNorm(llm::HeadNormOp op);
+  mlir::LogicalResult lowerHeadNorm(llm::HeadNormOp op);
   void storeProjections(llm::AttentionOp attention);
   std::string inverseHeadNorms(llm::HeadNormOp op, const Sums &heads);
-  void scaleHeads(const Sums &heads, const Sums &normed, const std::string &inverse, const std::string &gain);
+  void scaleHeads(const Sums &heads, const Sums &normed, bool isWide, const std::string &inverse,
+                  const std::string &gain);
   void lowerRope(llm::RopeOp op);
-  /// Of the ropes of `op`'s function, all of which turn alike; null if none does.
-  static llm::RopeOp firstTurning(llm::RopeOp op);
+  /// Of the ropes of `op`'s function those that turn, one of each kind.
+  static std::vector<llm::RopeOp> turningRopes(mlir::Operation *op);
+  /// What the names of a rope's tables end with.
+  static std::string ropeKind(llm::RopeOp op);
+  /// The window that caches have, if any has one.
+  std::optional<std::int64_t> window() const;
   mlir::LogicalResult lowerAttention(llm::AttentionOp op);
   void lowerSiluMul(llm::SiluMulOp op);
   void lowerAdd(llm::AddOp op);
@@ -158,7 +166,11 @@ private:
   mlir::Value chunkValue(FlowWriter &w, const Sums &sums, mlir::Value upper, mlir::Value lower, std::int64_t vector);
   void chunkSiluMul(llm::SiluMulOp op);
   void chunkAdd(llm::AddOp op);
-  void chunkNorm(llm::RmsNormOp op);
+  void chunkNorm(llm::RmsNormOp op, const std::string &source);
+  /// The reciprocals of the lengths of `count` tokens' values in `source` from `first` on; sums in accumulators from
+  /// `sum` on.
+  void chunkInverse(llm::RmsNormOp op, const std::string &source, const std::array<std::int64_t, 4> &sum,
+                    std::int64_t first, std::int64_t count);
   /// Row of digits that wait in memory, among those of all pieces.
   std::int64_t writtenRow(const Layout &piece, std::int64_t token, std::int64_t vector) const {
     return chunked ? chunkRow(token, vector) : token * piece.gather().vectors() + vector;
@@ -171,7 +183,8 @@ private:
   /// lower ones behind them.
   void loadSquares(FlowWriter &w, mlir::Value x, std::int64_t row, std::int64_t count);
   /// Passes them, on each plane into accumulators from `sum` on.
-  void sumSquares(std::int64_t row, const std::array<std::int64_t, 4> &sum, std::int64_t count, bool add);
+  void sumSquares(std::int64_t row, const std::array<std::int64_t, 4> &sum, std::int64_t count, bool add,
+                  std::optional<std::int64_t> mask = {});
   mlir::Value inverseNorm(FlowWriter &w, const RmsNormConstants &constants, float eps,
                           llvm::function_ref<mlir::Value(std::int64_t, std::int64_t)> sum);
   void fetchAll(Digits &input);
@@ -186,8 +199,10 @@ private:
   /// y[n] of N3 for one token and vector.
   mlir::Value linearValue(FlowWriter &w, const Sums &sums, std::int64_t token, std::int64_t vector);
   static mlir::Value withBias(FlowWriter &w, const Sums &sums, std::int64_t vector, mlir::Value scaled);
-  /// silu(gate)·up of N8.
-  mlir::Value siluValue(FlowWriter &w, const Sums &gate, const Sums &up, std::int64_t token, std::int64_t vector);
+  /// silu(gate)·up of N8, or gelu(gate)·up.
+  mlir::Value siluValue(FlowWriter &w, llm::SiluMulOp op, std::int64_t token, std::int64_t vector);
+  /// N26; without a cap the value itself.
+  static mlir::Value softCap(FlowWriter &w, mlir::Value value, std::optional<llvm::APFloat> cap);
   mlir::LogicalResult checkGroups(llm::LinearOp op);
   /// A linear of N15 into accumulators.
   mlir::LogicalResult lowerHalfLinear(llm::LinearOp op, const Layout &rows);
@@ -207,7 +222,11 @@ private:
   /// y·cos + y'·sin of N6.
   mlir::Value ropeValue(FlowWriter &w, mlir::Value source, std::int64_t token, std::int64_t vector);
   void storeKeysAndValues(llm::AttentionOp op, const Layout &heads);
-  void scoreFlow(std::int64_t token, std::int64_t vector, std::int64_t vectors, std::int64_t slot,
+  void settleScores(llm::AttentionOp op, std::int64_t token, std::int64_t vector, std::int64_t vectors,
+                    std::int64_t slot);
+  static mlir::Value causal(FlowWriter &w, mlir::Value score, mlir::Value counter);
+  void writeScores(FlowWriter &w, mlir::Value masked, std::int64_t at, std::int64_t rows, std::int64_t slot);
+  void scoreFlow(llm::AttentionOp op, std::int64_t token, std::int64_t vector, std::int64_t vectors, std::int64_t slot,
                  const AttentionFactor &high, const AttentionFactor &low);
   void valueFlow(llm::AttentionOp op, llvm::ArrayRef<std::int64_t> tokens, std::int64_t vector, std::int64_t vectors,
                  const AttentionFactor &inverse, std::int64_t row, std::int64_t firstSlot);
@@ -259,6 +278,11 @@ private:
   Scale scaleOf(mlir::Value value);
   Factor factorOf(llm::LinearOp op);
   std::string tensorOf(llvm::StringRef symbol);
+  /// The tensor of what divides a rope's frequencies; empty if nothing does.
+  std::string freqsOf(llm::RopeOp rope) {
+    auto freqs = llm::freqsOf(rope);
+    return freqs ? tensorOf(freqs.getValue()) : "";
+  }
 
   mlir::ModuleOp module;
   const isa::Machine &machine;
@@ -301,6 +325,9 @@ private:
 
 /// Output vectors whose tiles alternate on a plane in a sweep.
 inline constexpr std::int64_t kChunkVectors = 6;
+
+/// Object of what a layer adds to the residual while its norm is taken; rows as those of the residual.
+inline constexpr char kBranch[] = "branch";
 
 /// Label of the phase that takes the residual from the stage before.
 inline constexpr char kReceivePhase[] = "receive residual";

@@ -30,7 +30,8 @@ std::pair<Value, Value> TileAttention::ropeHalves(FlowWriter &w, Value source, s
   // Two operations apart they take neither an accumulator nor a row of scales in the same cycle, whatever planes they
   // come from.
   first = w.alu("move", {w.alu("move", {first})});
-  Value cos = w.read("step.cos", token, 1), sin = w.read("step.sin", token, 1);
+  std::string kind = ProgramLowering::ropeKind(source.getDefiningOp<llm::RopeOp>());
+  Value cos = w.read("step.cos" + kind, token, 1), sin = w.read("step.sin" + kind, token, 1);
   // N6 with the sine's sign in the operation: x + (−y) is x − y.
   Value even = w.alu("subf", {w.alu("mulf", {first, cos}), w.alu("mulf", {second, sin})});
   return {even, w.alu("addf", {w.alu("mulf", {second, cos}), w.alu("mulf", {first, sin})})};

@@ -62,7 +62,8 @@ std::int64_t TileAttention::superlanesOf(std::int64_t slot) const {
 void TileAttention::multiplyKeys(std::size_t vector, std::int64_t block, std::int64_t row) {
   auto number = static_cast<std::int64_t>(vector);
   std::int64_t side = keyBlocks.side(block, number);
-  std::int64_t rows = std::min<std::int64_t>(machine.superlanes, ceilDiv(p.context - block * machine.lanes(), kSquare));
+  std::int64_t rows = std::min<std::int64_t>(machine.superlanes,
+                                             ceilDiv(std::min(p.context, capacity) - block * machine.lanes(), kSquare));
   for (std::int64_t digit : cachedDigits()) {
     std::int64_t plane = narrow() ? 2 * side : 2 * side + 1 - digit;
     loadRows(keyTiles(number, digit, keyBlocks.part(block)), keyBlocks.index(block) * machine.superlanes, rows, 0,
@@ -93,7 +94,8 @@ void TileAttention::joinScores(const Items &burstOf, std::int64_t side, std::int
     low = w.alu("cvt.i32.f32", {product(2 * side + 1, row + items())});
   }
   Value score = w.alu("addf", {p.times(w, high, scale256), p.times(w, low, scale)});
-  Value isSeen = w.read("step.mask", block * p.tokens + chunk.first + burstOf.token, step(1, 0));
+  score = ProgramLowering::softCap(w, score, op.getCap());
+  Value isSeen = w.read(this->mask(), block * p.tokens + chunk.first + burstOf.token, step(1, 0));
   Value masked = w.alu("select", {isSeen, score, Operand::f32(ScoreConstants::kMasked)});
   w.write(masked, scores(block, head + burstOf.member), scoreRow(burstOf.token, block, head + burstOf.member), 1);
   if (blocks <= 2) // the maxima are these

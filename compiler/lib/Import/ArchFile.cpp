@@ -44,6 +44,8 @@ const ArchKey kKeys[] = {
     {"context", &ModelShape::context, 1, kMaxContext},
     {"norm_eps", &ModelShape::eps, 1e-30, 1},
     {"rope_base", &ModelShape::ropeBase, 1, 1e12, ArchKey::Decoder},
+    {"window", &ModelShape::window, 1, kMaxContext, ArchKey::Decoder, true},
+    {"rope_scale", &ModelShape::ropeScale, 1.0 / 1024, 1024 * 1024, ArchKey::Decoder, true},
     {"tied_embeddings", &ModelShape::tied, 0, 0, ArchKey::Decoder},
     {"token_types", &ModelShape::tokenTypes, 1, 65536, ArchKey::Encoder},
 };
@@ -149,6 +151,12 @@ private:
       return fail(root["head_dim"],
                   "key \"head_dim\" is " + std::to_string(shape.headDim) + "; rope needs an even width");
     setStillLayers(shape, family->stillEvery);
+    if (family->windowedBut && !shape.window)
+      return fail(root,
+                  "key \"window\" is missing, which architecture " + quote(shape.architecture) + " needs; add it");
+    setWindows(shape, shape.window, family->windowedBut);
+    setFactors(shape, *family);
+    shape.ropeFreqs |= shape.ropeScale != 1;
     if (shape.rotary)
       if (auto problem = setRotary(shape, *family, shape.rotary))
         return fail(root["rotary"], "key \"rotary\": " + *problem);

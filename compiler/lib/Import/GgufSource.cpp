@@ -89,9 +89,9 @@ Result<OpenedModel> openGguf(const std::string &path) {
   if (!tokenizer)
     return tokenizer.error();
   std::unique_ptr<const WeightSource> source = std::make_unique<GgufSource>(std::move(*parts));
-  if (std::uint32_t count = source->dimensions(kShortFactors).second) {
-    shape->ropeDivisors.resize(count);
-    if (Status ok = source->readRow(kShortFactors, 0, shape->ropeDivisors); !ok)
+  for (auto [name, divisors] : {std::pair(kShortFactors, &shape->ropeDivisors), {kLongFactors, &shape->longDivisors}}) {
+    divisors->resize(source->dimensions(name).second);
+    if (Status ok = divisors->empty() ? Status(Ok{}) : source->readRow(name, 0, *divisors); !ok)
       return ok.error();
   }
   source = splitFused(std::move(source), *shape);

@@ -72,15 +72,21 @@ public:
 
 const Family *readArchitecture(ConfigReader &reader, const Json &config, ModelShape &shape) {
   std::string type = reader.text(config, "model_type");
-  shape.architecture = type == "mistral" ? "llama" : type;
+  shape.architecture = type == "mistral" ? "llama" : type == "gemma3_text" ? "gemma3" : type;
   shape.name = reader.text(config, "_name_or_path", type);
   shape.ropeHalves = true; // Hugging Face keeps the halves of a head apart
   const Family *family = applyFamily(shape);
   if (!family)
-    reader.fail("model_type " + quote(type) + " is not supported (" + supportedArchitectures({"mistral"}) +
-                "); use another model");
-  if (std::string act = reader.text(config, "hidden_act", "silu"); act != "silu")
-    reader.fail("hidden_act " + quote(act) + " is not supported (\"silu\" is); use another model");
+    return reader.fail("model_type " + quote(type) + " is not supported (" +
+                       supportedArchitectures({"mistral", "gemma3_text"}) + "); use another model"),
+           nullptr;
+  shape.gainsFromOne = family->gainsFromOne;
+  // Early files of Gemma name what was meant in hidden_act and what is done in hidden_activation.
+  std::string usual = family->gatesByGelu ? "gelu_pytorch_tanh" : "silu",
+              act = reader.text(config, "hidden_activation", reader.text(config, "hidden_act", usual));
+  if (act != usual)
+    reader.fail("hidden_act " + quote(act) + " is not supported in models of type " + quote(type) + " (" +
+                quote(usual) + " is); use another model");
   for (const char *key : {"attention_bias", "mlp_bias"})
     if (!shape.hasBias && reader.flag(config, key))
       reader.fail("key " + quote(key) + " is true; models of type " + quote(type) +
@@ -96,7 +102,7 @@ void readSizes(ConfigReader &reader, const Json &config, ModelShape &shape) {
   shape.kvHeads = reader.whole(config, "num_key_value_heads", kMaxWidth).value_or(shape.heads);
   shape.vocabulary = reader.required(config, "vocab_size", kMaxVocabulary);
   shape.context = reader.required(config, "max_position_embeddings", kMaxContext);
-  shape.tied = reader.flag(config, "tie_word_embeddings");
+  shape.tied = reader.flag(config, "tie_word_embeddings", shape.gainsFromOne); // Gemma's files leave it out
   auto eps = reader.positive(config, "rms_norm_eps");
   if (!eps)
     reader.fail("rms_norm_eps", "a positive number");
@@ -110,32 +116,70 @@ void readSizes(ConfigReader &reader, const Json &config, ModelShape &shape) {
   shape.headDim = headDim.value_or(shape.hidden / shape.heads);
   if (auto problem = headProblem(shape))
     reader.fail(*problem + "; use another model");
-  // Up to the window's length, attention over a window is attention over everything.
-  bool windowed =
-      shape.architecture == "llama" || shape.architecture == "phi3" || reader.flag(config, "use_sliding_window");
-  if (auto window = reader.whole(config, "sliding_window", UINT32_MAX); window && windowed)
-    shape.context = std::min(shape.context, *window);
 }
 
-/// Divisors for contexts up to that of the first training, and others beyond: the model's context is the former.
+/// All layers have a window, or those that layer_types or an interval names, or, where neither stands, the family's.
+void readWindow(ConfigReader &reader, const Json &config, const Family &family, ModelShape &shape) {
+  bool windowed = family.windowedBut || shape.architecture == "llama" || shape.architecture == "phi3" ||
+                  reader.flag(config, "use_sliding_window");
+  auto window = reader.whole(config, "sliding_window", UINT32_MAX);
+  if (family.windowedBut && !window)
+    return reader.fail("sliding_window", "a number of positions");
+  if (!windowed || !window)
+    return;
+  auto but = reader.whole(config, "sliding_window_pattern", kMaxLayers).value_or(family.windowedBut);
+  setWindows(shape, *window, but);
+  if (!family.windowedBut && reader.find(config, "max_window_layers")) // the first layers have none
+    for (std::uint32_t layer = 0; layer < shape.layers; ++layer)
+      shape.isWindowed[layer] = layer >= reader.whole(config, "max_window_layers", kMaxLayers).value_or(0);
+  const Json *types = family.windowedBut ? reader.find(config, "layer_types") : nullptr;
+  if (!types)
+    return;
+  if (!types->is_array() || types->size() != shape.layers)
+    return reader.fail("layer_types", "a list of a name for each of " + std::to_string(shape.layers) + " layers");
+  for (std::size_t layer = 0; layer < types->size(); ++layer) {
+    const Json &type = (*types)[layer];
+    if (type != "sliding_attention" && type != "full_attention")
+      return reader.fail("layer_types", "a list of \"sliding_attention\" and \"full_attention\"");
+    shape.isWindowed[layer] = type == "sliding_attention";
+  }
+}
+
+void readCaps(ConfigReader &reader, const Json &config, const Family &family, ModelShape &shape) {
+  auto cap = [&](const char *key, double usual) {
+    return config.contains(key) ? reader.positive(config, key).value_or(0) : usual; // null is none
+  };
+  shape.scoreCap = cap("attn_logit_softcapping", family.scoreCap);
+  shape.logitsCap = cap("final_logit_softcapping", family.logitsCap);
+}
+
+/// A number for each pair that rope turns.
+std::vector<float> readFactors(ConfigReader &reader, const Json &scaling, const char *key, const ModelShape &shape) {
+  std::vector<float> out;
+  const Json *factors = reader.find(scaling, key);
+  if (!factors || !factors->is_array() || factors->size() != (shape.rotary ? shape.rotary : shape.headDim) / 2)
+    return reader.fail(key, "a list of a number for each pair that rope turns"), out;
+  for (const Json &factor : *factors) {
+    if (!factor.is_number() || !(factor.get<double>() > 0))
+      return reader.fail(key, "a list of positive numbers"), out;
+    out.push_back(factor.get<float>());
+  }
+  return out;
+}
+
+/// Divisors for contexts up to that of the first training, and others beyond.
 void readLongRope(ConfigReader &reader, const Json &config, const Json &scaling, ModelShape &shape) {
   const char *key = "original_max_position_embeddings";
   auto original = reader.whole(reader.find(scaling, key) ? scaling : config, key, kMaxContext);
-  const Json *factors = reader.find(scaling, "short_factor");
   if (!original || *original < 2)
     return reader.fail(key, "a number of positions from 2 on");
-  if (!factors || !factors->is_array() || factors->size() != (shape.rotary ? shape.rotary : shape.headDim) / 2)
-    return reader.fail("short_factor", "a list of a number for each pair that rope turns");
-  for (const Json &factor : *factors) {
-    if (!factor.is_number() || !(factor.get<double>() > 0))
-      return reader.fail("short_factor", "a list of positive numbers");
-    shape.ropeDivisors.push_back(factor.get<float>());
-  }
+  shape.ropeDivisors = readFactors(reader, scaling, "short_factor", shape);
+  shape.longDivisors = readFactors(reader, scaling, "long_factor", shape);
+  shape.original = *original;
   double ratio = static_cast<double>(reader.required(config, "max_position_embeddings", kMaxContext)) / *original,
          usual = ratio > 1 ? std::sqrt(1 + std::log(ratio) / std::log(*original)) : 1;
   // fp32, as converters to GGUF store it.
   shape.ropeMagnitude = static_cast<float>(reader.positive(scaling, "attention_factor").value_or(usual));
-  shape.context = std::min(shape.context, *original);
   shape.ropeFreqs = true;
 }
 
@@ -174,11 +218,25 @@ void readMultipliers(ConfigReader &reader, const Json &config, ModelShape &shape
   shape.scoreFactor = factor("attention_multiplier");
 }
 
+/// In newer files of families that have a rope of their own for windows, a map of maps by the kind of layer; null
+/// elsewhere.
+const Json *ropeOf(ConfigReader &reader, const Json *parameters, const char *layers) {
+  const Json *own = parameters && parameters->is_object() ? reader.find(*parameters, layers) : nullptr;
+  return own && own->is_object() ? own : nullptr;
+}
+
 void readRope(ConfigReader &reader, const Json &config, ModelShape &shape) {
   const Json *scaling = reader.find(config, "rope_scaling"), *parameters = reader.find(config, "rope_parameters");
+  const Json *full = ropeOf(reader, parameters, "full_attention"),
+             *local = ropeOf(reader, parameters, "sliding_attention");
   if (!scaling)
-    scaling = parameters; // its newer name
-  shape.ropeBase = reader.positive(config, "rope_theta").value_or(10000.0);
+    scaling = full ? full : parameters; // its newer name
+  if (shape.windowRopeBase > 0) {
+    shape.windowRopeBase = reader.positive(config, "rope_local_base_freq").value_or(shape.windowRopeBase);
+    if (local)
+      shape.windowRopeBase = reader.positive(*local, "rope_theta").value_or(shape.windowRopeBase);
+  }
+  shape.ropeBase = reader.positive(config, "rope_theta").value_or(shape.windowRopeBase > 0 ? 1e6 : 10000.0);
   if (!scaling)
     return;
   if (!scaling->is_object())
@@ -290,17 +348,31 @@ std::vector<std::int32_t> tokenIds(ConfigReader &reader, const Json &config, con
   return out;
 }
 
+/// The text model of a Gemma 3 that sees. Its files leave out what is usual among them (transformers,
+/// Gemma3TextConfig).
+Json gemmaText(const Json &config) {
+  Json text = {{"vocab_size", 262208},    {"num_attention_heads", 8}, {"num_key_value_heads", 4},
+               {"head_dim", 256},         {"rms_norm_eps", 1e-6},     {"max_position_embeddings", 131072},
+               {"rope_theta", 1000000.0}, {"sliding_window", 4096},   {"query_pre_attn_scalar", 256}};
+  text.update(config);
+  if (config["text_config"].is_object())
+    text.update(config["text_config"]);
+  text["model_type"] = "gemma3_text";
+  return text;
+}
+
 } // namespace
 
 Result<HfConfig> parseHfConfig(std::string_view text, const std::string &path) {
   auto parsed = parseJson(text, path);
   if (!parsed)
     return parsed.error();
-  const Json &config = *parsed;
-  if (!config.is_object())
+  if (!parsed->is_object())
     return Error{path, "must be a map of keys; fetch or export the model again"};
-  ConfigReader reader(path);
   HfConfig out;
+  out.hasVision = parsed->value("model_type", Json()) == "gemma3" && parsed->contains("text_config");
+  const Json config = out.hasVision ? gemmaText(*parsed) : *parsed;
+  ConfigReader reader(path);
   const Family *family = readArchitecture(reader, config, out.shape);
   readSizes(reader, config, out.shape);
   out.namesTied = reader.find(config, "tie_word_embeddings") != nullptr;
@@ -308,6 +380,13 @@ Result<HfConfig> parseHfConfig(std::string_view text, const std::string &path) {
     return *reader.error;
   readRotary(reader, config, *family, out.shape);
   readStillLayers(reader, config, *family, out.shape);
+  readWindow(reader, config, *family, out.shape);
+  if (family->gatesByGelu)
+    readCaps(reader, config, *family, out.shape);
+  setFactors(out.shape, *family);
+  if (auto scalar = reader.positive(config, "query_pre_attn_scalar");
+      scalar && family->gatesByGelu && *scalar != out.shape.headDim)
+    out.shape.scoreFactor = 1 / std::sqrt(*scalar);
   if (family->multiplies)
     readMultipliers(reader, config, out.shape);
   readRope(reader, config, out.shape);

@@ -144,7 +144,7 @@ Status HfSource::addPlain(Matrix &matrix, const Located &found) {
 
 Status HfSource::addMatrix(const TensorShape &expected) {
   Matrix matrix{expected.rows, expected.cols, {}, {}};
-  std::string name = hfName(expected.name, config.shape.isFused), stem = name.substr(0, name.rfind('.'));
+  std::string name = hfName(expected.name, config.shape), stem = name.substr(0, name.rfind('.'));
   auto hasPart = [&](const char *part) { return located.contains(stem + part); };
   // A bias has the stem of its matrix and is never packed.
   bool isPacked =
@@ -167,10 +167,14 @@ Status HfSource::addMatrix(const TensorShape &expected) {
   return Ok{};
 }
 
-/// What else may be there: frequencies rope implies, a copy of tied embeddings, and biases that are all zero.
+/// What else may be there: what sees, frequencies rope implies, a copy of tied embeddings, and biases that are all
+/// zero.
 Status HfSource::expectNoOthers() const {
   for (const auto &[name, at] : located) {
     if (used.contains(name) || name.ends_with("rotary_emb.inv_freq") || (config.shape.tied && name == "lm_head.weight"))
+      continue;
+    if (config.hasVision &&
+        (name.find("vision_tower.") != std::string::npos || name.find("multi_modal_projector.") != std::string::npos))
       continue;
     bool isZero = name.ends_with(".bias");
     for (std::uint8_t byte : isZero ? at.file->data(*at.tensor) : std::span<const std::uint8_t>())
@@ -222,6 +226,9 @@ Status HfSource::readRow(std::string_view name, std::uint32_t row, std::span<flo
   } else {
     matrix.packed->readRow(row, out);
   }
+  if (config.shape.gainsFromOne && name.find("norm") != std::string_view::npos)
+    for (float &gain : out)
+      gain += 1;
   auto bad = std::ranges::find_if(out, [](float v) { return !std::isfinite(v); });
   if (bad == out.end())
     return Ok{};
@@ -232,22 +239,25 @@ Status HfSource::readRow(std::string_view name, std::uint32_t row, std::span<flo
 
 } // namespace
 
-std::string hfName(std::string_view name, bool isFused) {
-  static const std::map<std::string_view, std::string_view> kNames = {{"token_embd", "model.embed_tokens"},
-                                                                      {"output_norm", "model.norm"},
-                                                                      {"output", "lm_head"},
-                                                                      {"attn_norm", "input_layernorm"},
-                                                                      {"attn_q", "self_attn.q_proj"},
-                                                                      {"attn_k", "self_attn.k_proj"},
-                                                                      {"attn_v", "self_attn.v_proj"},
-                                                                      {"attn_qkv", "self_attn.qkv_proj"},
-                                                                      {"attn_q_norm", "self_attn.q_norm"},
-                                                                      {"attn_k_norm", "self_attn.k_norm"},
-                                                                      {"attn_output", "self_attn.o_proj"},
-                                                                      {"ffn_norm", "post_attention_layernorm"},
-                                                                      {"ffn_gate", "mlp.gate_proj"},
-                                                                      {"ffn_up", "mlp.up_proj"},
-                                                                      {"ffn_down", "mlp.down_proj"}};
+std::string hfName(std::string_view name, const ModelShape &shape) {
+  static const std::map<std::string_view, std::string_view> kNames = {
+      {"token_embd", "model.embed_tokens"},
+      {"output_norm", "model.norm"},
+      {"output", "lm_head"},
+      {"attn_norm", "input_layernorm"},
+      {"attn_q", "self_attn.q_proj"},
+      {"attn_k", "self_attn.k_proj"},
+      {"attn_v", "self_attn.v_proj"},
+      {"attn_qkv", "self_attn.qkv_proj"},
+      {"attn_q_norm", "self_attn.q_norm"},
+      {"attn_k_norm", "self_attn.k_norm"},
+      {"attn_output", "self_attn.o_proj"},
+      {"ffn_norm", "post_attention_layernorm"},
+      {"post_attention_norm", "post_attention_layernorm"},
+      {"post_ffw_norm", "post_feedforward_layernorm"},
+      {"ffn_gate", "mlp.gate_proj"},
+      {"ffn_up", "mlp.up_proj"},
+      {"ffn_down", "mlp.down_proj"}};
   std::string prefix;
   if (name.starts_with("blk.")) {
     std::size_t dot = name.find('.', 4);
@@ -256,7 +266,9 @@ std::string hfName(std::string_view name, bool isFused) {
   }
   std::size_t dot = name.rfind('.');
   std::string_view part = name.substr(0, dot);
-  std::string_view known = isFused && part == "ffn_up" ? "mlp.gate_up_proj" : kNames.at(part);
+  std::string_view known = shape.isFused && part == "ffn_up"          ? "mlp.gate_up_proj"
+                           : shape.hasPostNorms && part == "ffn_norm" ? "pre_feedforward_layernorm"
+                                                                      : kNames.at(part);
   return prefix + std::string(known) + std::string(name.substr(dot));
 }
 

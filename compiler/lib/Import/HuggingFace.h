@@ -13,6 +13,7 @@ struct HfConfig {
   ModelShape shape;
   GroupFormat format = GroupFormat::None;
   std::uint32_t bits = 4;
+  bool hasVision = false;          ///< the folder's model sees as well; its text model is read
   bool namesQuantization = false;  ///< config.json itself says how
   bool namesTied = false;          ///< config.json says whether the embedding is the output projection
   std::uint32_t groupSize = 0;     ///< inputs that share a scale; 0: all of a row
@@ -36,8 +37,8 @@ Status parseGenerationConfig(std::string_view text, const std::string &path, std
 Status parseTokenizerConfig(std::string_view text, const std::string &path, isa::Tokenizer &tokenizer);
 
 /// Hugging Face's name of a tensor: "model.layers.0.self_attn.q_proj.weight" for "blk.0.attn_q.weight"; where files are
-/// fused, ffn_up is gate_up_proj.
-std::string hfName(std::string_view name, bool isFused);
+/// fused, ffn_up is gate_up_proj, and where branches have norms, those before them are named otherwise.
+std::string hfName(std::string_view name, const ModelShape &shape);
 /// The tensors of a folder, all of them checked against the shape. Without an output projection, and a config.json that
 /// says nothing of it, the embedding becomes `config`'s.
 Result<std::unique_ptr<const WeightSource>> openHfTensors(const std::string &folder, HfConfig &config);

@@ -52,15 +52,27 @@ private:
   /// The residual is the model's over the factor of its embeddings, which norms do not see but in their eps.
   Value norm(Value x, mlir::FlatSymbolRefAttr weight) {
     auto eps = static_cast<float>(shape.eps / (shape.embeddingFactor * shape.embeddingFactor));
-    return llm::RmsNormOp::create(builder, loc, x.getType(), x, weight, builder.getF32FloatAttr(eps));
+    return llm::RmsNormOp::create(builder, loc, x.getType(), x, weight, builder.getF32FloatAttr(eps),
+                                  builder.getF64FloatAttr(1.0));
   }
   Value linear(Value x, mlir::FlatSymbolRefAttr weight, int64_t width, mlir::FlatSymbolRefAttr bias = {},
                double factor = 1) {
     return llm::LinearOp::create(builder, loc, activation(width), x, weight, builder.getF64FloatAttr(factor), bias);
   }
+  /// What the linears of a layer's part are fed.
+  Value fed(Value x, mlir::FlatSymbolRefAttr weight) {
+    if (shape.hasPreNorms)
+      return norm(x, weight);
+    return llm::QuantizeOp::create(builder, loc, x.getType(), x, mlir::IntegerAttr(), mlir::IntegerAttr());
+  }
   /// What a layer adds to the residual.
-  Value branch(Value x, mlir::FlatSymbolRefAttr weight) {
-    return linear(x, weight, shape.hidden, {}, shape.residualFactor / shape.embeddingFactor);
+  Value branch(Value x, mlir::FlatSymbolRefAttr weight, mlir::FlatSymbolRefAttr gains) {
+    double factor = shape.residualFactor / shape.embeddingFactor;
+    if (!shape.hasPostNorms)
+      return linear(x, weight, shape.hidden, {}, factor);
+    Value y = linear(x, weight, shape.hidden);
+    return llm::RmsNormOp::create(builder, loc, y.getType(), y, gains, builder.getF32FloatAttr(shape.eps),
+                                  builder.getF64FloatAttr(factor));
   }
   /// A projection of the attention's input: "attn_q", with its bias if the architecture has one.
   Value project(Value x, int64_t index, const std::string &name, int64_t width) {
@@ -74,14 +86,23 @@ private:
   }
   Value rope(Value x, int64_t index, uint32_t heads) {
     bool still = !shape.isStill.empty() && shape.isStill[static_cast<std::size_t>(index)];
-    return llm::RopeOp::create(builder, loc, x.getType(), x, position, builder.getI64IntegerAttr(heads),
-                               builder.getI64IntegerAttr(shape.headDim), builder.getF64FloatAttr(ropeBase()),
-                               shape.ropeFreqs ? symbol("rope_freqs") : mlir::FlatSymbolRefAttr(),
-                               builder.getF64FloatAttr(shape.ropeMagnitude),
-                               still ? builder.getUnitAttr() : mlir::UnitAttr());
+    bool isLong = !shape.longDivisors.empty();
+    bool own = isWindowed(index) && shape.windowRopeBase > 0;
+    return llm::RopeOp::create(
+        builder, loc, x.getType(), x, position, builder.getI64IntegerAttr(heads),
+        builder.getI64IntegerAttr(shape.headDim), builder.getF64FloatAttr(own ? shape.windowRopeBase : ropeBase()),
+        shape.ropeFreqs && !own ? symbol("rope_freqs") : mlir::FlatSymbolRefAttr(),
+        builder.getF64FloatAttr(shape.ropeMagnitude), still ? builder.getUnitAttr() : mlir::UnitAttr(),
+        isLong ? symbol("rope_freqs_long") : mlir::FlatSymbolRefAttr(),
+        isLong ? builder.getI64IntegerAttr(shape.original) : mlir::IntegerAttr());
   }
   Value add(Value branch, Value residual) {
     return llm::AddOp::create(builder, loc, residual.getType(), branch, residual);
+  }
+
+  bool isWindowed(int64_t index) const {
+    return !shape.isWindowed.empty() && shape.isWindowed[static_cast<std::size_t>(index)] &&
+           shape.window < shape.context;
   }
 
   /// Frequencies fall by the base over the elements that turn; llm.rope's over all of a head.
@@ -98,7 +119,8 @@ private:
 
 void GraphBuilder::declareWeight(const std::string &symbol, const std::string &tensor) {
   auto [rows, cols] = store.dimensions(tensor);
-  bool vector = symbol.find("norm") != std::string::npos || symbol.ends_with(".bias") || symbol == "rope_freqs";
+  bool vector =
+      symbol.find("norm") != std::string::npos || symbol.ends_with(".bias") || symbol.starts_with("rope_freqs");
   llvm::SmallVector<int64_t> sizes = vector ? llvm::SmallVector<int64_t>{cols} : llvm::SmallVector<int64_t>{rows, cols};
   llm::WeightOp::create(builder, loc, builder.getStringAttr(symbol), builder.getStringAttr(tensor),
                         mlir::TypeAttr::get(mlir::RankedTensorType::get(sizes, builder.getF32Type())));
@@ -108,6 +130,8 @@ void GraphBuilder::declareWeights() {
   declareWeight("token_embd", "token_embd.weight");
   if (shape.ropeFreqs)
     declareWeight("rope_freqs", "rope_freqs.weight");
+  if (!shape.longDivisors.empty())
+    declareWeight("rope_freqs_long", std::string(WeightStore::kLongRopeFreqs));
   for (uint32_t i = 0; i < shape.layers; ++i)
     for (const TensorShape &tensor : layerTensors(shape, TensorsOf::Graph)) {
       std::string full = "blk." + std::to_string(i) + "." + tensor.name;
@@ -118,16 +142,19 @@ void GraphBuilder::declareWeights() {
 }
 
 void GraphBuilder::declareCaches() {
-  for (uint32_t i = 0; i < shape.layers; ++i)
-    llm::KVCacheOp::create(builder, loc, "cache." + std::to_string(i), i, shape.heads, shape.kvHeads, shape.headDim,
-                           shape.context);
+  for (uint32_t i = 0; i < shape.layers; ++i) {
+    auto cache = llm::KVCacheOp::create(builder, loc, "cache." + std::to_string(i), i, shape.heads, shape.kvHeads,
+                                        shape.headDim, shape.context);
+    if (isWindowed(i))
+      cache.setWindow(shape.window);
+  }
 }
 
 Value GraphBuilder::attention(int64_t i, Value x) {
   int64_t width = int64_t{shape.heads} * shape.headDim, kvWidth = int64_t{shape.kvHeads} * shape.headDim;
-  Value n = norm(x, symbol(i, "attn_norm"));
+  Value n = fed(x, symbol(i, "attn_norm"));
   Value q = project(n, i, "attn_q", width), k, v;
-  if (shape.hasHeadNorms) { // which take what all three linears make in one phase
+  if (shape.hasHeadNorms || shape.hasWideNorms) { // which take what all three linears make in one phase
     k = project(n, i, "attn_k", kvWidth), v = project(n, i, "attn_v", kvWidth);
     q = rope(normHeads(q, i, "attn_q_norm"), i, shape.heads);
     k = rope(normHeads(k, i, "attn_k_norm"), i, shape.kvHeads);
@@ -136,18 +163,19 @@ Value GraphBuilder::attention(int64_t i, Value x) {
     k = rope(project(n, i, "attn_k", kvWidth), i, shape.kvHeads);
     v = project(n, i, "attn_v", kvWidth);
   }
-  Value a = llm::AttentionOp::create(
-      builder, loc, activation(width), q, k, v, position, symbol("cache." + std::to_string(i)), mlir::UnitAttr(),
-      shape.scoreFactor ? builder.getF64FloatAttr(shape.scoreFactor) : mlir::FloatAttr());
-  return branch(a, symbol(i, "attn_output"));
+  Value a = llm::AttentionOp::create(builder, loc, activation(width), q, k, v, position,
+                                     symbol("cache." + std::to_string(i)), mlir::UnitAttr(),
+                                     shape.scoreFactor ? builder.getF64FloatAttr(shape.scoreFactor) : mlir::FloatAttr(),
+                                     shape.scoreCap ? builder.getF64FloatAttr(shape.scoreCap) : mlir::FloatAttr());
+  return branch(a, symbol(i, "attn_output"), symbol(i, "post_attention_norm"));
 }
 
 Value GraphBuilder::ffn(int64_t i, Value x) {
-  Value n = norm(x, symbol(i, "ffn_norm"));
+  Value n = fed(x, symbol(i, "ffn_norm"));
   Value gate = linear(n, symbol(i, "ffn_gate"), shape.ffn);
   Value up = linear(n, symbol(i, "ffn_up"), shape.ffn);
-  Value h = llm::SiluMulOp::create(builder, loc, gate.getType(), gate, up);
-  return branch(h, symbol(i, "ffn_down"));
+  Value h = llm::SiluMulOp::create(builder, loc, gate.getType(), gate, up, shape.gatesByGelu);
+  return branch(h, symbol(i, "ffn_down"), symbol(i, "post_ffw_norm"));
 }
 
 Value GraphBuilder::layer(int64_t i, Value x) {
@@ -168,6 +196,8 @@ void GraphBuilder::buildForward() {
     x = layer(i, x);
   Value logits =
       linear(norm(x, symbol("output_norm")), symbol("output"), shape.vocabulary, {}, 1 / shape.logitsDivisor);
+  if (shape.logitsCap > 0)
+    logits.getDefiningOp<llm::LinearOp>().setCap(llvm::APFloat(shape.logitsCap));
   mlir::func::ReturnOp::create(builder, loc, logits);
 }
 

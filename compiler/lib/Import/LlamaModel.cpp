@@ -14,8 +14,6 @@
 namespace lpu::compiler {
 namespace {
 
-constexpr const char *kLongFactors = "rope_factors_long.weight";
-
 /// Reads one key after another and keeps the first error.
 class KeyReader {
 public:
@@ -128,13 +126,28 @@ void readMultipliers(KeyReader &keys, ModelShape &shape) {
   shape.scoreFactor = keys.positive(keys.of("attention.scale")).value_or(0.0);
 }
 
-/// Divisors for contexts up to that of the first training, and others beyond: the model's context is the former.
+/// A window of 0 positions stands for none.
+void readWindow(KeyReader &keys, const Family &family, ModelShape &shape) {
+  auto window = keys.take(keys.file.unsignedValue(keys.of("attention.sliding_window"), UINT32_MAX));
+  if (family.windowedBut && !window.value_or(0))
+    keys.fail("key " + quote(keys.of("attention.sliding_window")) + " is missing; export the file again");
+  setWindows(shape, static_cast<std::uint32_t>(window.value_or(0)), family.windowedBut);
+  if (family.windowRopeBase > 0)
+    shape.windowRopeBase = keys.positive(keys.of("rope.freq_base_swa")).value_or(family.windowRopeBase);
+  if (family.scoreCap > 0)
+    shape.scoreCap = keys.positive(keys.of("attn_logit_softcapping")).value_or(family.scoreCap);
+  if (family.logitsCap > 0)
+    shape.logitsCap = keys.positive(keys.of("final_logit_softcapping")).value_or(family.logitsCap);
+}
+
+/// Divisors for contexts up to that of the first training, and others beyond.
 void readLongRope(KeyReader &keys, const GgufParts &parts, ModelShape &shape) {
   shape.ropeMagnitude = keys.positive(keys.of("rope.scaling.attn_factor")).value_or(1.0);
   if (!parts.findTensor(kShortFactors))
     return;
-  auto original = keys.required(keys.of("rope.scaling.original_context_length"), kMaxContext);
-  shape.context = std::min(shape.context, original);
+  shape.original = keys.required(keys.of("rope.scaling.original_context_length"), kMaxContext);
+  if (!parts.findTensor(kLongFactors))
+    shape.context = std::min(shape.context, shape.original);
   shape.ropeFreqs = true;
 }
 
@@ -214,9 +227,6 @@ Result<ModelShape> readShape(const GgufParts &parts) {
   shape.heads = keys.required(keys.of("attention.head_count"), kMaxWidth);
   shape.kvHeads = keys.optional(keys.of("attention.head_count_kv"), kMaxWidth).value_or(shape.heads);
   shape.context = keys.required(keys.of("context_length"), kMaxContext);
-  // Up to the window's length, attention over a window is attention over everything. 0 stands for none.
-  if (auto window = keys.take(file.unsignedValue(keys.of("attention.sliding_window"), UINT32_MAX)); window.value_or(0))
-    shape.context = std::min(shape.context, static_cast<std::uint32_t>(*window));
   auto eps = keys.positive(keys.of("attention.layer_norm_rms_epsilon"));
   if (!eps)
     keys.fail("key " + quote(keys.of("attention.layer_norm_rms_epsilon")) + " is missing; export the file again");
@@ -230,6 +240,8 @@ Result<ModelShape> readShape(const GgufParts &parts) {
   readRotary(keys, *family, shape);
   readLongRope(keys, parts, shape);
   setStillLayers(shape, family->stillEvery);
+  readWindow(keys, *family, shape);
+  setFactors(shape, *family);
   if (family->multiplies)
     readMultipliers(keys, shape);
   shape.ropeScale = readRopeScale(keys);
@@ -255,7 +267,7 @@ Status checkTensors(const GgufParts &parts, const ModelShape &shape) {
   for (const TensorShape &expected : modelTensors(shape, TensorsOf::Source))
     if (Status ok = expectTensor(parts, expected.name, expected.rows, expected.cols); !ok)
       return ok;
-  for (std::string name : {"rope_freqs.weight", kShortFactors})
+  for (std::string name : {"rope_freqs.weight", kShortFactors, kLongFactors})
     if (parts.findTensor(name))
       if (Status ok = expectTensor(parts, name, 1, (shape.rotary ? shape.rotary : shape.headDim) / 2); !ok)
         return ok;

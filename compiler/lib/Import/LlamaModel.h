@@ -7,7 +7,7 @@
 namespace lpu::compiler {
 
 /// Divisors of rope's frequencies up to the original context.
-inline constexpr const char *kShortFactors = "rope_factors_short.weight";
+inline constexpr const char *kShortFactors = "rope_factors_short.weight", *kLongFactors = "rope_factors_long.weight";
 
 /// Hyperparameters, each checked for kind and range.
 Result<ModelShape> readShape(const GgufParts &parts);

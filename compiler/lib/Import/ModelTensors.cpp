@@ -5,6 +5,7 @@
 #include "lpu/compiler/Import/GgufFile.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace lpu::compiler {
 namespace {
@@ -14,7 +15,26 @@ constexpr Family kFamilies[] = {{.name = "llama", .pairsHalves = false},
                                 {.name = "qwen3", .hasHeadNorms = true},
                                 {.name = "phi3", .isFused = true, .turnsParts = true},
                                 {.name = "granite", .pairsHalves = false, .multiplies = true},
-                                {.name = "smollm3", .pairsHalves = false, .stillEvery = 4}};
+                                {.name = "smollm3", .pairsHalves = false, .stillEvery = 4},
+                                {.name = "olmo2", .hasPreNorms = false, .hasPostNorms = true, .hasWideNorms = true},
+                                {.name = "gemma2",
+                                 .hasPostNorms = true,
+                                 .gatesByGelu = true,
+                                 .gainsFromOne = true,
+                                 .scalesEmbedding = true,
+                                 .windowedBut = 2,
+                                 .scalesByWidth = 46,
+                                 .scoreCap = 50,
+                                 .logitsCap = 30},
+                                {.name = "gemma3",
+                                 .hasHeadNorms = true,
+                                 .hasPostNorms = true,
+                                 .gatesByGelu = true,
+                                 .gainsFromOne = true,
+                                 .scalesEmbedding = true,
+                                 .windowedBut = 6,
+                                 .windowRopeBase = 10000,
+                                 .scalesByWidth = 62}};
 
 } // namespace
 
@@ -23,7 +43,24 @@ const Family *applyFamily(ModelShape &shape) {
   if (family == std::end(kFamilies))
     return nullptr;
   shape.hasBias = family->hasBias, shape.hasHeadNorms = family->hasHeadNorms, shape.isFused = family->isFused;
+  shape.hasPreNorms = family->hasPreNorms, shape.hasPostNorms = family->hasPostNorms;
+  shape.hasWideNorms = family->hasWideNorms, shape.gatesByGelu = family->gatesByGelu;
+  shape.windowRopeBase = family->windowRopeBase;
+  shape.scoreCap = family->scoreCap, shape.logitsCap = family->logitsCap;
   return family;
+}
+
+void setWindows(ModelShape &shape, std::uint32_t window, std::uint32_t but) {
+  shape.window = window;
+  for (std::uint32_t layer = 0; window && layer < shape.layers; ++layer)
+    shape.isWindowed.push_back(!but || (layer + 1) % but != 0);
+}
+
+void setFactors(ModelShape &shape, const Family &family) {
+  if (family.scalesEmbedding)
+    shape.embeddingFactor = std::sqrt(static_cast<float>(shape.hidden)); // fp32, as other programs have it
+  if (family.scalesByWidth == shape.layers)
+    shape.scoreFactor = 1 / std::sqrt(static_cast<double>(shape.hidden) / shape.heads);
 }
 
 void setStillLayers(ModelShape &shape, std::uint32_t every) {
@@ -72,10 +109,16 @@ std::vector<TensorShape> layerTensors(const ModelShape &s, TensorsOf which) {
     return {{"attn_norm.weight", 1, s.hidden},      {"attn_qkv.weight", q + 2 * kv, s.hidden},
             {"attn_output.weight", s.hidden, q},    {"ffn_norm.weight", 1, s.hidden},
             {"ffn_up.weight", 2 * s.ffn, s.hidden}, {"ffn_down.weight", s.hidden, s.ffn}};
-  std::vector<TensorShape> tensors = {
-      {"attn_norm.weight", 1, s.hidden},    {"attn_q.weight", q, s.hidden},      {"attn_k.weight", kv, s.hidden},
-      {"attn_v.weight", kv, s.hidden},      {"attn_output.weight", s.hidden, q}, {"ffn_norm.weight", 1, s.hidden},
-      {"ffn_gate.weight", s.ffn, s.hidden}, {"ffn_up.weight", s.ffn, s.hidden},  {"ffn_down.weight", s.hidden, s.ffn}};
+  std::vector<TensorShape> tensors = {{"attn_q.weight", q, s.hidden},       {"attn_k.weight", kv, s.hidden},
+                                      {"attn_v.weight", kv, s.hidden},      {"attn_output.weight", s.hidden, q},
+                                      {"ffn_gate.weight", s.ffn, s.hidden}, {"ffn_up.weight", s.ffn, s.hidden},
+                                      {"ffn_down.weight", s.hidden, s.ffn}};
+  if (s.hasPreNorms)
+    tensors.insert(tensors.end(), {{"attn_norm.weight", 1, s.hidden}, {"ffn_norm.weight", 1, s.hidden}});
+  if (s.hasPostNorms)
+    tensors.insert(tensors.end(), {{"post_attention_norm.weight", 1, s.hidden}, {"post_ffw_norm.weight", 1, s.hidden}});
+  if (s.hasWideNorms)
+    tensors.insert(tensors.end(), {{"attn_q_norm.weight", 1, q}, {"attn_k_norm.weight", 1, kv}});
   if (s.hasHeadNorms)
     tensors.insert(tensors.end(), {{"attn_q_norm.weight", 1, s.headDim}, {"attn_k_norm.weight", 1, s.headDim}});
   if (s.hasBias)

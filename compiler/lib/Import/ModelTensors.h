@@ -23,11 +23,22 @@ struct Family {
   bool multiplies = false;   ///< embeddings, residual branches, scores and logits have factors
   std::uint32_t stillEvery = 0; ///< rope passes over every so manieth layer; 0: over none
   bool turnsParts = false;      ///< rope may turn the first elements of a head alone
+  bool hasPreNorms = true, hasPostNorms = false, hasWideNorms = false, gatesByGelu = false; ///< ModelShape
+  bool gainsFromOne = false;          ///< ModelShape, of Hugging Face folders; GGUF files have whole gains
+  bool scalesEmbedding = false;       ///< by √hidden
+  std::uint32_t windowedBut = 0;      ///< all layers but every so manieth have a window; 0: as files say, all or none
+  double windowRopeBase = 0;          ///< ModelShape, unless a file says otherwise
+  std::uint32_t scalesByWidth = 0;    ///< models of so many layers have scores over √(hidden/heads), not √headDim
+  double scoreCap = 0, logitsCap = 0; ///< ModelShape, unless a file says otherwise
 };
 /// Gives `shape` what its architecture says; null if there is no such family.
 const Family *applyFamily(ModelShape &shape);
 /// Rope passes over every `every`th layer, 0: over none.
 void setStillLayers(ModelShape &shape, std::uint32_t every);
+/// All layers but every `but`th look back on `window` positions, 0: all. A window that holds the context is none.
+void setWindows(ModelShape &shape, std::uint32_t window, std::uint32_t but);
+/// What a family's factors are where no file says them.
+void setFactors(ModelShape &shape, const Family &family);
 /// Rope turns the first `elements` of each head. What is wrong with that number, without a remedy; nothing when all is
 /// well.
 std::optional<std::string> setRotary(ModelShape &shape, const Family &family, double elements);

@@ -138,7 +138,8 @@ bool WeightStore::hasWeights() const { return source->hasValues(); }
 
 std::pair<std::uint32_t, std::uint32_t> WeightStore::dimensions(std::string_view name) const {
   auto size = source->dimensions(name);
-  if (!size.first && name == kRopeFreqs && modelShape.ropeFreqs)
+  bool isLong = name == kLongRopeFreqs && !modelShape.longDivisors.empty();
+  if (isLong || (!size.first && name == kRopeFreqs && modelShape.ropeFreqs))
     return {1, modelShape.headDim / 2};
   return size;
 }
@@ -172,10 +173,12 @@ Status WeightStore::readRow(std::string_view name, std::uint32_t row, std::span<
   return ok;
 }
 
-Result<std::vector<float>> WeightStore::loadRopeFreqs() const {
+Result<std::vector<float>> WeightStore::loadRopeFreqs(std::string_view name) const {
   std::uint32_t turned = modelShape.rotary ? modelShape.rotary : modelShape.headDim;
   std::vector<float> divisors(turned / 2, 1.0f);
-  if (source->dimensions(kRopeFreqs).first) {
+  if (name == kLongRopeFreqs) {
+    divisors = modelShape.longDivisors;
+  } else if (source->dimensions(kRopeFreqs).first) {
     if (Status ok = source->readRow(kRopeFreqs, 0, divisors); !ok)
       return ok.error();
   } else if (!modelShape.ropeDivisors.empty()) {
@@ -187,18 +190,17 @@ Result<std::vector<float>> WeightStore::loadRopeFreqs() const {
       scale *= modelShape.llama3->divisor(std::pow(modelShape.ropeBase, -2.0 * static_cast<double>(i) / turned));
     divisors[i] = static_cast<float>(divisors[i] * scale);
     if (!std::isnormal(divisors[i]) || divisors[i] < 0)
-      return Error{path(),
-                   "tensor " + quote(kRopeFreqs) + ": value [0, " + std::to_string(i) + "] is " +
-                       std::to_string(divisors[i]) +
-                       ", a positive divisor is needed; the weights are damaged, fetch or export the file again"};
+      return Error{
+          path(), "tensor " + quote(name) + ": value [0, " + std::to_string(i) + "] is " + std::to_string(divisors[i]) +
+                      ", a positive divisor is needed; the weights are damaged, fetch or export the file again"};
   }
   divisors.resize(modelShape.headDim / 2, std::numeric_limits<float>::infinity()); // pairs that do not turn
   return divisors;
 }
 
 Result<std::vector<float>> WeightStore::load(std::string_view name) const {
-  if (name == kRopeFreqs && modelShape.ropeFreqs)
-    return loadRopeFreqs();
+  if ((name == kRopeFreqs && modelShape.ropeFreqs) || (name == kLongRopeFreqs && !modelShape.longDivisors.empty()))
+    return loadRopeFreqs(name);
   if (Status ok = expectValues(name); !ok)
     return ok.error();
   auto [rows, cols] = dimensions(name);

@@ -108,6 +108,7 @@ bool canShare(mlir::ModuleOp planned, std::int64_t tp) {
         !grouped || ofHeads || (llm::width(op.getInput()) + tp - 1) / tp % kWeightGroup == 0; // heads stay whole
     can &= tp == 1 || (whole && !llm::isHalf(weight));
   });
+  planned.walk([&](llm::HeadNormOp op) { can &= tp == 1 || !llm::isWide(op); });
   return can;
 }
 

@@ -20,7 +20,9 @@ namespace {
 constexpr double kHeadroom = 2, kShareBeyond = 0.001;
 
 bool isQuantized(mlir::Operation *op) {
-  return llvm::isa<llm::RmsNormOp, llm::RopeOp, llm::AttentionOp, llm::SiluMulOp>(op);
+  if (auto norm = llvm::dyn_cast<llm::RmsNormOp>(op))
+    return !llm::normsBranch(norm);
+  return llvm::isa<llm::QuantizeOp, llm::RopeOp, llm::AttentionOp, llm::SiluMulOp>(op);
 }
 
 double rangeOf(const MagnitudeHistogram &seen, mlir::Operation *op, const std::string &method,

@@ -47,6 +47,14 @@ void normalize(Floats &weights) {
     w = static_cast<float>(w / total);
 }
 
+float softCap(float x, double cap) { return static_cast<float>(cap * std::tanh(x / cap)); }
+
+/// x·Φ(x) in its form by tanh.
+float gelu(float x) {
+  constexpr double kRoot = 0.79788456080286535588; // √(2/π)
+  return static_cast<float>(0.5 * x * (1 + std::tanh(kRoot * (x + 0.044715 * x * x * x))));
+}
+
 /// Keys and values of one layer, one row per position.
 struct Cache {
   std::vector<Floats> keys, values;
@@ -65,6 +73,7 @@ struct FloatInterpreter::State {
 
   Floats run(llm::EmbeddingOp op);
   Floats run(llm::RmsNormOp op);
+  Floats run(llm::QuantizeOp op) { return values[op.getInput()]; }
   Floats run(llm::LinearOp op);
   Floats run(llm::HeadNormOp op);
   Floats run(llm::RopeOp op);
@@ -101,8 +110,8 @@ LogicalResult FloatInterpreter::State::prepare() {
     tensors[weight] = std::move(*loaded);
   }
   for (mlir::Operation &op : forward.front())
-    if (!llvm::isa<llm::EmbeddingOp, llm::RmsNormOp, llm::LinearOp, llm::HeadNormOp, llm::RopeOp, llm::AttentionOp,
-                   llm::SiluMulOp, llm::AddOp, mlir::func::ReturnOp>(op))
+    if (!llvm::isa<llm::EmbeddingOp, llm::RmsNormOp, llm::QuantizeOp, llm::LinearOp, llm::HeadNormOp, llm::RopeOp,
+                   llm::AttentionOp, llm::SiluMulOp, llm::AddOp, mlir::func::ReturnOp>(op))
       return op.emitOpError("is not an operation the float reference knows");
     else if (auto embedding = llvm::dyn_cast<llm::EmbeddingOp>(op))
       words = llm::lookupWeight(embedding, embedding.getWeightAttr()).getRows();
@@ -118,6 +127,7 @@ Floats FloatInterpreter::State::run(llm::RmsNormOp op) {
   Floats x = values[op.getInput()];
   const Floats &gamma = tensor(op, op.getWeightAttr());
   double inverse = 1 / std::sqrt(dot(x, x) / static_cast<double>(x.size()) + op.getEps().convertToFloat());
+  inverse *= op.getFactor().convertToDouble();
   for (std::size_t i = 0; i < x.size(); ++i)
     x[i] = static_cast<float>(x[i] * inverse * gamma[i]);
   return x;
@@ -131,6 +141,8 @@ Floats FloatInterpreter::State::run(llm::LinearOp op) {
   for (std::size_t n = 0; n < y.size(); ++n) {
     double sum = dot(weights.subspan(n * x.size(), x.size()), x) + (bias.empty() ? 0.0f : bias[n]);
     y[n] = static_cast<float>(sum * op.getFactor().convertToDouble());
+    if (op.getCap())
+      y[n] = softCap(y[n], op.getCap()->convertToDouble());
   }
   return y;
 }
@@ -157,8 +169,8 @@ Floats FloatInterpreter::State::run(llm::RopeOp op) {
     std::size_t pair = i % dim / 2;
     double frequency =
         std::pow(op.getBase().convertToDouble(), -2.0 * static_cast<double>(pair) / static_cast<double>(dim));
-    if (op.getFreqsAttr())
-      frequency /= tensor(op, op.getFreqsAttr())[pair];
+    if (auto freqs = llm::freqsOf(op))
+      frequency /= tensor(op, freqs)[pair];
     double angle = static_cast<double>(position) * frequency,
            length = frequency == 0 ? 1 : op.getMagnitude().convertToDouble(), a = length * x[i], b = length * x[i + 1];
     x[i] = static_cast<float>(a * std::cos(angle) - b * std::sin(angle));
@@ -174,18 +186,22 @@ Floats FloatInterpreter::State::run(llm::AttentionOp op) {
   cache.values.push_back(values[op.getValue()]);
   std::size_t dim = declared.getHeadDim(), group = declared.getHeads() / declared.getKvHeads();
   double scale = op.getScale() ? op.getScale()->convertToDouble() : 1 / std::sqrt(static_cast<double>(dim));
+  std::int64_t window = static_cast<std::int64_t>(declared.getWindow().value_or(0));
+  std::size_t first = window && position >= window ? static_cast<std::size_t>(position - window + 1) : 0;
   Floats out;
   for (std::size_t head = 0; head < declared.getHeads(); ++head) {
     Row query = Row(values[op.getQuery()]).subspan(head * dim, dim);
     auto part = [&](const Floats &row) { return Row(row).subspan(head / group * dim, dim); };
     Floats weights;
-    for (const Floats &key : cache.keys)
-      weights.push_back(static_cast<float>(dot(query, part(key)) * scale));
+    for (std::size_t p = first; p < cache.keys.size(); ++p) {
+      auto score = static_cast<float>(dot(query, part(cache.keys[p])) * scale);
+      weights.push_back(op.getCap() ? softCap(score, op.getCap()->convertToDouble()) : score);
+    }
     normalize(weights);
     std::vector<double> mixed(dim);
     for (std::size_t p = 0; p < weights.size(); ++p)
       for (std::size_t d = 0; d < dim; ++d)
-        mixed[d] += static_cast<double>(weights[p]) * part(cache.values[p])[d];
+        mixed[d] += static_cast<double>(weights[p]) * part(cache.values[first + p])[d];
     out.insert(out.end(), mixed.begin(), mixed.end());
   }
   return out;
@@ -195,7 +211,7 @@ Floats FloatInterpreter::State::run(llm::SiluMulOp op) {
   Floats out = values[op.getGate()];
   const Floats &up = values[op.getUp()];
   for (std::size_t i = 0; i < out.size(); ++i)
-    out[i] = out[i] / (1 + std::exp(-out[i])) * up[i];
+    out[i] = (op.getGelu() ? gelu(out[i]) : out[i] / (1 + std::exp(-out[i]))) * up[i];
   return out;
 }
 
@@ -229,9 +245,10 @@ Result<Floats> FloatInterpreter::State::step(std::int32_t tokenId, std::int64_t 
   filled = position + 1;
   values.clear();
   for (mlir::Operation &op : forward.front().without_terminator()) {
-    Floats result = llvm::TypeSwitch<mlir::Operation *, Floats>(&op)
-                        .Case<llm::EmbeddingOp, llm::RmsNormOp, llm::LinearOp, llm::HeadNormOp, llm::RopeOp,
-                              llm::AttentionOp, llm::SiluMulOp, llm::AddOp>([&](auto o) { return run(o); });
+    Floats result =
+        llvm::TypeSwitch<mlir::Operation *, Floats>(&op)
+            .Case<llm::EmbeddingOp, llm::RmsNormOp, llm::QuantizeOp, llm::LinearOp, llm::HeadNormOp, llm::RopeOp,
+                  llm::AttentionOp, llm::SiluMulOp, llm::AddOp>([&](auto o) { return run(o); });
     if (observer)
       observer(&op, result);
     values[op.getResult(0)] = std::move(result);

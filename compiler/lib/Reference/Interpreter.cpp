@@ -35,6 +35,7 @@ struct Interpreter::State {
   LogicalResult prepareOp(llm::RopeOp op);
   Status run(llm::EmbeddingOp op);
   Status run(llm::RmsNormOp op);
+  Status run(llm::QuantizeOp op);
   Status run(llm::LinearOp op);
   Status run(llm::HeadNormOp op);
   Status run(llm::RopeOp op);
@@ -42,6 +43,11 @@ struct Interpreter::State {
   Status run(llm::SiluMulOp op);
   Status run(llm::AddOp op);
   Status run(mlir::func::ReturnOp op);
+  void capResult(llm::LinearOp op) {
+    if (op.getCap())
+      for (float &y : floats[op.getResult()])
+        y = softCap(y, op.getCap()->convertToDouble());
+  }
 
   mlir::ModuleOp module;
   mlir::func::FuncOp forward;
@@ -66,7 +72,8 @@ LogicalResult Interpreter::State::prepareOp(llm::RmsNormOp op) {
   auto gamma = store->load(llm::lookupWeight(op, op.getWeightAttr()).getSource());
   if (!gamma)
     return report(module.getContext(), gamma.error());
-  constants[op] = rmsNormGains(*gamma, *llm::activationScale(op.getResult()));
+  constants[op] = rmsNormGains(*gamma, llm::normsBranch(op) ? 1 / op.getFactor().convertToDouble()
+                                                            : *llm::activationScale(op.getResult()));
   return success();
 }
 
@@ -113,9 +120,10 @@ LogicalResult Interpreter::State::prepareBias(llm::LinearOp op) {
 
 LogicalResult Interpreter::State::prepareOp(llm::RopeOp op) {
   Floats &freqs = constants[op];
-  if (!op.getFreqsAttr())
+  auto symbol = llm::freqsOf(op);
+  if (!symbol)
     return success();
-  auto values = store->load(llm::lookupWeight(op, op.getFreqsAttr()).getSource());
+  auto values = store->load(llm::lookupWeight(op, symbol).getSource());
   if (!values)
     return report(module.getContext(), values.error());
   freqs = std::move(*values);
@@ -137,16 +145,17 @@ LogicalResult Interpreter::State::prepare() {
     capacity = static_cast<std::int64_t>(cache.getCapacity());
   }
   for (mlir::Operation &op : forward.front()) {
-    bool quantized = !llvm::isa<llm::RmsNormOp, llm::RopeOp, llm::AttentionOp, llm::SiluMulOp>(op) ||
-                     llm::activationScale(op.getResult(0));
+    auto norm = llvm::dyn_cast<llm::RmsNormOp>(op);
+    bool quantized = !llvm::isa<llm::RmsNormOp, llm::QuantizeOp, llm::RopeOp, llm::AttentionOp, llm::SiluMulOp>(op) ||
+                     (norm && llm::normsBranch(norm)) || llm::activationScale(op.getResult(0));
     bool fed = !llvm::isa<llm::LinearOp>(op) || llm::activationScale(op.getOperand(0));
     if (!quantized || !fed)
       return op.emitOpError("is not quantized, run llm-quantize first");
     auto prepared =
         llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
             .Case<llm::RmsNormOp, llm::LinearOp, llm::HeadNormOp, llm::RopeOp>([&](auto o) { return prepareOp(o); })
-            .Case<llm::EmbeddingOp, llm::AttentionOp, llm::SiluMulOp, llm::AddOp, mlir::func::ReturnOp>(
-                [](auto) { return success(); })
+            .Case<llm::EmbeddingOp, llm::QuantizeOp, llm::AttentionOp, llm::SiluMulOp, llm::AddOp,
+                  mlir::func::ReturnOp>([](auto) { return success(); })
             .Default([](mlir::Operation *o) { return o->emitOpError("is not an operation of a quantized model"); });
     if (mlir::failed(prepared))
       return mlir::failure();
@@ -169,8 +178,20 @@ Status Interpreter::State::run(llm::EmbeddingOp op) {
 }
 
 Status Interpreter::State::run(llm::RmsNormOp op) {
+  if (llm::normsBranch(op)) {
+    floats[op.getResult()] = headNorm(floats[op.getInput()], constants[op], op.getEps().convertToFloat());
+    return Ok{};
+  }
   digits[op.getResult()] =
       rmsNorm(floats[op.getInput()], constants[op], op.getEps().convertToFloat(), llm::activationBits(op.getResult()));
+  return Ok{};
+}
+
+Status Interpreter::State::run(llm::QuantizeOp op) {
+  float inverse = inverseScale(*llm::activationScale(op.getResult()));
+  Digits &out = digits[op.getResult()];
+  for (float x : floats[op.getInput()])
+    out.push_back(toDigits(x * inverse, llm::activationBits(op.getResult())));
   return Ok{};
 }
 
@@ -184,11 +205,13 @@ Status Interpreter::State::run(llm::LinearOp op) {
       columns = columns / dim * dim;
     }
     floats[op.getResult()] = halfLinear(*halves->second, input, columns, constants[op][0], biases[op]);
+    capResult(op);
     return Ok{};
   }
   const QuantizedMatrix &matrix = *matrices[op];
   floats[op.getResult()] = matrix.group ? groupedLinear(matrix, input, constants[op][0], biases[op])
                                         : linear(matrix, input, constants[op], biases[op]);
+  capResult(op);
   return Ok{};
 }
 
@@ -217,6 +240,9 @@ Status Interpreter::State::run(llm::AttentionOp op) {
   llm::KVCacheOp declaration = llm::lookupCache(op, op.getCacheAttr());
   Cache &cache = caches[declaration];
   ScoreConstants c = llm::scoreConstantsOf(op);
+  ScoreRules rules{0, op.getCap() ? op.getCap()->convertToDouble() : 0};
+  if (auto window = static_cast<std::int64_t>(declaration.getWindow().value_or(0)); window && position >= window)
+    rules.first = static_cast<std::size_t>(position - window + 1);
   cache.keys.push_back(digits[op.getKey()]);
   if (op.getTiles()) {
     bool narrow = llm::kvType(op) == llm::KVType::Int8;
@@ -224,7 +250,7 @@ Status Interpreter::State::run(llm::AttentionOp op) {
     Digits &value = cache.valueDigits.emplace_back();
     for (float y : floats[op.getValue()])
       value.push_back(narrow ? toDigits(y * v.stored, 8) : toDigits(y));
-    digits[op.getResult()] = attentionInTiles(cache, digits[op.getQuery()], c.scoreLo, v.result);
+    digits[op.getResult()] = attentionInTiles(cache, digits[op.getQuery()], c.scoreLo, v.result, rules);
     return Ok{};
   }
   cache.values.push_back(floats[op.getValue()]);
@@ -241,12 +267,13 @@ Status Interpreter::State::run(llm::AttentionOp op) {
   } else {
     roundToHalf(cache.values.back());
   }
-  digits[op.getResult()] = attention(cache, digits[op.getQuery()], scales);
+  digits[op.getResult()] = attention(cache, digits[op.getQuery()], scales, rules);
   return Ok{};
 }
 
 Status Interpreter::State::run(llm::SiluMulOp op) {
-  digits[op.getResult()] = siluMul(floats[op.getGate()], floats[op.getUp()], llm::activationBits(op.getResult()));
+  auto kernel = op.getGelu() ? geluMul : siluMul;
+  digits[op.getResult()] = kernel(floats[op.getGate()], floats[op.getUp()], llm::activationBits(op.getResult()));
   return Ok{};
 }
 
@@ -278,8 +305,8 @@ Result<std::vector<float>> Interpreter::State::step(std::int32_t tokenId, std::i
   for (mlir::Operation &op : forward.front()) {
     Status ok =
         llvm::TypeSwitch<mlir::Operation *, Status>(&op)
-            .Case<llm::EmbeddingOp, llm::RmsNormOp, llm::LinearOp, llm::HeadNormOp, llm::RopeOp, llm::AttentionOp,
-                  llm::SiluMulOp, llm::AddOp, mlir::func::ReturnOp>([&](auto o) { return run(o); });
+            .Case<llm::EmbeddingOp, llm::RmsNormOp, llm::QuantizeOp, llm::LinearOp, llm::HeadNormOp, llm::RopeOp,
+                  llm::AttentionOp, llm::SiluMulOp, llm::AddOp, mlir::func::ReturnOp>([&](auto o) { return run(o); });
     if (!ok)
       return ok.error();
   }

@@ -176,7 +176,13 @@ std::int32_t halfProduct(std::int16_t query, std::int16_t key) {
   return isa::floatToInt32((static_cast<float>(query) * kHalfStep) * isa::halfToFloat(static_cast<std::uint16_t>(key)));
 }
 
-Digits attention(const Cache &cache, std::span<const std::int16_t> query, const AttentionScales &scales) {
+float softCap(float value, double cap) {
+  SoftCapConstants c = softCapConstants(cap);
+  return isa::tanhF32(value * c.inverse) * c.cap;
+}
+
+Digits attention(const Cache &cache, std::span<const std::int16_t> query, const AttentionScales &scales,
+                 const ScoreRules &rules) {
   std::size_t dim = cache.headDim, group = cache.heads / cache.kvHeads;
   Digits out;
   std::vector<std::int32_t> products(dim);
@@ -185,17 +191,19 @@ Digits attention(const Cache &cache, std::span<const std::int16_t> query, const 
     auto q = query.subspan(head * dim, dim);
     std::size_t first = head / group * dim;
     float largest = ScoreConstants::kMasked;
-    for (std::size_t p = 0; p < scores.size(); ++p) {
+    for (std::size_t p = rules.first; p < scores.size(); ++p) {
       for (std::size_t d = 0; d < dim; ++d)
         products[d] = scales.halfKeys ? halfProduct(q[d], cache.keys[p][first + d])
                                       : std::int32_t{q[d]} * cache.keys[p][first + d];
       LaneSum sum = laneSum(products);
       scores[p] = static_cast<float>(sum.hi) * scales.scoreHi + static_cast<float>(sum.lo) * scales.scoreLo;
+      if (rules.cap > 0)
+        scores[p] = softCap(scores[p], rules.cap);
       largest = largest > scores[p] ? largest : scores[p];
     }
     float total = 0;
     Floats mixed(dim, 0.0f);
-    for (std::size_t p = 0; p < scores.size(); ++p) {
+    for (std::size_t p = rules.first; p < scores.size(); ++p) {
       float e = isa::expF32(scores[p] - largest);
       total = total + e;
       for (std::size_t d = 0; d < dim; ++d)
@@ -235,18 +243,21 @@ Digits exponents(std::span<const float> scores) {
 
 } // namespace
 
-Digits attentionInTiles(const Cache &cache, std::span<const std::int16_t> query, float scoreScale, float valueScale) {
+Digits attentionInTiles(const Cache &cache, std::span<const std::int16_t> query, float scoreScale, float valueScale,
+                        const ScoreRules &rules) {
   std::size_t dim = cache.headDim, group = cache.heads / cache.kvHeads, positions = cache.keys.size();
   Digits out;
-  Floats scores(positions);
+  Floats scores(positions, ScoreConstants::kMasked);
   for (std::size_t head = 0; head < cache.heads; ++head) {
     std::size_t first = head / group * dim;
-    for (std::size_t p = 0; p < positions; ++p) {
+    for (std::size_t p = rules.first; p < positions; ++p) {
       DigitProducts sum;
       for (std::size_t d = 0; d < dim; ++d)
         sum.add(query[head * dim + d], cache.keys[p][first + d]);
       scores[p] = static_cast<float>(shiftAdd(sum.high, sum.mixed)) * (256.0f * scoreScale) +
                   static_cast<float>(sum.low) * scoreScale;
+      if (rules.cap > 0)
+        scores[p] = softCap(scores[p], rules.cap);
     }
     Digits e = exponents(scores);
     std::int32_t total = 0;
@@ -269,6 +280,14 @@ Digits siluMul(std::span<const float> gate, std::span<const float> up, int bits)
   Digits out(gate.size());
   for (std::size_t i = 0; i < gate.size(); ++i)
     out[i] = toDigits((gate[i] * isa::recipF32(1.0f + isa::expF32(gate[i] * -1.0f))) * up[i], bits);
+  return out;
+}
+
+Digits geluMul(std::span<const float> gate, std::span<const float> up, int bits) {
+  Floats opened = gelu(gate, true);
+  Digits out(gate.size());
+  for (std::size_t i = 0; i < gate.size(); ++i)
+    out[i] = toDigits(opened[i] * up[i], bits);
   return out;
 }
 

@@ -47,6 +47,8 @@ GeluConstants geluConstants(bool approximate) {
   return {0.797507844f, 0.0370056502f, -0.000351520398f};
 }
 
+SoftCapConstants softCapConstants(double cap) { return {static_cast<float>(1 / cap), static_cast<float>(cap)}; }
+
 ScoreConstants scoreConstants(double queryScale, double keyScale, std::uint32_t headDim) {
   double c = queryScale * keyScale / std::sqrt(static_cast<double>(headDim));
   return {static_cast<float>(65536.0 * c), static_cast<float>(c)};

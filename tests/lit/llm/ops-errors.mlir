@@ -369,3 +369,43 @@ func.func @f(%x: tensor<?x8xf32>, %p: tensor<?xi32>) {
   %0 = llm.rope %x, %p {heads = 4 : i64, head_dim = 2 : i64, base = 1.0 : f64, magnitude = 0.0 : f64} : (tensor<?x8xf32>, tensor<?xi32>) -> tensor<?x8xf32>
   return
 }
+
+// -----
+
+// expected-error @+1 {{'llm.kv_cache' op C5: window must be at least 1}}
+llm.kv_cache @c {layer = 0 : i64, heads = 2 : i64, kv_heads = 1 : i64, head_dim = 8 : i64, capacity = 64 : i64, window = 0 : i64}
+
+// -----
+
+llm.weight @w "w" : tensor<8xf32>
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{'llm.rms_norm' op C4: factor must be positive and finite, found 0.000000e+00 : f64}}
+  %0 = llm.rms_norm %x, @w {eps = 1.0e-06 : f32, factor = 0.0 : f64} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+llm.weight @w "w" : tensor<8x8xf32>
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{'llm.linear' op C7: cap must be positive and finite, found -1.000000e+00 : f64}}
+  %0 = llm.linear %x, @w {cap = -1.0 : f64} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+llm.kv_cache @c {layer = 0 : i64, heads = 1 : i64, kv_heads = 1 : i64, head_dim = 8 : i64, capacity = 64 : i64}
+func.func @f(%x: tensor<?x8xf32>, %p: tensor<?xi32>) {
+  // expected-error @+1 {{'llm.attention' op C5: cap must be positive and finite, found 0.000000e+00 : f64}}
+  %0 = llm.attention %x, %x, %x, %p, @c {cap = 0.0 : f64} : (tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>, tensor<?xi32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{'llm.send' op C3: pieces of 16 elements are not those of 'tensor<?x8xf32>'}}
+  llm.send %x links [1] piece <2 of 16> : tensor<?x8xf32>
+  return
+}

@@ -46,6 +46,16 @@ module attributes {llm.source = "m.gguf", llm.model = "m"} {
     %as = llm.attention %r, %kv, %kv, %position, @cache.0 {scale = 0.015625 : f64} : (!x, tensor<?x32xf32>, tensor<?x32xf32>, tensor<?xi32>) -> !x
     // CHECK: llm.silu_mul %{{.*}}, %{{.*}} : (tensor<?x172xf32>, tensor<?x172xf32>) -> tensor<?x172xf32>
     %h = llm.silu_mul %g, %g : (tensor<?x172xf32>, tensor<?x172xf32>) -> tensor<?x172xf32>
+    // CHECK: llm.silu_mul %{{.*}}, %{{.*}} {gelu} : (tensor<?x172xf32>, tensor<?x172xf32>) -> tensor<?x172xf32>
+    %hg = llm.silu_mul %g, %g {gelu} : (tensor<?x172xf32>, tensor<?x172xf32>) -> tensor<?x172xf32>
+    // CHECK: llm.attention {{.*}} {cap = 5.000000e+01 : f64}
+    %ac = llm.attention %r, %kv, %kv, %position, @cache.0 {cap = 50.0 : f64} : (!x, tensor<?x32xf32>, tensor<?x32xf32>, tensor<?xi32>) -> !x
+    // CHECK: llm.linear {{.*}} {cap = 3.000000e+01 : f64}
+    %lc = llm.linear %n, @blk.0.attn_q {cap = 30.0 : f64} : (!x) -> !x
+    // CHECK: llm.quantize %{{.*}} : tensor<?x64xf32> -> tensor<?x64xf32>
+    %qx = llm.quantize %x : !x -> !x
+    // CHECK: llm.rms_norm %{{.*}}, @blk.0.attn_norm {eps = 9.99999974E-6 : f32, factor = 5.000000e-01 : f64}
+    %nb = llm.rms_norm %a, @blk.0.attn_norm {eps = 1.0e-05 : f32, factor = 0.5 : f64} : (!x) -> !x
     // CHECK: llm.add %{{.*}}, %{{.*}} : (tensor<?x64xf32>, tensor<?x64xf32>) -> tensor<?x64xf32>
     %y = llm.add %a, %x : (!x, !x) -> !x
     return
@@ -68,12 +78,16 @@ module attributes {llm.source = "m.gguf", llm.model = "m"} {
   llm.weight @part "blk.0.attn_q.weight" rows <8 of 64> columns <2 of 32> : tensor<8x16xf32>
   // CHECK: heads_cut = #llm.cut<4 of 8>, kv_heads = 1 : i64, layer = 1 : i64, query_group = 2 : i64
   llm.kv_cache @cache.1 {layer = 1 : i64, heads = 2 : i64, kv_heads = 1 : i64, head_dim = 8 : i64, capacity = 512 : i64, heads_cut = #llm.cut<4 of 8>, query_group = 2 : i64}
+  // CHECK: window = 128 : i64
+  llm.kv_cache @cache.2 {layer = 2 : i64, heads = 8 : i64, kv_heads = 4 : i64, head_dim = 8 : i64, capacity = 512 : i64, window = 128 : i64}
   // CHECK-LABEL: func.func @between
   func.func @between(%x: !x, %own: tensor<?x8xf32>) {
     // CHECK: llm.all_gather %{{.*}} 8 pieces : (tensor<?x8xf32>) -> tensor<?x64xf32>
     %all = llm.all_gather %own 8 pieces : (tensor<?x8xf32>) -> !x
     // CHECK: llm.send %{{.*}} links [10] : tensor<?x64xf32>
     llm.send %x links [10] : !x
+    // CHECK: llm.send %{{.*}} links [9] piece <8 of 64> : tensor<?x64xf32>
+    llm.send %x links [9] piece <8 of 64> : !x
     // CHECK: llm.receive links [7] piece <8 of 64> : tensor<?x8xf32>
     %in = llm.receive links [7] piece <8 of 64> : tensor<?x8xf32>
     return

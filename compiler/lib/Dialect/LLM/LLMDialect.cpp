@@ -74,6 +74,19 @@ LinearOp projectionOf(mlir::Value headed) {
   return llvm::dyn_cast_or_null<LinearOp>(source);
 }
 
+bool normsBranch(RmsNormOp op) { return !op->use_empty() && llvm::all_of(op->getUsers(), llvm::IsaPred<AddOp>); }
+
+mlir::FlatSymbolRefAttr freqsOf(RopeOp op) {
+  auto attention = op.getLongFreqs() ? llvm::dyn_cast<AttentionOp>(*op->getUsers().begin()) : AttentionOp();
+  bool isLong = attention && lookupCache(attention, attention.getCacheAttr()).getCapacity() > *op.getOriginal();
+  return isLong ? op.getLongFreqsAttr() : op.getFreqsAttr();
+}
+
+bool isWide(HeadNormOp op) {
+  auto rope = llvm::dyn_cast<RopeOp>(*op->getUsers().begin());
+  return rope && rope.getHeads() > 1 && lookupWeight(op, op.getWeightAttr()).getCols() == width(op.getResult());
+}
+
 WeightOp lookupWeight(mlir::Operation *user, mlir::FlatSymbolRefAttr symbol) {
   return mlir::SymbolTable::lookupNearestSymbolFrom<WeightOp>(user->getParentOfType<mlir::ModuleOp>(), symbol);
 }

@@ -80,6 +80,10 @@ LogicalResult KVCacheOp::verify() {
     return emitOpError("C3: head_dim ") << headDim << " is odd";
   if (getHeadsCut().has_value() != getQueryGroup().has_value() || getQueryGroup().value_or(1) == 0)
     return emitOpError("C4: heads_cut and query_group come together");
+  if (getWindow().value_or(1) < 1)
+    return emitOpError("C5: window must be at least 1");
+  if (getRing() && *getRing() < getWindow().value_or(capacity))
+    return emitOpError("C5: a ring of ") << *getRing() << " positions does not hold a window";
   return covers(*this, "C4", getHeadsCut(), heads);
 }
 
@@ -115,6 +119,8 @@ LogicalResult RmsNormOp::verify() {
   if (!sameShape(getInput(), getResult()) || !isFloat(getInput()) || !(isFloat(getResult()) || isInteger(getResult())))
     return emitOpError("C3: needs an f32 input and an f32, int16 or int8 result of its shape, found ")
            << getInput().getType() << " and " << getResult().getType();
+  if (!positive(getFactor()))
+    return emitOpError("C4: factor must be positive and finite, found ") << getFactorAttr();
   return success();
 }
 
@@ -149,6 +155,8 @@ LogicalResult LinearOp::verify() {
     return emitOpError("C4: result must be f32, found ") << getResult().getType();
   if (!positive(getFactor()))
     return emitOpError("C5: factor must be positive and finite, found ") << getFactorAttr();
+  if (getCap() && !positive(*getCap()))
+    return emitOpError("C7: cap must be positive and finite, found ") << getCapAttr();
   return success();
 }
 
@@ -188,16 +196,18 @@ LogicalResult RopeOp::verify() {
            << getInput().getType() << " and " << getResult().getType();
   if (!positive(getMagnitude()))
     return emitOpError("C5: magnitude must be positive and finite, found ") << getMagnitudeAttr();
+  if (getLongFreqs().has_value() != getOriginal().has_value())
+    return emitOpError("C6: long_freqs and original come together");
   return success();
 }
 
 LogicalResult RopeOp::verifySymbolUses(mlir::SymbolTableCollection &tables) {
-  if (!getFreqsAttr())
-    return success();
-  auto weight = lookup<WeightOp>(tables, *this, getFreqsAttr());
   auto expected = static_cast<int64_t>(getHeadDim()) / 2;
-  if (!weight || weight.getTensorType().getRank() != 1 || weight.getCols() != expected)
-    return emitOpError("C3: ") << getFreqsAttr() << " is not an llm.weight of rank 1 with " << expected << " elements";
+  for (auto [label, symbol] : {std::pair("C3: ", getFreqsAttr()), {"C6: ", getLongFreqsAttr()}}) {
+    auto weight = symbol ? lookup<WeightOp>(tables, *this, symbol) : WeightOp();
+    if (symbol && (!weight || weight.getTensorType().getRank() != 1 || weight.getCols() != expected))
+      return emitOpError(label) << symbol << " is not an llm.weight of rank 1 with " << expected << " elements";
+  }
   return success();
 }
 
@@ -211,6 +221,8 @@ LogicalResult AttentionOp::verify() {
            << getValue().getType();
   if (getScale() && !positive(*getScale()))
     return emitOpError("C5: scale must be positive and finite, found ") << getScaleAttr();
+  if (getCap() && !positive(*getCap()))
+    return emitOpError("C5: cap must be positive and finite, found ") << getCapAttr();
   return success();
 }
 
@@ -262,7 +274,12 @@ LogicalResult AllGatherOp::verify() {
 LogicalResult SendOp::verify() {
   if (mlir::failed(checkLinks(*this, getLinks())))
     return failure();
-  return isFloat(getValue()) ? success() : emitOpError("C2: sends f32, found ") << getValue().getType();
+  if (!isFloat(getValue()))
+    return emitOpError("C2: sends f32, found ") << getValue().getType();
+  if (getPiece() && getPiece()->getWhole() != width(getValue()))
+    return emitOpError("C3: pieces of ") << getPiece()->getWhole() << " elements are not those of "
+                                         << getValue().getType();
+  return success();
 }
 
 LogicalResult ReceiveOp::verify() {

@@ -40,6 +40,10 @@ private:
       return module.emitError("there is no planned model to partition; run llm-quantize and llm-plan-steps first");
     layerCount = std::distance(caches.begin(), caches.end());
     auto heads = static_cast<std::int64_t>((*caches.begin()).getHeads());
+    if (tensor > 1 && llvm::any_of(forwardFunction(module).getOps<HeadNormOp>(), isWide))
+      return module.emitError("tp=")
+             << std::int64_t{tensor}
+             << ": norms over all queries need them on one chip; give tp=1, with pp for several";
     if (tensor < 1 || tensor > heads)
       return module.emitError("tp=") << std::int64_t{tensor} << ": a layer of " << heads
                                      << " query heads can be shared by 1 to " << heads << " chips";

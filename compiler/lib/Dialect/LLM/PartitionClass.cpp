@@ -48,6 +48,18 @@ std::optional<std::int64_t> layerOf(llvm::StringRef symbol) {
 /// The weight an operation multiplies by, null for operations without.
 mlir::FlatSymbolRefAttr weightOf(mlir::Operation *op) { return op->getAttrOfType<mlir::FlatSymbolRefAttr>("weight"); }
 
+/// The weight by which an operation's layer is known: its own, or, of residuals that linears take as they are, those
+/// linears'.
+mlir::FlatSymbolRefAttr placeOf(mlir::Operation *op) {
+  return mlir::isa<QuantizeOp>(op) ? weightOf(*op->getUsers().begin()) : weightOf(op);
+}
+
+/// A sum to which a whole norm is added is whole on every chip.
+bool isWhole(mlir::Operation *op) {
+  auto add = mlir::dyn_cast<AddOp>(op);
+  return mlir::isa<RmsNormOp, QuantizeOp>(op) || (add && add.getBranch().getDefiningOp<RmsNormOp>());
+}
+
 /// Where a value enters an attention, through operations that keep its heads apart.
 mlir::OpOperand *attentionUse(Value value) {
   for (mlir::OpOperand &use : value.getUses()) {
@@ -130,7 +142,7 @@ void ClassBuilder::run() {
   Value residual; // what stages hand on
   for (mlir::Operation &op : original.front()) {
     std::int64_t before = layer;
-    if (auto weight = weightOf(&op); weight && !mlir::isa<EmbeddingOp>(op))
+    if (auto weight = placeOf(&op); weight && !mlir::isa<EmbeddingOp>(op))
       layer = layerOf(weight.getValue()).value_or(layerCount());
     if (layer != before && holds(layer) && !holds(before) && residual) {
       Value received = ReceiveOp::create(builder, op.getLoc(), piece(residual, pieceOf(width(residual), stage.shards)),
@@ -138,7 +150,8 @@ void ClassBuilder::run() {
       parts[residual] = {received, stage.shards > 1 ? Value() : received};
     }
     if (layer != before && !holds(layer) && holds(before))
-      SendOp::create(builder, op.getLoc(), own(residual), stage.outLinks);
+      SendOp::create(builder, op.getLoc(), own(residual), stage.outLinks,
+                     isWhole(residual.getDefiningOp()) ? cut(stage.shards, width(residual)) : CutAttr());
     if (mlir::isa<EmbeddingOp, AddOp>(op))
       residual = op.getResult(0);
     if (mlir::isa<mlir::func::ReturnOp>(op))
@@ -181,12 +194,12 @@ std::int64_t ClassBuilder::ownWidth(mlir::Operation &op) {
 }
 
 void ClassBuilder::clone(mlir::Operation &op) {
-  bool wantsWhole = mlir::isa<RmsNormOp, LinearOp>(op), isNorm = mlir::isa<RmsNormOp>(op);
+  bool makesWhole = isWhole(&op), wantsWhole = makesWhole || mlir::isa<LinearOp>(op);
   mlir::IRMapping mapping;
   for (Value operand : op.getOperands())
     mapping.map(operand, wantsWhole ? whole(operand) : own(operand));
   auto type =
-      isNorm ? llvm::cast<mlir::RankedTensorType>(op.getResult(0).getType()) : piece(op.getResult(0), ownWidth(op));
+      makesWhole ? llvm::cast<mlir::RankedTensorType>(op.getResult(0).getType()) : piece(op.getResult(0), ownWidth(op));
   mlir::Operation *copy = builder.clone(op, mapping);
   copy->getResult(0).setType(type);
   for (mlir::NamedAttribute attribute : op.getAttrs())
@@ -197,7 +210,7 @@ void ClassBuilder::clone(mlir::Operation &op) {
   if (shared && activationScale(copy->getResult(0)))
     copy->setAttr(kScaleNameAttr, builder.getStringAttr(local(scaleName(&op))));
   Value result = copy->getResult(0);
-  parts[op.getResult(0)] = {result, isNorm || stage.shards == 1 ? result : Value()};
+  parts[op.getResult(0)] = {result, makesWhole || stage.shards == 1 ? result : Value()};
 }
 
 mlir::FlatSymbolRefAttr ClassBuilder::declare(mlir::FlatSymbolRefAttr symbol, mlir::Operation &user) {
@@ -260,9 +273,9 @@ void ClassBuilder::declareCache(KVCacheOp cache) {
 
 std::string scaleName(mlir::Operation *op) {
   mlir::Operation *source = op;
-  while (!weightOf(source))
+  while (!placeOf(source))
     source = source->getOperand(0).getDefiningOp();
-  return weightOf(source).getValue().str() + "." + op->getName().stripDialect().str();
+  return placeOf(source).getValue().str() + "." + op->getName().stripDialect().str();
 }
 
 void noteTypes(mlir::ModuleOp model, Stage &stage) {
@@ -273,9 +286,16 @@ void noteTypes(mlir::ModuleOp model, Stage &stage) {
   for (WeightOp weight : model.getOps<WeightOp>())
     if ((weight.isQuantized() || isHalf(weight)) && holds(weight.getSymName()))
       stage.types.push_back(weight.getTensorType().getElementType());
+  auto ropes = forwardFunction(model).getOps<RopeOp>();
   for (mlir::Operation &op : forwardFunction(model).front()) {
-    if (auto rope = mlir::dyn_cast<RopeOp>(op); rope && rope.getStill() && holds(scaleName(&op)))
+    auto rope = mlir::dyn_cast<RopeOp>(op);
+    if (rope && rope.getStill() && holds(scaleName(&op)))
       stage.types.push_back(mlir::NoneType::get(model.getContext()));
+    if (rope && rope.getBaseAttr() != (*ropes.begin()).getBaseAttr() && holds(scaleName(&op)))
+      stage.types.push_back(mlir::IndexType::get(model.getContext()));
+    if (auto attention = mlir::dyn_cast<AttentionOp>(op);
+        attention && lookupCache(attention, attention.getCacheAttr()).getWindow() && holds(scaleName(&op)))
+      stage.types.push_back(mlir::Float64Type::get(model.getContext()));
     if (int bits = op.getNumResults() == 1 ? activationBits(op.getResult(0)) : 0; bits && holds(scaleName(&op)))
       stage.types.push_back(bits == kHalfBits
                                 ? mlir::Type(mlir::Float16Type::get(model.getContext()))

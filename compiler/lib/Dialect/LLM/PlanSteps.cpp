@@ -25,6 +25,9 @@ constexpr uint64_t kSmallestBucketOfTiles = 512;
 // them, and their programs are long: each bucket is about a quarter of the next.
 constexpr uint64_t kLongStep = 8, kBlock = 320;
 
+// Positions modulo a ring are found by a reciprocal that is exact up to this length (TileAttentionTables.cpp).
+constexpr uint64_t kLargestRing = 8192;
+
 // Encoders: latencies of units outweigh what fewer tokens than the smallest would save; longer sequences than the
 // largest take more than one vector of lanes and are not lowered.
 constexpr uint64_t kSmallestSequence = 32, kUsualSequence = 128;
@@ -67,7 +70,8 @@ struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
     for (StepOp old : llvm::make_early_inc_range(module.getOps<StepOp>()))
       old.erase();
     for (KVCacheOp cache : module.getOps<KVCacheOp>())
-      cache.setCapacity(*context);
+      cache.setCapacity(*context), cache.setRing(std::nullopt);
+    module.walk([&](AttentionOp op) { keepWindow(op); });
     mlir::OpBuilder builder(module.getContext());
     if (mlir::func::FuncOp forward = forwardFunction(module))
       builder.setInsertionPoint(forward);
@@ -105,6 +109,19 @@ struct PlanStepsPass : impl::PlanStepsBase<PlanStepsPass> {
     for (uint64_t bucket : contextBuckets(most, std::min(most, kSmallestSequence)))
       StepOp::create(builder, module.getLoc(), "encode_" + std::to_string(bucket), StepKind::Encode, bucket, bucket,
                      mlir::IntegerAttr());
+  }
+
+  /// Of attention in tiles, whose sums have no order, a cache keeps what any token of a step looks back on, in whole
+  /// blocks of positions. A step's last tokens, which may be padding, take no place of what its first, or the next
+  /// step's, still see.
+  void keepWindow(AttentionOp op) {
+    KVCacheOp cache = lookupCache(op, op.getCacheAttr());
+    if (!cache || !cache.getWindow() || !op.getTiles())
+      return;
+    uint64_t tokens = batch > 1 ? 1 : maxTokens.getValue(),
+             ring = (*cache.getWindow() + tokens - 1 + kBlock - 1) / kBlock * kBlock;
+    if (ring < cache.getCapacity() && ring <= kLargestRing)
+      cache.setRing(ring);
   }
 
   /// The context to plan for; nothing after an error.

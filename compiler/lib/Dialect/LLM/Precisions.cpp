@@ -7,7 +7,7 @@
 namespace lpu::compiler::llm {
 
 bool wantsOneDigit(mlir::Operation *op, const PrecisionPlan &plan) {
-  if (!mlir::isa<RmsNormOp, AttentionOp, SiluMulOp>(op))
+  if (!mlir::isa<RmsNormOp, QuantizeOp, AttentionOp, SiluMulOp>(op))
     return false;
   if (auto attention = mlir::dyn_cast<AttentionOp>(op); attention && wantsTiles(attention, plan))
     return false;
@@ -18,7 +18,8 @@ bool wantsOneDigit(mlir::Operation *op, const PrecisionPlan &plan) {
 }
 
 bool wantsHalf(mlir::Operation *op, const PrecisionPlan &plan) {
-  return mlir::isa<RmsNormOp, AttentionOp, SiluMulOp>(op) && llvm::all_of(op->getUsers(), [&](mlir::Operation *user) {
+  return mlir::isa<RmsNormOp, QuantizeOp, AttentionOp, SiluMulOp>(op) &&
+         llvm::all_of(op->getUsers(), [&](mlir::Operation *user) {
            auto linear = mlir::dyn_cast<LinearOp>(user);
            return linear && plan.activations(lookupWeight(linear, linear.getWeightAttr()).getSource().str()) == "fp16";
          });

@@ -54,6 +54,8 @@ private:
   LogicalResult visit(RopeOp op);
   LogicalResult visit(AttentionOp op);
   LogicalResult visit(SiluMulOp op);
+  LogicalResult visit(AddOp op);
+  LogicalResult visit(QuantizeOp op);
 
   bool cachedAsInt8(RopeOp op) const {
     auto attention = mlir::dyn_cast<AttentionOp>(*op->getUsers().begin());
@@ -62,7 +64,14 @@ private:
   WeightType typeFor(WeightOp weight) const { return weightTypeFor(plan, store, weight); }
   /// N10: the largest magnitude of a pair that a rope turns, before it is multiplied by the rope's own.
   mlir::FailureOr<double> pairBound(RopeOp op);
-  /// N10: bounds of |y[n]| of a linear fed by a norm.
+  /// What a linear is fed: gains of its elements, and the square of the length that the rest has at most.
+  struct Fed {
+    double square = 0;
+    std::vector<float> gains;
+  };
+  mlir::FailureOr<Fed> fedTo(mlir::Operation *user, LinearOp linear);
+  mlir::FailureOr<double> largestGain(mlir::Operation *user, mlir::FlatSymbolRefAttr symbol);
+  /// N10: bounds of |y[n]| of a linear fed by a norm, or by a residual to which only normed branches were added.
   mlir::FailureOr<std::vector<double>> outputBounds(mlir::Operation *user, mlir::Value output);
   /// The linear whose only consumer needs its factor.
   mlir::FailureOr<LinearOp> exclusiveLinear(mlir::Operation *user, mlir::Value value);
@@ -71,10 +80,16 @@ private:
   mlir::FailureOr<double> quantizeResult(mlir::Value result, double bound, double margin);
   LogicalResult fail(const Error &error) { return report(context, error); }
 
+  /// Of a residual that has a bound: the greatest length, and the largest magnitude of an element.
+  struct Bound {
+    double length = 0, largest = 0;
+  };
+
   mlir::ModuleOp module;
   WeightStore &store;
   PrecisionPlan plan;
   mlir::MLIRContext *context;
+  llvm::DenseMap<mlir::Value, Bound> residuals;
 };
 
 mlir::FailureOr<double> Quantizer::quantizeResult(mlir::Value result, double bound, double margin) {
@@ -117,9 +132,14 @@ mlir::FailureOr<std::vector<float>> Quantizer::load(mlir::Operation *user, mlir:
 LogicalResult Quantizer::visit(EmbeddingOp op) {
   WeightOp table = lookupWeight(op, op.getWeightAttr());
   std::vector<float> row(static_cast<std::size_t>(table.getCols()));
+  Bound &bound = residuals[op.getResult()];
   for (uint32_t n = 0; store.hasWeights() && n < table.getRows(); ++n) {
     if (Status ok = store.loadRow(table.getSource(), n, row); !ok)
       return fail(ok.error());
+    double squares = 0;
+    for (float v : row)
+      squares += static_cast<double>(v) * v, bound.largest = std::max<double>(bound.largest, std::fabs(v));
+    bound.length = std::max(bound.length, std::sqrt(squares));
     for (float v : row)
       if (!std::isfinite(isa::halfToFloat(isa::floatToHalf(v))))
         return fail({store.path(), "tensor " + quote(table.getSource()) + ": row " + std::to_string(n) + " holds " +
@@ -130,14 +150,45 @@ LogicalResult Quantizer::visit(EmbeddingOp op) {
   return success();
 }
 
-LogicalResult Quantizer::visit(RmsNormOp op) {
-  auto gamma = load(op, op.getWeightAttr());
+mlir::FailureOr<double> Quantizer::largestGain(mlir::Operation *user, mlir::FlatSymbolRefAttr symbol) {
+  auto gamma = load(user, symbol);
   if (mlir::failed(gamma))
     return failure();
   double largest = 0;
   for (float g : *gamma)
     largest = std::max(largest, std::fabs(static_cast<double>(g)));
-  return quantizeResult(op.getResult(), std::sqrt(static_cast<double>(gamma->size())) * largest, 1.001);
+  return largest;
+}
+
+LogicalResult Quantizer::visit(RmsNormOp op) {
+  if (normsBranch(op))
+    return success();
+  auto largest = largestGain(op, op.getWeightAttr());
+  if (mlir::failed(largest))
+    return failure();
+  return quantizeResult(op.getResult(), std::sqrt(static_cast<double>(width(op.getInput()))) * *largest, 1.001);
+}
+
+LogicalResult Quantizer::visit(AddOp op) {
+  auto norm = op.getBranch().getDefiningOp<RmsNormOp>();
+  auto before = residuals.find(op.getResidual());
+  if (!norm || before == residuals.end())
+    return success(); // nothing bounds the sum
+  auto gain = largestGain(norm, norm.getWeightAttr());
+  if (mlir::failed(gain))
+    return failure();
+  Bound sum = before->second;
+  double most = std::sqrt(static_cast<double>(width(norm.getInput()))) * *gain * norm.getFactor().convertToDouble();
+  sum.length += most, sum.largest += most;
+  residuals[op.getResult()] = sum;
+  return success();
+}
+
+LogicalResult Quantizer::visit(QuantizeOp op) {
+  auto bound = residuals.find(op.getInput());
+  if (bound == residuals.end())
+    return op.emitOpError("needs an embedding to which only normed branches were added, nothing else is bounded (N10)");
+  return quantizeResult(op.getResult(), store.hasWeights() ? bound->second.largest : 1, 1.01);
 }
 
 LogicalResult Quantizer::visit(LinearOp op) {
@@ -164,13 +215,22 @@ LogicalResult Quantizer::visit(LinearOp op) {
   return success();
 }
 
+mlir::FailureOr<Quantizer::Fed> Quantizer::fedTo(mlir::Operation *user, LinearOp linear) {
+  mlir::Operation *source = linear ? linear.getInput().getDefiningOp() : nullptr;
+  auto columns = static_cast<std::size_t>(linear ? width(linear.getInput()) : 0);
+  if (auto norm = llvm::dyn_cast_or_null<RmsNormOp>(source)) {
+    auto gamma = load(norm, norm.getWeightAttr());
+    return mlir::failed(gamma) ? mlir::FailureOr<Fed>(failure()) : Fed{static_cast<double>(columns), *gamma};
+  }
+  if (auto residual = llvm::dyn_cast_or_null<QuantizeOp>(source); residual && residuals.count(residual.getInput()))
+    return Fed{std::pow(residuals[residual.getInput()].length, 2), std::vector<float>(columns, 1.0f)};
+  return user->emitOpError("needs operands made by a linear of a norm, nothing else is bounded (N10)");
+}
+
 mlir::FailureOr<std::vector<double>> Quantizer::outputBounds(mlir::Operation *user, mlir::Value output) {
   auto linear = output.getDefiningOp<LinearOp>();
-  auto norm = linear ? linear.getInput().getDefiningOp<RmsNormOp>() : RmsNormOp();
-  if (!norm)
-    return user->emitOpError("needs operands made by a linear of a norm, nothing else is bounded (N10)");
-  auto gamma = load(norm, norm.getWeightAttr());
-  if (mlir::failed(gamma))
+  auto fed = fedTo(user, linear);
+  if (mlir::failed(fed))
     return failure();
   WeightOp weight = lookupWeight(linear, linear.getWeightAttr());
   std::vector<float> bias(static_cast<std::size_t>(weight.getRows()), 0.0f);
@@ -191,8 +251,8 @@ mlir::FailureOr<std::vector<double>> Quantizer::outputBounds(mlir::Operation *us
     for (uint32_t n = 0; n < (*halves)->rows; ++n) {
       double squares = 0;
       for (uint32_t k = 0; k < (*halves)->cols; ++k)
-        squares += std::pow(static_cast<double>(isa::halfToFloat((*halves)->row(n)[k])) * (*gamma)[k], 2);
-      bounds.push_back(std::sqrt((*halves)->cols * squares) + std::fabs(static_cast<double>(bias[n])));
+        squares += std::pow(static_cast<double>(isa::halfToFloat((*halves)->row(n)[k])) * fed->gains[k], 2);
+      bounds.push_back(std::sqrt(fed->square * squares) + std::fabs(static_cast<double>(bias[n])));
     }
     return bounds;
   }
@@ -203,8 +263,8 @@ mlir::FailureOr<std::vector<double>> Quantizer::outputBounds(mlir::Operation *us
     double squares = 0;
     auto row = (*matrix)->row(n);
     for (uint32_t k = 0; k < row.size(); ++k)
-      squares += std::pow(static_cast<double>(row[k]) * (*matrix)->scale(n, k) * (*gamma)[k], 2);
-    bounds.push_back(std::sqrt(static_cast<double>(row.size()) * squares) + std::fabs(static_cast<double>(bias[n])));
+      squares += std::pow(static_cast<double>(row[k]) * (*matrix)->scale(n, k) * fed->gains[k], 2);
+    bounds.push_back(std::sqrt(fed->square * squares) + std::fabs(static_cast<double>(bias[n])));
   }
   return bounds;
 }
@@ -220,12 +280,10 @@ mlir::FailureOr<LinearOp> Quantizer::exclusiveLinear(mlir::Operation *user, mlir
 mlir::FailureOr<double> Quantizer::pairBound(RopeOp op) {
   double largest = 0;
   if (auto norm = op.getInput().getDefiningOp<HeadNormOp>()) {
-    auto gamma = load(norm, norm.getWeightAttr());
-    if (mlir::failed(gamma))
+    auto gain = largestGain(norm, norm.getWeightAttr());
+    if (mlir::failed(gain))
       return failure();
-    for (float g : *gamma)
-      largest = std::max(largest, std::fabs(static_cast<double>(g)));
-    return std::sqrt(static_cast<double>(gamma->size())) * largest;
+    return std::sqrt(static_cast<double>(lookupWeight(norm, norm.getWeightAttr()).getCols())) * *gain;
   }
   auto bounds = outputBounds(op, op.getInput());
   if (mlir::failed(bounds))
@@ -314,9 +372,9 @@ LogicalResult Quantizer::run() {
   for (mlir::Operation &op : forward.front()) {
     auto result =
         llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
-            .Case<EmbeddingOp, RmsNormOp, LinearOp, HeadNormOp, RopeOp, AttentionOp, SiluMulOp>(
+            .Case<EmbeddingOp, RmsNormOp, QuantizeOp, LinearOp, HeadNormOp, RopeOp, AttentionOp, SiluMulOp, AddOp>(
                 [&](auto o) { return visit(o); })
-            .Case<AddOp, mlir::func::ReturnOp>([](auto) { return success(); })
+            .Case<mlir::func::ReturnOp>([](auto) { return success(); })
             .Default([](mlir::Operation *o) { return o->emitOpError("is not an operation llm-quantize knows"); });
     if (mlir::failed(result))
       return failure();

@@ -41,7 +41,8 @@ LogicalResult check(EmbeddingOp op) {
     return success();
   return op.emitOpError("has a float table, run llm-quantize first");
 }
-LogicalResult check(RmsNormOp op) { return needInt16(op, op.getResult(), "result"); }
+LogicalResult check(RmsNormOp op) { return normsBranch(op) ? success() : needInt16(op, op.getResult(), "result"); }
+LogicalResult check(QuantizeOp op) { return needInt16(op, op.getResult(), "result"); }
 LogicalResult check(LinearOp op) { return needInt16(op, op.getInput(), "input"); }
 LogicalResult check(AttentionOp op) {
   if (mlir::failed(needInt16(op, op.getResult(), "result")))
@@ -117,10 +118,10 @@ struct VerifyQuantizedPass : impl::VerifyQuantizedBase<VerifyQuantizedPass> {
     for (mlir::Operation &op : forward.front()) {
       auto result =
           llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
-              .Case<EmbeddingOp, RmsNormOp, LinearOp, RopeOp, AttentionOp, SiluMulOp, EmbeddingSumOp, SelfAttentionOp>(
-                  [](auto o) { return check(o); })
-              .Case<AddOp, HeadNormOp, LayerNormOp, QuantizeOp, GeluOp, ReluOp, SigmoidOp, SiluOp, TanhOp, FirstOp,
-                    MeanOp, NormalizeOp, mlir::func::ReturnOp>([](auto) { return success(); })
+              .Case<EmbeddingOp, RmsNormOp, LinearOp, RopeOp, AttentionOp, SiluMulOp, EmbeddingSumOp, SelfAttentionOp,
+                    QuantizeOp>([](auto o) { return check(o); })
+              .Case<AddOp, HeadNormOp, LayerNormOp, GeluOp, ReluOp, SigmoidOp, SiluOp, TanhOp, FirstOp, MeanOp,
+                    NormalizeOp, mlir::func::ReturnOp>([](auto) { return success(); })
               .Default([](mlir::Operation *o) { return o->emitOpError("does not belong into a quantized model"); });
       if (mlir::failed(result))
         return signalPassFailure();

@@ -48,9 +48,20 @@ struct ModelShape {
   std::vector<bool> isStill;       ///< layers that rope passes over; empty: none
   std::uint32_t rotary = 0;        ///< elements of a head that rope turns, the first ones; 0: all
   std::vector<float> ropeDivisors; ///< of the frequencies of the pairs that turn; empty: ones
+  std::vector<float> longDivisors; ///< the same where sequences may have more than `original` positions; empty: those
+  std::uint32_t original = 0;      ///< context of the first training, with longDivisors
   double ropeMagnitude = 1;        ///< factor of what rope turns
   double embeddingFactor = 1, residualFactor = 1, logitsDivisor = 1; ///< of embeddings, of branches, of logits
   double scoreFactor = 0;                                            ///< what scores are multiplied by; 0: 1/√headDim
+  bool hasPreNorms = true;            ///< norms of what attention and feed-forward part are fed
+  bool hasPostNorms = false;          ///< norms of what they add to the residual
+  bool hasWideNorms = false;          ///< norms over all queries and over all keys before rope, not head by head
+  bool gatesByGelu = false;           ///< in place of SiLU
+  bool gainsFromOne = false;          ///< the source has gains of norms less 1
+  std::uint32_t window = 0;           ///< positions that windowed layers look back on, the own one among them
+  std::vector<bool> isWindowed;       ///< layers that have a window; empty: none
+  double windowRopeBase = 0;          ///< of those layers, whose frequencies nothing divides; 0: they turn as others do
+  double scoreCap = 0, logitsCap = 0; ///< c of c·tanh(x/c) for scores and logits; 0: none
   std::string outputName() const { return tied ? "token_embd.weight" : "output.weight"; }
 };
 
@@ -109,6 +120,8 @@ public:
   /// Divisors of the rope frequencies, head_dim/2 of them: the file's tensor of this name (ones without) times those
   /// of the shape's scaling. Exists for a model with shape().ropeFreqs.
   static constexpr std::string_view kRopeFreqs = "rope_freqs.weight";
+  /// The same for long contexts, of a model with shape().longDivisors.
+  static constexpr std::string_view kLongRopeFreqs = "rope_freqs_long.weight";
 
   bool has(std::string_view name) const { return dimensions(name).first != 0; }
   /// Rows and columns of a tensor (a vector has one row); {0, 0} when absent.
@@ -130,7 +143,7 @@ public:
 
 private:
   WeightStore() = default;
-  Result<std::vector<float>> loadRopeFreqs() const;
+  Result<std::vector<float>> loadRopeFreqs(std::string_view name) const;
   /// Where the source has row `row` of the compiler's order, see ModelShape::ropeHalves.
   std::uint32_t sourceRow(std::string_view name, std::uint32_t row) const;
   /// A row in the order the compiler uses.

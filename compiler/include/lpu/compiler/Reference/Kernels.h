@@ -57,15 +57,25 @@ struct AttentionScales {
   int resultBits = 16;
   bool halfKeys = false; ///< N16: keys are the bits of fp16 values
 };
+/// What becomes of scores: positions before `first` are masked; with a `cap` N26.
+struct ScoreRules {
+  std::size_t first = 0;
+  double cap = 0; ///< 0: none
+};
 /// N7 for the query at the last position of the cache, all heads.
-Digits attention(const Cache &cache, std::span<const std::int16_t> query, const AttentionScales &scales);
+Digits attention(const Cache &cache, std::span<const std::int16_t> query, const AttentionScales &scales,
+                 const ScoreRules &rules = {});
 /// N11 for the query at the last position of the cache, all heads; `scoreScale` is c. `valueScale` is r of N16, 1 of
 /// int16 values.
-Digits attentionInTiles(const Cache &cache, std::span<const std::int16_t> query, float scoreScale,
-                        float valueScale = 1);
+Digits attentionInTiles(const Cache &cache, std::span<const std::int16_t> query, float scoreScale, float valueScale = 1,
+                        const ScoreRules &rules = {});
 
 /// N8.
 Digits siluMul(std::span<const float> gate, std::span<const float> up, int bits = 16);
+/// N8 with the tanh form of N22 for the gate.
+Digits geluMul(std::span<const float> gate, std::span<const float> up, int bits = 16);
+/// N26.
+float softCap(float value, double cap);
 
 /// N20.
 Floats layerNorm(std::span<const float> input, std::span<const float> gains, std::span<const float> offsets, float eps);

@@ -49,6 +49,12 @@ struct GeluConstants {
 };
 GeluConstants geluConstants(bool approximate);
 
+/// N26: cap·tanh(x·inverse).
+struct SoftCapConstants {
+  float inverse, cap;
+};
+SoftCapConstants softCapConstants(double cap);
+
 /// N7: score = fp32(hi)·scoreHi + fp32(lo)·scoreLo; kMasked is the score of a position not attended to.
 struct ScoreConstants {
   static constexpr float kMasked = -3e38f;

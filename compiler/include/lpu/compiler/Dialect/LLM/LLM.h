@@ -62,6 +62,14 @@ int64_t width(mlir::Value value);
 /// none.
 LinearOp projectionOf(mlir::Value headed);
 
+/// Whether a norm is that of a branch on its way to the residual: its result stays f32.
+bool normsBranch(RmsNormOp op);
+
+/// The divisors of a rope's frequencies, by how many positions its cache has; null: ones.
+mlir::FlatSymbolRefAttr freqsOf(RopeOp op);
+/// Whether a norm of heads is one over all of them.
+bool isWide(HeadNormOp op);
+
 /// The declaration a symbol names, looked up in the module around `user`; null when it is not there.
 WeightOp lookupWeight(mlir::Operation *user, mlir::FlatSymbolRefAttr symbol);
 KVCacheOp lookupCache(mlir::Operation *user, mlir::FlatSymbolRefAttr symbol);

@@ -19,7 +19,7 @@
 // pieces of the activations, and lists the chips in llm.chips (see LLM.h).
 //
 // Weights are handles: no operation ever holds weight data. Arithmetic:
-// docs/spec/numerics.md (rules N1–N25).
+// docs/spec/numerics.md (rules N1–N26).
 //
 // Encoders (module attribute llm.outputs) have @forward(%token, %type: tensor<?xi32>)
 // and any number of results, no caches, and the operations of the last section.
@@ -123,7 +123,9 @@ def LLM_KVCacheOp : LLM_Op<"kv_cache", [Symbol]> {
     Declares storage for `capacity` positions of `kv_heads` keys (int16) and values (fp16, or int16 when attention
     works in tiles) of width `head_dim`, read by `heads` query heads. It starts empty and lives across steps.
     On one of several chips `heads_cut` says which of the layer's query heads these are, and `query_group` how many
-    of those share a KV head; KV heads that several chips need are stored by each of them.
+    of those share a KV head; KV heads that several chips need are stored by each of them. With `window` a query sees
+    the last so many positions, its own among them; `llm-plan-steps` says in `ring` how many are kept, position p in
+    place p modulo `ring`, where these are fewer than all.
 
     ```mlir
     llm.kv_cache @cache.0 {layer = 0 : i64, heads = 8 : i64, kv_heads = 4 : i64, head_dim = 8 : i64, capacity = 512 : i64}
@@ -134,12 +136,14 @@ def LLM_KVCacheOp : LLM_Op<"kv_cache", [Symbol]> {
     - C2: `kv_heads` divides `heads`.
     - C3: `head_dim` is even.
     - C4: `heads_cut` and `query_group` come together; the pieces hold all heads.
+    - C5: `window` is at least 1, `ring` at least the window.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$layer, I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim,
-                   I64Attr:$capacity, OptionalAttr<LLM_CutAttr>:$heads_cut, OptionalAttr<I64Attr>:$query_group);
+                   I64Attr:$capacity, OptionalAttr<LLM_CutAttr>:$heads_cut, OptionalAttr<I64Attr>:$query_group,
+                   OptionalAttr<I64Attr>:$window, OptionalAttr<I64Attr>:$ring);
   let builders = [OpBuilder<(ins "::llvm::StringRef":$sym_name, "uint64_t":$layer, "uint64_t":$heads, "uint64_t":$kv_heads,
                                  "uint64_t":$head_dim, "uint64_t":$capacity),
-                             [{ build($_builder, $_state, sym_name, layer, heads, kv_heads, head_dim, capacity, {}, {}); }]>];
+                             [{ build($_builder, $_state, sym_name, layer, heads, kv_heads, head_dim, capacity, {}, {}, {}, {}); }]>];
   let assemblyFormat = "$sym_name attr-dict";
 }
 
@@ -196,10 +200,10 @@ def LLM_EmbeddingOp : LLM_ComputeOp<"embedding", [Pure]> {
 }
 
 def LLM_RmsNormOp : LLM_ComputeOp<"rms_norm", [Pure]> {
-  let summary = "x / sqrt(mean(x²) + eps) ∘ weight";
+  let summary = "x / sqrt(mean(x²) + eps) ∘ weight · factor";
   let description = [{
     Root-mean-square norm over the width (N5). A quantized result has the static scale that the norm's own bound
-    gives, so it never clips.
+    gives, so it never clips. The norm of a branch, which `llm.add` takes, stays f32.
 
     ```mlir
     %n = llm.rms_norm %x, @blk.0.attn_norm {eps = 1.0e-05 : f32} : (tensor<?x64xf32>) -> tensor<?x64xf32>
@@ -209,8 +213,10 @@ def LLM_RmsNormOp : LLM_ComputeOp<"rms_norm", [Pure]> {
     - C1: the symbol names an `llm.weight` of rank 1, f32, as wide as the input.
     - C2: `eps` is positive and finite.
     - C3: input and result have the same shape; the input is f32, the result f32 or int16.
+    - C4: `factor` is positive and finite.
   }];
-  let arguments = (ins LLM_Activation:$input, FlatSymbolRefAttr:$weight, F32Attr:$eps);
+  let arguments = (ins LLM_Activation:$input, FlatSymbolRefAttr:$weight, F32Attr:$eps,
+                   DefaultValuedAttr<F64Attr, "1.0">:$factor);
   let results = (outs LLM_Activation:$result);
   let assemblyFormat = "$input `,` $weight attr-dict `:` functional-type(operands, results)";
 }
@@ -243,6 +249,7 @@ def LLM_LinearOp : LLM_ComputeOp<"linear", [Pure]> {
   let description = [{
     Output n is the dot product of the input with row n of the weight, plus `bias[n]` when given, times `factor`
     (N3). The factor lets a consumer with a static output scale have its reciprocal applied here for nothing (N6, N8).
+    With `cap` a result y, which must be the model's, becomes cap·tanh(y/cap) (N26).
 
     ```mlir
     %q = llm.linear %n, @blk.0.attn_q : (tensor<?x64xf32>) -> tensor<?x64xf32>
@@ -255,9 +262,13 @@ def LLM_LinearOp : LLM_ComputeOp<"linear", [Pure]> {
     - C4: the result is f32.
     - C5: `factor` is positive and finite.
     - C6: `bias` names an `llm.weight` of rank 1, f32, as wide as the result.
+    - C7: `cap` is positive and finite.
   }];
   let arguments = (ins LLM_Activation:$input, FlatSymbolRefAttr:$weight, DefaultValuedAttr<F64Attr, "1.0">:$factor,
-                   OptionalAttr<FlatSymbolRefAttr>:$bias);
+                   OptionalAttr<FlatSymbolRefAttr>:$bias, OptionalAttr<F64Attr>:$cap);
+  let builders = [OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$input, "::mlir::FlatSymbolRefAttr":$weight,
+                                 "::mlir::FloatAttr":$factor, "::mlir::FlatSymbolRefAttr":$bias),
+                             [{ build($_builder, $_state, result, input, weight, factor, bias, {}); }]>];
   let results = (outs LLM_Activation:$result);
   let assemblyFormat = "$input `,` $weight attr-dict `:` functional-type(operands, results)";
 }
@@ -267,7 +278,8 @@ def LLM_RopeOp : LLM_ComputeOp<"rope", [Pure]> {
   let description = [{
     Rotates the interleaved pairs (2i, 2i+1) of each head by position · base^(−2i/head_dim), divided by
     `freqs[i]` when given (N6); a pair whose divisor is infinite keeps its place. Pairs that turn are multiplied by
-    `magnitude`. With `still` no pair turns: the layer has no positions. A quantized result of scale s expects its
+    `magnitude`. In a cache of more than `original` positions `long_freqs` take the place of `freqs`. With `still` no
+    pair turns: the layer has no positions. A quantized result of scale s expects its
     input to carry the factor 1/s already (`llm-verify-quantized` checks it).
 
     ```mlir
@@ -280,9 +292,11 @@ def LLM_RopeOp : LLM_ComputeOp<"rope", [Pure]> {
     - C3: `freqs` names an `llm.weight` of rank 1, f32, with head_dim/2 elements.
     - C4: input and result have the same shape; the input is f32, the result f32 or int16.
     - C5: `magnitude` is positive and finite.
+    - C6: `long_freqs` is like `freqs`, and comes with `original`.
   }];
   let arguments = (ins LLM_Activation:$input, LLM_Tokens:$position, I64Attr:$heads, I64Attr:$head_dim, F64Attr:$base,
-                   OptionalAttr<FlatSymbolRefAttr>:$freqs, DefaultValuedAttr<F64Attr, "1.0">:$magnitude, UnitAttr:$still);
+                   OptionalAttr<FlatSymbolRefAttr>:$freqs, DefaultValuedAttr<F64Attr, "1.0">:$magnitude, UnitAttr:$still,
+                   OptionalAttr<FlatSymbolRefAttr>:$long_freqs, OptionalAttr<I64Attr>:$original);
   let results = (outs LLM_Activation:$result);
   let assemblyFormat = "$input `,` $position attr-dict `:` functional-type(operands, results)";
 }
@@ -291,9 +305,9 @@ def LLM_AttentionOp : LLM_ComputeOp<"attention"> {
   let summary = "append to a KV cache and attend to it";
   let description = [{
     Stores the keys and values of these positions in the cache, then computes softmax(q·kᵀ·scale)·v over all
-    positions up to the own one, per query head; `scale` is 1/√head_dim unless given; query heads share KV heads in
-    groups. There are two ways to do so,
-    which round differently: sweeping over positions (N7), and with `tiles` contracting over them in tiles of the
+    positions up to the own one, or those in the cache's window, per query head; `scale` is 1/√head_dim unless given;
+    query heads share KV heads in groups. With `cap` a score s becomes cap·tanh(s/cap) (N26). There are two ways to
+    do so, which round differently: sweeping over positions (N7), and with `tiles` contracting over them in tiles of the
     cache (N11). `llm-quantize` chooses by the model's shape; with `tiles` the values of the cache are int16 of the result's
     scale s, and the linear that makes them is expected to carry the factor 1/s (`llm-verify-quantized` checks it).
 
@@ -306,10 +320,10 @@ def LLM_AttentionOp : LLM_ComputeOp<"attention"> {
     - C2: queries and result are heads · head_dim wide, keys and values kv_heads · head_dim.
     - C3: queries, keys and result are all f32 or all int16; values are f32.
     - C4: with `tiles` the cache's head_dim is a multiple of 32.
-    - C5: `scale` is positive and finite.
+    - C5: `scale` and `cap` are positive and finite.
   }];
   let arguments = (ins LLM_Activation:$query, LLM_Activation:$key, LLM_Activation:$value, LLM_Tokens:$position,
-                   FlatSymbolRefAttr:$cache, UnitAttr:$tiles, OptionalAttr<F64Attr>:$scale);
+                   FlatSymbolRefAttr:$cache, UnitAttr:$tiles, OptionalAttr<F64Attr>:$scale, OptionalAttr<F64Attr>:$cap);
   let results = (outs LLM_Activation:$result);
   let assemblyFormat = "$query `,` $key `,` $value `,` $position `,` $cache attr-dict `:` functional-type(operands, results)";
 }
@@ -317,8 +331,8 @@ def LLM_AttentionOp : LLM_ComputeOp<"attention"> {
 def LLM_SiluMulOp : LLM_Op<"silu_mul", [Pure]> {
   let summary = "gate / (1 + e^−gate) ∘ up";
   let description = [{
-    The gate of a gated FFN (N8). A quantized result of scale s expects `up` to carry the factor 1/s already
-    (`llm-verify-quantized` checks it).
+    The gate of a gated FFN (N8); with `gelu` it is gelu(gate) ∘ up, by the tanh form of N22. A quantized result of scale
+    s expects `up` to carry the factor 1/s already (`llm-verify-quantized` checks it).
 
     ```mlir
     %h = llm.silu_mul %g, %u : (tensor<?x172xf32>, tensor<?x172xf32>) -> tensor<?x172xf32>
@@ -328,7 +342,7 @@ def LLM_SiluMulOp : LLM_Op<"silu_mul", [Pure]> {
     - C1: gate, up and result have the same shape; gate and up are f32.
     - C2: the result is f32 or int16.
   }];
-  let arguments = (ins LLM_Activation:$gate, LLM_Activation:$up);
+  let arguments = (ins LLM_Activation:$gate, LLM_Activation:$up, UnitAttr:$gelu);
   let results = (outs LLM_Activation:$result);
   let assemblyFormat = "$gate `,` $up attr-dict `:` functional-type(operands, results)";
 }
@@ -375,7 +389,8 @@ def LLM_AllGatherOp : LLM_Op<"all_gather", [Pure]> {
 def LLM_SendOp : LLM_Op<"send"> {
   let summary = "an activation to chips of another stage";
   let description = [{
-    The same f32 values leave on each of `links`; which chip stands at the other end is the wiring's.
+    The same f32 values leave on each of `links`; which chip stands at the other end is the wiring's. Of a value that
+    every chip of a group has whole, each sends its `piece`.
 
     ```mlir
     llm.send %x links [10] : tensor<?x64xf32>
@@ -384,9 +399,10 @@ def LLM_SendOp : LLM_Op<"send"> {
     Constraints:
     - C1: there is at least one link, none appears twice, none is negative.
     - C2: the value is f32.
+    - C3: the pieces are those of the value's width.
   }];
-  let arguments = (ins LLM_Activation:$value, DenseI64ArrayAttr:$links);
-  let assemblyFormat = "$value `links` $links attr-dict `:` type($value)";
+  let arguments = (ins LLM_Activation:$value, DenseI64ArrayAttr:$links, OptionalAttr<LLM_CutAttr>:$piece);
+  let assemblyFormat = "$value `links` $links (`piece` $piece^)? attr-dict `:` type($value)";
 }
 
 def LLM_ReceiveOp : LLM_Op<"receive"> {
@@ -456,14 +472,15 @@ def LLM_QuantizeOp : LLM_Op<"quantize", [Pure]> {
   let summary = "to int16 of a static scale";
   let description = [{
     The nearest multiple of the result's scale, clipped to what int16 digits hold or to [`low`, `high`] (N21). Importers
-    place it where a file has scales of its own; `llm-quantize` where a linear or attention needs it.
+    place it where a file has scales of its own, or where a linear takes a sum that no norm bounds, with an f32 result
+    until `llm-quantize` gives it its scale; `llm-quantize` where a linear or attention needs it.
 
     ```mlir
     %q = llm.quantize %x {low = -128 : i32, high = 127 : i32} : tensor<?x64xf32> -> tensor<?x64x!quant.uniform<i16<-32639:32639>:f32, 5.0e-02>>
     ```
 
     Constraints:
-    - C1: the input is f32 or int16, the result int16 of the same shape.
+    - C1: the input is f32 or int16, the result int16 (before `llm-quantize` f32) of the same shape.
     - C2: `low` and `high` come together, low ≤ 0 ≤ high, within ±32639.
   }];
   let arguments = (ins LLM_Activation:$input, OptionalAttr<I32Attr>:$low, OptionalAttr<I32Attr>:$high);
