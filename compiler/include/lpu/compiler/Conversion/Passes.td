@@ -26,6 +26,16 @@ def AllocateMemory : Pass<"stream-allocate-memory", "::mlir::ModuleOp"> {
   let options = [Option<"target", "target", "std::string", "\"tsp1\"", "machine: a preset or a YAML file">];
 }
 
+def VerifyPlaces : Pass<"stream-verify-places", "::mlir::ModuleOp"> {
+  let summary = "Check that every memory object has a place of its own inside the machine";
+  let description = [{
+    Closes the stream stage. Every object has a place; all its rows are rows of the machine; no row is of two objects, but
+    for scratch objects, which a step needs for a while only: whether two of them are ever needed at once is checked
+    against the schedule.
+  }];
+  let options = [Option<"target", "target", "std::string", "\"tsp1\"", "machine: a preset or a YAML file">];
+}
+
 def ConvertStreamToLpu : Pass<"convert-stream-to-lpu", "::mlir::ModuleOp"> {
   let summary = "Schedule the flows of every program and write timed instructions";
   let description = [{
