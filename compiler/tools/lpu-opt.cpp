@@ -18,6 +18,7 @@ int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   lpu::compiler::registerDialects(registry);
   lpu::compiler::registerPasses();
+  lpu::compiler::registerPipelines();
   auto [input, output] =
       mlir::registerAndParseCLIOptions(argc, argv, "lpu-opt: passes over the llm, stream and lpu dialects\n", registry);
   if (output != "-") // standard output

@@ -2,8 +2,8 @@
 // them behind everything else, slice by slice from the outside.
 
 #include "TargetMachine.h"
+#include "lpu/compiler/Conversion/DoesNotFit.h"
 #include "lpu/compiler/Conversion/Passes.h"
-#include "lpu/compiler/Conversion/Shortage.h"
 #include "lpu/compiler/Dialect/Lpu/Lpu.h"
 #include "lpu/compiler/Target/QueueWords.h"
 
@@ -67,7 +67,7 @@ struct AllocateCodePass : impl::AllocateCodeBase<AllocateCodePass> {
               fill(side, slice, bank, free, machine->memRowsPerBank, false);
           }
     if (left > 0) {
-      noteShortage(module, Shortage::Chip);
+      noteDoesNotFit(module, {Resource::Text, rows * machine->rowBytes(), (rows - left) * machine->rowBytes()});
       module.emitError("the model does not fit on one chip of '")
           << machine->name << "': its " << rows * machine->rowBytes() << " bytes of instruction text are "
           << left * machine->rowBytes() << " too many beside weights, KV cache and activations";

@@ -5,8 +5,8 @@
 
 #include "Lifetimes.h"
 #include "TargetMachine.h"
+#include "lpu/compiler/Conversion/DoesNotFit.h"
 #include "lpu/compiler/Conversion/Passes.h"
-#include "lpu/compiler/Conversion/Shortage.h"
 #include "lpu/compiler/Dialect/Stream/Stream.h"
 
 #include "llvm/ADT/DenseSet.h"
@@ -429,13 +429,13 @@ struct AllocateMemoryPass : impl::AllocateMemoryBase<AllocateMemoryPass> {
   }
 
   void fail(MemoryPlan::Shortage shortage, const isa::Machine &machine, std::int64_t wanted) {
-    noteShortage(getOperation(), Shortage::Chip);
-    std::int64_t capacity = machine.memoryBytes(), chips = (wanted + capacity - 1) / capacity;
+    std::int64_t capacity = machine.memoryBytes();
+    noteDoesNotFit(getOperation(), {Resource::Memory, wanted, capacity});
     auto diagnostic = getOperation().emitError("the model does not fit on one chip of '")
                       << machine.name << "': weights, KV cache and activations need " << wanted << " bytes of "
                       << capacity;
     if (wanted > capacity)
-      diagnostic << ", " << wanted - capacity << " too many; at least " << chips << " chips would do";
+      diagnostic << ", " << wanted - capacity << " too many";
     else
       diagnostic << "; no room for the " << shortage.object.getRows() << " rows of '" << shortage.object.getSymName()
                  << "' in the " << shortage.freeRows << " rows left in pieces";

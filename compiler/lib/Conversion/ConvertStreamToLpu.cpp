@@ -250,13 +250,8 @@ struct ConvertStreamToLpuPass : impl::ConvertStreamToLpuBase<ConvertStreamToLpuP
     FailureOr<isa::Machine> machine = targetMachine(module, target);
     if (failed(machine))
       return signalPassFailure();
-    for (auto object : module.getOps<stream::ObjectOp>())
-      if (!object.getPlace()) {
-        object.emitOpError("has no place; run stream-allocate-memory first");
-        return signalPassFailure();
-      } else if (failed(checkPlace(*machine, object))) {
-        return signalPassFailure();
-      }
+    if (failed(checkPlaced(*machine, module)))
+      return signalPassFailure();
     ObjectMap objects(module);
     std::vector<sched::Block> blocks = blocksOf(*machine, objects);
     if (failed(checkAlone(*machine, objects, blocks)))
@@ -306,29 +301,6 @@ struct ConvertStreamToLpuPass : impl::ConvertStreamToLpuBase<ConvertStreamToLpuP
             builder, loc,
             ("scratch." + Twine(slice[0]) + "." + Twine(slice[1]) + "." + Twine(slice[2]) + "." + Twine(first)).str(),
             "scratch", slice[0], slice[1], 1, slice[2], first, end - first, DictionaryAttr());
-  }
-
-  static LogicalResult checkPlace(const isa::Machine &machine, stream::ObjectOp object) {
-    stream::Place place = stream::placeOf(object);
-    if (!object.getPlane())
-      return checkBlock(machine, object, {place.slice, place.bank, place.row},
-                        static_cast<std::int64_t>(object.getPlanes()));
-    stream::Pieces pieces = stream::piecesOf(object);
-    return success(llvm::all_of(pieces, [&](const stream::Piece &piece) {
-      return succeeded(checkBlock(machine, object, piece, stream::kPieceSlices));
-    }));
-  }
-
-  static LogicalResult checkBlock(const isa::Machine &machine, stream::ObjectOp object, const stream::Piece &block,
-                                  std::int64_t slices) {
-    auto lastSlice = block.slice + slices - 1, lastRow = block.row + static_cast<std::int64_t>(object.getRows()) - 1;
-    if (stream::placeOf(object).side < 2 && lastSlice < machine.memSlicesPerSide && block.bank < machine.memBanks &&
-        lastRow < machine.memRowsPerBank)
-      return success();
-    return object.emitOpError("lies outside of machine '")
-           << machine.name << "': slices " << block.slice << " to " << lastSlice << " of " << machine.memSlicesPerSide
-           << ", bank " << block.bank << " of " << machine.memBanks << ", rows " << block.row << " to " << lastRow
-           << " of " << machine.memRowsPerBank;
   }
 
   /// A tile in pieces becomes a region each, with its quarter of the content.

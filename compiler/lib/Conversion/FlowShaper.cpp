@@ -6,7 +6,7 @@
 
 #include "FlowShaper.h"
 
-#include "lpu/compiler/Conversion/Shortage.h"
+#include "lpu/compiler/Conversion/DoesNotFit.h"
 #include "lpu/compiler/Dialect/LLM/Chips.h"
 #include "lpu/compiler/Support/SxmMaps.h"
 
@@ -68,7 +68,7 @@ LogicalResult FlowShaper::checkQueues(Operation *op) const {
                    (!bankOf(a) || bankOf(a) != bankOf(b));
       if (share || b.at > a.at + lastCopy(a))
         continue;
-      noteShortage(op, Shortage::Place);
+      noteDoesNotFit(op, {Resource::Queue, 2, 1});
       return op->emitOpError("uses objects together that memory does not fit into different slices: queue ")
              << isa::queueName(isa::queueAt(machine, a.queue)) << " is needed twice in cycle " << b.at
              << " of the flow";

@@ -8,7 +8,7 @@
 #include "LowerTileAttention.h"
 #include "ProgramLowering.h"
 
-#include "lpu/compiler/Conversion/Shortage.h"
+#include "lpu/compiler/Conversion/DoesNotFit.h"
 #include "lpu/compiler/Support/ModelConstants.h"
 #include "lpu/isa/Numerics.h"
 
@@ -267,7 +267,7 @@ LogicalResult ProgramLowering::lowerAttention(llm::AttentionOp op) {
     return TileAttention(*this, op).lower();
   auto cache = cast<llm::KVCacheOp>(SymbolTable::lookupSymbolIn(module, op.getCache()));
   if (static_cast<std::int64_t>(cache.getCapacity()) > machine.memRowsPerBank) {
-    noteShortage(op, Shortage::Place);
+    noteDoesNotFit(op, {Resource::BankRows, static_cast<std::int64_t>(cache.getCapacity()), machine.memRowsPerBank});
     return op->emitOpError("the cache of ")
            << cache.getCapacity() << " positions does not fit one memory bank of " << machine.memRowsPerBank << " rows";
   }

@@ -30,6 +30,43 @@ std::vector<sched::Block> blocksOf(const isa::Machine &machine, const ObjectMap 
   return blocks;
 }
 
+namespace {
+
+LogicalResult checkBlock(const isa::Machine &machine, stream::ObjectOp object, const stream::Piece &block,
+                         std::int64_t slices) {
+  auto lastSlice = block.slice + slices - 1, lastRow = block.row + static_cast<std::int64_t>(object.getRows()) - 1;
+  if (stream::placeOf(object).side < 2 && lastSlice < machine.memSlicesPerSide && block.bank < machine.memBanks &&
+      lastRow < machine.memRowsPerBank)
+    return success();
+  return object.emitOpError("lies outside of machine '")
+         << machine.name << "': slices " << block.slice << " to " << lastSlice << " of " << machine.memSlicesPerSide
+         << ", bank " << block.bank << " of " << machine.memBanks << ", rows " << block.row << " to " << lastRow
+         << " of " << machine.memRowsPerBank;
+}
+
+LogicalResult checkPlace(const isa::Machine &machine, stream::ObjectOp object) {
+  stream::Place place = stream::placeOf(object);
+  if (!object.getPlane())
+    return checkBlock(machine, object, {place.slice, place.bank, place.row},
+                      static_cast<std::int64_t>(object.getPlanes()));
+  stream::Pieces pieces = stream::piecesOf(object);
+  return success(llvm::all_of(pieces, [&](const stream::Piece &piece) {
+    return succeeded(checkBlock(machine, object, piece, stream::kPieceSlices));
+  }));
+}
+
+} // namespace
+
+LogicalResult checkPlaced(const isa::Machine &machine, ModuleOp module) {
+  for (auto object : module.getOps<stream::ObjectOp>()) {
+    if (!object.getPlace())
+      return object.emitOpError("has no place; run stream-allocate-memory first");
+    if (failed(checkPlace(machine, object)))
+      return failure();
+  }
+  return success();
+}
+
 LogicalResult checkAlone(const isa::Machine &machine, const ObjectMap &objects, ArrayRef<sched::Block> blocks) {
   std::vector<const sched::Block *> sorted;
   for (const sched::Block &block : blocks)

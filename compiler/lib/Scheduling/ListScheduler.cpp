@@ -1,9 +1,13 @@
-// List scheduling, phase by phase. Tables are absolute in time, so a hoisted
-// tile load of a phase fills gaps the earlier phases left, as soon as its weight
-// buffer was emptied by the install before it.
+// List scheduling, phase by phase. Tables are absolute in time, so a hoisted tile load of a phase fills gaps the
+// earlier phases left, as soon as its weight buffer was emptied by the install before it.
+//
+// A phase that the scheduler cannot tell from an earlier one, behind phases that were placed alike as far back as any
+// of its flows may reach, gets the earlier one's placements: they are what a search would find. What such a phase takes
+// is entered in the tables when a later phase is searched that may reach so far back.
 
 #include "lpu/compiler/Scheduling/ListScheduler.h"
 
+#include "PhaseClasses.h"
 #include "Reservations.h"
 
 #include <algorithm>
@@ -14,18 +18,34 @@ namespace lpu::compiler::sched {
 
 namespace {
 
+/// More than four times the positions of machines of tsp1's size: streams are reserved by slots, which lie up to their
+/// length before and behind the issues.
+constexpr Cycle kAfterglow = 256;
+
 class Scheduler {
 public:
-  Scheduler(const isa::Machine &machine, const Problem &problem) : problem(problem), reservations(machine) {}
+  Scheduler(const isa::Machine &machine, const Problem &problem, Repetitions repetitions)
+      : problem(problem), repetitions(repetitions), reservations(machine), classes(classesOf(machine, problem.phases)),
+        margin(std::max<Cycle>(kAfterglow, Cycle{8} * machine.maxPosition())) {}
 
   Solution run() {
     Cycle begin = 0;
-    for (const Phase &phase : problem.phases) {
+    for (std::size_t p = 0; p < problem.phases.size(); ++p) {
+      const Phase &phase = problem.phases[p];
       solution.phaseStart.push_back(begin);
-      reservations.forgetAccumulatorsBefore(begin);
-      solution.placements.push_back(schedule(phase, begin));
-      if (!solution.impossible.empty())
-        return std::move(solution);
+      past.push_back({});
+      past.back().reach = reachOf(phase, begin);
+      if (const std::size_t *like = earlierLike(p)) {
+        repeat(p, *like);
+      } else {
+        enterWhatReaches(p);
+        reservations.forgetAccumulatorsBefore(begin);
+        solution.placements.push_back(schedule(phase, begin));
+        if (!solution.impossible.empty())
+          return std::move(solution);
+        noteSolved(p);
+      }
+      noteInstalls(phase, solution.placements.back());
       begin = phaseEnd(phase, solution.placements.back(), begin);
     }
     solution.phaseStart.push_back(begin);
@@ -33,6 +53,93 @@ public:
   }
 
 private:
+  /// What the search of a phase depends on beside the phase, all relative to its begin.
+  struct Reach {
+    std::vector<Cycle> loads; ///< from when on each load that may run ahead has its turn
+    Cycle earliest = 0;       ///< nothing before is looked at
+    bool operator==(const Reach &) const = default;
+  };
+  struct Past {
+    Reach reach;
+    int kind = 0;         ///< phases of one kind are of one class and were placed alike
+    bool entered = false; ///< its placements are in the tables
+  };
+
+  Reach reachOf(const Phase &phase, Cycle begin) const {
+    Reach reach;
+    std::vector<bool> hoisted = phase.hoistable();
+    for (std::size_t i = 0; i < hoisted.size(); ++i)
+      if (hoisted[i]) {
+        reach.loads.push_back(std::max<Cycle>(earliestLoad(phase.flows[i]), 0) - begin);
+        reach.earliest = std::min(reach.earliest, reach.loads.back());
+      }
+    reach.earliest -= margin;
+    return reach;
+  }
+
+  /// Whether all that phase q takes lies before what phase p looks at.
+  bool isOutOfReach(std::size_t q, std::size_t p) const {
+    return solution.phaseStart[q + 1] + margin < solution.phaseStart[p] + past[p].reach.earliest;
+  }
+
+  /// Whether the search of phase p would find what that of phase r did.
+  bool searchesAlike(std::size_t p, std::size_t r) const {
+    if (past[p].reach != past[r].reach)
+      return false;
+    for (std::size_t back = 1;; ++back) {
+      bool endP = back > p || isOutOfReach(p - back, p), endR = back > r || isOutOfReach(r - back, r);
+      if (endP || endR)
+        return endP == endR;
+      if (past[p - back].kind != past[r - back].kind || solution.phaseStart[p] - solution.phaseStart[p - back] !=
+                                                            solution.phaseStart[r] - solution.phaseStart[r - back])
+        return false;
+    }
+  }
+
+  /// An earlier phase whose placements, moved, are those of phase p; null if there is none.
+  const std::size_t *earlierLike(std::size_t p) {
+    for (const std::size_t &r : solved[classes[p]])
+      if (repetitions == Repetitions::Reuse && searchesAlike(p, r))
+        return &r;
+    return nullptr;
+  }
+
+  void repeat(std::size_t p, std::size_t like) {
+    std::vector<Placement> placements = solution.placements[like];
+    for (Placement &placement : placements)
+      placement.start += solution.phaseStart[p] - solution.phaseStart[like];
+    solution.placements.push_back(std::move(placements));
+    past[p].kind = past[like].kind;
+  }
+
+  /// Gives a phase that was searched its kind: that of one of its class that came out alike, or one of its own.
+  void noteSolved(std::size_t p) {
+    ++solution.phasesSolved;
+    past[p].entered = true;
+    auto &alike = solved[classes[p]];
+    auto known = std::find_if(alike.begin(), alike.end(), [&](std::size_t r) { return placedAlike(p, r); });
+    past[p].kind = known == alike.end() ? static_cast<int>(p) : past[*known].kind;
+    alike.push_back(p);
+  }
+
+  bool placedAlike(std::size_t p, std::size_t r) const {
+    Cycle later = solution.phaseStart[p] - solution.phaseStart[r];
+    const auto &a = solution.placements[p], &b = solution.placements[r];
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](const Placement &x, const Placement &y) {
+      return x.start == y.start + later && x.streams == y.streams && x.alus == y.alus;
+    });
+  }
+
+  void enterWhatReaches(std::size_t p) {
+    for (std::size_t q = p; q-- > 0 && !isOutOfReach(q, p);) {
+      if (past[q].entered)
+        continue;
+      for (std::size_t f = 0; f < problem.phases[q].flows.size(); ++f)
+        reservations.enter(problem.phases[q].flows[f], solution.placements[q][f]);
+      past[q].entered = true;
+    }
+  }
+
   std::vector<Placement> schedule(const Phase &phase, Cycle begin) {
     std::size_t count = phase.flows.size();
     std::vector<bool> hoisted = phase.hoistable();
@@ -53,6 +160,7 @@ private:
       if (!waiting[i])
         open.push(static_cast<int>(i));
     }
+    busyUntil = begin;
     std::vector<Placement> placements(count);
     while (!open.empty()) {
       int flow = open.top();
@@ -69,13 +177,11 @@ private:
           open.push(d->to);
       }
     }
-    noteInstalls(phase, placements);
     return placements;
   }
 
   /// Nothing: the flow does not even fit behind everything else, because it asks for too much at once.
   std::optional<Placement> place(const FlowShape &flow, Cycle earliest) {
-    // Streams are reserved by slots, which lie up to their length before and behind the issues.
     Cycle start = std::max<Cycle>(earliest, 0), last = std::max(start, busyUntil + flow.end + kAfterglow);
     for (; start <= last; ++start)
       if (auto placement = reservations.tryPlace(flow, start)) {
@@ -110,15 +216,21 @@ private:
   }
 
   const Problem &problem;
+  Repetitions repetitions;
   Reservations reservations;
+  std::vector<int> classes;                       ///< of phases
+  Cycle margin;                                   ///< by which slots may lie before or behind what takes them
+  std::map<int, std::vector<std::size_t>> solved; ///< by class, the phases that were searched
+  std::vector<Past> past;                         ///< of each phase so far
   Solution solution;
-  static constexpr Cycle kAfterglow = 256; ///< more than four times the positions of any machine
-  Cycle busyUntil = 0;                     ///< end of all flows placed so far
-  std::map<int, Cycle> lastInstall;        ///< per plane
+  Cycle busyUntil = 0;              ///< end of all flows placed so far
+  std::map<int, Cycle> lastInstall; ///< per plane
 };
 
 } // namespace
 
-Solution scheduleList(const isa::Machine &machine, const Problem &problem) { return Scheduler(machine, problem).run(); }
+Solution scheduleList(const isa::Machine &machine, const Problem &problem, Repetitions repetitions) {
+  return Scheduler(machine, problem, repetitions).run();
+}
 
 } // namespace lpu::compiler::sched

@@ -205,6 +205,19 @@ std::optional<Placement> Reservations::tryPlace(const FlowShape &flow, Cycle sta
       markStreams(flow, group, placement.streams[group], start, false);
     return std::nullopt;
   }
+  takeQueues(flow, start);
+  return placement;
+}
+
+void Reservations::enter(const FlowShape &flow, const Placement &placement) {
+  for (int group = 0; group < static_cast<int>(flow.groups.size()); ++group)
+    markStreams(flow, group, placement.streams[group], placement.start, true);
+  for (int alu = 0; alu < static_cast<int>(flow.alus.size()); ++alu)
+    markAlu(flow, alu, placement.alus[alu], placement.start, true);
+  takeQueues(flow, placement.start);
+}
+
+void Reservations::takeQueues(const FlowShape &flow, Cycle start) {
   for (const Issue &issue : flow.issues) {
     if (issue.queue >= 0 && issue.half != Half::Second)
       queues[issue.queue].assign(start + issue.at, slotsOf(issue), true);
@@ -213,7 +226,6 @@ std::optional<Placement> Reservations::tryPlace(const FlowShape &flow, Cycle sta
     if (std::optional<int> bank = bankOf(issue))
       banks[issue.queue][*bank].assign(start + issue.at, slotsOf(issue), true);
   }
-  return placement;
 }
 
 } // namespace lpu::compiler::sched

@@ -17,6 +17,9 @@ public:
   /// and ALUs; nothing is reserved on failure.
   std::optional<Placement> tryPlace(const FlowShape &flow, Cycle start);
 
+  /// Reserves what a flow uses where tryPlace put it before; of times further back than some that are reserved already.
+  void enter(const FlowShape &flow, const Placement &placement);
+
   /// Promises that no flow with ALUs will start before `cycle`; keeps the accumulator lists short.
   void forgetAccumulatorsBefore(Cycle cycle);
 
@@ -37,6 +40,7 @@ private:
   bool chooseStreams(const FlowShape &flow, Cycle start, Placement &placement);
   bool streamFree(const FlowShape &flow, int group, int first, Cycle start);
   void markStreams(const FlowShape &flow, int group, int first, Cycle start, bool taken);
+  void takeQueues(const FlowShape &flow, Cycle start);
   void markAlu(const FlowShape &flow, int alu, int number, Cycle start, bool taken);
   std::vector<std::uint32_t> &slots(isa::Direction direction, int stream, int word);
   /// The positions of a segment that are bits of this word.

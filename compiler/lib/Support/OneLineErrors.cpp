@@ -17,7 +17,7 @@ std::string place(mlir::Location location) {
   std::string text = file.getFilename().str();
   if (file.getLine())
     text += ":" + std::to_string(file.getLine()) + ":" + std::to_string(file.getColumn());
-  return text + ": ";
+  return text;
 }
 
 /// What the location is called: "layer 3".
@@ -39,16 +39,16 @@ std::string inWordsOfModels(std::string text) {
   return dialect == "llm" ? name + ": " + rest : (name == "program" ? "the " : "a ") + name + " " + rest;
 }
 
-std::string render(mlir::Diagnostic &diagnostic) {
+Error render(mlir::Diagnostic &diagnostic) {
   std::string at = place(diagnostic.getLocation()), said = diagnostic.str();
   bool ofIR = at.find(".mlir") != std::string::npos;
-  std::string text = at + "error: " + subject(diagnostic.getLocation()) + (ofIR ? said : inWordsOfModels(said));
+  std::string text = subject(diagnostic.getLocation()) + (ofIR ? said : inWordsOfModels(said));
   for (mlir::Diagnostic &note : diagnostic.getNotes())
     text += " (" + note.str() + ")";
   for (char &c : text)
     if (c == '\n')
       c = ' ';
-  return text;
+  return {at, text};
 }
 
 } // namespace
@@ -62,10 +62,12 @@ mlir::LogicalResult report(mlir::MLIRContext *context, const Error &error) {
 
 OneLineErrors::OneLineErrors(mlir::MLIRContext *context) : ScopedDiagnosticHandler(context) {
   setHandler([this](mlir::Diagnostic &diagnostic) {
-    if (line.empty() && diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error)
-      line = render(diagnostic);
+    if (!first && diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error)
+      first = render(diagnostic);
     return mlir::success();
   });
 }
+
+std::string OneLineErrors::str() const { return first ? first->str() : ""; }
 
 } // namespace lpu::compiler

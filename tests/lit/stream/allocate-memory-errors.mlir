@@ -8,7 +8,7 @@
 // TARGET: error: none: neither a machine preset (tsp1, small, tsp1-int4, lp30) nor a readable file
 
 // 2 · 28 slices · 2 banks · 1024 rows · 64 bytes = 7340032. Wanted: 30 · 4 · 1000 · 64 = 7680000: 339968 too many, two chips.
-// MANY: error: the model does not fit on one chip of 'small': weights, KV cache and activations need 7680000 bytes of 7340032, 339968 too many; at least 2 chips would do
+// MANY: error: the model does not fit on one chip of 'small': weights, KV cache and activations need 7680000 bytes of 7340032, 339968 too many
 
 // 4 · 1025 · 64 = 262400 bytes would fit, but a bank has 1024 rows. Free: 2 · 28 · 2 · 1024 = 114688 rows.
 // PIECES: error: the model does not fit on one chip of 'small': weights, KV cache and activations need 262400 bytes of 7340032; no room for the 1025 rows of 'x' in the 114688 rows left in pieces

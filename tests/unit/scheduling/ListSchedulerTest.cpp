@@ -102,6 +102,73 @@ TEST(ListScheduler, TwoHundredRandomProblems) {
   EXPECT_GT(beyondBound, 20);
 }
 
+/// The phases of `problem` so many times, on other objects each.
+Problem layers(const Problem &problem, int count) {
+  Problem result;
+  for (int layer = 0; layer < count; ++layer)
+    for (Phase phase : problem.phases) {
+      for (FlowShape &flow : phase.flows)
+        for (Access &access : flow.accesses)
+          access.where += access.kind == Access::Kind::Memory ? 100 * layer : 0;
+      result.phases.push_back(std::move(phase));
+    }
+  return result;
+}
+
+TEST(ListScheduler, RepeatedPhasesComeOutAsIfEachWereSearched) {
+  isa::Machine machine = small();
+  std::size_t searched = 0, phases = 0;
+  for (unsigned seed = 1; seed <= 200; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Problem problem = layers(Generator(machine, seed).problem(), 12);
+    Solution reused = scheduleList(machine, problem), each = scheduleList(machine, problem, Repetitions::Search);
+    ASSERT_TRUE(same(reused, each));
+    auto fault = verify(machine, problem, reused);
+    ASSERT_FALSE(fault.has_value()) << *fault;
+    ASSERT_EQ(each.phasesSolved, problem.phases.size());
+    searched += reused.phasesSolved, phases += problem.phases.size();
+  }
+  EXPECT_LT(searched, phases * 9 / 10) << "of " << phases; // phases are short: most reach back over several layers
+}
+
+TEST(ListScheduler, ALayerIsSearchedOnceWhenItNoLongerReachesTheBeginning) {
+  isa::Machine machine = small();
+  Problem layer;
+  layer.phases.resize(1);
+  Phase &phase = layer.phases[0];
+  phase.flows = {tileLoad(machine, 0, "mem.e12", 4), install(machine, 0),
+                 flowOf(machine, "burst", {read(machine, "mem.e0", 0, 600)})};
+  phase.connect();
+  Problem problem = layers(layer, 10);
+  Solution solution = scheduleList(machine, problem);
+  // The load may run ahead into the layer before, from its install on, which lies within that layer's 605 cycles; what
+  // is reserved there may lie 256 cycles before or behind. So a search reaches back over three layers, and the next
+  // ones all find the same.
+  EXPECT_LE(solution.phasesSolved, 5u);
+  EXPECT_TRUE(same(solution, scheduleList(machine, problem, Repetitions::Search)));
+}
+
+TEST(ListScheduler, APhaseThatDiffersInABankIsAnother) {
+  isa::Machine machine = small();
+  auto phaseOf = [&](int bank) {
+    Phase phase;
+    Issue one = read(machine, "mem.e0", 0, 4), other = write(machine, "mem.e0", 0, 4);
+    one.half = Half::First, other.half = Half::Second;
+    one.instruction.set(isa::Field::RdBank, 0), other.instruction.set(isa::Field::WrBank, bank);
+    phase.flows = {flowOf(machine, "one", {one}), flowOf(machine, "other", {other}),
+                   flowOf(machine, "long", {read(machine, "mem.e9", 0, 1000)})};
+    return phase;
+  };
+  Problem problem;
+  for (int bank : {0, 0, 0, 1, 1})
+    problem.phases.push_back(phaseOf(bank));
+  Solution solution = scheduleList(machine, problem);
+  EXPECT_TRUE(same(solution, scheduleList(machine, problem, Repetitions::Search)));
+  // A slice reads and writes at once, if at different banks.
+  EXPECT_EQ(solution.placements[2][1].start - solution.phaseStart[2], 4);
+  EXPECT_EQ(solution.placements[4][1].start - solution.phaseStart[4], 0);
+}
+
 TEST(ListScheduler, IndependentFlowsOverlap) {
   isa::Machine machine = small();
   Problem problem;

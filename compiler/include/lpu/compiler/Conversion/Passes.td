@@ -5,6 +5,18 @@
 
 include "mlir/Pass/PassBase.td"
 
+def ChooseMapping : Pass<"llm-choose-mapping", "::mlir::ModuleOp"> {
+  let summary = "Choose how each group of linears comes to the planes";
+  let description = [{
+    Writes the form of its group on every llm.linear (`llm.form`): `pinned`, `dealt` or `swept` by what their weights
+    take to stream, `grouped` and `half` where the precision wants it. A YAML file may choose between pinned and dealt
+    (docs/howto/choose-a-mapping.md). What was chosen stands at the module (`lpu.mapping`), up to the report.
+    A module that has it is left as it is.
+  }];
+  let options = [Option<"target", "target", "std::string", "\"tsp1\"", "machine: a preset or a YAML file">,
+                 Option<"mapping", "mapping", "std::string", "\"\"", "YAML file with choices; none: all by cost">];
+}
+
 def ConvertLLMToStream : Pass<"convert-llm-to-stream", "::mlir::ModuleOp"> {
   let summary = "Map the quantized model onto flows, one stream.program per llm.step";
   let description = [{
@@ -22,6 +34,16 @@ def AllocateMemory : Pass<"stream-allocate-memory", "::mlir::ModuleOp"> {
     Tiles go to the sixteen-slice groups outside, one group per plane; vectors of activations, tables and caches to
     groups of four slices from VXM outwards, spread by their hints so that what is read together does not share a slice.
     The error of a model that does not fit says by how much.
+  }];
+  let options = [Option<"target", "target", "std::string", "\"tsp1\"", "machine: a preset or a YAML file">];
+}
+
+def VerifyPlaces : Pass<"stream-verify-places", "::mlir::ModuleOp"> {
+  let summary = "Check that every memory object has a place of its own inside the machine";
+  let description = [{
+    Closes the stream stage. Every object has a place; all its rows are rows of the machine; no row is of two objects, but
+    for scratch objects, which a step needs for a while only: whether two of them are ever needed at once is checked
+    against the schedule.
   }];
   let options = [Option<"target", "target", "std::string", "\"tsp1\"", "machine: a preset or a YAML file">];
 }

@@ -6,6 +6,11 @@
 
 namespace lpu::compiler::sched {
 
-Solution scheduleList(const isa::Machine &machine, const Problem &problem);
+/// What to do with a phase that repeats an earlier one, behind the same phases as far as it reaches: the solution is
+/// the same, the time it takes is not.
+enum class Repetitions { Reuse, Search };
+
+Solution scheduleList(const isa::Machine &machine, const Problem &problem,
+                      Repetitions repetitions = Repetitions::Reuse);
 
 } // namespace lpu::compiler::sched

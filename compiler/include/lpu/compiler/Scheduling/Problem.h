@@ -63,7 +63,8 @@ std::vector<Cycle> longestPathToEnd(const Phase &phase, Paths paths);
 struct Solution {
   std::vector<std::vector<Placement>> placements; ///< [phase][flow]
   std::vector<Cycle> phaseStart;                  ///< one more entry than phases: the end
-  std::string impossible; ///< label of a flow that no cycle has room for; the rest is then missing
+  std::string impossible;       ///< label of a flow that no cycle has room for; the rest is then missing
+  std::size_t phasesSolved = 0; ///< by search; the others repeat one of those
   /// Largest effect cycle; the step's length is this + superlanes − 1.
   Cycle end() const { return phaseStart.back(); }
 };

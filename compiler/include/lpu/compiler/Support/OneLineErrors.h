@@ -5,6 +5,7 @@
 
 #include "mlir/IR/Diagnostics.h"
 
+#include <optional>
 #include <string>
 
 namespace lpu::compiler {
@@ -17,14 +18,16 @@ mlir::LogicalResult report(mlir::MLIRContext *context, const Error &error);
 class OneLineErrors : public mlir::ScopedDiagnosticHandler {
 public:
   explicit OneLineErrors(mlir::MLIRContext *context);
-  bool failed() const { return !line.empty(); }
+  bool failed() const { return first.has_value(); }
+  /// The first error: its place (empty when it has none) and its words. Nothing failed: both empty.
+  Error error() const { return first.value_or(Error{}); }
   /// The line without its newline; empty when nothing failed.
-  const std::string &str() const { return line; }
+  std::string str() const;
   /// Forgets the error, before another attempt.
-  void clear() { line.clear(); }
+  void clear() { first.reset(); }
 
 private:
-  std::string line;
+  std::optional<Error> first;
 };
 
 } // namespace lpu::compiler
