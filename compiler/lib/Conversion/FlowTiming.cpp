@@ -1,9 +1,12 @@
-// FlowTiming: equalities by a union-find that carries distances, inequalities by
-// relaxation between the rigid clusters that result.
+// FlowTiming: equalities by a union-find that carries distances, inequalities as
+// waits between the rigid clusters that result.
 
 #include "FlowTiming.h"
 
+#include "lpu/compiler/Scheduling/Waits.h"
+
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <cstdlib>
@@ -153,23 +156,29 @@ void FlowTiming::constrain(Operation *op) {
   }
 }
 
-bool FlowTiming::relax() {
-  bool changed = false;
+bool FlowTiming::placeClusters() {
+  llvm::MapVector<Operation *, std::size_t> clusters; // root -> number
+  auto number = [&](Operation *root) { return clusters.try_emplace(root, clusters.size()).first->second; };
+  std::vector<Wait> waits;
   for (const AtLeast &bound : inequalities) {
     Cycle from, to;
     Operation *rf = find(bound.from, from), *rt = find(bound.to, to);
-    Cycle missing = base[rf] + from + bound.distance - (base[rt] + to);
-    if (missing <= 0)
-      continue;
-    if (rf == rt) {
-      failed = true;
-      bound.to->emitOpError("needs an accumulator ") << missing << " cycles before it is filled";
+    Cycle wait = from + bound.distance - to;
+    if (rf != rt) {
+      waits.push_back({number(rf), number(rt), wait});
+    } else if (wait > 0) {
+      bound.to->emitOpError("needs an accumulator ") << wait << " cycles before it is filled";
       return false;
     }
-    base[rt] += missing;
-    changed = true;
   }
-  return changed;
+  auto times = earliestTimes(clusters.size(), waits);
+  if (!times) {
+    flow.emitOpError("accumulators wait for each other");
+    return false;
+  }
+  for (auto [root, cluster] : clusters)
+    base[root] = (*times)[cluster];
+  return true;
 }
 
 LogicalResult FlowTiming::solve() {
@@ -182,17 +191,15 @@ LogicalResult FlowTiming::solve() {
   for (Operation &op : flow.getBody().front())
     if (timed(&op))
       constrain(&op);
-  // Clusters form a chain along the inequalities, so this ends within as many rounds.
-  for (std::size_t round = 0; !failed && relax(); ++round)
-    if (round > parent.size())
-      return flow.emitOpError("accumulators wait for each other");
+  if (failed || !placeClusters())
+    return failure();
   for (Operation &op : flow.getBody().front())
     if (timed(&op)) {
       Cycle distance;
       Operation *root = find(&op, distance);
       offset[&op] = base.lookup(root) + distance;
     }
-  return success(!failed);
+  return success();
 }
 
 Cycle FlowTiming::ready(Value value) const {

@@ -57,7 +57,8 @@ private:
   void equal(mlir::Operation *a, mlir::Operation *b, isa::Cycle difference);
   mlir::Operation *find(mlir::Operation *op, isa::Cycle &distance) const;
   void constrain(mlir::Operation *op);
-  bool relax();
+  /// The earliest times of the clusters under `inequalities`; false with a diagnostic when there are none.
+  bool placeClusters();
 
   struct AtLeast {
     mlir::Operation *from, *to;

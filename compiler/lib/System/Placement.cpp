@@ -7,10 +7,12 @@
 
 #include "lpu/compiler/System/Placement.h"
 
+#include <boost/graph/adjacency_list.hpp>
+#include <boost/graph/breadth_first_search.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <deque>
+#include <iterator>
 #include <map>
 #include <tuple>
 
@@ -50,23 +52,20 @@ public:
 private:
   /// Breadth first from the first chip; parts that no wire joins to it follow.
   void orderChips() {
-    std::vector<bool> seen(problem.chips.size(), false);
-    std::deque<int> waiting;
-    auto meet = [&](int chip) {
-      if (!seen[chip])
-        seen[chip] = true, waiting.push_back(chip);
+    using Graph = boost::adjacency_list<boost::vecS, boost::vecS, boost::undirectedS>;
+    Graph wired(problem.wires.begin(), problem.wires.end(), problem.chips.size());
+    std::vector<boost::default_color_type> colour(problem.chips.size(), boost::white_color);
+    auto note =
+        boost::write_property(boost::identity_property_map(), std::back_inserter(order), boost::on_discover_vertex());
+    boost::queue<std::size_t> waiting;
+    auto visit = [&](std::size_t chip) {
+      if (colour[chip] == boost::white_color)
+        boost::breadth_first_visit(wired, chip, waiting, boost::make_bfs_visitor(note), colour.data());
     };
-    for (std::size_t i = 0; i < problem.chips.size(); ++i) {
-      meet(i == 0 ? problem.first : static_cast<int>(i));
-      meet(static_cast<int>(i));
-      while (!waiting.empty()) {
-        int chip = waiting.front();
-        waiting.pop_front();
-        order.push_back(chip);
-        for (int partner : partners[chip])
-          meet(partner);
-      }
-    }
+    if (!problem.chips.empty())
+      visit(static_cast<std::size_t>(problem.first));
+    for (std::size_t chip = 0; chip < problem.chips.size(); ++chip)
+      visit(chip);
   }
 
   bool joins(int place, int chip, int partner) const {

@@ -3,7 +3,7 @@
 
 #include "StartTimes.h"
 
-#include "lpu/compiler/System/Waits.h"
+#include "lpu/compiler/Scheduling/Waits.h"
 
 #include <algorithm>
 
@@ -59,7 +59,7 @@ Result<std::vector<Cycle>> startTimes(const isa::Machine &machine, const std::ve
     addWait(waits, machine, wire.chipA, a, wire.chipB, b);
     addWait(waits, machine, wire.chipB, b, wire.chipA, a);
   }
-  auto starts = earliestStarts(chips.size(), waits);
+  auto starts = earliestTimes(chips.size(), waits);
   if (!starts)
     return Error{"", "the chips of the system wait for each other in a circle"};
   return *starts;
