@@ -4,6 +4,7 @@
 Of each: logits near a float implementation (tests/support/llama_float.py), with int8 weights and in fp16; the chip's
 are those of lpu-interpret bit for bit; every step takes the predicted cycles.
 """
+import dataclasses
 import pathlib
 import sys
 
@@ -121,7 +122,7 @@ class Phi3(Family):
         self.check(self.LONG, length=36, same=("--max-context=40",), context=40)
 
     def test_beyond_the_original_context(self):
-        self.check(self.LONG, length=60)
+        self.check(dataclasses.replace(self.LONG, seed=2), length=60)
 
     def test_half(self):
         self.check_half(self.LONG)

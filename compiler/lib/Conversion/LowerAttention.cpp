@@ -235,7 +235,7 @@ void ProgramLowering::scoreFlow(llm::AttentionOp op, std::int64_t token, std::in
   Value score = w.alu("addf", {upper, lower});
   if (!settles)
     return writeScores(w, causal(w, score, counter), token * vectors + vector, tokens * vectors, slot);
-  w.write(score, pool.scratch(kRawScores, 4, sweepLength, 2), 0, 1);
+  w.write(score, pool.scratch(kRawScores, 4, sweepLength, 5), 0, 1);
   settleScores(op, token, vector, vectors, slot);
 }
 

@@ -285,7 +285,7 @@ void ProgramLowering::chunkSiluMul(llm::SiluMulOp op) {
     std::string gates = pool.scratch("ffn.gate" + suffix, 4, slots * tokens, 2 + 2 * i),
                 ups = pool.scratch("ffn.up" + suffix, 4, slots * tokens, 3 + 2 * i);
     waiting.push_back({gates, ups, twice ? pool.scratch("ffn.gate.again" + suffix, 4, slots * tokens, 4) : gates,
-                       twice && gelu ? pool.scratch("ffn.gate.third" + suffix, 4, slots * tokens, 5) : gates});
+                       twice && gelu ? pool.scratch("ffn.gate.third" + suffix, 4, slots * tokens, 0) : gates});
   }
   // Places by turn: neighbours are dealt to different planes, so vectors that are worked on together have no numbers in
   // a row.

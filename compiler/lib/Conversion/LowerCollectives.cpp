@@ -97,7 +97,9 @@ void ProgramLowering::lowerAllGather(llm::AllGatherOp op) {
     return exchange({kBranch}, 4, residualLayout);
   }
   flushLinears();
-  Operation *user = *op->getUsers().begin(), *source = op.getPiece().getDefiningOp();
+  // A residual may be wanted whole by a sum as well, which has no tensor.
+  Operation *user = *llvm::find_if(op->getUsers(), [](Operation *other) { return other->hasAttr("weight"); }),
+            *source = op.getPiece().getDefiningOp();
   std::string tensor = tensorOf(user->getAttrOfType<FlatSymbolRefAttr>("weight").getValue());
   auto piece = written.find(op.getPiece());
   if (piece == written.end()) {
