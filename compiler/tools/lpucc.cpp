@@ -88,6 +88,8 @@ int main(int argc, char **argv) {
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{65535}))
       ->capture_default_str();
   addPrecisionFlags(app, options.pipeline.precision);
+  app.add_option("--mapping", options.pipeline.mapping,
+                 "YAML file with choices of the mapping that cost makes otherwise (default: none)");
   CalibrationFlags calibration;
   addCalibrationFlags(app, calibration);
   addChipFlags(app, options);

@@ -4,6 +4,7 @@
 #include "EncoderLowering.h"
 #include "ProgramLowering.h"
 #include "TargetMachine.h"
+#include "lpu/compiler/Conversion/Mapping.h"
 #include "lpu/compiler/Conversion/Passes.h"
 
 using namespace mlir;
@@ -27,6 +28,8 @@ struct ConvertLLMToStreamPass : impl::ConvertLLMToStreamBase<ConvertLLMToStreamP
       module.emitError("there is no @forward to lower; run llm-quantize and llm-plan-steps first");
       return signalPassFailure();
     }
+    if (failed(chooseMapping(module, *machine, MappingFile()))) // of what is still open
+      return signalPassFailure();
     std::int64_t most = std::max(prefillTokens(*machine, module), chunkTokens(*machine, module));
     ObjectPool pool(module, *machine);
     for (llm::StepOp step : llvm::to_vector(module.getOps<llm::StepOp>())) {

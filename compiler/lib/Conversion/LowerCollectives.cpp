@@ -32,10 +32,11 @@ void ProgramLowering::noteDigits(Value result, const Layout &layout, std::int64_
   bool gathers = mlir::isa<llm::AllGatherOp>(*result.getUsers().begin());
   if (!gathers)
     digits[result] = {layout, row, scaleOf(result), chunked ? object : "", false};
-  if (!gathers && (!chunked || object == "h")) // chunkSiluMul has places of its own
+  bool isHidden = mlir::isa_and_nonnull<llm::SiluMulOp>(result.getDefiningOp());
+  if (!gathers && (!chunked || isHidden)) // chunkSiluMul has places of its own
     return;
   // Digits of a chunk are written while a residual is read; what waits for the feed-forward part comes later.
-  std::int64_t hint = chunked && object != "h" ? 4 : 0;
+  std::int64_t hint = chunked && !isHidden ? 4 : 0;
   pool.scratch(object + ".east", 2, tokens * layout.gather().vectors(), hint);
   pool.scratch(object + ".west", 2, tokens * layout.gather().vectors(), hint + 1);
   written[result] = {object, layout, 0};

@@ -75,7 +75,7 @@ ProgramLowering::Digits &ProgramLowering::beginUncollected(llm::LinearOp op) {
   if (groupedInput == op.getInput())
     return input;
   std::string tensor = tensorOf(op.getWeight());
-  beginPhase(layerLabel(tensor, linearPhaseName(tensor)));
+  beginPhase(layerLabel(tensor, linearPhaseName(op)));
   groupedInput = op.getInput(), groupedCount = 0;
   if (!input.object.empty())
     fetchAll(input);

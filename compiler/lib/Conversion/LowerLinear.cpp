@@ -7,6 +7,7 @@
 #include "LowerTileAttention.h"
 #include "ProgramLowering.h"
 
+#include "lpu/compiler/Conversion/Mapping.h"
 #include "lpu/compiler/Conversion/Passes.h"
 #include "lpu/compiler/Dialect/LLM/Chips.h"
 
@@ -24,10 +25,6 @@ namespace {
 /// A group of linears is swept if its weights take at least this many cycles to stream: then the drain
 /// between two phases is short beside it, and digits may take the way through memory.
 constexpr std::int64_t kSweptCycles = 256;
-
-/// The tiles of a group of linears that streams at least this long are dealt one by one over the planes. The sums of
-/// an output are then in parts, which VXM adds.
-constexpr std::int64_t kDealtCycles = 64;
 
 /// Output vectors whose tiles alternate on a plane, column by column. The more, the less often chunks of tokens fetch
 /// digits; but their sums are complete together, and what takes them then comes late.
@@ -128,30 +125,39 @@ LogicalResult ProgramLowering::lowerLinear(llm::LinearOp op) {
 
 //===-- tiles -------------------------------------------------------------------===//
 
-std::string linearPhaseName(StringRef tensor) {
-  return tensor.contains("attn_q")        ? "qkv"
-         : tensor.contains("attn_output") ? "attention output"
-         : tensor.contains("ffn_gate")    ? "ffn gate, up"
-         : tensor.contains("ffn_down")    ? "ffn down"
-         : tensor.contains("blk.")        ? "linear"
-                                          : "lm_head";
+std::string linearPhaseName(llm::LinearOp op) {
+  switch (roleOf(op)) {
+  case LinearRole::Projections:
+    return "qkv";
+  case LinearRole::AttentionOutput:
+    return "attention output";
+  case LinearRole::GateUp:
+    return "ffn gate, up";
+  case LinearRole::Down:
+    return "ffn down";
+  case LinearRole::Head:
+    return "lm_head";
+  case LinearRole::Other:
+    break;
+  }
+  return "linear";
 }
 
 void ProgramLowering::beginLinearPhase() {
   llm::LinearOp first = pending.front().op;
   auto feeds = dyn_cast<llm::SiluMulOp>(*first->getUsers().begin());
   std::string tensor = tensorOf(first.getWeight());
-  beginPhase(layerLabel(tensor, feeds && isSwept(machine, feeds) && !chunked ? "ffn" : linearPhaseName(tensor)),
+  beginPhase(layerLabel(tensor, feeds && isSwept(machine, feeds) && !chunked ? "ffn" : linearPhaseName(first)),
              !isHead());
 }
 
 /// Names the constants of the pending linears and counts their weights, in bytes.
-std::int64_t ProgramLowering::prepareSums(const Digits &input, bool swept) {
+void ProgramLowering::prepareSums(const Digits &input, bool swept) {
   std::set<Operation *> counted;
-  std::int64_t hint = 0, weights = 0;
+  std::int64_t hint = 0;
   for (PendingLinear &linear : pending) {
     if (counted.insert(linear.op).second)
-      weights += weightsOf(linear.op);
+      weightBytes += weightsOf(linear.op);
     linear.sums->rows = linear.rows;
     linear.sums->single = llm::activationBits(linear.op.getInput()) == 8;
     linear.sums->scales =
@@ -162,8 +168,6 @@ std::int64_t ProgramLowering::prepareSums(const Digits &input, bool swept) {
     linear.sums->parts.assign(linear.rows.vectors(),
                               std::vector<std::vector<std::pair<std::int64_t, std::int64_t>>>(tokens));
   }
-  weightBytes += weights;
-  return weights;
 }
 
 void ProgramLowering::flushLinears(llvm::function_ref<void(std::int64_t)> finished) {
@@ -174,7 +178,7 @@ void ProgramLowering::flushLinears(llvm::function_ref<void(std::int64_t)> finish
   Digits &input = digits[pendingInput];
   std::int64_t vectors = 0, planes = 2 * machine.mxmPlanesPerSide;
   bool swept = input.streamed || finished, dealt = swept;
-  std::int64_t weights = prepareSums(input, swept);
+  prepareSums(input, swept);
   for (PendingLinear &linear : pending)
     vectors += linear.rows.vectors();
   if (input.streamed) {
@@ -183,7 +187,7 @@ void ProgramLowering::flushLinears(llvm::function_ref<void(std::int64_t)> finish
     beginLinearPhase();
     if (!input.object.empty())
       fetchAll(input);
-    dealt |= weights >= kDealtCycles * 2 * machine.streamsPerDirection * machine.rowBytes();
+    dealt |= formOf(pending.front().op) == LinearForm::Dealt;
     if (dealt)
       passByOutputs(input, finished);
     else

@@ -128,7 +128,7 @@ private:
   /// Are the pending linears the output projection?
   bool isHead() const;
   std::int64_t planeInTurn(std::int64_t number) const;
-  std::int64_t prepareSums(const Digits &input, bool swept);
+  void prepareSums(const Digits &input, bool swept);
   void passPinned(const Digits &input);
   void passByOutputs(const Digits &input, llvm::function_ref<void(std::int64_t)> finished);
   void passByInputs(const Digits &input);
@@ -315,7 +315,7 @@ bool isSwept(const isa::Machine &machine, llm::SiluMulOp op, std::int64_t shards
 bool isGrouped(llm::LinearOp op);
 /// Whether the weights are fp16.
 bool isHalf(llm::LinearOp op);
-/// What the phase of a linear is called, by the tensor of its weights.
-std::string linearPhaseName(llvm::StringRef tensor);
+/// What the phase of a linear is called, by its role.
+std::string linearPhaseName(llm::LinearOp op);
 
 } // namespace lpu::compiler

@@ -4,6 +4,7 @@
 
 #include "DriverFiles.h"
 
+#include "lpu/compiler/Conversion/Mapping.h"
 #include "lpu/compiler/Dialect/LLM/Chips.h"
 #include "lpu/compiler/Dialect/Lpu/Lpu.h"
 #include "lpu/isa/Files.h"
@@ -47,13 +48,13 @@ Status Compile::lower(mlir::ModuleOp module) const {
     phase.add(nested, pipeline);
     if (mlir::failed(passes.run(module)) || mlir::failed(mlir::verify(module)))
       return failure();
-    if (Status dumped = dump(module, phase.to); !dumped)
+    if (Status dumped = dumpStage(module, phase.to); !dumped)
       return dumped;
   }
   return Ok{};
 }
 
-Status Compile::dump(mlir::ModuleOp module, Stage stage) const {
+Status Compile::dumpStage(mlir::ModuleOp module, Stage stage) const {
   if (options.dumpDir.empty())
     return Ok{};
   std::error_code failed;
@@ -105,6 +106,19 @@ std::vector<std::vector<std::vector<PhaseReport>>> phasesOf(mlir::ModuleOp modul
     for (auto step : chipClass.getOps<timed::ProgramOp>())
       all.back().push_back(phasesOf(step));
   }
+  return all;
+}
+
+std::vector<MappingReport> mappingOf(mlir::ModuleOp module) {
+  std::vector<MappingReport> all;
+  for (mlir::ModuleOp chipClass : llm::classModules(module))
+    if (auto groups = chipClass->getAttrOfType<mlir::ArrayAttr>(kMappingAttr))
+      for (auto group : groups.getAsRange<mlir::DictionaryAttr>())
+        all.push_back({llm::isPartitioned(module) ? chipClass.getSymName()->str() : "",
+                       group.getAs<mlir::StringAttr>("group").str(), group.getAs<mlir::StringAttr>("form").str(),
+                       group.getAs<mlir::BoolAttr>("by_file").getValue(),
+                       group.getAs<mlir::IntegerAttr>("count").getInt(),
+                       group.getAs<mlir::IntegerAttr>("stream_cycles").getInt()});
   return all;
 }
 

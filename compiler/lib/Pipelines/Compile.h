@@ -16,7 +16,7 @@ public:
   /// Brings a module that is planned and dealt as far as the options ask, and dumps every stage it reaches.
   Status lower(mlir::ModuleOp module) const;
   /// Dumps a module that has reached a stage, if dumps are wanted.
-  Status dump(mlir::ModuleOp module, Stage stage) const;
+  Status dumpStage(mlir::ModuleOp module, Stage stage) const;
   /// The last error of the context's handler, at the input if it has no place.
   Error failure() const;
 
@@ -34,5 +34,8 @@ std::string textOf(mlir::ModuleOp module);
 Status checkWords(mlir::MLIRContext &context, const isa::Program &program, const std::string &inputName);
 /// Cycles and bounds of every phase, of each chip class and step of a module of stage lpu.
 std::vector<std::vector<std::vector<PhaseReport>>> phasesOf(mlir::ModuleOp module);
+
+/// What was chosen of the mapping, as llm-choose-mapping noted it in each class.
+std::vector<MappingReport> mappingOf(mlir::ModuleOp module);
 
 } // namespace lpu::compiler

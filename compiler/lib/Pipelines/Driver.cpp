@@ -76,6 +76,10 @@ private:
     if (!loaded)
       return loaded.error();
     machine = std::move(*loaded);
+    auto choices = MappingFile::read(options.pipeline.mapping);
+    if (!choices)
+      return choices.error();
+    mapping = std::move(*choices);
     if (!options.topology.empty()) // also where one chip needs none
       if (auto known = loadTopology(options.topology, 1, machine); !known)
         return known.error();
@@ -111,6 +115,8 @@ private:
       return error("has its steps already, and with them its context; give --max-context where the model is compiled");
     if (options.pipeline.batch > 1 && llm::isEncoder(*module))
       return error("is an encoder, which takes one sequence at a time; leave out --batch");
+    if (!mapping.name.empty() && (stageOf(*module) != Stage::LLM || (!isToPlan() && mapping.prefillTokens)))
+      return error("is past the stage at which its mapping is chosen; give --mapping where the model is compiled");
     if (!isToPlan() && (!options.steps.empty() || options.boundsOnly))
       return error("is past the stage at which steps are chosen; give --steps and --bounds-only where "
                    "the model is compiled, or from llm.mlir of one chip");
@@ -152,12 +158,12 @@ private:
     mlir::OwningOpRef<mlir::ModuleOp> planned = std::move(module);
     if (auto tooLong = contextProblem(*planned, options, machine))
       return Error{options.inputName, *tooLong};
-    Fit fit(*planned, options, machine, errors);
+    Fit fit(*planned, options, mapping, machine, errors);
     for (Result<DealtModel> dealt = fit.first();;) {
       if (!dealt)
         return dealt.error();
       module = std::move(dealt->module), places = std::move(dealt->places);
-      if (Status dumped = compile.dump(*module, Stage::LLM); !dumped)
+      if (Status dumped = compile.dumpStage(*module, Stage::LLM); !dumped)
         return dumped;
       Status lowered = compile.lower(*module);
       if (lowered)
@@ -176,6 +182,7 @@ private:
     DriverResult result{seconds(),   std::move(program),   phasesOf(*module), std::move(places), options.promptTokens,
                         calibration, std::move(precisions)};
     result.contextNote = std::move(contextNote);
+    result.mapping = mappingOf(*module);
     return result;
   }
 
@@ -217,7 +224,10 @@ private:
   Result<DriverResult> finishText() {
     if (Status written = writeFileAtomically(options.output, textOf(*module)); !written)
       return written.error();
-    return DriverResult{seconds(), {}, {}, {}, 0, {}, {}, {}, false, std::move(contextNote)};
+    DriverResult result;
+    result.compileSeconds = seconds();
+    result.contextNote = std::move(contextNote);
+    return result;
   }
 
   const DriverOptions &options;
@@ -227,6 +237,7 @@ private:
   Compile compile;
   std::chrono::steady_clock::time_point begin;
   isa::Machine machine;
+  MappingFile mapping;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::string contextNote;
   std::optional<CalibrationSummary> calibration;

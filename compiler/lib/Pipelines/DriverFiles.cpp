@@ -17,6 +17,7 @@ std::vector<isa::FileUse> reads(const DriverOptions &options, mlir::ModuleOp mod
   isa::addUse(uses, "--target", options.pipeline.target);
   isa::addUse(uses, "--topology", options.topology);
   isa::addUse(uses, "--quant-config", options.pipeline.precision.config);
+  isa::addUse(uses, "--mapping", options.pipeline.mapping);
   if (auto source = module->getAttrOfType<mlir::StringAttr>(llm::kSourceAttr)) // of an .mlir file, too
     for (const std::string &file : modelFiles(source.str()))
       isa::addUse(uses, "the model", file);

@@ -30,8 +30,10 @@ bool takesWholeSequences(mlir::ModuleOp planned) {
 
 } // namespace
 
-Fit::Fit(mlir::ModuleOp planned, const DriverOptions &options, const isa::Machine &machine, OneLineErrors &errors)
-    : planned(planned), options(options), machine(machine), errors(errors), usable(machine.memoryBytes()) {}
+Fit::Fit(mlir::ModuleOp planned, const DriverOptions &options, const MappingFile &mapping, const isa::Machine &machine,
+         OneLineErrors &errors)
+    : planned(planned), options(options), mapping(mapping), machine(machine), errors(errors),
+      usable(machine.memoryBytes()) {}
 
 bool Fit::isOneChip() const {
   return options.partition.chips == 1 && options.partition.tp <= 1 && options.partition.pp <= 1;
@@ -61,6 +63,8 @@ Result<DealtModel> Fit::choose() {
     if (asked.chips > 1 || asked.tp > 1 || asked.pp > 1 || !options.topology.empty())
       return Error{options.inputName,
                    "is an encoder, which is compiled for one chip; leave out the options for several"};
+    if (!mapping.name.empty())
+      return Error{mapping.name, "chooses what only decoders have; leave out --mapping"};
     partition = Partition();
     return keepAsked({planned.clone(), {}});
   }
@@ -91,14 +95,17 @@ Result<DealtModel> Fit::deal() {
   if (std::int64_t most = mostUsers(machine, planned, partition);
       modelSize(planned).users > std::max<std::int64_t>(1, most))
     return tooManyUsers(most);
+  Result<std::int64_t> tokens = tokensOfAStep();
+  if (!tokens)
+    return tokens.error();
   DealtModel dealt;
   if (partition.chips() == 1) {
-    dealt.module = replanned(planned, stepTokens(machine, planned, partition, programs()), programs());
+    dealt.module = replanned(planned, *tokens, programs());
     return dealt.module ? keepAsked(std::move(dealt)) : failure();
   }
   options.progress(
       fmt::format("dealing the model over {} chips (tp {}, pp {})", partition.chips(), partition.tp, partition.pp));
-  dealt.module = partitionModel(planned, partition, machine, options.pipeline.target, programs());
+  dealt.module = partitionModel(planned, partition, machine, options.pipeline.target, programs(), *tokens);
   if (!dealt.module)
     return failure();
   auto placed = placeModel(*dealt.module, options.topology, machine);
@@ -106,6 +113,23 @@ Result<DealtModel> Fit::deal() {
     return placed.error();
   dealt.places = std::move(*placed);
   return keepAsked(std::move(dealt));
+}
+
+Result<std::int64_t> Fit::tokensOfAStep() const {
+  auto tokens = [&](Chunks which) { return stepTokens(machine, planned, partition, which); };
+  if (!mapping.prefillTokens)
+    return tokens(programs());
+  auto error = [&](const std::string &message) { return mapping.error(mapping.prefillLine, message); };
+  std::int64_t asked = *mapping.prefillTokens, all = tokens(Chunks::All), few = tokens(Chunks::None);
+  if (modelSize(planned).users > 1)
+    return error("with --batch there are no prefill steps; leave 'prefill' out");
+  if (asked > all)
+    return error(
+        fmt::format("key 'tokens' is {}; a prefill step of this partition takes at most {} tokens", asked, all));
+  std::int64_t fewestOfAChunk = machine.superlanes / 2; // then both digits of a chunk take longer than a tile's load
+  if (asked > few && asked < fewestOfAChunk)
+    return error(fmt::format("key 'tokens' is {}; take {} or less, or from {} to {}", asked, few, fewestOfAChunk, all));
+  return std::min(asked, tokens(programs()));
 }
 
 Result<DealtModel> Fit::keepAsked(DealtModel dealt) const {

@@ -4,6 +4,7 @@
 
 #include "lpu/compiler/Conversion/DoesNotFit.h"
 #include "lpu/compiler/Pipelines/Driver.h"
+#include "lpu/compiler/Support/MappingFile.h"
 #include "lpu/compiler/Support/OneLineErrors.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -24,7 +25,8 @@ class Fit {
 public:
   /// `planned`: of stage llm, with its steps, for one chip. All of these outlive the search; `errors` is the handler of
   /// the context and is cleared after attempts that failed.
-  Fit(mlir::ModuleOp planned, const DriverOptions &options, const isa::Machine &machine, OneLineErrors &errors);
+  Fit(mlir::ModuleOp planned, const DriverOptions &options, const MappingFile &mapping, const isa::Machine &machine,
+      OneLineErrors &errors);
 
   /// The most promising partition.
   Result<DealtModel> first() { return choose(); }
@@ -41,6 +43,8 @@ private:
   /// Of the planned steps those that --steps names. What a chip holds and how the model is dealt does not depend on it.
   Result<DealtModel> keepAsked(DealtModel dealt) const;
   Result<std::vector<Partition>> candidates();
+  /// Of the prefill steps of the present partition: as many as there is room for, or what the mapping's file says.
+  Result<std::int64_t> tokensOfAStep() const;
   Error tooManyUsers(std::int64_t most) const;
   /// Not even with estimates that are far off.
   Error farTooLarge() const;
@@ -56,6 +60,7 @@ private:
 
   mlir::ModuleOp planned;
   const DriverOptions &options;
+  const MappingFile &mapping;
   const isa::Machine &machine;
   OneLineErrors &errors;
   Partition partition;                                 ///< tried last

@@ -129,11 +129,11 @@ mlir::OwningOpRef<mlir::ModuleOp> replanned(mlir::ModuleOp planned, std::int64_t
 }
 
 mlir::OwningOpRef<mlir::ModuleOp> partitionModel(mlir::ModuleOp planned, const Partition &partition,
-                                                 const isa::Machine &machine, const std::string &target,
-                                                 Chunks chunks) {
+                                                 const isa::Machine &machine, const std::string &target, Chunks chunks,
+                                                 std::optional<std::int64_t> tokens) {
   mlir::OwningOpRef<mlir::ModuleOp> module = planned.clone();
   mlir::PassManager passes(planned.getContext());
-  addReplanning(passes, planned, stepTokens(machine, planned, partition, chunks), chunks);
+  addReplanning(passes, planned, tokens.value_or(stepTokens(machine, planned, partition, chunks)), chunks);
   passes.addPass(
       llm::createPartition({.target = target,
                             .tensor = partition.tp,

@@ -25,6 +25,7 @@ void addLLMPhase(mlir::OpPassManager &passes, const PipelineOptions &options) {
 }
 
 void addStreamPhase(mlir::OpPassManager &passes, const PipelineOptions &options) {
+  passes.addPass(createChooseMapping({options.target, options.mapping}));
   passes.addPass(createConvertLLMToStream({options.target}));
   passes.addPass(createAllocateMemory({options.target}));
   passes.addPass(createVerifyPlaces({options.target}));
@@ -73,13 +74,15 @@ struct RegisteredOptions : mlir::PassPipelineOptions<RegisteredOptions> {
   Option<std::uint64_t> maxTokens{*this, "max-tokens", llvm::cl::desc("tokens of a prefill step"), llvm::cl::init(8)};
   Option<std::uint64_t> batch{*this, "batch", llvm::cl::desc("users whose tokens a decode step feeds together"),
                               llvm::cl::init(1)};
+  Option<std::string> mapping{*this, "mapping", llvm::cl::desc("YAML file with choices of the mapping"),
+                              llvm::cl::init("")};
   Option<bool> boundsOnly{*this, "bounds-only", llvm::cl::desc("bound every phase and schedule none"),
                           llvm::cl::init(false)};
 
   PipelineOptions get() const {
     PipelineOptions options;
     options.target = target, options.maxContext = maxContext, options.maxTokens = maxTokens, options.batch = batch,
-    options.boundsOnly = boundsOnly;
+    options.mapping = mapping, options.boundsOnly = boundsOnly;
     return options;
   }
 };

@@ -51,6 +51,8 @@ public:
                                {"rounding", c->rounding}, {"output_error_ratio", c->outputErrorRatio}};
     if (!result.precisions.empty())
       report["precisions"] = precisions();
+    if (!result.mapping.empty())
+      report["mapping"] = mapping();
     report["build"] = isa::buildId();
     report["compile_seconds"] = result.compileSeconds;
     if (result.boundsOnly)
@@ -81,6 +83,18 @@ private:
     Json list = Json::array();
     for (const llm::LinearPrecision &p : result.precisions)
       list.push_back({{"tensor", p.tensor}, {"weights", p.weights}, {"activations", p.activations}});
+    return list;
+  }
+
+  Json mapping() const {
+    Json list = Json::array();
+    for (const MappingReport &m : result.mapping)
+      list.push_back({{"chip_class", m.chipClass.empty() ? program.classes.front().name : m.chipClass},
+                      {"group", m.group},
+                      {"count", m.count},
+                      {"stream_cycles", m.streamCycles},
+                      {"form", m.form},
+                      {"chosen_by", m.byFile ? "file" : "cost"}});
     return list;
   }
 

@@ -21,7 +21,7 @@ module attributes {llm.source = "wide.gguf", llm.model = "wide"} {
 }
 
 // The llm dialect is gone but for the source of the constants and the machine. Weights brought in: 10 · 130 bytes.
-// CHECK: module attributes {llm.machine = "small", llm.machine_hash = "{{[0-9a-f]+}}", llm.model = "wide", llm.source = "wide.gguf"} {
+// CHECK: module attributes {llm.machine = "small", llm.machine_hash = "{{[0-9a-f]+}}", llm.model = "wide", llm.source = "wide.gguf", lpu.mapping = [{by_file = false, count = 1 : i64, form = "pinned", group = "lm-head", stream_cycles = 0 : i64}]} {
 // CHECK-NOT: llm.
 // CHECK: stream.program @decode_64 kind("decode") tokens(1) context(64) weight_bytes(1300)
 // CHECK-DAG: stream.binding "token" of @token items(1) vectors(1) lanes(64) elements(1)

@@ -121,8 +121,7 @@ TEST(ListScheduler, RepeatedPhasesComeOutAsIfEachWereSearched) {
   for (unsigned seed = 1; seed <= 200; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     Problem problem = layers(Generator(machine, seed).problem(), 12);
-    Solution reused = scheduleList(machine, problem),
-             each = scheduleList(machine, problem, Repetitions::Search);
+    Solution reused = scheduleList(machine, problem), each = scheduleList(machine, problem, Repetitions::Search);
     ASSERT_TRUE(same(reused, each));
     auto fault = verify(machine, problem, reused);
     ASSERT_FALSE(fault.has_value()) << *fault;
@@ -143,8 +142,8 @@ TEST(ListScheduler, ALayerIsSearchedOnceWhenItNoLongerReachesTheBeginning) {
   Problem problem = layers(layer, 10);
   Solution solution = scheduleList(machine, problem);
   // The load may run ahead into the layer before, from its install on, which lies within that layer's 605 cycles; what
-  // is reserved there may lie 256 cycles before or behind. So a search reaches back over three layers, and the next ones
-  // all find the same.
+  // is reserved there may lie 256 cycles before or behind. So a search reaches back over three layers, and the next
+  // ones all find the same.
   EXPECT_LE(solution.phasesSolved, 5u);
   EXPECT_TRUE(same(solution, scheduleList(machine, problem, Repetitions::Search)));
 }

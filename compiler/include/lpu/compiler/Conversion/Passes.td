@@ -5,6 +5,18 @@
 
 include "mlir/Pass/PassBase.td"
 
+def ChooseMapping : Pass<"llm-choose-mapping", "::mlir::ModuleOp"> {
+  let summary = "Choose how each group of linears comes to the planes";
+  let description = [{
+    Writes the form of its group on every llm.linear (`llm.form`): `pinned`, `dealt` or `swept` by what their weights
+    take to stream, `grouped` and `half` where the precision wants it. A YAML file may choose between pinned and dealt
+    (docs/howto/choose-a-mapping.md). What was chosen stands at the module (`lpu.mapping`), up to the report.
+    A module that has it is left as it is.
+  }];
+  let options = [Option<"target", "target", "std::string", "\"tsp1\"", "machine: a preset or a YAML file">,
+                 Option<"mapping", "mapping", "std::string", "\"\"", "YAML file with choices; none: all by cost">];
+}
+
 def ConvertLLMToStream : Pass<"convert-llm-to-stream", "::mlir::ModuleOp"> {
   let summary = "Map the quantized model onto flows, one stream.program per llm.step";
   let description = [{

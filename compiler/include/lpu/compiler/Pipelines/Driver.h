@@ -44,6 +44,13 @@ struct PhaseReport {
   std::int64_t cycles = 0, boundCycles = 0;
 };
 
+/// Groups of linears of a class of chips that were mapped alike.
+struct MappingReport {
+  std::string chipClass, group, form;
+  bool byFile = false;
+  std::int64_t count = 0, streamCycles = 0;
+};
+
 struct DriverResult {
   double compileSeconds = 0;
   isa::Program program;                                      ///< only when compiled to lpx
@@ -54,6 +61,7 @@ struct DriverResult {
   std::vector<llm::LinearPrecision> precisions; ///< of every linear; empty when compilation went on from a later stage
   std::vector<std::vector<isa::Counts>> counts{}; ///< of each chip class and step, one chip's; only for a report
   bool boundsOnly = false;                        ///< programs have bounds and nothing else
+  std::vector<MappingReport> mapping{};           ///< of decoders
   std::string contextNote{};                      ///< for the user: the context is not the model's own; or empty
 };
 

@@ -36,11 +36,12 @@ bool canShare(mlir::ModuleOp planned, std::int64_t tp);
 /// went to the context's handler.
 mlir::OwningOpRef<mlir::ModuleOp> replanned(mlir::ModuleOp planned, std::int64_t tokens, Chunks chunks);
 
-/// A copy of `planned`, dealt over the chips of a partition; its prefill steps feed stepTokens. Null after an error,
-/// which went to the context's handler.
+/// A copy of `planned`, dealt over the chips of a partition; its prefill steps feed `tokens`, or stepTokens unless
+/// given. Null after an error, which went to the context's handler.
 mlir::OwningOpRef<mlir::ModuleOp> partitionModel(mlir::ModuleOp planned, const Partition &partition,
                                                  const isa::Machine &machine, const std::string &target,
-                                                 Chunks chunks = Chunks::All);
+                                                 Chunks chunks = Chunks::All,
+                                                 std::optional<std::int64_t> tokens = std::nullopt);
 
 /// Compiles decode programs of the first few shapes of a list that is sorted by estimated latency, as long as it takes
 /// no more than half a minute, and brings the fastest to the front. Diagnostics of the attempts go to the context's

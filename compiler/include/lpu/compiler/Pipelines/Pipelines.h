@@ -25,12 +25,13 @@ struct PipelineOptions {
   std::uint64_t maxTokens = 8;  ///< tokens of a prefill step
   std::uint64_t batch = 1; ///< users whose tokens a decode step feeds together; with several there are no prefill steps
   PrecisionOptions precision;
+  std::string mapping;     ///< a file with choices (MappingFile); empty: all by cost
   bool boundsOnly = false; ///< of stage lpu: bound every phase and schedule none
 };
 
 /// Quantize, plan the step programs, verify.
 void addLLMPhase(mlir::OpPassManager &passes, const PipelineOptions &options);
-/// Flows, then places, verify.
+/// Forms of linears, flows, then places, verify.
 void addStreamPhase(mlir::OpPassManager &passes, const PipelineOptions &options);
 /// Schedule, charge the code, verify.
 void addLpuPhase(mlir::OpPassManager &passes, const PipelineOptions &options);
