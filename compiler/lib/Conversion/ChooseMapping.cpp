@@ -65,10 +65,10 @@ public:
   }
 
 private:
-  StringAttr name(std::string_view text) const {
+  StringAttr name(std::string_view text) {
     return StringAttr::get(module.getContext(), llvm::StringRef(text.data(), text.size()));
   }
-  LogicalResult fail(int line, const std::string &message) const {
+  LogicalResult fail(int line, const std::string &message) {
     Error error = file.error(line, message);
     return emitError(FileLineColLoc::get(module.getContext(), error.place, 0, 0)) << error.message;
   }
