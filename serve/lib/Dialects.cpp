@@ -51,7 +51,9 @@ RefusalWriter refusalWriterOf(const HttpRequest &request) {
       return territory.refusals;
   if (!request.field("anthropic-version").empty())
     return anthropic::refusal;
-  if (!request.field("x-goog-api-key").empty())
+  const bool isGooglesClient = !request.field("x-goog-api-key").empty() ||
+                               !request.field("x-goog-api-client").empty() || !request.query("key").empty();
+  if (isGooglesClient || (request.method == "POST" && request.path().starts_with("/v1/models/")))
     return gemini::refusal;
   return openai::refusal;
 }

@@ -206,8 +206,8 @@ private:
     Code code;
     guard(loop.options.bodyTimeout);
     co_await http::async_read_header(socket, buffer, parser, asio::redirect_error(asio::use_awaitable, code));
-    if (!code)
-      takeHead(parser.get(), request); // before the body: Beast adds trailers to the fields
+    if (!code || code == http::error::body_limit) // which is known from the head; its path says how to refuse
+      takeHead(parser.get(), request);            // before the body: Beast adds trailers to the fields
     if (!code && !parser.get()[http::field::expect].empty()) {
       if (!beast::iequals(parser.get()[http::field::expect], "100-continue"))
         co_return Refusal{417, "Expect must be 100-continue", "", "malformed_request"};

@@ -10,8 +10,9 @@
 #include "RequestLog.h"
 #include "Secrets.h"
 #include "TemplateLanes.h"
-#include "lpu/serve/Anthropic.h"
 #include "lpu/isa/Base64.h"
+#include "lpu/serve/Anthropic.h"
+#include "lpu/serve/Gemini.h"
 #include "lpu/serve/HttpHead.h"
 #include "lpu/serve/OpenAi.h"
 #include "lpu/serve/Worker.h"
@@ -326,19 +327,32 @@ std::optional<ModelCard> Service::card(const std::string &name) const {
   return model ? std::optional(cardOf(*model)) : std::nullopt;
 }
 
-void Service::listModels(const HttpRequest &request, const std::string &, const std::shared_ptr<Answer> &answer) {
-  const bool isAnthropics = !request.field("anthropic-version").empty();
-  answer->whole(
-      {200, {}, "application/json", isAnthropics ? anthropic::modelsBody(cards()) : openai::modelsBody(cards())});
+namespace {
+
+/// Three dialects list their models at the same path.
+std::string listOf(RefusalWriter dialect, const std::vector<ModelCard> &cards) {
+  return dialect == anthropic::refusal ? anthropic::modelsBody(cards)
+         : dialect == gemini::refusal  ? gemini::modelsBody(cards)
+                                       : openai::modelsBody(cards);
 }
 
-void Service::showModel(const HttpRequest &request, const std::string &name, const std::shared_ptr<Answer> &answer) {
+} // namespace
+
+void Service::listModels(const HttpRequest &, const std::string &, const std::shared_ptr<Answer> &answer) {
+  answer->whole({200, {}, "application/json", listOf(answer->refusalWriter(), cards())});
+}
+
+void Service::showModel(const HttpRequest &, const std::string &name, const std::shared_ptr<Answer> &answer) {
   const auto found = card(name);
   if (!found)
     return refuse(*answer, {404, fmt::format("there is no model '{}'", name), "model", "model_not_found"});
-  const bool isAnthropics = !request.field("anthropic-version").empty();
-  answer->whole(
-      {200, {}, "application/json", isAnthropics ? anthropic::modelBody(*found) : openai::modelBody(*found)});
+  const RefusalWriter dialect = answer->refusalWriter();
+  answer->whole({200,
+                 {},
+                 "application/json",
+                 dialect == anthropic::refusal ? anthropic::modelBody(*found)
+                 : dialect == gemini::refusal  ? gemini::modelBody(*found)
+                                               : openai::modelBody(*found)});
 }
 
 OrRefusal<const Model *> Service::modelOf(const Request &request) const {

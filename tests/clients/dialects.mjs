@@ -140,7 +140,7 @@ export function dialects({ prompt, count, longCount, model }) {
   async function runtime(at) {
     const { NodeHttpHandler } = await import("@smithy/node-http-handler");
     const sdk = await import("@aws-sdk/client-bedrock-runtime");
-    return { sdk, client: new sdk.BedrockRuntimeClient({ ...aws, endpoint: at, requestHandler: new NodeHttpHandler() }) };
+    return { sdk, client: new sdk.BedrockRuntimeClient({ ...aws, endpoint: at, requestHandler: new NodeHttpHandler(), maxAttempts: 8 }) };
   }
 
   async function bedrock(at) {

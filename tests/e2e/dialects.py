@@ -233,6 +233,8 @@ class Answers(Case):
         self.assertEqual(answer["candidates"][0]["finishReason"], "MAX_TOKENS")
         self.assertEqual(self.server.get("/v1beta/models")[2]["models"][0]["name"], "models/tiny")
         self.assertEqual(self.server.get("/v1beta/models/tiny")[2]["name"], "models/tiny")
+        self.assertEqual(self.server.get("/v1/models", x_goog_api_key="k")[2]["models"][0]["name"], "models/tiny")
+        self.assertEqual(self.server.get("/v1/models/tiny", x_goog_api_client="k")[2]["name"], "models/tiny")
         self.assertEqual(self.server.get("/v1beta1/publishers/google/models")[2]["publisherModels"][0]["name"],
                          "publishers/google/models/tiny")
         several = self.server.post("/v1beta/models/tiny:generateContent", {

@@ -17,6 +17,8 @@ TEST(Dialects, RefusalsFollowThePath) {
   EXPECT_EQ(refusalWriterOf(request("/v1/models")), openai::refusal);
   EXPECT_EQ(refusalWriterOf(request("/v1/models", {{"anthropic-version", "2023-06-01"}})), anthropic::refusal);
   EXPECT_EQ(refusalWriterOf(request("/v1/messages/count_tokens")), anthropic::refusal);
+  EXPECT_EQ(refusalWriterOf(request("/v1/models", {{"x-goog-api-key", "k"}})), gemini::refusal);
+  EXPECT_EQ(refusalWriterOf(request("/v1/models/x:generateContent")), gemini::refusal);
   EXPECT_EQ(refusalWriterOf(request("/api/anything")), ollama::refusal);
   EXPECT_EQ(refusalWriterOf(request("/v1beta/models/x:generateContent?key=k")), gemini::refusal);
   EXPECT_EQ(refusalWriterOf(request("/v1/projects/p")), gemini::refusal);
