@@ -459,7 +459,9 @@ void Service::answerNothing(const Model &model, const Prepared &prepared, const 
   const auto writer = make(prepared.request, {newRequestId(), std::time(nullptr), model.name(), "", 0});
   if (!prepared.request.stream)
     return answer.whole({200, {}, "application/json", writer->body({}, {})});
-  answer.whole({200, {}, writer->streamType(), writer->begin() + writer->end({})});
+  std::string stream = writer->begin();
+  stream += writer->end({});
+  answer.whole({200, {}, writer->streamType(), std::move(stream)});
 }
 
 void Service::count(const HttpRequest &request, Parse parse, std::function<std::string(std::uint64_t)> write,

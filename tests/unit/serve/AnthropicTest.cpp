@@ -136,8 +136,13 @@ Events sample(FinishReason reason = FinishReason::Length, const std::string &sto
   Writer writer(read(), {"req_7", 1764374400, "tiny", "lpu_9f", 3});
   Usage used;
   used.promptTokens = 3, used.completionTokens = 2;
-  return events(writer.begin() + writer.token({0, "Once", {}, 0, 9550, ""}) + writer.token({0, "", {}, 4, 12000, ""}) +
-                writer.token({0, " upon", {}, 4, 12000, ""}) + writer.finish(0, reason, stop) + writer.end(used));
+  std::string text = writer.begin(); // one after the other: writers remember
+  text += writer.token({0, "Once", {}, 0, 9550, ""});
+  text += writer.token({0, "", {}, 4, 12000, ""});
+  text += writer.token({0, " upon", {}, 4, 12000, ""});
+  text += writer.finish(0, reason, stop);
+  text += writer.end(used);
+  return events(text);
 }
 
 TEST(AnthropicStream, IsTheCanonicalSequence) {

@@ -149,8 +149,13 @@ std::string sampleText(FinishReason reason = FinishReason::Length, const std::st
   ConverseWriter writer(read(), {"req_7", 1764374400, "tiny", "lpu_9f", 3});
   Usage used;
   used.promptTokens = 3, used.completionTokens = 2, used.promptNs = 9550, used.completionNs = 1'000'000;
-  return writer.begin() + writer.token({0, "Once", {}, 0, 9550, ""}) + writer.token({0, "", {}, 4, 12000, ""}) +
-         writer.token({0, " upon", {}, 4, 12000, ""}) + writer.finish(0, reason, stop) + writer.end(used);
+  std::string text = writer.begin(); // one after the other: writers remember
+  text += writer.token({0, "Once", {}, 0, 9550, ""});
+  text += writer.token({0, "", {}, 4, 12000, ""});
+  text += writer.token({0, " upon", {}, 4, 12000, ""});
+  text += writer.finish(0, reason, stop);
+  text += writer.end(used);
+  return text;
 }
 
 TEST(BedrockFrames, AnyBitThatIsWrongIsFound) {
@@ -246,8 +251,11 @@ TEST(BedrockStream, InvocationsAreChunksOfTheModelsBody) {
   InvokeWriter writer(*parseInvoke(R"({"prompt":"Hi"})", kInvoke), {"req_7", 0, "tiny", "", 3});
   Usage used;
   used.promptTokens = 3, used.completionTokens = 1;
-  const auto frames = framesOf(writer.begin() + writer.token({0, "a", {}, 0, 0, ""}) +
-                               writer.finish(0, FinishReason::Stop, "") + writer.end(used));
+  std::string text = writer.begin();
+  text += writer.token({0, "a", {}, 0, 0, ""});
+  text += writer.finish(0, FinishReason::Stop, "");
+  text += writer.end(used);
+  const auto frames = framesOf(text);
   ASSERT_TRUE(frames);
   ASSERT_EQ(frames->size(), 2u);
   EXPECT_EQ((*frames)[0].headers.at(":event-type"), "chunk");

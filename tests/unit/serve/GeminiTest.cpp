@@ -130,8 +130,13 @@ std::string sampleText(Framing framing) {
   Writer writer(framing, read(bodyOf("")), {"req_7", 1764374400, "tiny", "lpu_9f", 3});
   Usage used;
   used.promptTokens = 3, used.completionTokens = 2;
-  return writer.begin() + writer.token({0, "Once", {}, 0, 9550, ""}) + writer.token({0, "", {}, 4, 12000, ""}) +
-         writer.token({0, " upon", {}, 4, 12000, ""}) + writer.finish(0, FinishReason::Length, "") + writer.end(used);
+  std::string text = writer.begin(); // one after the other: writers remember
+  text += writer.token({0, "Once", {}, 0, 9550, ""});
+  text += writer.token({0, "", {}, 4, 12000, ""});
+  text += writer.token({0, " upon", {}, 4, 12000, ""});
+  text += writer.finish(0, FinishReason::Length, "");
+  text += writer.end(used);
+  return text;
 }
 
 Parts sample() { return events(sampleText(Framing::Events)); }
@@ -152,9 +157,10 @@ TEST(GeminiStream, WithoutEventsItIsOneList) {
   const Json list = Json::parse(sampleText(Framing::List));
   EXPECT_EQ(Parts(list.begin(), list.end()), sample());
   Writer writer(Framing::List, read(bodyOf("")), {"req_7", 0, "tiny", "", 3});
-  EXPECT_EQ(
-      Json::parse(writer.token({0, "a", {}, 0, 0, ""}) + writer.silence() + writer.error({503, "m", "", ""})).size(),
-      2u);
+  std::string text = writer.token({0, "a", {}, 0, 0, ""});
+  text += writer.silence();
+  text += writer.error({503, "m", "", ""});
+  EXPECT_EQ(Json::parse(text).size(), 2u);
   Writer empty(Framing::List, read(bodyOf("")), {"req_7", 0, "tiny", "", 3});
   EXPECT_EQ(Json::parse(empty.end({})).size(), 1u);
 }

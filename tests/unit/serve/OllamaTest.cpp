@@ -144,8 +144,12 @@ Lines sample(Form form) {
   Writer writer(form, request, {"req_7", 1764374400, "tiny", "lpu_9f", 3});
   Usage used;
   used.promptTokens = 3, used.completionTokens = 2, used.queueNs = 100, used.promptNs = 9550, used.completionNs = 11300;
-  return lines(writer.begin() + writer.token({0, "Once", {}, 0, 9550, ""}) + writer.token({0, "", {}, 4, 12000, ""}) +
-               writer.finish(0, FinishReason::Length, "") + writer.end(used));
+  std::string text = writer.begin(); // one after the other: writers remember
+  text += writer.token({0, "Once", {}, 0, 9550, ""});
+  text += writer.token({0, "", {}, 4, 12000, ""});
+  text += writer.finish(0, FinishReason::Length, "");
+  text += writer.end(used);
+  return lines(text);
 }
 
 TEST(OllamaStream, IsTheCanonicalSequence) {
