@@ -2,8 +2,8 @@
 // pure functions; here is only the order.
 #include "lpu/serve/Service.h"
 
-#include "Embedded.h"
 #include "DialectRoutes.h"
+#include "Embedded.h"
 #include "JsonBody.h"
 #include "Prompt.h"
 #include "Reply.h"
