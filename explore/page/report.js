@@ -123,7 +123,9 @@
       const mx = measure(state.x), my = measure(state.y), H = 420;
       const list = main.filter((i) => bandOf(i, mx) && bandOf(i, my));
       if (!list.length) return nothing("No point has these values.");
-      const x = scale(list.flatMap((i) => bandOf(i, mx)), 80, W - 18, false), y = scale(list.flatMap((i) => bandOf(i, my)), H - 50, 18, false);
+      const hasBars = (i) => front.has(i) || i === state.a || i === state.b;
+      const reach = (m) => list.flatMap((i) => hasBars(i) ? bandOf(i, m) : [typical(i, m)]);
+      const x = scale(reach(mx), 80, W - 18, false), y = scale(reach(my), H - 50, 18, false);
       const order = [...list].sort((a, b) => typical(a, mx) - typical(b, mx));
       const chart = svg(H, `${title(my)} over ${title(mx)}`, {tabindex: 0, id: "frontier", onkeydown: (e) => {
         const step = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1}[e.key];
@@ -139,7 +141,7 @@
         return [["outer", l, h, V, V], ["inner", p, q, V, V], ["outer", v, v, L, G], ["inner", v, v, P, Q]].map(([c, x1, x2, y1, y2]) =>
           s("line", {class: c, x1: x(x1), x2: x(x2), y1: y(y1), y2: y(y2)}));
       };
-      for (const i of list) if (front.has(i) || i === state.a || i === state.b) chart.append(...bars(i));
+      for (const i of list) if (hasBars(i)) chart.append(...bars(i));
       const height = (i) => front.has(i) + 2 * (i === state.b) + 3 * (i === state.a);
       for (const i of [...list].sort((a, b) => height(a) - height(b)))
         chart.append(s("circle", {class: `dot${front.has(i) ? " front" : ""}${i === state.a ? " a" : ""}${i === state.b ? " b" : ""}`,
