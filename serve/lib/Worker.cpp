@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstring>
 #include <span>
+#include <utility>
 
 namespace lpu::serve {
 
@@ -57,6 +58,7 @@ void Worker::work() {
   auto warm = status ? warmUp() : Result<WarmUp>(status.error());
   const bool good = static_cast<bool>(warm);
   events.loaded(std::move(warm));
+  begun = std::chrono::steady_clock::now();
   while (good && takeNew())
     if (mayStep() && (rt::isEncoder(program) ? !encode() : !step()))
       return;
@@ -98,7 +100,11 @@ bool Worker::mayStep() {
 /// Waits until there is something to do; false: the worker ends.
 bool Worker::takeNew() {
   std::unique_lock lock(mutex);
-  arrived.wait(lock, [&] { return ending || !waiting.empty() || mayStep(); });
+  const auto isReady = [&] { return ending || !waiting.empty() || mayStep(); };
+  if (!isReady()) {
+    arrived.wait(lock, isReady);
+    begun = std::chrono::steady_clock::now();
+  }
   if (ending)
     return false;
   for (std::shared_ptr<Assignment> &assignment : waiting) {
@@ -118,14 +124,19 @@ std::size_t Worker::nextProgram() const {
   return slots.size() > 1 ? options.frameProgram : slots.front()->plan[slots.front()->sequence.steps()].program;
 }
 
+/// What a step takes here: with what is done between two of them, since a client waits for that, too.
+double Worker::sinceLastStep() {
+  const auto now = std::chrono::steady_clock::now();
+  return std::chrono::duration<double>(now - std::exchange(begun, now)).count();
+}
+
 bool Worker::step() {
   const std::size_t number = nextProgram();
   std::vector<rt::Sequence *> users;
   for (const auto &slot : slots)
     users.push_back(slot ? &slot->sequence : nullptr);
-  const auto begin = std::chrono::steady_clock::now();
   auto result = rt::runStep(session, number, users);
-  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - begin;
+  const double wall = sinceLastStep();
   if (!result) {
     events.failed(result.error().str());
     return false;
@@ -140,7 +151,7 @@ bool Worker::step() {
     update.program = number;
     update.predictedCycles = record.predictedCycles;
     update.simulatedCycles = record.simulatedCycles;
-    update.wallSeconds = wall.count();
+    update.wallSeconds = wall;
     note(*slots[user], result->users[user], update);
     if (update.finished)
       slots[user].reset();
@@ -182,7 +193,6 @@ bool Worker::encode() {
     const auto bytes = std::as_bytes(std::span(values));
     simulator->writeInput(number, name, {reinterpret_cast<const std::uint8_t *>(bytes.data()), bytes.size()});
   };
-  const auto begin = std::chrono::steady_clock::now();
   write("token", ids, program.steps[number].tokens);
   write("type", {}, program.steps[number].tokens);
   write("length", {static_cast<std::int32_t>(ids.size())}, 1);
@@ -198,7 +208,7 @@ bool Worker::encode() {
   update.program = number;
   update.predictedCycles = program.steps[number].predictedCycles;
   update.simulatedCycles = result.cycles;
-  update.wallSeconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  update.wallSeconds = sinceLastStep();
   update.finished = rt::FinishReason::Length;
   if (const isa::Binding *output = embeddingOf(program, number)) {
     const std::vector<std::uint8_t> raw = simulator->readOutput(number, output->name);

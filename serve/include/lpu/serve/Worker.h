@@ -6,6 +6,7 @@
 #include "lpu/serve/Outcome.h"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -43,7 +44,7 @@ struct Update {
   std::vector<float> vector;                      ///< of an encoder
   std::size_t program = 0;                        ///< the step program that ran
   Cycle predictedCycles = 0, simulatedCycles = 0; ///< of this step
-  double wallSeconds = 0;                         ///< the host's
+  double wallSeconds = 0;                         ///< the host's, since the step before if that was the last thing done
 };
 
 /// The output of an encoder's step that is one vector for a sequence: its embedding. Null: there is none.
@@ -87,6 +88,7 @@ private:
   Result<WarmUp> warmUp();
   bool takeNew();
   bool mayStep();
+  double sinceLastStep();
   bool step();
   bool encode();
   bool report(const std::string &program, std::vector<Update> updates);
@@ -105,6 +107,7 @@ private:
   std::condition_variable arrived;
   std::deque<std::shared_ptr<Assignment>> waiting;
   bool ending = false;
+  std::chrono::steady_clock::time_point begun; ///< what comes next: a step, or the wait for one
   std::thread thread;
 };
 
