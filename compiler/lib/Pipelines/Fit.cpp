@@ -168,8 +168,8 @@ Result<DealtModel> Fit::nextPartition(Error error) {
   tried.push_back(partition);
   if (!refusal && trustLess())
     return choose();
-  // Less trust leaves out whatever fills a chip well. But free memory may be in pieces, which says nothing of partitions
-  // that put other things on a chip.
+  // Less trust leaves out whatever fills a chip well. But free memory may be in pieces, which says nothing of
+  // partitions that put other things on a chip.
   if (!refusal)
     refusal = explain(std::move(error));
   return nextUntried();
