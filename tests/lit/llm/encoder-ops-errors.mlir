@@ -56,8 +56,8 @@ func.func @f(%x: tensor<?x4xf16>) {
 // -----
 
 func.func @f(%x: tensor<?x4xf32>) {
-  // expected-error @+1 {{C1: needs an f32 or int16 input and an int16 result of its shape, found 'tensor<?x4xf32>' and 'tensor<?x4xf32>'}}
-  %q = llm.quantize %x : tensor<?x4xf32> -> tensor<?x4xf32>
+  // expected-error @+1 {{C1: needs an f32 or int16 input and an int16 result of its shape, found 'tensor<?x4xf32>' and 'tensor<?x5xf32>'}}
+  %q = llm.quantize %x : tensor<?x4xf32> -> tensor<?x5xf32>
   return
 }
 
