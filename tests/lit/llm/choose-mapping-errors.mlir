@@ -6,7 +6,7 @@
 // RUN: not lpu-opt %t.d/head.mlir --llm-choose-mapping="target=small mapping=%t.d/down.yaml" 2>&1 | FileCheck %s --check-prefix=DOWN
 // RUN: not lpu-opt %t.d/head.mlir --llm-choose-mapping="target=small mapping=%t.d/half.yaml" 2>&1 | FileCheck %s --check-prefix=HALF
 
-// TARGET: error: none: neither a machine preset (tsp1, small, tsp1-int4) nor a readable file
+// TARGET: error: none: neither a machine preset (tsp1, small, tsp1-int4, lp30) nor a readable file
 // ABSENT: absent.yaml{{.*}}error: cannot be read; check the path given with --mapping
 // KEY: key.yaml:2{{.*}}error: unknown key 'attn' of linears; qkv, attention-output, gate-up, down and lm-head are known
 // DOWN: down.yaml:3{{.*}}error: the model has no linears 'down'; leave the key out

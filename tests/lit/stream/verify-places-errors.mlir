@@ -1,7 +1,7 @@
 // REQUIRES: lpu-opt
 // RUN: lpu-opt %s --split-input-file --verify-diagnostics --stream-verify-places=target=small
 // RUN: not lpu-opt %S/verify-places.mlir --stream-verify-places=target=none 2>&1 | FileCheck %s
-// CHECK: error: none: neither a machine preset (tsp1, small, tsp1-int4) nor a readable file
+// CHECK: error: none: neither a machine preset (tsp1, small, tsp1-int4, lp30) nor a readable file
 
 // expected-error @+1 {{'stream.object' op has no place; run stream-allocate-memory first}}
 stream.object @x role("scratch") planes(4) rows(1)
