@@ -57,6 +57,20 @@ class Chunks(Case):
         self.assertEqual(names[1:8], ["attention norm", "qkv", "attention", "attention output", "ffn norm", "ffn gate, up", "ffn down"])
         self.assertEqual(sum(p["cycles"] for p in chunk["phases"]) + 19, chunk["predicted_cycles"]) # superlanes − 1 behind the last
 
+    def test_choices_of_a_file(self):
+        # Shorter chunks, and linears that cost would have dealt otherwise: other programs, the same bits.
+        mapping = self.dir / "m.yaml"
+        for tokens, forms in ((10, {"qkv": "pinned", "attention-output": "dealt"}), (14, {"qkv": "dealt", "lm-head": "dealt"})):
+            mapping.write_text("linears:\n" + "".join(f"  {group}: {{form: {form}}}\n" for group, form in forms.items())
+                               + f"prefill: {{tokens: {tokens}}}\n")
+            self.check(gguf.Model(layers=1, vocabulary=700, **LARGE), f"--mapping={mapping}", tokens=tokens)
+            chosen = {m["group"]: m["form"] for m in load_json(self.dir / "m.json")["mapping"] if m["chosen_by"] == "file"}
+            self.assertEqual(chosen, forms)
+        mapping.write_text("prefill:\n  tokens: 9\n")
+        failed = tools.run("lpucc", self.dir / "m.gguf", "-o", self.dir / "no.lpx", f"--mapping={mapping}", "--max-context=64")
+        self.assertEqual(failed.returncode, 1)
+        self.assertRegex(failed.stderr, r"m\.yaml:2: error: key 'tokens' is 9; take \d+ or less, or from 10 to 19")
+
     def test_nearly_full_chip(self):
         # Weights and caches take more than eight tenths of memory: scratch objects share rows.
         shallow = self.dir / "shallow.yaml"

@@ -145,8 +145,8 @@ INSTANTIATE_TEST_SUITE_P(Structure, Malformed, testing::ValuesIn(kStructure),
 const BadCase kModel[] = {
     {"NoArchitecture", [](auto &f) { f.erase("general.architecture"); }, "\"general.architecture\" is missing"},
     {"OtherArchitecture", [](auto &f) { f.string("general.architecture", "mamba"); },
-     "architecture \"mamba\" is not supported (\"llama\", \"qwen2\", \"qwen3\", \"phi3\", \"granite\" and \"smollm3\" "
-     "are)"},
+     "architecture \"mamba\" is not supported (\"llama\", \"qwen2\", \"qwen3\", \"phi3\", \"granite\", \"smollm3\", "
+     "\"olmo2\", \"gemma2\" and \"gemma3\" are)"},
     {"ArchitectureNumber", [](auto &f) { f.u32("general.architecture", 1); }, "found uint32, expected string"},
     {"NoBlockCount", [](auto &f) { f.erase("llama.block_count"); }, "\"llama.block_count\" is missing"},
     {"ZeroHeads", [](auto &f) { f.u32("llama.attention.head_count", 0); }, "is 0, at least 1"},
@@ -185,7 +185,7 @@ const BadCase kModel[] = {
      "is 99, but \"token_embd.weight\" has 20 rows"},
     {"NoEmbedding", [](auto &f) { f.eraseTensor("token_embd.weight"); }, "tensor \"token_embd.weight\" is missing"},
     {"NoQuery", [](auto &f) { f.eraseTensor(kQ); }, "tensor \"blk.0.attn_q.weight\" is missing"},
-    {"MissingLayer", [](auto &f) { f.u32("llama.block_count", 3); }, "tensor \"blk.2.attn_norm.weight\" is missing"},
+    {"MissingLayer", [](auto &f) { f.u32("llama.block_count", 3); }, "tensor \"blk.2.attn_q.weight\" is missing"},
     {"SurplusLayer", [](auto &f) { f.u32("llama.block_count", 1); }, "tensor \"blk.1."},
     {"Bias", [](auto &f) { f.tensorF32("blk.0.attn_q.bias", {32}, std::vector<float>(32)); },
      "\"blk.0.attn_q.bias\" is not part of the supported"},

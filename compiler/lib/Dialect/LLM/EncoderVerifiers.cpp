@@ -63,7 +63,7 @@ LogicalResult LayerNormOp::verifySymbolUses(mlir::SymbolTableCollection &tables)
 LogicalResult QuantizeOp::verify() {
   bool rounds = activationBits(getResult()) != 0 || (isFloat(getInput()) && isFloat(getResult()));
   if (!(isFloat(getInput()) || isInt16(getInput())) || !rounds || !sameShape(getInput(), getResult()))
-    return emitOpError("C1: needs an f32 or int16 input and an int16 result of its shape (f32 before llm-quantize), found ")
+    return emitOpError("C1: needs an f32 or int16 input and an int16 result of its shape, found ")
            << getInput().getType() << " and " << getResult().getType();
   if (!getLow() && !getHigh())
     return success();
