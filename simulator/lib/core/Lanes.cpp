@@ -42,8 +42,8 @@ HWY_ATTR inline __m512i sumOfParts(__m512i a, __m512i b) {
 // after the other, each from front to back: so hosts fetch a tile that lies in
 // one piece as fast as they can read memory, which no prefetch here made faster.
 template <int Vectors, int Steps>
-__attribute__((target("avx512vnni"))) void dotSteps(const std::int8_t *const *rows, int groups, int first, int count,
-                                                    const DotOperand *x, std::int32_t *const *out) {
+__attribute__((target("avx512bw,avx512vnni"))) void dotSteps(const std::int8_t *const *rows, int groups, int first,
+                                                             int count, const DotOperand *x, std::int32_t *const *out) {
   const __m512i flip = _mm512_set1_epi8(-128);
   const __mmask64 rest = ~__mmask64{0} >> (64 * Steps - count);
   __m512i factors[Vectors][Steps];
@@ -85,8 +85,8 @@ __attribute__((target("avx512vnni"))) void dotSteps(const std::int8_t *const *ro
 }
 
 template <int Vectors, int Steps = 1>
-__attribute__((target("avx512vnni"))) void dotSome(const std::int8_t *const *rows, int groups, int first, int count,
-                                                   const DotOperand *x, std::int32_t *const *out) {
+__attribute__((target("avx512bw,avx512vnni"))) void dotSome(const std::int8_t *const *rows, int groups, int first,
+                                                            int count, const DotOperand *x, std::int32_t *const *out) {
   if constexpr (64 * Steps < kMaxDotLanes)
     if (count > 64 * Steps)
       return dotSome<Vectors, Steps + 1>(rows, groups, first, count, x, out);
