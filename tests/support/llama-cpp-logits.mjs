@@ -11,7 +11,8 @@ const { getLlama } = await import(pathToFileURL(entry).href);
 const llama = await getLlama({ gpu: false, build: "never", skipDownload: true, logLevel: "error" });
 const model = await llama.loadModel({ modelPath, gpuLayers: 0, useMmap: false });
 const ids = JSON.parse(readFileSync(tokens, "utf8"));
-const context = await model.createContext({ contextSize: ids.length, batchSize: ids.length, flashAttention: false });
+// Room behind the last token: a full context drops its first ones.
+const context = await model.createContext({ contextSize: ids.length + 64, batchSize: ids.length, flashAttention: false });
 const rows = await context.getSequence().controlledEvaluate(ids.map((id) => [id, { generateNext: { logits: true } }]));
 const dense = rows.map((row) => {
   const logits = [];

@@ -109,12 +109,14 @@ std::vector<TensorShape> layerTensors(const ModelShape &s, TensorsOf which) {
     return {{"attn_norm.weight", 1, s.hidden},      {"attn_qkv.weight", q + 2 * kv, s.hidden},
             {"attn_output.weight", s.hidden, q},    {"ffn_norm.weight", 1, s.hidden},
             {"ffn_up.weight", 2 * s.ffn, s.hidden}, {"ffn_down.weight", s.hidden, s.ffn}};
-  std::vector<TensorShape> tensors = {{"attn_q.weight", q, s.hidden},       {"attn_k.weight", kv, s.hidden},
-                                      {"attn_v.weight", kv, s.hidden},      {"attn_output.weight", s.hidden, q},
-                                      {"ffn_gate.weight", s.ffn, s.hidden}, {"ffn_up.weight", s.ffn, s.hidden},
-                                      {"ffn_down.weight", s.hidden, s.ffn}};
-  if (s.hasPreNorms)
-    tensors.insert(tensors.end(), {{"attn_norm.weight", 1, s.hidden}, {"ffn_norm.weight", 1, s.hidden}});
+  std::vector<TensorShape> tensors = {
+      {"attn_norm.weight", 1, s.hidden},    {"attn_q.weight", q, s.hidden},      {"attn_k.weight", kv, s.hidden},
+      {"attn_v.weight", kv, s.hidden},      {"attn_output.weight", s.hidden, q}, {"ffn_norm.weight", 1, s.hidden},
+      {"ffn_gate.weight", s.ffn, s.hidden}, {"ffn_up.weight", s.ffn, s.hidden},  {"ffn_down.weight", s.hidden, s.ffn}};
+  if (!s.hasPreNorms)
+    std::erase_if(tensors, [](const TensorShape &tensor) {
+      return tensor.name == "attn_norm.weight" || tensor.name == "ffn_norm.weight";
+    });
   if (s.hasPostNorms)
     tensors.insert(tensors.end(), {{"post_attention_norm.weight", 1, s.hidden}, {"post_ffw_norm.weight", 1, s.hidden}});
   if (s.hasWideNorms)

@@ -185,7 +185,7 @@ const BadCase kModel[] = {
      "is 99, but \"token_embd.weight\" has 20 rows"},
     {"NoEmbedding", [](auto &f) { f.eraseTensor("token_embd.weight"); }, "tensor \"token_embd.weight\" is missing"},
     {"NoQuery", [](auto &f) { f.eraseTensor(kQ); }, "tensor \"blk.0.attn_q.weight\" is missing"},
-    {"MissingLayer", [](auto &f) { f.u32("llama.block_count", 3); }, "tensor \"blk.2.attn_q.weight\" is missing"},
+    {"MissingLayer", [](auto &f) { f.u32("llama.block_count", 3); }, "tensor \"blk.2.attn_norm.weight\" is missing"},
     {"SurplusLayer", [](auto &f) { f.u32("llama.block_count", 1); }, "tensor \"blk.1."},
     {"Bias", [](auto &f) { f.tensorF32("blk.0.attn_q.bias", {32}, std::vector<float>(32)); },
      "\"blk.0.attn_q.bias\" is not part of the supported"},
