@@ -152,8 +152,8 @@ std::string sharedTable(const SharedReport &shared) {
                     loads, us(swapped.ttft.p50), us(dedicated.ttft.p50), us(swapped.ttft.p99), us(dedicated.ttft.p99));
   };
   for (const SharedModel &model : shared.models)
-    row(model.program, std::to_string(model.chips), us(model.reloadNs), std::to_string(model.loads), model.swapped,
-        model.dedicated);
+    row(model.program.substr(model.program.rfind('/') + 1), std::to_string(model.chips), us(model.reloadNs),
+        std::to_string(model.loads), model.swapped, model.dedicated);
   row("all", "", "", std::to_string(shared.loads), shared.swapped, shared.dedicated);
   return out;
 }
