@@ -112,6 +112,12 @@ class Chips(Case):
         succeed("lpucc", *options)
         self.assertLess(load_json(report)["system"]["chips"], 2 * known)  # one that holds it, if not the smallest
 
+    def test_a_partition_without_wires_is_passed_over(self):
+        """The smallest partition of a wide vocabulary has no wires in one rack: the planner takes the next one."""
+        shape, report = ROOT / "models/arch/gemma-3-27b.yaml", self.dir / "r.json"
+        succeed("lpucc", f"--arch={shape}", "--max-context=512", "--steps=decode", "--bounds-only", f"--report={report}")
+        self.assertGreater(load_json(report)["system"]["chips"], 1)
+
     def test_vocabulary_on_chips_of_its_own(self):
         """Groups of chips deal the rows of the embedding and of lm_head; ids of every part are looked up."""
         one, _ = self.compile(TINY, "one", "--chips=1")

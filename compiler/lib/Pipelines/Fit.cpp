@@ -22,7 +22,8 @@ namespace {
 /// By how much the estimates were too low, of a chip, when a partition that they promised did not fit.
 constexpr std::int64_t kDistrust = 50;
 
-/// Attempts with partitions that fill chips well, after others were refused: each takes a mapping of the model.
+/// Attempts with partitions that fill chips well, after others were refused, or that have no wires: each takes a
+/// mapping, or at least a dealing, of the model.
 constexpr int kMostUntried = 12;
 
 /// Steps of whole sequences leave no sums to share out in time: they stay on one chip.
@@ -86,11 +87,25 @@ Result<DealtModel> Fit::choose() {
     errors.clear();
     measured = true;
   }
-  partition = found->front();
-  return deal();
+  return firstPlaced(*found);
+}
+
+Result<DealtModel> Fit::firstPlaced(const std::vector<Partition> &candidates) {
+  std::optional<Error> unwired;
+  for (const Partition &candidate : llvm::ArrayRef(candidates).take_front(kMostUntried)) {
+    partition = candidate;
+    Result<DealtModel> dealt = deal();
+    if (dealt || !isUnwired)
+      return dealt;
+    errors.clear();
+    if (!unwired)
+      unwired = dealt.error();
+  }
+  return *unwired;
 }
 
 Result<DealtModel> Fit::deal() {
+  isUnwired = false;
   auto failure = [&] {
     Error error = errors.error();
     return Error{error.place.empty() ? options.inputName : error.place, error.message};
@@ -112,6 +127,7 @@ Result<DealtModel> Fit::deal() {
   if (!dealt.module)
     return failure();
   auto placed = placeModel(*dealt.module, options.topology, machine);
+  isUnwired = !placed;
   if (!placed)
     return placed.error();
   dealt.places = std::move(*placed);

@@ -40,6 +40,8 @@ public:
 private:
   Result<DealtModel> choose();
   Result<DealtModel> deal();
+  /// The first of `candidates`, best first and at least one, whose wires the topology has; else the first one's error.
+  Result<DealtModel> firstPlaced(const std::vector<Partition> &candidates);
   Result<DealtModel> nextPartition(Error error);
   /// The estimates were too low: trusts them less, until another partition comes out of them. False: none does.
   bool trustLess();
@@ -75,6 +77,7 @@ private:
   Chunks chunks = Chunks::All;                         ///< what has been tried so far needed more room
   std::vector<Partition> tried;                        ///< that did not fit
   std::optional<Error> refusal;                        ///< what there is to say if nothing else fits either
+  bool isUnwired = false;                              ///< the last partition lacks links
   int untried = 0;                                     ///< attempts after it
   bool measured = false;                               ///< partitions were compared by compilation
 };
