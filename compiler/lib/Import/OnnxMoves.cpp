@@ -19,25 +19,25 @@ bool isTokens(const OnnxAxis &axis) { return axis.size() == 1 && axis[0].kind ==
 
 OnnxMatcher::Match OnnxMatcher::constantNode(const onnx::NodeProto &node, Inputs) {
   Value value;
-  OnnxConstant constant;
+  std::optional<OnnxConstant> constant; // none: the node holds text, a sparse tensor, or one that cannot be read
   for (const auto &attribute : node.attribute()) {
     if (attribute.name() == "value_float")
-      constant = {{}, {static_cast<double>(attribute.f())}};
+      constant = OnnxConstant{{}, {static_cast<double>(attribute.f())}};
     else if (attribute.name() == "value_int")
-      constant = {{}, {static_cast<double>(attribute.i())}, true};
+      constant = OnnxConstant{{}, {static_cast<double>(attribute.i())}, true};
     else if (attribute.name() == "value_ints")
-      constant = {{attribute.ints_size()}, {attribute.ints().begin(), attribute.ints().end()}, true};
+      constant = OnnxConstant{{attribute.ints_size()}, {attribute.ints().begin(), attribute.ints().end()}, true};
     else if (attribute.name() == "value_floats")
-      constant = {{attribute.floats_size()}, {attribute.floats().begin(), attribute.floats().end()}};
+      constant = OnnxConstant{{attribute.floats_size()}, {attribute.floats().begin(), attribute.floats().end()}};
   }
   if (const OnnxTensor *tensor = node.output_size() ? file.find(node.output(0)) : nullptr) {
     value.form = Form::Tensor, value.dims = tensor->dims, value.weight = OnnxWeight(*tensor);
     return value;
   }
-  if (!onnxCount(constant.dims))
+  if (!constant || !onnxCount(constant->dims))
     return std::nullopt;
-  value.form = Form::Constant, value.dims = constant.dims;
-  value.constant = std::make_shared<OnnxConstant>(std::move(constant));
+  value.form = Form::Constant, value.dims = constant->dims;
+  value.constant = std::make_shared<OnnxConstant>(std::move(*constant));
   return value;
 }
 
