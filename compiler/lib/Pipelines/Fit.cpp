@@ -32,6 +32,15 @@ bool takesWholeSequences(mlir::ModuleOp planned) {
                       [](llm::StepOp step) { return step.getKind() == llm::StepKind::Encode; });
 }
 
+/// Norms that go over all heads keep chips from sharing a layer.
+bool hasWideNorms(mlir::ModuleOp planned) {
+  return planned
+      .walk([](llm::HeadNormOp op) {
+        return llm::isWide(op) ? mlir::WalkResult::interrupt() : mlir::WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
 } // namespace
 
 Fit::Fit(mlir::ModuleOp planned, const DriverOptions &options, const MappingFile &mapping, const isa::Machine &machine,
@@ -48,9 +57,13 @@ Result<std::vector<Partition>> Fit::candidates() {
   bool shares = found && llvm::any_of(*found, [&](const Partition &candidate) { return sharesLayers(candidate.tp); });
   if (!shares && options.partition.tp <= 1 && !sharesLayers(2))
     return Error{options.inputName,
-                 fmt::format("a layer takes more than a chip of '{}' holds, and chips cannot share it: fp16 sums "
-                             "have an order; choose --weight-type=int8, or --quant-config for some layers",
-                             machine.name)};
+                 fmt::format("a layer takes more than a chip of '{}' holds, and chips cannot share it: {}",
+                             machine.name,
+                             hasWideNorms(planned)
+                                 ? "its norms of queries and keys go over all heads; take a smaller model or a "
+                                   "--target with more memory"
+                                 : "fp16 sums have an order; choose --weight-type=int8, or --quant-config for some "
+                                   "layers")};
   if (!found)
     return Error{options.inputName, found.error().message};
   // Groups of chips that cannot share a layer, and those whose gathered vectors the activation rows cannot hold, come
