@@ -3,15 +3,11 @@
 
 #include "JsonBody.h"
 
-#include <fmt/format.h>
-
-#include <limits>
+#include <algorithm>
+#include <iterator>
 
 namespace lpu::serve::anthropic {
 namespace {
-
-constexpr std::int64_t kMany = std::numeric_limits<std::int32_t>::max();
-constexpr std::size_t kMostStops = 16;
 
 class Parser {
 public:
@@ -23,7 +19,8 @@ public:
     if (fields.find("system"))
       if (std::string text = fields.content("system"); !text.empty())
         request.messages.push_back({"system", std::move(text)});
-    readMessages();
+    std::ranges::move(fields.turns(limits.messages, "messages.{}", "; a system prompt goes into system"),
+                      std::back_inserter(request.messages));
     refuseUnsupported();
     if (!counts)
       readGeneration();
@@ -34,25 +31,6 @@ public:
   }
 
 private:
-  void readMessages() {
-    const Json *list = fields.find("messages");
-    if (!list || !list->is_array() || list->empty())
-      return fields.fail("messages", "messages must be a list of at least one message");
-    if (list->size() > limits.messages)
-      return fields.fail("messages", fmt::format("messages must not be more than {}", limits.messages));
-    for (std::size_t i = 0; i < list->size() && !fields.refusal(); ++i) {
-      const std::string place = fmt::format("messages.{}", i);
-      if (!(*list)[i].is_object())
-        return fields.fail(place, place + " must be an object with role and content");
-      FieldReader message((*list)[i], place + ".");
-      const std::string role = message.text("role").value_or("");
-      if (role != "user" && role != "assistant")
-        message.fail("role", "role must be user or assistant; a system prompt goes into system");
-      request.messages.push_back({role, message.content("content")});
-      fields.take(message);
-    }
-  }
-
   void refuseUnsupported() {
     fields.unsupported("tools");
     fields.unsupported("tool_choice", {Json{{"type", "auto"}}, Json{{"type", "none"}}});

@@ -7,13 +7,11 @@
 
 #include <fmt/format.h>
 
-#include <limits>
+#include <algorithm>
+#include <iterator>
 
 namespace lpu::serve::bedrock {
 namespace {
-
-constexpr std::int64_t kMany = std::numeric_limits<std::int32_t>::max();
-constexpr std::size_t kMostStops = 16;
 
 /// Temperature, top-p and a bound on tokens, whatever they are called.
 struct SamplingNames {
@@ -24,7 +22,8 @@ void readSampling(FieldReader &fields, const SamplingNames &names, Request &to) 
   if (const auto most = fields.integer(names.most, 1, kMany))
     to.maxTokens = static_cast<std::uint64_t>(*most);
   to.clip = true;
-  to.sampling.temperature = static_cast<float>(fields.number(names.temperature, 0, 1).value_or(to.sampling.temperature));
+  to.sampling.temperature =
+      static_cast<float>(fields.number(names.temperature, 0, 1).value_or(to.sampling.temperature));
   to.sampling.topP = static_cast<float>(fields.number(names.topP, 0, 1).value_or(to.sampling.topP));
   if (to.sampling.topP <= 0)
     fields.fail(names.topP, fmt::format("{} must be above 0 and at most 1", names.topP));
@@ -39,7 +38,7 @@ public:
     if (fields.find("system"))
       if (std::string text = fields.content("system"); !text.empty())
         request.messages.push_back({"system", std::move(text)});
-    readMessages();
+    std::ranges::move(fields.turns(limits.messages, "messages[{}]"), std::back_inserter(request.messages));
     for (const char *name : {"toolConfig", "guardrailConfig", "promptVariables", "outputConfig"})
       fields.unsupported(name);
     readObject("inferenceConfig", [&](FieldReader &config) {
@@ -69,25 +68,6 @@ private:
     FieldReader inner(*value, name + std::string("."));
     read(inner);
     fields.take(inner);
-  }
-
-  void readMessages() {
-    const Json *list = fields.find("messages");
-    if (!list || !list->is_array() || list->empty())
-      return fields.fail("messages", "messages must be a list of at least one message");
-    if (list->size() > limits.messages)
-      return fields.fail("messages", fmt::format("messages must not be more than {}", limits.messages));
-    for (std::size_t i = 0; i < list->size() && !fields.refusal(); ++i) {
-      const std::string place = fmt::format("messages[{}]", i);
-      if (!(*list)[i].is_object())
-        return fields.fail(place, place + " must be an object with role and content");
-      FieldReader message((*list)[i], place + ".");
-      const std::string role = message.text("role").value_or("");
-      if (role != "user" && role != "assistant")
-        message.fail("role", "role must be user or assistant");
-      request.messages.push_back({role, message.content("content")});
-      fields.take(message);
-    }
   }
 
   FieldReader fields;

@@ -5,13 +5,8 @@
 
 #include <fmt/format.h>
 
-#include <limits>
-
 namespace lpu::serve::gemini {
 namespace {
-
-constexpr std::int64_t kMany = std::numeric_limits<std::int32_t>::max();
-constexpr std::size_t kMostStops = 16;
 
 class Parser {
 public:
@@ -48,10 +43,7 @@ private:
     const std::string role = reader.text("role").value_or("user");
     if (!isSystem && role != "user" && role != "model")
       reader.fail("role", "role must be user or model");
-    request.messages.push_back({isSystem           ? "system"
-                                : role == "model" ? "assistant"
-                                                  : "user",
-                                reader.content("parts")});
+    request.messages.push_back({isSystem ? "system" : role == "model" ? "assistant" : "user", reader.content("parts")});
     fields.take(reader);
   }
 

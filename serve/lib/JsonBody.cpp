@@ -76,6 +76,27 @@ void FieldReader::take(const FieldReader &inner) {
   innerUnknown.insert(innerUnknown.end(), names.begin(), names.end());
 }
 
+std::vector<Message> FieldReader::turns(std::size_t most, std::string_view place, std::string_view advice) {
+  std::vector<Message> out;
+  const Json *list = find("messages");
+  if (!list || !list->is_array() || list->empty())
+    return fail("messages", "messages must be a list of at least one message"), out;
+  if (list->size() > most)
+    return fail("messages", fmt::format("messages must not be more than {}", most)), out;
+  for (std::size_t i = 0; i < list->size() && !refusal(); ++i) {
+    const std::string name = fmt::format(fmt::runtime(place), i);
+    if (!(*list)[i].is_object())
+      return fail(name, name + " must be an object with role and content"), out;
+    FieldReader message((*list)[i], name + ".");
+    const std::string role = message.text("role").value_or("");
+    if (role != "user" && role != "assistant")
+      message.fail("role", fmt::format("role must be user or assistant{}", advice));
+    out.push_back({role, message.content("content")});
+    take(message);
+  }
+  return out;
+}
+
 std::optional<double> FieldReader::number(const char *name, double from, double to) {
   const Json *value = find(name);
   if (!value)
@@ -162,18 +183,19 @@ std::string FieldReader::content(const char *name) {
 }
 
 std::optional<Tier> FieldReader::tier(const char *name) {
-  static const std::map<std::string, Tier> kTiers = {
-      {"auto", Tier::Shared},       {"default", Tier::Shared},         {"standard", Tier::Shared},
-      {"on_demand", Tier::Shared},  {"standard_only", Tier::Shared},   {"flex", Tier::Leftover},
-      {"priority", Tier::Reserved}, {"performance", Tier::Reserved},   {"scale", Tier::Reserved},
-      {"reserved", Tier::Reserved}};
+  static const std::map<std::string, Tier> kTiers = {{"auto", Tier::Shared},          {"default", Tier::Shared},
+                                                     {"standard", Tier::Shared},      {"on_demand", Tier::Shared},
+                                                     {"standard_only", Tier::Shared}, {"flex", Tier::Leftover},
+                                                     {"priority", Tier::Reserved},    {"performance", Tier::Reserved},
+                                                     {"scale", Tier::Reserved},       {"reserved", Tier::Reserved}};
   const auto word = text(name);
   if (!word)
     return std::nullopt;
   const auto found = kTiers.find(*word);
   if (found != kTiers.end())
     return found->second;
-  fail(name, fmt::format("{} must be auto, default, flex or priority (or on_demand, performance, scale, standard)", name));
+  fail(name,
+       fmt::format("{} must be auto, default, flex or priority (or on_demand, performance, scale, standard)", name));
   return std::nullopt;
 }
 

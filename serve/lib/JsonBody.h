@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <set>
 #include <string>
@@ -13,6 +15,11 @@
 namespace lpu::serve {
 
 using Json = nlohmann::ordered_json;
+
+/// Counts of tokens go so far; a larger one is a mistake.
+inline constexpr std::int64_t kMany = std::numeric_limits<std::int32_t>::max();
+/// Stop texts of a request, in dialects whose services name no number.
+inline constexpr std::size_t kMostStops = 16;
 
 /// An object of text. Refused: no JSON, no object, deeper than `depth`.
 OrRefusal<Json> parseObject(std::string_view body, unsigned depth);
@@ -38,6 +45,10 @@ public:
   /// The text of a string, or of a list of text parts as most dialects have them: `{"type":"text","text":…}`, where
   /// the type may be missing. Any other part is refused. `name` is required.
   std::string content(const char *name);
+
+  /// The turns of "messages", a required list of at most `most` whose roles are user and assistant. `place` names one
+  /// by its number, as "messages[{}]"; `advice` ends the error about a role.
+  std::vector<Message> turns(std::size_t most, std::string_view place, std::string_view advice = "");
 
   /// A service tier, by the words of OpenAI, Groq, Anthropic, Google or Amazon.
   std::optional<Tier> tier(const char *name);

@@ -11,9 +11,6 @@
 namespace lpu::serve::ollama {
 namespace {
 
-constexpr std::int64_t kMany = std::numeric_limits<std::int32_t>::max();
-constexpr std::size_t kMostStops = 16;
-
 class Parser {
 public:
   Parser(const Json &body, const RequestLimits &limits) : fields(body), limits(limits) {}
@@ -115,7 +112,8 @@ private:
   void readSampling(FieldReader &options) {
     rt::SamplerOptions &sampling = request.sampling;
     sampling.temperature = static_cast<float>(options.number("temperature", 0, 100).value_or(0.8));
-    sampling.topK = static_cast<std::uint32_t>(std::max<std::int64_t>(0, options.integer("top_k", -1, kMany).value_or(40)));
+    sampling.topK =
+        static_cast<std::uint32_t>(std::max<std::int64_t>(0, options.integer("top_k", -1, kMany).value_or(40)));
     sampling.topP = static_cast<float>(options.number("top_p", 0, 1).value_or(0.9));
     if (sampling.topP <= 0)
       sampling.topP = std::numeric_limits<float>::min(); // the likeliest token alone

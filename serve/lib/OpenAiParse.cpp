@@ -7,13 +7,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <set>
 
 namespace lpu::serve::openai {
 namespace {
 
-constexpr std::int64_t kMany = std::numeric_limits<std::int32_t>::max();
 constexpr unsigned kTopLogprobs = 20, kCompletionLogprobs = 5;
 constexpr std::uint64_t kCompletionTokens = 16; ///< max_tokens of /v1/completions unless given
 
