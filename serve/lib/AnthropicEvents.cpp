@@ -28,8 +28,8 @@ Json usageOf(const Identity &identity, std::uint64_t input, std::uint64_t output
 }
 
 Json messageOf(const Identity &identity) {
-  return {{"id", "msg_" + identity.id},    {"type", "message"},      {"role", "assistant"},     {"model", identity.model},
-          {"content", Json::array()},      {"stop_reason", nullptr}, {"stop_sequence", nullptr}};
+  return {{"id", "msg_" + identity.id}, {"type", "message"},      {"role", "assistant"},     {"model", identity.model},
+          {"content", Json::array()},   {"stop_reason", nullptr}, {"stop_sequence", nullptr}};
 }
 
 const char *typeOf(int status) {
@@ -74,9 +74,8 @@ std::string Writer::begin() {
 std::string Writer::token(const Piece &piece) {
   if (piece.text.empty())
     return "";
-  return event({{"type", "content_block_delta"},
-                {"index", 0},
-                {"delta", {{"type", "text_delta"}, {"text", piece.text}}}});
+  return event(
+      {{"type", "content_block_delta"}, {"index", 0}, {"delta", {{"type", "text_delta"}, {"text", piece.text}}}});
 }
 
 std::string Writer::finish(unsigned, FinishReason ended, const std::string &text) {

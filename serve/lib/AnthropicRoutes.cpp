@@ -9,12 +9,11 @@ std::vector<Service::Route> routes() {
   return {
       {"POST", "/v1/messages", false, true,
        [](Service &service, const HttpRequest &request, const std::string &, const Shared &answer) {
-         service.generate(request,
-                          {[body = request.body, limits = service.limits()] { return parse(body, limits); },
-                           [](const Request &asked, const Identity &identity) {
-                             return std::make_unique<Writer>(asked, identity);
-                           }},
-                          answer);
+         service.generate(
+             request,
+             {[body = request.body, limits = service.limits()] { return parse(body, limits); },
+              [](const Request &asked, const Identity &identity) { return std::make_unique<Writer>(asked, identity); }},
+             answer);
        }},
       {"POST", "/v1/messages/count_tokens", false, true,
        [](Service &service, const HttpRequest &request, const std::string &, const Shared &answer) {

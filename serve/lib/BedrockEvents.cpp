@@ -2,8 +2,8 @@
 #include "lpu/serve/Bedrock.h"
 
 #include "EventStream.h"
-#include "lpu/isa/Base64.h"
 #include "JsonBody.h"
+#include "lpu/isa/Base64.h"
 #include "lpu/serve/Anthropic.h"
 
 #include <fmt/format.h>
@@ -144,8 +144,7 @@ std::string ConverseWriter::silence() const {
 std::string ConverseWriter::body(const std::vector<Choice> &choices, const Usage &usage) const {
   const Choice &choice = choices.front();
   return dump(
-      {{"output",
-        {{"message", {{"role", "assistant"}, {"content", Json::array({Json{{"text", choice.text}}})}}}}},
+      {{"output", {{"message", {{"role", "assistant"}, {"content", Json::array({Json{{"text", choice.text}}})}}}}},
        {"stopReason", reasonOf(choice.reason, choice.stop)},
        {"usage", usageOf(usage)},
        {"metrics", metricsOf(usage)}});

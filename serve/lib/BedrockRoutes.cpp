@@ -10,26 +10,22 @@ namespace {
 using Shared = std::shared_ptr<Answer>;
 
 void converse(Service &service, const HttpRequest &request, const Target &target, const Shared &answer) {
-  service.generate(request,
-                   {[body = request.body, target, limits = service.limits()] {
-                      return parseConverse(body, target, limits);
-                    },
-                    [](const Request &asked, const Identity &identity) {
-                      return std::make_unique<ConverseWriter>(asked, identity);
-                    }},
-                   answer);
+  service.generate(
+      request,
+      {[body = request.body, target, limits = service.limits()] { return parseConverse(body, target, limits); },
+       [](const Request &asked, const Identity &identity) {
+         return std::make_unique<ConverseWriter>(asked, identity);
+       }},
+      answer);
 }
 
 void invoke(Service &service, const HttpRequest &request, const Target &target, const Shared &answer) {
-  service.generate(request,
-                   {[body = request.body, target, limits = service.limits()] {
-                      return parseInvoke(body, target, limits);
-                    },
-                    [](const Request &asked, const Identity &identity) {
-                      return std::make_unique<InvokeWriter>(asked, identity);
-                    },
-                    true},
-                   answer);
+  service.generate(
+      request,
+      {[body = request.body, target, limits = service.limits()] { return parseInvoke(body, target, limits); },
+       [](const Request &asked, const Identity &identity) { return std::make_unique<InvokeWriter>(asked, identity); },
+       true},
+      answer);
 }
 
 void act(Service &service, const HttpRequest &request, const std::string &rest, const Shared &answer) {
@@ -40,8 +36,7 @@ void act(Service &service, const HttpRequest &request, const std::string &rest, 
     return invoke(service, request, target, answer);
   if (target.action == "count-tokens")
     return service.count(
-        request,
-        [body = request.body, target, limits = service.limits()] { return parseCount(body, target, limits); },
+        request, [body = request.body, target, limits = service.limits()] { return parseCount(body, target, limits); },
         countBody, answer);
   service.refuse(*answer, {404,
                            "models have converse, converse-stream, invoke, invoke-with-response-stream and "

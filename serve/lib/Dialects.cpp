@@ -18,19 +18,15 @@ struct Territory {
   RefusalWriter refusals;
 };
 constexpr std::array kTerritories = {
-    Territory{"/api/", ollama::refusal},
-    Territory{"/foundation-models", bedrock::refusal},
-    Territory{"/model/", bedrock::refusal},
-    Territory{"/v1/messages", anthropic::refusal},
-    Territory{"/v1/projects/", gemini::refusal},
-    Territory{"/v1/publishers/", gemini::refusal},
-    Territory{"/v1beta/", gemini::refusal},
-    Territory{"/v1beta1/", gemini::refusal},
+    Territory{"/api/", ollama::refusal},         Territory{"/foundation-models", bedrock::refusal},
+    Territory{"/model/", bedrock::refusal},      Territory{"/v1/messages", anthropic::refusal},
+    Territory{"/v1/projects/", gemini::refusal}, Territory{"/v1/publishers/", gemini::refusal},
+    Territory{"/v1beta/", gemini::refusal},      Territory{"/v1beta1/", gemini::refusal},
 };
 
 bool startsWithoutCase(std::string_view text, std::string_view prefix) {
-  return text.size() >= prefix.size() && std::ranges::equal(text.substr(0, prefix.size()), prefix, {},
-                                                            [](unsigned char c) { return std::tolower(c); });
+  return text.size() >= prefix.size() &&
+         std::ranges::equal(text.substr(0, prefix.size()), prefix, {}, [](unsigned char c) { return std::tolower(c); });
 }
 
 /// "AWS4-HMAC-SHA256 Credential=KEY/20261129/…": the access key.

@@ -99,7 +99,10 @@ void Engine::take(Hosted &host, Strand &strand, Update &update) {
   ++request.steps[update.program];
   if (update.token) {
     const bool isEnd = update.finished == rt::FinishReason::EndToken;
-    Piece piece{strand.choice, std::move(update.text), std::move(update.logprob), strand.textBytes,
+    Piece piece{strand.choice,
+                std::move(update.text),
+                std::move(update.logprob),
+                strand.textBytes,
                 host.ns(host.schedule->tokenEnd(*strand.ticket, proof.tokens.size()) - request.arrival),
                 std::move(update.stop)};
     proof.tokens.push_back(*update.token);

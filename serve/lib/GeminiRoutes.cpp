@@ -34,9 +34,10 @@ void act(Service &service, const HttpRequest &request, const std::string &rest, 
           return parseCount(body, model, limits);
         },
         countBody, answer);
-  service.refuse(*answer, {404, fmt::format("models have generateContent, streamGenerateContent and countTokens, not '{}'",
-                                            target.action),
-                           "", "not_found"});
+  service.refuse(
+      *answer,
+      {404, fmt::format("models have generateContent, streamGenerateContent and countTokens, not '{}'", target.action),
+       "", "not_found"});
 }
 
 void show(Service &service, const HttpRequest &, const std::string &rest, const Shared &answer) {

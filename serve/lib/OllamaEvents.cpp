@@ -35,17 +35,14 @@ Json loaded(Form form, const Identity &identity) {
 }
 
 Json detailsOf(const ModelCard &card) {
-  return {{"parent_model", ""},
-          {"format", "lpx"},
-          {"family", card.architecture},
-          {"families", Json::array({card.architecture})},
-          {"parameter_size", ""},
-          {"quantization_level", ""}};
+  return {{"parent_model", ""},          {"format", "lpx"},
+          {"family", card.architecture}, {"families", Json::array({card.architecture})},
+          {"parameter_size", ""},        {"quantization_level", ""}};
 }
 
 Json entryOf(const ModelCard &card) {
-  return {{"name", card.name},      {"model", card.name},        {"modified_at", isoTime(card.created)},
-          {"size", card.bytes},     {"digest", card.program},    {"details", detailsOf(card)}};
+  return {{"name", card.name},  {"model", card.name},     {"modified_at", isoTime(card.created)},
+          {"size", card.bytes}, {"digest", card.program}, {"details", detailsOf(card)}};
 }
 
 } // namespace

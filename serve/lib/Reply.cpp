@@ -43,9 +43,9 @@ Answer::Clock::time_point Reply::dueAt(std::int64_t ns) const { return engine.du
 void Reply::accepted(const std::string &name, const Promise &promise, std::int64_t arrival) {
   id = name;
   arrivalNs = arrival;
-  writer = makeWriter(request, {id, std::time(nullptr), model.name(),
-                                "lpu_" + model.sha256().substr(0, kFingerprintDigits), promptTokens,
-                                openai::tierName(engine.tierOf(request))});
+  writer =
+      makeWriter(request, {id, std::time(nullptr), model.name(), "lpu_" + model.sha256().substr(0, kFingerprintDigits),
+                           promptTokens, openai::tierName(engine.tierOf(request))});
   auto number = [&](const char *name, std::int64_t value) { fields.emplace_back(name, fmt::to_string(value)); };
   fields.emplace_back("x-request-id", id);
   number("x-lpu-queue-ns", promise.queueNs);

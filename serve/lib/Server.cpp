@@ -537,7 +537,8 @@ Status Server::bind() {
 std::string Server::url() const {
   const tcp::endpoint local = loop->acceptor.local_endpoint();
   const std::string address = local.address().to_string();
-  return fmt::format("{}://{}:{}", loop->tls ? "https" : "http", local.address().is_v6() ? "[" + address + "]" : address, local.port());
+  return fmt::format("{}://{}:{}", loop->tls ? "https" : "http",
+                     local.address().is_v6() ? "[" + address + "]" : address, local.port());
 }
 
 bool Server::onLoopback() const { return loop->acceptor.local_endpoint().address().is_loopback(); }

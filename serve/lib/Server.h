@@ -13,7 +13,7 @@ namespace lpu::serve {
 
 struct ServerOptions {
   std::string host = "127.0.0.1";
-  std::uint16_t port = 8080; ///< 0: any that is free
+  std::uint16_t port = 8080;     ///< 0: any that is free
   std::string certificates, key; ///< PEM files; empty: no TLS
   std::size_t maxConnections = 1024;
   std::size_t maxConnectionsPerPeer = 64; ///< not on loopback

@@ -36,12 +36,14 @@ Result<std::optional<int>> takeActivatedSocket() {
   for (const char *name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"})
     ::unsetenv(name);
   if (count != "1")
-    return Error{"LISTEN_FDS", fmt::format("{} sockets were given, one is served; give the unit one ListenStream=", count)};
+    return Error{"LISTEN_FDS",
+                 fmt::format("{} sockets were given, one is served; give the unit one ListenStream=", count)};
   const int domain = optionOf(kFirstSocket, SO_DOMAIN);
   if ((domain != AF_INET && domain != AF_INET6) || optionOf(kFirstSocket, SO_TYPE) != SOCK_STREAM ||
       optionOf(kFirstSocket, SO_ACCEPTCONN) != 1)
-    return Error{"LISTEN_FDS", "the socket that was given is none of TCP that listens; use ListenStream=ADDRESS:PORT and "
-                               "Accept=no"};
+    return Error{"LISTEN_FDS",
+                 "the socket that was given is none of TCP that listens; use ListenStream=ADDRESS:PORT and "
+                 "Accept=no"};
   ::fcntl(kFirstSocket, F_SETFD, FD_CLOEXEC);
   return std::optional(kFirstSocket);
 }
@@ -59,7 +61,8 @@ void notifyManager(const std::string &line) {
   if (socket < 0)
     return;
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
-  static_cast<void>(::sendto(socket, line.data(), line.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr *>(&address), size));
+  static_cast<void>(
+      ::sendto(socket, line.data(), line.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr *>(&address), size));
   ::close(socket);
 }
 

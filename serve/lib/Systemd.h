@@ -10,8 +10,8 @@
 namespace lpu::serve {
 
 /// The socket that a manager has opened for this process, which listens already; none: it has not. Takes the variables
-/// out of the environment, so that no other process takes it for its own. Error: more than one, or no listening socket of
-/// TCP.
+/// out of the environment, so that no other process takes it for its own. Error: more than one, or no listening socket
+/// of TCP.
 Result<std::optional<int>> takeActivatedSocket();
 
 /// Tells the manager a line such as "READY=1", if there is one that listens.

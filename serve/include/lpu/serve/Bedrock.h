@@ -1,8 +1,8 @@
-// The dialect of AWS Bedrock: bodies of Converse and InvokeModel, with their streams, and CountTokens. InvokeModel takes
-// the body of Meta's models (prompt, max_gen_len), and that of Anthropic's (messages, max_tokens). Pure functions, as in
-// every dialect.
-// Source: the Amazon Bedrock API reference (docs.aws.amazon.com/bedrock/latest/APIReference) and its user guide's
-// "Inference request parameters" for the bodies of models.
+// The dialect of AWS Bedrock: bodies of Converse and InvokeModel, with their streams, and CountTokens. InvokeModel
+// takes the body of Meta's models (prompt, max_gen_len), and that of Anthropic's (messages, max_tokens). Pure
+// functions, as in every dialect. Source: the Amazon Bedrock API reference
+// (docs.aws.amazon.com/bedrock/latest/APIReference) and its user guide's "Inference request parameters" for the bodies
+// of models.
 #pragma once
 
 #include "lpu/serve/Dialect.h"

@@ -1,8 +1,7 @@
-// The dialect of Google's Gemini API and of Vertex AI: bodies of generateContent, streamGenerateContent and countTokens,
-// and their answers; a stream is server-sent events with ?alt=sse, else a list of JSON that is written as it comes.
-// Pure functions, as in every dialect.
-// Source: the Gemini API reference (ai.google.dev/api/generate-content, /api/tokens, /api/models), Google's error model
-// (google.rpc.Status, google.rpc.Code).
+// The dialect of Google's Gemini API and of Vertex AI: bodies of generateContent, streamGenerateContent and
+// countTokens, and their answers; a stream is server-sent events with ?alt=sse, else a list of JSON that is written as
+// it comes. Pure functions, as in every dialect. Source: the Gemini API reference (ai.google.dev/api/generate-content,
+// /api/tokens, /api/models), Google's error model (google.rpc.Status, google.rpc.Code).
 #pragma once
 
 #include "lpu/serve/Dialect.h"
