@@ -2,13 +2,12 @@
 
 #include "lpu/compiler/Support/MappingFile.h"
 
-#include <yaml-cpp/yaml.h>
+#include "StrictYaml.h"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <fstream>
-#include <set>
 #include <sstream>
 
 namespace lpu::compiler {
@@ -20,44 +19,15 @@ constexpr std::array<std::string_view, 5> kForms = {"pinned", "dealt", "swept", 
 /// Those that a file can name: "other" is what the compiler has no word for.
 constexpr std::size_t kNamedRoles = 5;
 
-/// Parses one document; the first error wins.
-class Parser {
+class Parser : StrictYaml {
 public:
-  explicit Parser(MappingFile &mapping) : mapping(mapping) {}
+  explicit Parser(MappingFile &mapping) : StrictYaml(mapping.name, "choose-a-mapping.md"), mapping(mapping) {}
 
   Status run(std::string_view yaml) {
-    try {
-      if (readRoot(YAML::Load(std::string(yaml))))
-        return Ok{};
-    } catch (const YAML::Exception &e) {
-      fail(e.mark.line, "not valid YAML: " + e.msg.substr(0, e.msg.find('\n')));
-    }
-    return *error;
+    return load(yaml, [&](const YAML::Node &root) { return readRoot(root); });
   }
 
 private:
-  bool fail(int line, const std::string &message) {
-    if (!error)
-      error = mapping.error(line < 0 ? 1 : line + 1, message);
-    return false;
-  }
-  bool fail(const YAML::Node &node, const std::string &message) { return fail(node.Mark().line, message); }
-
-  /// Calls read(key, key node, value node) for every key of a map, each once.
-  template <typename Read> bool readMap(const YAML::Node &map, const std::string &what, Read read) {
-    if (!map.IsMap())
-      return fail(map, what + " must be a map of keys; docs/howto/choose-a-mapping.md shows one");
-    std::set<std::string> seen;
-    for (const auto &entry : map) {
-      std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "";
-      if (!seen.insert(key).second)
-        return fail(entry.first, "key '" + key + "' appears twice; remove one");
-      if (!read(key, entry.first, entry.second))
-        return false;
-    }
-    return true;
-  }
-
   bool readRoot(const YAML::Node &root) {
     return readMap(root, "the file", [&](const std::string &key, const YAML::Node &at, const YAML::Node &value) {
       if (key == "linears")
@@ -116,7 +86,6 @@ private:
   }
 
   MappingFile &mapping;
-  std::optional<Error> error;
 };
 
 } // namespace

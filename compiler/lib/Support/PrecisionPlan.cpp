@@ -3,12 +3,11 @@
 
 #include "lpu/compiler/Support/PrecisionPlan.h"
 
-#include <yaml-cpp/yaml.h>
+#include "StrictYaml.h"
 
 #include <algorithm>
 #include <charconv>
 #include <fstream>
-#include <set>
 #include <sstream>
 
 namespace lpu::compiler {
@@ -40,45 +39,15 @@ bool matchesGlob(std::string_view pattern, std::string_view text) {
   return pattern.find_first_not_of('*', p) == std::string_view::npos;
 }
 
-/// Parses one document; the first error wins.
-class Parser {
+class Parser : StrictYaml {
 public:
-  explicit Parser(const std::string &fileName) : file(fileName) {}
+  explicit Parser(const std::string &fileName) : StrictYaml(fileName, "choose-precisions.md") {}
 
   Status run(std::string_view yaml, PrecisionOptions &defaults, std::vector<PrecisionRule> &rules) {
-    try {
-      const YAML::Node root = YAML::Load(std::string(yaml));
-      if (readRoot(root, defaults, rules))
-        return Ok{};
-    } catch (const YAML::Exception &e) {
-      fail(e.mark.line, "not valid YAML: " + e.msg.substr(0, e.msg.find('\n')));
-    }
-    return *error;
+    return load(yaml, [&](const YAML::Node &root) { return readRoot(root, defaults, rules); });
   }
 
 private:
-  bool fail(int line, std::string message) {
-    if (!error)
-      error = Error{file + ":" + std::to_string(line < 0 ? 1 : line + 1), std::move(message)};
-    return false;
-  }
-  bool fail(const YAML::Node &node, std::string message) { return fail(node.Mark().line, std::move(message)); }
-
-  /// Calls read(key, key node, value node) for every key of a map, each once.
-  template <typename Read> bool readMap(const YAML::Node &map, const char *what, Read read) {
-    if (!map.IsMap())
-      return fail(map, std::string(what) + " must be a map of keys; docs/howto/choose-precisions.md shows one");
-    std::set<std::string> seen;
-    for (const auto &entry : map) {
-      std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "";
-      if (!seen.insert(key).second)
-        return fail(entry.first, "key '" + key + "' appears twice; remove one");
-      if (!read(key, entry.first, entry.second))
-        return false;
-    }
-    return true;
-  }
-
   bool readRoot(const YAML::Node &root, PrecisionOptions &defaults, std::vector<PrecisionRule> &rules) {
     return readMap(root, "the file", [&](const std::string &key, const YAML::Node &at, const YAML::Node &value) {
       if (key == "rules")
@@ -148,9 +117,6 @@ private:
       names += (names.empty() ? "" : ", ") + std::string(k.name);
     return fail(at, "'" + name + "' is not known; choose one of " + names);
   }
-
-  const std::string &file;
-  std::optional<Error> error;
 };
 
 } // namespace
