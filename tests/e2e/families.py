@@ -58,7 +58,33 @@ class Family(Case):
         self.assert_same_bits(logits, self.interpret(file, prompt))
 
 
-class Qwen3(Family):
+class Halves:
+    """Of a family's SMALL model in fp16."""
+
+    def test_half(self):
+        self.check_half(self.SMALL)
+
+
+class Kinds:
+    """Of a family's SMALL model with every kind of keys and values."""
+
+    def test_kinds_of_keys_and_values(self):
+        for kind in ("int8", "fp16"):
+            with self.subTest(kind):
+                self.check(self.SMALL, same=(f"--kv-type={kind}",), error=2 * INT8_ERROR)
+
+
+class Users:
+    """Of a family's SMALL model for several users."""
+
+    def test_users(self):
+        path, program = self.dir / "m.gguf", self.dir / "m.lpx"
+        gguf.write(path, self.SMALL)
+        succeed("lpucc", path, "-o", program, "--batch=3")
+        succeed("lpu-objdump", "--check", program)
+
+
+class Qwen3(Halves, Kinds, Users, Family):
     SMALL = Model(architecture="qwen3", layers=2, head_dim=32, kind="f16")
 
     def test_heads_apart_from_hidden(self):
@@ -66,14 +92,6 @@ class Qwen3(Family):
 
     def test_tied_of_blocks(self):
         self.check(Model(architecture="qwen3", layers=2, hidden=96, heads=6, kv_heads=2, head_dim=64, tied=True), same=("--weight-type=int8-group",))
-
-    def test_half(self):
-        self.check_half(self.SMALL)
-
-    def test_kinds_of_keys_and_values(self):
-        for kind in ("int8", "fp16"):
-            with self.subTest(kind):
-                self.check(self.SMALL, same=(f"--kv-type={kind}",), error=2 * INT8_ERROR)
 
     def test_tiles(self):
         self.check(Model(architecture="qwen3", hidden=256, heads=4, kv_heads=2, head_dim=128, ffn=256, context=512), length=340)
@@ -89,12 +107,6 @@ class Qwen3(Family):
 
     def test_chunks_on_several_chips(self):
         self.check(Model(architecture="qwen3", layers=2, **SWEPT | {"ffn": 5800}), "--max-context=64", "--tp=2", "--pp=2", length=45)
-
-    def test_users(self):
-        path, program = self.dir / "m.gguf", self.dir / "m.lpx"
-        gguf.write(path, self.SMALL)
-        succeed("lpucc", path, "-o", program, "--batch=3")
-        succeed("lpu-objdump", "--check", program)
 
     def test_folder(self):
         self.check_folder(Folder(Model(architecture="qwen3", layers=2, head_dim=32, tied=True), kind="BF16"))
@@ -143,14 +155,11 @@ class Phi3(Family):
         self.assertIn("rope over a part of each head is not supported", done.stderr)
 
 
-class Granite(Family):
+class Granite(Halves, Family):
     SMALL = Model(architecture="granite", layers=2, tied=True, kind="f16", multipliers=(12.0, 0.25, 0.1, 8.0))
 
     def test_multipliers(self):
         self.check(self.SMALL)
-
-    def test_half(self):
-        self.check_half(self.SMALL)
 
     def test_kinds_of_keys_and_values(self):
         self.check(self.SMALL, same=("--kv-type=int8",), error=2 * INT8_ERROR)
@@ -164,14 +173,11 @@ class Granite(Family):
         self.check_folder(Folder(self.SMALL, kind="F16"))
 
 
-class SmolLM3(Family):
+class SmolLM3(Halves, Family):
     SMALL = Model(architecture="smollm3", layers=4, tied=True, kind="f16")
 
     def test_layers_without_rope(self):
         self.check(self.SMALL)
-
-    def test_half(self):
-        self.check_half(self.SMALL)
 
     def test_fp16_keys(self):
         self.check(self.SMALL, same=("--kv-type=fp16",))
@@ -189,7 +195,7 @@ class SmolLM3(Family):
         self.check_folder(Folder(self.SMALL, kind="BF16", config={"no_rope_layers": None, "no_rope_layer_interval": 4}))
 
 
-class Olmo2(Family):
+class Olmo2(Halves, Kinds, Users, Family):
     SMALL = Model(architecture="olmo2", layers=2, hidden=64, heads=4, kv_heads=4, kind="f16")
 
     def test_norms_of_branches_alone(self):
@@ -197,14 +203,6 @@ class Olmo2(Family):
 
     def test_keys_that_queries_share(self):
         self.check(Model(architecture="olmo2", layers=2, hidden=96, heads=6, kv_heads=2, head_dim=48, kind="f16"))
-
-    def test_half(self):
-        self.check_half(self.SMALL)
-
-    def test_kinds_of_keys_and_values(self):
-        for kind in ("int8", "fp16"):
-            with self.subTest(kind):
-                self.check(self.SMALL, same=(f"--kv-type={kind}",), error=2 * INT8_ERROR)
 
     def test_tiles(self):
         self.check(Model(architecture="olmo2", hidden=256, heads=4, kv_heads=2, head_dim=128, ffn=256, context=512), length=340)
@@ -215,17 +213,11 @@ class Olmo2(Family):
     def test_stages(self):
         self.check(self.SMALL, "--pp=2")
 
-    def test_users(self):
-        path, program = self.dir / "m.gguf", self.dir / "m.lpx"
-        gguf.write(path, self.SMALL)
-        succeed("lpucc", path, "-o", program, "--batch=3")
-        succeed("lpu-objdump", "--check", program)
-
     def test_folder(self):
         self.check_folder(Folder(self.SMALL, kind="BF16"))
 
 
-class Gemma3(Family):
+class Gemma3(Halves, Kinds, Users, Family):
     SMALL = Model(architecture="gemma3", layers=6, hidden=64, heads=4, kv_heads=2, head_dim=32, kind="f16", tied=True, window=12,
                   rope_base=1e6, rope_scale=8.0, eps=1e-6)
     WIDE = dict(hidden=256, heads=4, kv_heads=2, head_dim=256, ffn=256, context=512, tied=True, eps=1e-6, rope_base=1e6)
@@ -235,14 +227,6 @@ class Gemma3(Family):
 
     def test_within_the_window(self):
         self.check(self.SMALL, length=6)
-
-    def test_half(self):
-        self.check_half(self.SMALL)
-
-    def test_kinds_of_keys_and_values(self):
-        for kind in ("int8", "fp16"):
-            with self.subTest(kind):
-                self.check(self.SMALL, same=(f"--kv-type={kind}",), error=2 * INT8_ERROR)
 
     def test_heads_of_256_by_sweeps(self):
         self.check(Model(architecture="gemma3", layers=2, window=10, **self.WIDE | {"context": 64}))
@@ -268,30 +252,16 @@ class Gemma3(Family):
         model = Model(architecture="gemma3", layers=2, window=24, tied=True, **SWEPT | {"ffn": 5800})
         self.check(model, "--max-context=64", "--tp=2", "--pp=2", length=45)
 
-    def test_users(self):
-        path, program = self.dir / "m.gguf", self.dir / "m.lpx"
-        gguf.write(path, self.SMALL)
-        succeed("lpucc", path, "-o", program, "--batch=3")
-        succeed("lpu-objdump", "--check", program)
-
     def test_folder(self):
         self.check_folder(Folder(self.SMALL, kind="F16"))
 
 
-class Gemma2(Family):
+class Gemma2(Halves, Kinds, Family):
     SMALL = Model(architecture="gemma2", layers=2, hidden=64, heads=4, kv_heads=2, head_dim=32, kind="f16", tied=True, window=12,
                   caps=(5.0, 3.0), eps=1e-6)
 
     def test_caps_beyond_the_window(self):
         self.check(self.SMALL, length=40)
-
-    def test_half(self):
-        self.check_half(self.SMALL)
-
-    def test_kinds_of_keys_and_values(self):
-        for kind in ("int8", "fp16"):
-            with self.subTest(kind):
-                self.check(self.SMALL, same=(f"--kv-type={kind}",), error=2 * INT8_ERROR)
 
     def test_tiles(self):
         model = Model(architecture="gemma2", layers=2, window=60, caps=(5.0, 3.0), **Gemma3.WIDE)
